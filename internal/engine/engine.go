@@ -1,0 +1,149 @@
+// Package engine is the port to what runs containers.
+//
+// An engine works on whole tasks: a sandbox that owns the network namespace,
+// and the containers in it. Every call is idempotent and may be repeated after
+// a crash or a lost answer; what an engine runs outlives this process and is
+// found again by List. engine/docker is the default, engine/fake the simulated
+// one; engine/enginetest holds both to these promises.
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrNotFound says that the engine has no such task or container.
+var ErrNotFound = errors.New("not found in the engine")
+
+// ErrUnavailable says that the engine can't be asked now (the Docker daemon is
+// restarting, say). Nothing may be concluded about tasks from it.
+var ErrUnavailable = errors.New("container engine unavailable")
+
+// PullError says why an image can't be had. Its text is fit for a task's
+// stoppedReason behind "CannotPullContainerError: ".
+type PullError struct {
+	Ref    string
+	Reason string
+	// NotFound: the repository or the tag does not exist. Denied: credentials are refused.
+	NotFound, Denied bool
+}
+
+func (e *PullError) Error() string { return e.Reason }
+
+// StartError says why a container can't be created or started: bad command,
+// unknown user, no such working directory. Reason is the engine's own message.
+type StartError struct {
+	Container string
+	Reason    string
+}
+
+func (e *StartError) Error() string { return e.Reason }
+
+// Auth is a registry login; the zero value is none. It is never logged.
+type Auth struct{ Username, Password string }
+
+// Engine runs tasks of one Skylift instance and never touches anything else
+// on the same host.
+type Engine interface {
+	// Pull makes the image at ref (name:tag or name@sha256:…) present and
+	// returns its digest reference (name@sha256:…). A pull goes on when ctx ends
+	// and a later call joins it. Errors: *PullError, ErrUnavailable.
+	Pull(ctx context.Context, ref string, auth Auth) (digestRef string, err error)
+
+	// Create makes the task's sandbox and creates its containers, started or
+	// not, and returns the path of the sandbox's network namespace, in which
+	// only loopback is up. What exists is left as it is. Errors: *StartError.
+	Create(ctx context.Context, t Task) (netns string, err error)
+
+	// Start starts the named containers of a created task, in order. Those that
+	// were started before, even if they ended since, are left. Errors:
+	// *StartError, ErrNotFound.
+	Start(ctx context.Context, taskID string, containers ...string) error
+
+	// Signal sends sig ("SIGTERM", "SIGKILL") to a container. One that ended, or
+	// never started, is left without error.
+	Signal(ctx context.Context, taskID, container, sig string) error
+
+	// Inspect returns what is true of a task now, or ErrNotFound.
+	Inspect(ctx context.Context, taskID string) (Status, error)
+
+	// List returns every task of this instance that the engine has anything of.
+	List(ctx context.Context) ([]Status, error)
+
+	// Remove kills and removes everything of the task. A missing task is fine.
+	Remove(ctx context.Context, taskID string) error
+
+	// Watch calls changed with the id of each task whose status may have
+	// changed, and with "" when any may have (at first, and after the engine was
+	// away), until ctx ends. It reconnects by itself.
+	Watch(ctx context.Context, changed func(taskID string)) error
+
+	// Logs calls emit with the container's output lines after since (zero: from
+	// the first), in order. With follow it goes on until the container ended
+	// and all was read, or ctx ends. ErrNotFound when the container is gone.
+	Logs(ctx context.Context, taskID, container string, since time.Time, follow bool, emit func(Line) error) error
+}
+
+// Task describes a whole task.
+type Task struct {
+	ID         string // 32 hex digits
+	Hostname   string
+	Containers []Container
+	CPU        int   // CPU units (1024 = one vCPU) for the whole task; 0: no limit
+	Memory     int64 // MiB for the whole task; 0: no limit
+	Labels     map[string]string
+	Hosts      map[string]string // extra /etc/hosts entries: name → address
+	DNS        []string          // resolvers; empty: the host's
+}
+
+// Container describes one container of a task.
+type Container struct {
+	Name              string
+	Image             string // as Pull returned it
+	Command           []string
+	EntryPoint        []string
+	Env               []string // "KEY=value"
+	WorkingDirectory  string
+	User              string
+	CPU               int   // CPU units, a share
+	Memory            int64 // MiB, hard limit; 0: none
+	MemoryReservation int64 // MiB, soft limit; 0: none
+}
+
+// Status is what is true of a task in the engine.
+type Status struct {
+	ID         string
+	NetNS      string // "" when the sandbox isn't running
+	Sandbox    bool   // the sandbox is running: without it the task has no network
+	Containers []ContainerStatus
+}
+
+// ContainerState is where a container is in its life.
+type ContainerState string
+
+// The states of a container.
+const (
+	Created ContainerState = "created"
+	Running ContainerState = "running"
+	Exited  ContainerState = "exited"
+)
+
+// ContainerStatus is what is true of one container.
+type ContainerStatus struct {
+	Name       string
+	RuntimeID  string // the engine's own id
+	State      ContainerState
+	ExitCode   int // of an exited container: 128+n when killed by signal n
+	OOMKilled  bool
+	Error      string // the engine's message when it could not run
+	StartedAt  time.Time
+	FinishedAt time.Time
+}
+
+// Line is one line of a container's output, without its newline.
+type Line struct {
+	Time   time.Time // when the container wrote it, nanoseconds; strictly increasing within a container
+	Stderr bool
+	Text   string
+}

@@ -1,0 +1,177 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+)
+
+// Table is a set of records of one type, kept as JSON under "r/<name>/<key>",
+// with its indexes under "x/<name>/<index>/<value>/<key>". It holds no state
+// and is safe for concurrent use.
+type Table[T any] struct {
+	name    string
+	indexes []Index[T]
+}
+
+// Index finds records by a value derived from them.
+type Index[T any] struct {
+	Name string
+	// Values returns the values that v is found by; they must not contain NUL.
+	Values func(v T) []string
+}
+
+// NewTable describes a table. Names must not contain a slash.
+func NewTable[T any](name string, indexes ...Index[T]) *Table[T] {
+	return &Table[T]{name: name, indexes: indexes}
+}
+
+// Get returns the record at key, or ErrNotFound.
+func (t *Table[T]) Get(tx Tx, key string) (T, error) {
+	var v T
+	b, ok := tx.Get(t.row(key))
+	if !ok {
+		return v, ErrNotFound
+	}
+	return v, t.decode(key, b, &v)
+}
+
+// List returns the records whose keys start with prefix, in key order.
+func (t *Table[T]) List(tx Tx, prefix string) ([]T, error) {
+	var out []T
+	for v, err := range t.Scan(tx, prefix, "") {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// Scan yields the records whose keys start with prefix and are greater than
+// after, in key order.
+func (t *Table[T]) Scan(tx Tx, prefix, after string) iter.Seq2[T, error] {
+	if after != "" {
+		after = t.row(after)
+	}
+	return func(yield func(T, error) bool) {
+		for k, b := range tx.Scan(t.row(prefix), after) {
+			var v T
+			err := t.decode(strings.TrimPrefix(k, t.row("")), b, &v)
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// By returns the records that the index called index finds by value, in key
+// order.
+func (t *Table[T]) By(tx Tx, index, value string) ([]T, error) {
+	prefix := t.entry(index, value, "")
+	var out []T
+	for k := range tx.Scan(prefix, "") {
+		v, err := t.Get(tx, k[len(prefix):])
+		if err != nil {
+			return nil, fmt.Errorf("read %s by %s: %w", t.name, index, err)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// Put writes the record at key along with its index entries.
+func (t *Table[T]) Put(tx Tx, key string, v T) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s %s: %w", t.name, key, err)
+	}
+	if len(t.indexes) > 0 {
+		if err := t.reindex(tx, key, &v); err != nil {
+			return err
+		}
+	}
+	tx.Put(t.row(key), b)
+	return nil
+}
+
+// Delete removes the record at key and its index entries.
+func (t *Table[T]) Delete(tx Tx, key string) error {
+	if err := t.reindex(tx, key, nil); err != nil {
+		return err
+	}
+	tx.Delete(t.row(key))
+	return nil
+}
+
+// Event is one record's latest value as Follow delivers it.
+type Event[T any] struct {
+	Key   string
+	Value *T // nil when the record is gone
+}
+
+// Follow calls f with all records (reset is true) and then with what changes,
+// as DB.Follow does.
+func (t *Table[T]) Follow(ctx context.Context, db DB, f func(reset bool, events []Event[T]) error) error {
+	return db.Follow(ctx, t.row(""), func(b Batch) error {
+		events := make([]Event[T], len(b.Changes))
+		for i, c := range b.Changes {
+			events[i].Key = strings.TrimPrefix(c.Key, t.row(""))
+			if c.Value == nil {
+				continue
+			}
+			events[i].Value = new(T)
+			if err := t.decode(events[i].Key, c.Value, events[i].Value); err != nil {
+				return err
+			}
+		}
+		return f(b.Reset, events)
+	})
+}
+
+func (t *Table[T]) row(key string) string { return "r/" + t.name + "/" + key }
+
+// entry separates value from key by NUL, which no value may contain, so that
+// one value is never a prefix of another's entries.
+func (t *Table[T]) entry(index, value, key string) string {
+	return "x/" + t.name + "/" + index + "/" + value + "\x00" + key
+}
+
+func (t *Table[T]) decode(key string, b []byte, v *T) error {
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("decode %s %s: %w", t.name, key, err)
+	}
+	return nil
+}
+
+// reindex replaces the index entries of the record at key by those of v.
+func (t *Table[T]) reindex(tx Tx, key string, v *T) error {
+	old, err := t.Get(tx, key)
+	had := err == nil
+	if err != nil && err != ErrNotFound { //nolint:errorlint // Get returns it bare
+		return err
+	}
+	for _, ix := range t.indexes {
+		var before, after []string
+		if had {
+			before = ix.Values(old)
+		}
+		if v != nil {
+			after = ix.Values(*v)
+		}
+		for _, s := range before {
+			if !slices.Contains(after, s) {
+				tx.Delete(t.entry(ix.Name, s, key))
+			}
+		}
+		for _, s := range after {
+			if !slices.Contains(before, s) {
+				tx.Put(t.entry(ix.Name, s, key), []byte{})
+			}
+		}
+	}
+	return nil
+}

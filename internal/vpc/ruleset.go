@@ -1,0 +1,50 @@
+package vpc
+
+import "net/netip"
+
+// Ruleset is the whole firewall of an instance: security groups, the
+// interfaces that are members of them, and the host sockets that several
+// balancers share. It is an immutable snapshot; Apply makes the kernel match.
+type Ruleset struct {
+	Groups  []Group
+	Members []Member
+	Fronts  []Front
+}
+
+// Group is a security group. Its rules admit; what no rule admits is dropped.
+type Group struct {
+	ID              string // sg-…
+	Ingress, Egress []Rule
+}
+
+// Rule admits traffic. The peer is CIDR when that is valid, else the members
+// of Group.
+type Rule struct {
+	Protocol         int // IP protocol number (6 tcp, 17 udp, 1 icmp); -1: all
+	FromPort, ToPort int // tcp, udp: port range; icmp: type and code, -1 for all
+	CIDR             netip.Prefix
+	Group            string
+}
+
+// Member is an interface and the groups it is in. Traffic to and from it is
+// admitted when any of its groups admits it.
+type Member struct {
+	ID     string // eni-…
+	Addr   netip.Addr
+	Groups []string
+}
+
+// Front is a host socket on which the listeners of several balancers answer.
+// A packet reaches it when the ingress rules of any of Members admit it; which
+// balancer the request is for is decided, and admitted, above.
+type Front struct {
+	Addr    netip.AddrPort
+	Members []string // ids of members
+}
+
+// Flow is one direction of traffic, by its first packet.
+type Flow struct {
+	Protocol         int
+	Src, Dst         netip.Addr
+	SrcPort, DstPort uint16 // icmp: DstPort is type<<8 | code
+}
