@@ -1,0 +1,89 @@
+// Package descriptor holds what the SDK's types do not tell about an AWS service: names on the wire,
+// required members, ranges, patterns, enums, error codes.
+//
+// The JSON files are made by gendescriptors from AWS's published API models, for exactly the
+// operations in operations.json, and are never edited.
+package descriptor
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+)
+
+//go:generate go run ../gendescriptors -repo ../../..
+
+//go:embed *.json
+var files embed.FS
+
+// Service describes one AWS service.
+type Service struct {
+	SigningName string               `json:"signingName"`
+	Title       string               `json:"title"`    // what AWS calls it: "ECS", "Elastic Load Balancing v2"
+	Protocol    string               `json:"protocol"` // as wire.Protocol spells it
+	Version     string               `json:"version"`
+	Target      string               `json:"target,omitempty"`    // prefix of X-Amz-Target
+	Namespace   string               `json:"namespace,omitempty"` // of XML answers
+	Operations  map[string]Operation `json:"operations"`
+	Missing     []string             `json:"missing"` // names of the operations that are not described
+	Errors      []Error              `json:"errors"`
+	Shapes      map[string]*Shape    `json:"shapes"`
+}
+
+// Operation names the shapes of an operation's input and output; an empty name is an empty structure.
+type Operation struct {
+	Input   string `json:"in,omitempty"`
+	Output  string `json:"out,omitempty"`
+	Wrapper string `json:"wrapper,omitempty"` // element around the output in an awsquery answer
+}
+
+// Error is an error that a described operation may return.
+type Error struct {
+	Shape  string `json:"shape"`
+	Code   string `json:"code"`
+	Status int    `json:"status"`
+}
+
+// Shape is a type of the service. Constraints are there only where an input uses the shape.
+type Shape struct {
+	Type      string   `json:"type"`
+	Members   []Member `json:"members,omitempty"` // structure
+	Element   *Ref     `json:"element,omitempty"` // list, and the values of a map
+	Key       *Ref     `json:"key,omitempty"`     // map
+	Flattened bool     `json:"flattened,omitempty"`
+	Document  bool     `json:"document,omitempty"`
+	Sensitive bool     `json:"sensitive,omitempty"`
+	Min       *float64 `json:"min,omitempty"` // of a number, else of the length
+	Max       *float64 `json:"max,omitempty"`
+	Pattern   string   `json:"pattern,omitempty"`
+	Enum      []string `json:"enum,omitempty"`
+}
+
+// Ref is the use of a shape in a list or map.
+type Ref struct {
+	Shape string `json:"shape"`
+	Name  string `json:"name,omitempty"` // on the wire, where it is not the protocol's usual
+}
+
+// Member is one member of a structure.
+type Member struct {
+	Name      string `json:"name"`
+	Shape     string `json:"shape"`
+	Location  string `json:"location,omitempty"` // name on the wire, where it differs
+	Query     string `json:"query,omitempty"`    // name in an ec2query request, where it differs from Location
+	Required  bool   `json:"required,omitempty"`
+	Flattened bool   `json:"flattened,omitempty"`
+}
+
+// Load reads the descriptor of the service with that signing name.
+func Load(signingName string) (*Service, error) {
+	b, err := files.ReadFile(signingName + ".json")
+	if err != nil {
+		return nil, fmt.Errorf("no descriptor of service %q", signingName)
+	}
+	s := new(Service)
+	if err := json.Unmarshal(b, s); err != nil {
+		return nil, fmt.Errorf("descriptor of %s: %w", signingName, err)
+	}
+	return s, nil
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+
+	"github.com/skylift/skylift/internal/wire/descriptor"
+)
+
+// generate returns the descriptor of a service, and the patterns that it could not take over.
+func generate(models, signingName string, want wanted) (file []byte, dropped []string, err error) {
+	m, err := readModel(models, want.Model)
+	if err != nil {
+		return nil, nil, err
+	}
+	if got := cmp.Or(m.Metadata.SigningName, m.Metadata.EndpointPrefix); got != signingName {
+		return nil, nil, fmt.Errorf("model %s is of %q", want.Model, got)
+	}
+	g := generator{model: m, inputs: map[string]bool{}, dropped: map[string]bool{}}
+	s, err := g.service(signingName, want.Operations)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := format(s)
+	return b, slices.Sorted(maps.Keys(g.dropped)), err
+}
+
+// generator collects what one descriptor needs of a model.
+type generator struct {
+	model   *model
+	inputs  map[string]bool // shapes that an input uses
+	dropped map[string]bool
+}
+
+func (g *generator) service(signingName string, names []string) (*descriptor.Service, error) {
+	protocol, err := g.protocol()
+	if err != nil {
+		return nil, err
+	}
+	meta := g.model.Metadata
+	s := &descriptor.Service{
+		SigningName: signingName, Title: meta.ServiceID, Protocol: protocol, Version: meta.APIVersion,
+		Target: meta.TargetPrefix, Namespace: meta.XMLNamespace,
+		Operations: map[string]descriptor.Operation{}, Missing: []string{},
+		Errors: []descriptor.Error{}, Shapes: map[string]*descriptor.Shape{},
+	}
+	all, failures := map[string]bool{}, map[string]bool{}
+	for _, name := range names {
+		op, ok := g.model.Operations[name]
+		if !ok {
+			return nil, fmt.Errorf("AWS has no operation %s", name)
+		}
+		s.Operations[name] = descriptor.Operation{Input: op.Input.Shape, Output: op.Output.Shape, Wrapper: op.Output.ResultWrapper}
+		g.walk(op.Input.Shape, g.inputs)
+		g.walk(op.Input.Shape, all)
+		g.walk(op.Output.Shape, all)
+		for _, e := range op.Errors {
+			g.walk(e.Shape, all)
+			failures[e.Shape] = true
+		}
+	}
+	for name := range all {
+		s.Shapes[name] = g.shape(name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(failures)) {
+		s.Errors = append(s.Errors, g.failure(name))
+	}
+	for name := range g.model.Operations {
+		if _, ok := s.Operations[name]; !ok {
+			s.Missing = append(s.Missing, name)
+		}
+	}
+	slices.Sort(s.Missing)
+	return s, nil
+}
+
+func (g *generator) protocol() (string, error) {
+	switch meta := g.model.Metadata; meta.Protocol {
+	case "json":
+		return "awsjson" + meta.JSONVersion, nil
+	case "query":
+		return "awsquery", nil
+	case "ec2":
+		return "ec2query", nil
+	default:
+		return "", fmt.Errorf("protocol %q has no codec", meta.Protocol)
+	}
+}
+
+// walk adds the shape and those it is made of to seen.
+func (g *generator) walk(name string, seen map[string]bool) {
+	if name == "" || seen[name] {
+		return
+	}
+	seen[name] = true
+	sh := g.model.Shapes[name]
+	for _, m := range sh.Members {
+		g.walk(m.Shape, seen)
+	}
+	for _, r := range []*modelRef{sh.Member, sh.Key, sh.Value} {
+		if r != nil {
+			g.walk(r.Shape, seen)
+		}
+	}
+}
+
+func (g *generator) shape(name string) *descriptor.Shape {
+	m := g.model.Shapes[name]
+	sh := &descriptor.Shape{
+		Type: m.Type, Flattened: m.Flattened, Document: m.Document, Sensitive: m.Sensitive,
+		Element: ref(cmp.Or(m.Member, m.Value)), Key: ref(m.Key),
+	}
+	for _, member := range slices.Sorted(maps.Keys(m.Members)) {
+		r := m.Members[member]
+		sh.Members = append(sh.Members, descriptor.Member{
+			Name: member, Shape: r.Shape, Location: other(r.LocationName, member), Query: r.QueryName,
+			Flattened: r.Flattened, Required: g.inputs[name] && slices.Contains(m.Required, member),
+		})
+	}
+	if !g.inputs[name] {
+		return sh
+	}
+	sh.Min, sh.Max, sh.Enum = m.Min, m.Max, m.Enum
+	if _, err := regexp.Compile(m.Pattern); err != nil {
+		g.dropped[m.Pattern] = true
+		return sh
+	}
+	sh.Pattern = m.Pattern
+	return sh
+}
+
+func (g *generator) failure(name string) descriptor.Error {
+	sh := g.model.Shapes[name]
+	status := sh.Error.Status
+	if status == 0 && sh.Fault {
+		status = 500
+	}
+	return descriptor.Error{Shape: name, Code: cmp.Or(sh.Error.Code, name), Status: cmp.Or(status, 400)}
+}
+
+func ref(r *modelRef) *descriptor.Ref {
+	if r == nil {
+		return nil
+	}
+	return &descriptor.Ref{Shape: r.Shape, Name: r.LocationName}
+}
+
+// other returns s unless it says no more than usual.
+func other(s, usual string) string {
+	if s == usual {
+		return ""
+	}
+	return s
+}
+
+// format writes one shape and one operation a line, so that a change reads well in a diff.
+func format(s *descriptor.Service) ([]byte, error) {
+	shapes, operations := s.Shapes, s.Operations
+	head := *s
+	head.Shapes, head.Operations = nil, nil
+	b, err := compact(head)
+	if err != nil {
+		return nil, err
+	}
+	b = bytes.TrimSuffix(b, []byte(`,"shapes":null}`))
+	b = bytes.Replace(b, []byte(`"operations":null,`), nil, 1)
+	b = append(b, ",\n\"operations\":{"...)
+	if b, err = lines(b, operations); err != nil {
+		return nil, err
+	}
+	b = append(b, "},\n\"shapes\":{"...)
+	if b, err = lines(b, shapes); err != nil {
+		return nil, err
+	}
+	return append(b, "}}\n"...), nil
+}
+
+func lines[T any](b []byte, m map[string]T) ([]byte, error) {
+	for i, k := range slices.Sorted(maps.Keys(m)) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		line, err := compact(m[k])
+		if err != nil {
+			return nil, err
+		}
+		b = append(fmt.Appendf(b, "\n%q:", k), line...)
+	}
+	return b, nil
+}
+
+// compact is JSON as people write it, without escapes for HTML.
+func compact(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSpace(buf.Bytes()), err
+}
