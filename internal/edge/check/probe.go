@@ -1,0 +1,79 @@
+package check
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"time"
+)
+
+// Probe is a question that a healthy target answers.
+type Probe struct {
+	Path    string
+	Matcher Matcher
+	Timeout time.Duration
+}
+
+// Dial opens a connection to a target.
+type Dial func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
+
+// drained is how much of an answer's body is read, for the target's sake:
+// closing with data unread would look like a reset to it.
+const drained = 64 << 10
+
+// Ask sends one GET over a connection of its own, which is closed afterwards.
+// Redirects are answers, they are not followed. Pass, the zero Outcome, is
+// never the outcome of a probe that ctx ended.
+func (p Probe) Ask(ctx context.Context, dial Dial, addr netip.AddrPort) Outcome {
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer cancel()
+	code, err := p.ask(ctx, dial, addr)
+	switch {
+	case err == nil && p.Matcher.Match(code):
+		return Outcome{Kind: Pass}
+	case err == nil:
+		return Outcome{Kind: Mismatch, Code: code}
+	case ctx.Err() != nil || isTimeout(err):
+		return Outcome{Kind: Timeout}
+	default:
+		return Outcome{Kind: Failure}
+	}
+}
+
+func (p Probe) ask(ctx context.Context, dial Dial, addr netip.AddrPort) (code int, err error) {
+	conn, err := dial(ctx, addr)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+
+	path := p.Path
+	if path == "" {
+		path = "/"
+	}
+	_, err = io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: "+addr.String()+
+		"\r\nConnection: close\r\nUser-Agent: ELB-HealthChecker/2.0\r\nAccept-Encoding: gzip, compressed\r\n\r\n")
+	if err != nil {
+		return 0, err
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodGet})
+	if err != nil {
+		return 0, err
+	}
+	io.CopyN(io.Discard, res.Body, drained) //nolint:errcheck // the status is what counts
+	return res.StatusCode, nil
+}
+
+func isTimeout(err error) bool {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	ne, ok := errors.AsType[net.Error](err)
+	return ok && ne.Timeout()
+}
