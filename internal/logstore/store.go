@@ -4,7 +4,8 @@
 // in the same commit as the events it covers, so that whoever copies events
 // here goes on from Cursor with nothing lost and nothing doubled. A full disk
 // is an error (ErrFull) and no more: what is stored stays readable and writing
-// goes on when there is room.
+// goes on when there is room. A reader may see events a moment before they are
+// acknowledged.
 package logstore
 
 import (
