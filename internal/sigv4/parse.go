@@ -1,0 +1,125 @@
+package sigv4
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Parse reads the signature that r carries, without verifying it. The error
+// is an *Error, of kind Missing when there is no signature at all.
+func Parse(r *http.Request) (*Signature, error) {
+	if h := r.Header.Get("Authorization"); h != "" {
+		return parseHeader(r, h)
+	}
+	q := queryPairs(r.URL.RawQuery)
+	if _, ok := q.get("X-Amz-Algorithm"); ok {
+		return parsePresigned(q)
+	}
+	if _, ok := q.get("X-Amz-Signature"); ok {
+		return parsePresigned(q)
+	}
+	return nil, &Error{Missing, "Request is missing Authentication Token"}
+}
+
+func parseHeader(r *http.Request, h string) (*Signature, error) {
+	scheme, rest, _ := strings.Cut(h, " ")
+	if strings.HasPrefix(scheme, "AWS4-") && scheme != algorithm {
+		return nil, incomplete("Unsupported AWS 'algorithm': '%s', only %s is supported.", scheme, algorithm)
+	}
+	if scheme != algorithm {
+		rest = ""
+	}
+	params := headerParams(rest)
+	date := r.Header.Get("X-Amz-Date")
+	if date == "" {
+		date = r.Header.Get("Date")
+	}
+	var lacks []string
+	for _, name := range []string{"Credential", "Signature", "SignedHeaders"} {
+		if params[name] == "" {
+			lacks = append(lacks, "Authorization header requires '"+name+"' parameter.")
+		}
+	}
+	if date == "" {
+		lacks = append(lacks, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+	}
+	if len(lacks) > 0 {
+		// AWS adds the header here; it is a signature, so we don't.
+		return nil, incomplete("%s", strings.Join(lacks, " "))
+	}
+	s := &Signature{SessionToken: r.Header.Get("X-Amz-Security-Token"), mac: params["Signature"]}
+	return s, s.fill(params["Credential"], date, params["SignedHeaders"])
+}
+
+// headerParams reads "Credential=…, SignedHeaders=…, Signature=…".
+func headerParams(s string) map[string]string {
+	params := map[string]string{}
+	for part := range strings.SplitSeq(s, ",") {
+		k, v, _ := strings.Cut(strings.TrimSpace(part), "=")
+		params[k] = v
+	}
+	return params
+}
+
+func parsePresigned(q pairs) (*Signature, error) {
+	value := map[string]string{}
+	var lacks []string
+	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date", "X-Amz-Expires"} {
+		if q.count(name) > 1 {
+			return nil, incomplete("AWS query-string parameter '%s' must be given once.", name)
+		}
+		if value[name], _ = q.get(name); value[name] == "" {
+			lacks = append(lacks, "'"+name+"'")
+		}
+	}
+	if len(lacks) > 0 {
+		return nil, incomplete("AWS query-string parameters must include %s. Re-examine the query-string parameters.", strings.Join(lacks, ", "))
+	}
+	if a := value["X-Amz-Algorithm"]; a != algorithm {
+		return nil, incomplete("Unsupported AWS 'algorithm': '%s', only %s is supported.", a, algorithm)
+	}
+	seconds, err := strconv.Atoi(value["X-Amz-Expires"])
+	if err != nil || seconds < 1 || seconds > int(maxExpires/time.Second) {
+		return nil, incomplete("X-Amz-Expires must be a number of seconds between 1 and %d.", int(maxExpires/time.Second))
+	}
+	token, _ := q.get("X-Amz-Security-Token")
+	s := &Signature{
+		SessionToken: token, mac: value["X-Amz-Signature"],
+		presigned: true, Expires: time.Duration(seconds) * time.Second,
+	}
+	return s, s.fill(value["X-Amz-Credential"], value["X-Amz-Date"], value["X-Amz-SignedHeaders"])
+}
+
+// fill reads what both forms of signature carry.
+func (s *Signature) fill(credential, date, signed string) error {
+	f := strings.Split(credential, "/")
+	if len(f) != 5 {
+		return incomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '%s'", credential)
+	}
+	if f[4] != terminator {
+		return mismatch("Credential should be scoped with a valid terminator: '%s', not '%s'.", terminator, f[4])
+	}
+	s.AccessKeyID, s.Scope = f[0], Scope{f[1], f[2], f[3]}
+	t, err := parseTime(date)
+	if err != nil {
+		return incomplete("Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", date)
+	}
+	s.Time, s.Signed = t, strings.Split(signed, ";")
+	return nil
+}
+
+// parseTime reads X-Amz-Date, or a Date header in any form that HTTP has.
+func parseTime(s string) (time.Time, error) {
+	if t, err := time.Parse(timeFormat, s); err == nil {
+		return t, nil
+	}
+	t, err := http.ParseTime(s)
+	return t.UTC(), err
+}
+
+func incomplete(format string, args ...any) error {
+	return &Error{Incomplete, fmt.Sprintf(format, args...)}
+}
