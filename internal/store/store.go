@@ -15,6 +15,20 @@ import (
 // ErrNotFound says that no record has the key asked for.
 var ErrNotFound = errors.New("record not found")
 
+// Why a store can't do what it was asked, apart from the caller's own reasons.
+var (
+	// ErrFull: there is no room left to write. What is there can be read.
+	ErrFull = errors.New("the store is full")
+	// ErrTooLarge: a transaction writes or reads more than the store takes at once.
+	ErrTooLarge = errors.New("the transaction is too large for the store")
+	// ErrClosed: the store was closed, or has failed for good.
+	ErrClosed = errors.New("the store is closed")
+	// ErrReadOnly: a function given to View wrote.
+	ErrReadOnly = errors.New("write in a read-only transaction")
+	// ErrLostLead is the cause of the end of ctx in Lead when leadership is lost.
+	ErrLostLead = errors.New("lost leadership")
+)
+
 // DB is the port: a transactional, ordered key-value store.
 type DB interface {
 	// Update runs f in a transaction and commits what it wrote when f returns

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -151,7 +152,7 @@ func (t *Table[T]) decode(key string, b []byte, v *T) error {
 func (t *Table[T]) reindex(tx Tx, key string, v *T) error {
 	old, err := t.Get(tx, key)
 	had := err == nil
-	if err != nil && err != ErrNotFound { //nolint:errorlint // Get returns it bare
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	for _, ix := range t.indexes {
