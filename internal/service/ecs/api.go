@@ -1,0 +1,116 @@
+package ecs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// network is what the API asks of EC2 before it promises a place for a task.
+type network interface {
+	// CheckPlacement says, by an error that names it, which subnet or group does
+	// not exist, and fills in the default group when groups is empty.
+	CheckPlacement(ctx context.Context, subnets, groups []string) (withDefault []string, err error)
+}
+
+// balancing is what the API asks of load balancing.
+type balancing interface {
+	// GroupBalancers returns the balancers that forward to the target group and
+	// the group's target type; an error when there is no such group.
+	GroupBalancers(ctx context.Context, group string) (balancers []string, targetType string, err error)
+}
+
+// API is the ECS service's handlers.
+type API struct {
+	db  store.DB
+	ns  arn.Namespace
+	net network
+	lb  balancing
+}
+
+// New returns the handlers over db.
+func New(db store.DB, ns arn.Namespace, net network, lb balancing) *API {
+	return &API{db: db, ns: ns, net: net, lb: lb}
+}
+
+// now is the time as AWS's JSON has it: milliseconds.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
+// at returns t as the API has it: nil when it hasn't happened.
+func at(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// str returns s as the API has it: nil when it is empty.
+func str(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// invalid is ECS's InvalidParameterException.
+func invalid(format string, args ...any) error {
+	return &types.InvalidParameterException{Message: aws.String(fmt.Sprintf(format, args...))}
+}
+
+// client is ECS's ClientException.
+func client(format string, args ...any) error {
+	return &types.ClientException{Message: aws.String(fmt.Sprintf(format, args...))}
+}
+
+// failure is an entry of the failures of a batch operation.
+func failure(arn, reason string) types.Failure {
+	return types.Failure{Arn: &arn, Reason: &reason}
+}
+
+// missing says that err is the store's word that there is no such record.
+func missing(err error) bool { return errors.Is(err, store.ErrNotFound) }
+
+// tagsOf returns the tags when include asks for them.
+func tagsOf[T ~string](include []T, want T, tags []types.Tag) []types.Tag {
+	for _, i := range include {
+		if i == want {
+			return append([]types.Tag{}, tags...)
+		}
+	}
+	return nil
+}
+
+// page cuts all (sorted by key) to at most limit entries after token, and
+// returns the token of the next page. A token is the last key of a page.
+func page[T any](all []T, key func(T) string, token *string, limit int32) ([]T, *string) {
+	start := 0
+	if token != nil {
+		for start < len(all) && key(all[start]) <= *token {
+			start++
+		}
+	}
+	all = all[start:]
+	if len(all) <= int(limit) {
+		return all, nil
+	}
+	all = all[:limit]
+	return all, aws.String(key(all[limit-1]))
+}
+
+// limit reads maxResults, 1 to most; most when it is not given.
+func limit(n *int32, most int32) (int32, error) {
+	if n == nil {
+		return most, nil
+	}
+	if *n < 1 || *n > most {
+		return 0, invalid("maxResults must be between 1 and %d.", most)
+	}
+	return *n, nil
+}

@@ -1,0 +1,149 @@
+package deploy
+
+import "slices"
+
+// health is what a task is worth to its service.
+type health int
+
+const (
+	starting health = iota // not there yet: containers start, or targets pass their first checks
+	healthy                // runs, and every target group says so too
+	bad                    // runs, but a target group has called it unhealthy after the grace period
+)
+
+// member is a task that is to run, as plan sees it.
+type member struct {
+	id      string
+	current bool // of the primary deployment
+	health  health
+	zone    string
+}
+
+// input is all that plan looks at.
+type input struct {
+	desired   int
+	low, high int // how many must stay healthy, and how many may run or start at once
+	tasks     []member
+	mayStart  bool // false while back-off holds starts back
+}
+
+// action is what is to be done now: tasks to start from the primary
+// deployment, and tasks to stop.
+type action struct {
+	start int
+	stop  []string
+}
+
+// plan decides; it never acts.
+//
+// Healthy tasks of old deployments go only while enough healthy ones remain,
+// and no earlier than their replacements are healthy, unless there is no room
+// to start those. Unhealthy ones are replaced in the same way, never all at
+// once. Never are there more than high tasks by plan's doing.
+func plan(in input) action {
+	n := survey(in.tasks)
+	want := in.desired - len(n.current[starting]) - len(n.current[healthy])
+	room := max(0, in.high-len(in.tasks))
+	var a action
+	shortage := 0 // starts for which something must go first
+	if in.mayStart && want > 0 {
+		a.start = min(want, room)
+		shortage = want - a.start
+	}
+	p := planner{in: in, n: n, spare: n.healthy() - in.low}
+	p.stopSurplus()
+	p.stopOld(shortage)
+	p.stopBad(shortage - p.freed)
+	a.stop = p.stop
+	return a
+}
+
+// counted is the tasks by deployment and health.
+type counted struct{ current, old [3][]member }
+
+func survey(tasks []member) (n counted) {
+	for _, t := range tasks {
+		if t.current {
+			n.current[t.health] = append(n.current[t.health], t)
+			continue
+		}
+		n.old[t.health] = append(n.old[t.health], t)
+	}
+	return n
+}
+
+func (n counted) healthy() int { return len(n.current[healthy]) + len(n.old[healthy]) }
+
+// planner gathers what is to stop. spare is how many healthy tasks may go;
+// freed how many went to make room.
+type planner struct {
+	in    input
+	n     counted
+	spare int
+	freed int
+	stop  []string
+}
+
+// stopSurplus scales in: current tasks beyond desired go, those that are not
+// healthy first.
+func (p *planner) stopSurplus() {
+	starts, fit := p.n.current[starting], p.n.current[healthy]
+	surplus := len(starts) + len(fit) - p.in.desired
+	for surplus > 0 && len(starts) > 0 {
+		starts = p.take(starts)
+		surplus--
+	}
+	for surplus > 0 && len(fit) > 0 && p.spare > 0 {
+		fit = p.take(fit)
+		surplus--
+		p.spare--
+	}
+}
+
+// stopOld retires tasks of old deployments. Those that never got healthy go at
+// once.
+func (p *planner) stopOld(shortage int) {
+	for starts := p.n.old[starting]; len(starts) > 0; {
+		starts = p.take(starts)
+		p.freed++
+	}
+	fit := p.n.old[healthy]
+	keep := max(0, p.in.desired-len(p.n.current[healthy]))
+	for n := len(fit) - keep + max(0, shortage-p.freed); n > 0 && len(fit) > 0 && p.spare > 0; n-- {
+		fit = p.take(fit)
+		p.spare--
+		p.freed++
+	}
+}
+
+// stopBad retires unhealthy tasks whose replacements are healthy; when there
+// is no room for those, some go before, as many as may be missing at a time.
+func (p *planner) stopBad(shortage int) {
+	unfit := append(slices.Clone(p.n.old[bad]), p.n.current[bad]...)
+	keep := max(0, p.in.desired-p.n.healthy())
+	missing := max(1, p.in.desired-p.in.low) - len(p.n.current[starting])
+	n := len(unfit) - keep + max(0, min(shortage, missing))
+	if p.n.healthy() == 0 && p.in.desired > 1 {
+		n = min(n, max(1, len(unfit)-1)) // the balancer still sends requests to them, when all are unhealthy
+	}
+	for ; n > 0 && len(unfit) > 0; n-- {
+		p.stop = append(p.stop, unfit[0].id)
+		unfit = unfit[1:]
+	}
+}
+
+// take stops one task of the zone that has the most of them.
+func (p *planner) take(ms []member) []member {
+	zones := map[string]int{}
+	for _, m := range ms {
+		zones[m.zone]++
+	}
+	most := 0
+	for i, m := range ms {
+		if zones[m.zone] > zones[ms[most].zone] {
+			most = i
+		}
+	}
+	p.stop = append(p.stop, ms[most].id)
+	return slices.Delete(slices.Clone(ms), most, most+1)
+}

@@ -1,0 +1,250 @@
+// Package ecs is the Amazon ECS API: clusters, task definitions, tasks and
+// services as records.
+//
+// Handlers write what is wanted and read what is; they never touch a container.
+// ecs/deploy turns services into tasks, ecs/run turns tasks into containers.
+package ecs
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/skylift/skylift/internal/store"
+)
+
+// Cluster groups services and tasks. Its key is its name.
+type Cluster struct {
+	Name      string
+	ARN       string
+	Status    string // ACTIVE, INACTIVE
+	Tags      []types.Tag
+	CreatedAt time.Time
+}
+
+// TaskDefinition is one immutable revision. Its key is DefinitionKey.
+type TaskDefinition struct {
+	Definition types.TaskDefinition
+	Tags       []types.Tag
+}
+
+// Family counts the revisions of a task definition family; numbers are never
+// used twice. Its key is its name.
+type Family struct {
+	Name string
+	Last int32 // the highest revision ever registered
+}
+
+// Service is what is wanted of a service. Its key is cluster/name. The API
+// writes it; ecs/deploy only turns DRAINING into INACTIVE.
+type Service struct {
+	Cluster string
+	Name    string
+	ARN     string
+	Status  string // ACTIVE, DRAINING, INACTIVE
+
+	Desired                int32
+	MinimumHealthyPercent  int32
+	MaximumPercent         int32
+	HealthCheckGracePeriod *int32 // seconds
+	LaunchType             types.LaunchType
+	PlatformVersion        string
+	PropagateTags          types.PropagateTags
+	ManagedTags            bool
+	ClientToken            string
+	Tags                   []types.Tag
+
+	CreatedAt time.Time
+	CreatedBy string
+	StoppedAt time.Time // when it became INACTIVE
+}
+
+// Key is the service's key: cluster/name.
+func (s *Service) Key() string { return s.Cluster + "/" + s.Name }
+
+// Deployment is one deployment of a service. Its key is the service's key, a
+// slash and its id. What is wanted is written by the API when it is made (and
+// Primary, when a newer one takes over); Rollout is ecs/deploy's.
+type Deployment struct {
+	ID             string // ecs-svc/<19 digits>
+	Service        string // the service's key
+	Primary        bool
+	TaskDefinition string // ARN
+	LaunchType     types.LaunchType
+	Platform       string
+	Network        Network
+	LoadBalancers  []LoadBalancer
+	CreatedAt      time.Time
+
+	Rollout Rollout
+}
+
+// Key is the deployment's key.
+func (d *Deployment) Key() string { return d.Service + "/" + d.ID }
+
+// Rollout is how far a deployment has come. Only ecs/deploy writes it.
+type Rollout struct {
+	State     types.DeploymentRolloutState
+	Reason    string
+	Images    map[string]string // container name → image by digest, fixed when the deployment starts
+	Failed    int32             // tasks that failed to start or died, in a row
+	Streak    int               // as Failed, but what back-off counts: reset by a task that lasted
+	NotBefore time.Time         // no task is started before
+	Impaired  bool              // told that tasks can't be started consistently
+	Steady    bool              // told that it is steady, and nothing changed since
+	UpdatedAt time.Time
+}
+
+// Network is where a task's interface is placed.
+type Network struct {
+	Subnets        []string
+	SecurityGroups []string
+	AssignPublicIP string // ENABLED, DISABLED
+}
+
+// LoadBalancer is a target group that a service's tasks are registered in.
+type LoadBalancer struct {
+	TargetGroup   string // ARN
+	ContainerName string
+	ContainerPort int32
+}
+
+// Event is one service event. Its key is EventKey.
+type Event struct {
+	Service string
+	ID      string
+	At      time.Time
+	Message string
+}
+
+// Task is one task. Its key is cluster/id. Desired and why it is to stop are
+// written by whoever stops it, once; Settled by ecs/deploy; the rest, after
+// the task was made, by ecs/run.
+type Task struct {
+	ID             string // 32 hex digits
+	Cluster        string
+	ARN            string
+	Group          string // service:web, family:web, or the caller's
+	StartedBy      string // the deployment's id for a service's task
+	Service        string // the service's key; "" for a task of RunTask
+	Deployment     string // the deployment's id
+	TaskDefinition string // ARN
+	LaunchType     types.LaunchType
+	Platform       string
+	CPU, Memory    string // as the API has them: CPU units, MiB
+	Network        Network
+	LoadBalancers  []LoadBalancer
+	Overrides      *types.TaskOverride
+	Tags           []types.Tag
+	CreatedAt      time.Time
+
+	Desired  string // RUNNING, STOPPED
+	StopCode types.TaskStopCode
+	Reason   string // stoppedReason
+	StopAt   time.Time
+
+	Status            string // PROVISIONING … STOPPED, as the API's lastStatus
+	Version           int64
+	ENI               ENI
+	Zone              string
+	Containers        []Container
+	PullStartedAt     time.Time
+	PullStoppedAt     time.Time
+	StartedAt         time.Time
+	StoppingAt        time.Time
+	TermAt            time.Time // SIGTERM was sent
+	ExecutionStopped  time.Time
+	StoppedAt         time.Time
+	ConnectivityAt    time.Time
+	TargetsRegistered bool
+
+	Settled bool // ecs/deploy has drawn its conclusions from the end of the task
+}
+
+// Key is the task's key.
+func (t *Task) Key() string { return t.Cluster + "/" + t.ID }
+
+// Started says that the task's containers may exist: it got beyond its network.
+func (t *Task) Started() bool {
+	return !t.PullStartedAt.IsZero()
+}
+
+// ENI is a task's network interface.
+type ENI struct {
+	ID      string
+	Subnet  string
+	MAC     string
+	Addr    netip.Addr
+	Attach  string // id of the attachment
+	Deleted bool
+}
+
+// Container is one container of a task.
+type Container struct {
+	Name      string
+	ARN       string
+	Image     string // as the task definition has it
+	Digest    string // sha256:…
+	Pinned    string // what the engine runs: name@sha256:…
+	RuntimeID string
+	Status    string // PENDING, RUNNING, STOPPED
+	ExitCode  *int32
+	Reason    string
+	CPU       string
+	Memory    string
+	Soft      string // memoryReservation
+	Essential bool
+}
+
+// Task statuses, in the order of a task's life.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
+const (
+	Provisioning   = "PROVISIONING"
+	Pending        = "PENDING"
+	Activating     = "ACTIVATING"
+	Running        = "RUNNING"
+	Deactivating   = "DEACTIVATING"
+	Stopping       = "STOPPING"
+	Deprovisioning = "DEPROVISIONING"
+	Stopped        = "STOPPED"
+)
+
+// Statuses of clusters, services and task definitions.
+const (
+	Active   = "ACTIVE"
+	Draining = "DRAINING"
+	Inactive = "INACTIVE"
+)
+
+// The tables of the service.
+var (
+	Clusters    = store.NewTable[Cluster]("ecs-cluster")
+	Families    = store.NewTable[Family]("ecs-family")
+	Definitions = store.NewTable[TaskDefinition]("ecs-definition")
+	Services    = store.NewTable[Service]("ecs-service")
+	Deployments = store.NewTable("ecs-deployment",
+		store.Index[Deployment]{Name: "group", Values: func(d Deployment) (groups []string) {
+			for _, l := range d.LoadBalancers {
+				groups = append(groups, l.TargetGroup)
+			}
+			return groups
+		}},
+	)
+	Events      = store.NewTable[Event]("ecs-event")
+	Tasks       = store.NewTable("ecs-task",
+		// live: a service's tasks that ecs/deploy still has to reckon with.
+		store.Index[Task]{Name: "live", Values: func(t Task) []string {
+			if t.Service == "" || t.Status == Stopped && t.Settled {
+				return nil
+			}
+			return []string{t.Service}
+		}},
+		store.Index[Task]{Name: "service", Values: func(t Task) []string {
+			if t.Service == "" {
+				return nil
+			}
+			return []string{t.Service}
+		}},
+	)
+)

@@ -1,0 +1,401 @@
+package ecs
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/caller"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// serviceName reads a service's name or ARN (also the old one without cluster).
+func serviceName(ref string) string {
+	return ref[strings.LastIndexAny(ref, "/")+1:]
+}
+
+// deploymentID makes a deployment's id: ecs-svc/ and 19 digits.
+func deploymentID() string {
+	return fmt.Sprintf("ecs-svc/%019d", rand.Int64N(9e18)+1e18-1)
+}
+
+// CreateService makes a service and its first deployment.
+func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*ecs.CreateServiceOutput, error) {
+	if err := checkCreate(in); err != nil {
+		return nil, err
+	}
+	low, high, err := percents(in.DeploymentConfiguration, 100, 200)
+	if err != nil {
+		return nil, err
+	}
+	platform, err := platformVersion(in.PlatformVersion)
+	if err != nil {
+		return nil, err
+	}
+	net, err := a.placement(ctx, in.NetworkConfiguration)
+	if err != nil {
+		return nil, err
+	}
+	balancers, err := a.loadBalancers(ctx, in.LoadBalancers)
+	if err != nil {
+		return nil, err
+	}
+	if in.HealthCheckGracePeriodSeconds != nil && len(balancers) == 0 {
+		return nil, invalid("Health check grace period is only valid for services configured to use load balancers")
+	}
+	made, deployment := now(), deploymentID()
+	var view serviceView
+	err = a.db.Update(ctx, func(tx store.Tx) error {
+		c, err := activeCluster(tx, in.Cluster)
+		if err != nil {
+			return err
+		}
+		d, err := launchable(tx, aws.ToString(in.TaskDefinition))
+		if err != nil {
+			return err
+		}
+		if err := checkPortsOf(balancers, d.Definition); err != nil {
+			return err
+		}
+		s := Service{
+			Cluster: c.Name, Name: *in.ServiceName, ARN: a.ns.ARN("ecs", "service/"+c.Name+"/"+*in.ServiceName), Status: Active,
+			Desired: aws.ToInt32(in.DesiredCount), MinimumHealthyPercent: low, MaximumPercent: high,
+			HealthCheckGracePeriod: in.HealthCheckGracePeriodSeconds, LaunchType: types.LaunchTypeFargate, PlatformVersion: platform,
+			PropagateTags: in.PropagateTags, ManagedTags: in.EnableECSManagedTags, ClientToken: aws.ToString(in.ClientToken), Tags: in.Tags,
+			CreatedAt: made, CreatedBy: caller.From(ctx).ARN,
+		}
+		if len(balancers) > 0 && s.HealthCheckGracePeriod == nil {
+			s.HealthCheckGracePeriod = aws.Int32(0)
+		}
+		old, err := Services.Get(tx, s.Key())
+		switch {
+		case err == nil && old.Status == Active && s.ClientToken != "" && old.ClientToken == s.ClientToken:
+			view, err = viewService(tx, old)
+			return err
+		case err == nil && old.Status == Active:
+			return invalid("Creation of service was not idempotent.")
+		case err == nil && old.Status == Draining:
+			return invalid("Unable to Start a service that is still Draining.")
+		case err != nil && !missing(err):
+			return err
+		}
+		if err := forget(tx, s.Key()); err != nil {
+			return err
+		}
+		first := Deployment{
+			ID: deployment, Service: s.Key(), Primary: true, TaskDefinition: *d.Definition.TaskDefinitionArn,
+			LaunchType: s.LaunchType, Platform: platform, Network: net, LoadBalancers: balancers, CreatedAt: made,
+			Rollout: newRollout(deployment, made),
+		}
+		if err := Services.Put(tx, s.Key(), s); err != nil {
+			return err
+		}
+		if err := Deployments.Put(tx, first.Key(), first); err != nil {
+			return err
+		}
+		view, err = viewService(tx, s)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &ecs.CreateServiceOutput{Service: view.wire(a.ns, true)}, nil
+}
+
+// forget removes what is left of an inactive service of the same name.
+func forget(tx store.Tx, service string) error {
+	deployments, err := Deployments.List(tx, service+"/")
+	if err != nil {
+		return err
+	}
+	for _, d := range deployments {
+		if err := Deployments.Delete(tx, d.Key()); err != nil {
+			return err
+		}
+	}
+	events, err := Events.List(tx, service+"/")
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		if err := Events.Delete(tx, EventKey(e)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkCreate(in *ecs.CreateServiceInput) error {
+	err := awserr.Refuse(in, "InvalidParameterException", "Cluster", "ServiceName", "TaskDefinition", "DesiredCount", "LaunchType",
+		"NetworkConfiguration", "LoadBalancers", "DeploymentConfiguration", "HealthCheckGracePeriodSeconds", "PlatformVersion",
+		"SchedulingStrategy", "Tags", "ClientToken", "DeploymentController", "PropagateTags", "EnableECSManagedTags")
+	switch {
+	case err != nil:
+		return err
+	case !nameForm.MatchString(*in.ServiceName):
+		return invalid("Invalid service name: up to 255 letters (uppercase and lowercase), numbers, underscores, and hyphens are allowed.")
+	case aws.ToString(in.TaskDefinition) == "":
+		return invalid("TaskDefinition cannot be empty.")
+	case in.SchedulingStrategy == types.SchedulingStrategyDaemon:
+		return invalid("The daemon scheduling strategy is not supported for Fargate tasks")
+	case in.DesiredCount == nil:
+		return invalid("desiredCount is required for the REPLICA scheduling strategy.")
+	case *in.DesiredCount < 0:
+		return invalid("desiredCount must not be negative.")
+	case in.DeploymentController != nil && in.DeploymentController.Type != types.DeploymentControllerTypeEcs:
+		return &types.UnsupportedFeatureException{Message: aws.String("The deployment controller " + string(in.DeploymentController.Type) + " is not supported by Skylift; use ECS.")}
+	case in.HealthCheckGracePeriodSeconds != nil && *in.HealthCheckGracePeriodSeconds < 0:
+		return invalid("healthCheckGracePeriodSeconds must not be negative.")
+	}
+	if err := fargateOnly(in.LaunchType); err != nil {
+		return err
+	}
+	return checkTags(in.Tags)
+}
+
+// percents reads a deployment configuration over what was set before.
+func percents(c *types.DeploymentConfiguration, low, high int32) (int32, int32, error) {
+	if c == nil {
+		return low, high, nil
+	}
+	rest := *c
+	if b := rest.DeploymentCircuitBreaker; b != nil && !b.Enable && !b.Rollback {
+		rest.DeploymentCircuitBreaker = nil
+	}
+	if rest.Strategy == types.DeploymentStrategyRolling {
+		rest.Strategy = ""
+	}
+	if err := awserr.Refuse(&rest, "InvalidParameterException", "MinimumHealthyPercent", "MaximumPercent"); err != nil {
+		return 0, 0, err
+	}
+	if c.MinimumHealthyPercent != nil {
+		low = *c.MinimumHealthyPercent
+	}
+	if c.MaximumPercent != nil {
+		high = *c.MaximumPercent
+	}
+	switch {
+	case low < 0 || low > 100:
+		return 0, 0, invalid("minimumHealthyPercent must be between 0 and 100.")
+	case high < 100 || high > 2000:
+		return 0, 0, invalid("maximumPercent must be between 100 and 2000.")
+	case low == 100 && high == 100:
+		return 0, 0, invalid("Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.")
+	}
+	return low, high, nil
+}
+
+// loadBalancers checks the target groups of a service.
+func (a *API) loadBalancers(ctx context.Context, in []types.LoadBalancer) ([]LoadBalancer, error) {
+	if len(in) > 5 {
+		return nil, invalid("loadBalancers can have at most 5 items.")
+	}
+	var out []LoadBalancer
+	for _, l := range in {
+		if err := awserr.Refuse(&l, "InvalidParameterException", "TargetGroupArn", "ContainerName", "ContainerPort"); err != nil {
+			return nil, err
+		}
+		group := aws.ToString(l.TargetGroupArn)
+		switch {
+		case group == "":
+			return nil, invalid("targetGroupArn cannot be blank.")
+		case aws.ToString(l.ContainerName) == "":
+			return nil, invalid("containerName cannot be blank.")
+		case l.ContainerPort == nil:
+			return nil, invalid("containerPort cannot be blank.")
+		}
+		balancers, kind, err := a.lb.GroupBalancers(ctx, group)
+		if err != nil {
+			return nil, invalid("Unable to assume role and validate the specified targetGroupArn. The target group %s does not exist.", group)
+		}
+		if kind != "ip" {
+			return nil, invalid("The provided target group %s has target type %s, which is incompatible with the awsvpc network mode specified in the task definition.", group, kind)
+		}
+		if len(balancers) == 0 {
+			return nil, invalid("The target group with targetGroupArn %s does not have an associated load balancer.", group)
+		}
+		out = append(out, LoadBalancer{TargetGroup: group, ContainerName: *l.ContainerName, ContainerPort: *l.ContainerPort})
+	}
+	return out, nil
+}
+
+// checkPortsOf says whether the task definition has the containers and ports
+// that the load balancers are to reach.
+func checkPortsOf(lbs []LoadBalancer, d types.TaskDefinition) error {
+	for _, l := range lbs {
+		i := slices.IndexFunc(d.ContainerDefinitions, func(c types.ContainerDefinition) bool { return *c.Name == l.ContainerName })
+		if i < 0 {
+			return invalid("The container %s does not exist in the task definition.", l.ContainerName)
+		}
+		has := slices.ContainsFunc(d.ContainerDefinitions[i].PortMappings, func(p types.PortMapping) bool {
+			return *p.ContainerPort == l.ContainerPort && p.Protocol == types.TransportProtocolTcp
+		})
+		if !has {
+			return invalid("The container %s did not have a container port %d defined.", l.ContainerName, l.ContainerPort)
+		}
+	}
+	return nil
+}
+
+// UpdateService changes a service; a change of what its tasks are made from,
+// or forceNewDeployment, starts a new deployment.
+func (a *API) UpdateService(ctx context.Context, in *ecs.UpdateServiceInput) (*ecs.UpdateServiceOutput, error) {
+	if err := checkUpdate(in); err != nil {
+		return nil, err
+	}
+	c, err := a.readChange(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	var view serviceView
+	err = a.db.Update(ctx, func(tx store.Tx) error {
+		s, err := activeService(tx, in.Cluster, *in.Service)
+		if err != nil {
+			return err
+		}
+		if err := c.apply(tx, in, &s); err != nil {
+			return err
+		}
+		if err := Services.Put(tx, s.Key(), s); err != nil {
+			return err
+		}
+		view, err = viewService(tx, s)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &ecs.UpdateServiceOutput{Service: view.wire(a.ns, false)}, nil
+}
+
+func checkUpdate(in *ecs.UpdateServiceInput) error {
+	err := awserr.Refuse(in, "InvalidParameterException", "Cluster", "Service", "DesiredCount", "TaskDefinition", "ForceNewDeployment",
+		"DeploymentConfiguration", "HealthCheckGracePeriodSeconds", "NetworkConfiguration", "LoadBalancers", "PlatformVersion",
+		"PropagateTags", "EnableECSManagedTags", "DeploymentController")
+	switch {
+	case err != nil:
+		return err
+	case in.DesiredCount != nil && *in.DesiredCount < 0:
+		return invalid("desiredCount must not be negative.")
+	case in.HealthCheckGracePeriodSeconds != nil && *in.HealthCheckGracePeriodSeconds < 0:
+		return invalid("healthCheckGracePeriodSeconds must not be negative.")
+	case in.DeploymentController != nil && in.DeploymentController.Type != types.DeploymentControllerTypeEcs:
+		return &types.UnsupportedFeatureException{Message: aws.String("The deployment controller " + string(in.DeploymentController.Type) + " is not supported by Skylift; use ECS.")}
+	}
+	return nil
+}
+
+// activeService returns the service, which must be ACTIVE.
+func activeService(tx store.Tx, cluster *string, ref string) (Service, error) {
+	c, err := activeCluster(tx, cluster)
+	if err != nil {
+		return Service{}, err
+	}
+	s, err := Services.Get(tx, c.Name+"/"+serviceName(ref))
+	if missing(err) {
+		return s, &types.ServiceNotFoundException{Message: aws.String("Service not found.")}
+	}
+	if err == nil && s.Status != Active {
+		return s, &types.ServiceNotActiveException{Message: aws.String("Service was not ACTIVE.")}
+	}
+	return s, err
+}
+
+// DeleteService drains a service that is scaled to 0, or any with force.
+func (a *API) DeleteService(ctx context.Context, in *ecs.DeleteServiceInput) (*ecs.DeleteServiceOutput, error) {
+	var view serviceView
+	err := a.db.Update(ctx, func(tx store.Tx) error {
+		s, err := activeService(tx, in.Cluster, *in.Service)
+		if err != nil {
+			return err
+		}
+		if s.Desired > 0 && !aws.ToBool(in.Force) {
+			return invalid("The service cannot be stopped while it is scaled above 0.")
+		}
+		s.Status, s.Desired = Draining, 0
+		if err := Services.Put(tx, s.Key(), s); err != nil {
+			return err
+		}
+		view, err = viewService(tx, s)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &ecs.DeleteServiceOutput{Service: view.wire(a.ns, false)}, nil
+}
+
+// DescribeServices returns up to 10 services.
+func (a *API) DescribeServices(ctx context.Context, in *ecs.DescribeServicesInput) (*ecs.DescribeServicesOutput, error) {
+	if len(in.Services) == 0 {
+		return nil, invalid("Services cannot be empty.")
+	}
+	if len(in.Services) > 10 {
+		return nil, invalid("Services can have at most 10 items.")
+	}
+	tags := tagsOf(in.Include, types.ServiceFieldTags, []types.Tag{}) != nil
+	out := &ecs.DescribeServicesOutput{Services: []types.Service{}, Failures: []types.Failure{}}
+	err := a.db.View(ctx, func(tx store.Tx) error {
+		c, err := activeCluster(tx, in.Cluster)
+		if err != nil {
+			return err
+		}
+		for _, ref := range in.Services {
+			s, err := Services.Get(tx, c.Name+"/"+serviceName(ref))
+			if missing(err) {
+				out.Failures = append(out.Failures, failure(a.ns.ARN("ecs", "service/"+c.Name+"/"+serviceName(ref)), "MISSING"))
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			v, err := viewService(tx, s)
+			if err != nil {
+				return err
+			}
+			out.Services = append(out.Services, *v.wire(a.ns, tags))
+		}
+		return nil
+	})
+	return out, err
+}
+
+// ListServices returns the ARNs of a cluster's services.
+func (a *API) ListServices(ctx context.Context, in *ecs.ListServicesInput) (*ecs.ListServicesOutput, error) {
+	if err := awserr.Refuse(in, "InvalidParameterException", "Cluster", "MaxResults", "NextToken", "LaunchType", "SchedulingStrategy"); err != nil {
+		return nil, err
+	}
+	n, err := limit(in.MaxResults, 100)
+	if err != nil {
+		return nil, err
+	}
+	if in.MaxResults == nil {
+		n = 10 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html
+	}
+	arns := []string{}
+	err = a.db.View(ctx, func(tx store.Tx) error {
+		c, err := activeCluster(tx, in.Cluster)
+		if err != nil {
+			return err
+		}
+		all, err := Services.List(tx, c.Name+"/")
+		for _, s := range all {
+			if s.Status != Inactive && (in.LaunchType == "" || in.LaunchType == s.LaunchType) && in.SchedulingStrategy != types.SchedulingStrategyDaemon {
+				arns = append(arns, s.ARN)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	arns, next := page(arns, func(s string) string { return s }, in.NextToken, n)
+	return &ecs.ListServicesOutput{ServiceArns: arns, NextToken: next}, nil
+}

@@ -1,0 +1,136 @@
+package ecs
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/id"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// serviceView is a service with all that the API shows of it.
+type serviceView struct {
+	service     Service
+	deployments []Deployment
+	tasks       []Task
+	events      []Event
+}
+
+func viewService(tx store.Tx, s Service) (v serviceView, err error) {
+	v.service = s
+	if v.deployments, err = deploymentsOf(tx, s.Key()); err != nil {
+		return v, fmt.Errorf("read deployments: %w", err)
+	}
+	if v.tasks, err = Tasks.By(tx, "live", s.Key()); err != nil {
+		return v, fmt.Errorf("read tasks: %w", err)
+	}
+	if v.events, err = Events.List(tx, s.Key()+"/"); err != nil {
+		return v, fmt.Errorf("read events: %w", err)
+	}
+	return v, nil
+}
+
+// wire returns the service as the API has it.
+func (v serviceView) wire(ns arn.Namespace, tags bool) *types.Service {
+	s := v.service
+	out := &types.Service{
+		ServiceName: &s.Name, ServiceArn: &s.ARN, ClusterArn: aws.String(ns.ARN("ecs", "cluster/"+s.Cluster)), Status: &s.Status,
+		DesiredCount: s.Desired, LaunchType: s.LaunchType, PlatformVersion: &s.PlatformVersion, PlatformFamily: aws.String("Linux"),
+		SchedulingStrategy:   types.SchedulingStrategyReplica,
+		DeploymentController: &types.DeploymentController{Type: types.DeploymentControllerTypeEcs},
+		DeploymentConfiguration: &types.DeploymentConfiguration{
+			MinimumHealthyPercent: &s.MinimumHealthyPercent, MaximumPercent: &s.MaximumPercent, Strategy: types.DeploymentStrategyRolling,
+			DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{},
+		},
+		HealthCheckGracePeriodSeconds: s.HealthCheckGracePeriod,
+		PropagateTags:                 s.PropagateTags, EnableECSManagedTags: s.ManagedTags,
+		CreatedAt: &s.CreatedAt, CreatedBy: str(s.CreatedBy),
+		LoadBalancers: []types.LoadBalancer{}, ServiceRegistries: []types.ServiceRegistry{},
+		PlacementConstraints: []types.PlacementConstraint{}, PlacementStrategy: []types.PlacementStrategy{},
+		Deployments: []types.Deployment{}, Events: []types.ServiceEvent{},
+	}
+	if out.PropagateTags == "" {
+		out.PropagateTags = types.PropagateTagsNone
+	}
+	if tags {
+		out.Tags = append([]types.Tag{}, s.Tags...)
+	}
+	for _, e := range slices.Backward(v.events) {
+		out.Events = append(out.Events, types.ServiceEvent{Id: aws.String(e.ID), CreatedAt: aws.Time(e.At), Message: aws.String(e.Message)})
+	}
+	for i, d := range v.deployments {
+		w := v.deployment(d)
+		if i == 0 {
+			out.TaskDefinition, out.NetworkConfiguration = w.TaskDefinition, w.NetworkConfiguration
+			for _, l := range d.LoadBalancers {
+				out.LoadBalancers = append(out.LoadBalancers, l.wire())
+			}
+		}
+		out.Deployments = append(out.Deployments, w)
+		out.RunningCount += w.RunningCount
+		out.PendingCount += w.PendingCount
+	}
+	return out
+}
+
+func (v serviceView) deployment(d Deployment) types.Deployment {
+	out := types.Deployment{
+		Id: aws.String(d.ID), Status: aws.String(Active), TaskDefinition: aws.String(d.TaskDefinition),
+		LaunchType: d.LaunchType, PlatformVersion: aws.String(d.Platform), PlatformFamily: aws.String("Linux"),
+		NetworkConfiguration: d.Network.wire(),
+		CreatedAt:            aws.Time(d.CreatedAt), UpdatedAt: aws.Time(d.Rollout.UpdatedAt),
+		RolloutState: d.Rollout.State, RolloutStateReason: str(d.Rollout.Reason), FailedTasks: d.Rollout.Failed,
+	}
+	for _, t := range v.tasks {
+		if t.Deployment == d.ID {
+			running, pending := t.counts()
+			out.RunningCount += running
+			out.PendingCount += pending
+		}
+	}
+	if d.Primary {
+		out.Status, out.DesiredCount = aws.String("PRIMARY"), v.service.Desired
+	}
+	return out
+}
+
+// maxEvents is how many events of a service are kept, as on ECS.
+const maxEvents = 100
+
+// EventKey is an event's key: a service's events sort by time.
+func EventKey(e Event) string {
+	return fmt.Sprintf("%s/%020d-%s", e.Service, e.At.UnixNano(), e.ID)
+}
+
+// Tell writes a service event and drops the oldest beyond 100. The message
+// comes after "(service NAME) ".
+func Tell(tx store.Tx, s *Service, at time.Time, format string, args ...any) error {
+	e := Event{Service: s.Key(), ID: id.UUID(), At: at, Message: fmt.Sprintf("(service %s) ", s.Name) + fmt.Sprintf(format, args...)}
+	if err := Events.Put(tx, EventKey(e), e); err != nil {
+		return err
+	}
+	all, err := Events.List(tx, s.Key()+"/")
+	if err != nil {
+		return err
+	}
+	for _, old := range all[:max(0, len(all)-maxEvents)] {
+		if err := Events.Delete(tx, EventKey(old)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Bounds returns how many tasks of desired must stay healthy and how many may
+// run or start at once, rounded as ECS rounds: the minimum up, the maximum down.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service_definition_parameters.html
+func (s *Service) Bounds() (low, high int) {
+	d := float64(s.Desired)
+	return int(math.Ceil(d * float64(s.MinimumHealthyPercent) / 100)), int(math.Floor(d * float64(s.MaximumPercent) / 100))
+}
