@@ -1,0 +1,183 @@
+package bind
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/skylift/skylift/internal/wire/descriptor"
+)
+
+// empty stands for the input or output that an operation does not have.
+var empty = &descriptor.Shape{Type: "structure"}
+
+// Bind ties the named structure to a Go struct. Every member must have its field.
+func (b *Binder) Bind(shape string, goes reflect.Type) (*Type, error) {
+	if goes.Kind() != reflect.Struct {
+		return nil, fmt.Errorf("%s: %s is not a struct", shape, goes)
+	}
+	if shape == "" {
+		return b.build(shape, empty, goes)
+	}
+	return b.bind(shape, goes)
+}
+
+func (b *Binder) bind(shape string, goes reflect.Type) (*Type, error) {
+	if t, ok := b.made[key{shape, goes}]; ok {
+		return t, nil
+	}
+	sh, ok := b.service.Shapes[shape]
+	if !ok {
+		return nil, fmt.Errorf("no shape %s", shape)
+	}
+	return b.build(shape, sh, goes)
+}
+
+func (b *Binder) build(name string, sh *descriptor.Shape, goes reflect.Type) (*Type, error) {
+	kind, err := kindOf(sh)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	t := &Type{
+		Kind: kind, Go: goes, Shape: name, Flattened: sh.Flattened, sensitive: sh.Sensitive,
+		min: sh.Min, max: sh.Max, source: sh.Pattern, enum: sh.Enum,
+	}
+	b.made[key{name, goes}] = t // before its parts, which may be made of it
+	if !fits(kind, goes) {
+		return nil, fmt.Errorf("shape %s (%s) does not fit %s", name, sh.Type, goes)
+	}
+	if sh.Pattern != "" {
+		if t.pattern, err = regexp.Compile(`\A(?:` + sh.Pattern + `)\z`); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return t, b.parts(t, sh)
+}
+
+// parts ties what t is made of.
+func (b *Binder) parts(t *Type, sh *descriptor.Shape) (err error) {
+	switch t.Kind {
+	case List:
+		return b.element(t, sh)
+	case Map:
+		if t.Key, err = b.bind(sh.Key.Shape, t.Go.Key()); err != nil {
+			return err
+		}
+		t.KeyName = sh.Key.Name
+		return b.element(t, sh)
+	case Struct:
+		return b.fields(t, sh)
+	}
+	return nil
+}
+
+func (b *Binder) element(t *Type, sh *descriptor.Shape) (err error) {
+	t.ElemName = sh.Element.Name
+	elem := t.Go.Elem()
+	if t.ElemPtr = elem.Kind() == reflect.Pointer; t.ElemPtr {
+		elem = elem.Elem()
+	}
+	if t.Elem, err = b.bind(sh.Element.Shape, elem); err != nil {
+		return fmt.Errorf("element of %s: %w", t.Shape, err)
+	}
+	return nil
+}
+
+func (b *Binder) fields(t *Type, sh *descriptor.Shape) error {
+	t.byName = make(map[string]int, len(sh.Members))
+	var errs []error
+	for _, m := range sh.Members {
+		f, err := b.field(t.Go, m)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s.%s: %w", t.Shape, m.Name, err))
+			continue
+		}
+		t.byName[f.In] = len(t.Fields)
+		t.Fields = append(t.Fields, f)
+	}
+	return errors.Join(errs...)
+}
+
+func (b *Binder) field(goes reflect.Type, m descriptor.Member) (Field, error) {
+	sf, ok := goes.FieldByName(upperFirst(m.Name))
+	if !ok || len(sf.Index) != 1 {
+		return Field{}, fmt.Errorf("%s has no such field", goes)
+	}
+	f := Field{Index: sf.Index[0], Required: m.Required, Flattened: m.Flattened}
+	f.In, f.Out, f.Label = b.names(m)
+	ft := sf.Type
+	if f.Ptr = ft.Kind() == reflect.Pointer; f.Ptr {
+		ft = ft.Elem()
+	}
+	var err error
+	f.Type, err = b.bind(m.Shape, ft)
+	if err == nil {
+		f.Flattened = f.Flattened || f.Type.Flattened
+	}
+	return f, err
+}
+
+func usualNames(m descriptor.Member) (in, out, label string) {
+	name := cmp.Or(m.Location, m.Name)
+	return name, name, strings.ToLower(m.Name[:1]) + m.Name[1:]
+}
+
+func ec2Names(m descriptor.Member) (in, out, label string) {
+	out = cmp.Or(m.Location, m.Name)
+	in = cmp.Or(m.Query, upperFirst(out))
+	return in, out, in
+}
+
+func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+var kinds = map[string]Kind{
+	"string": String, "boolean": Bool, "integer": Integer, "long": Long, "float": Float, "double": Double,
+	"timestamp": Timestamp, "blob": Blob, "list": List, "map": Map, "structure": Struct,
+}
+
+func kindOf(sh *descriptor.Shape) (Kind, error) {
+	if sh.Document {
+		return Document, nil
+	}
+	k, ok := kinds[sh.Type]
+	if !ok {
+		return 0, fmt.Errorf("shapes of type %q are not read", sh.Type)
+	}
+	return k, nil
+}
+
+var timeType = reflect.TypeFor[time.Time]()
+
+// fits says whether a value of kind k lives in goes without loss.
+func fits(k Kind, goes reflect.Type) bool {
+	switch k {
+	case String:
+		return goes.Kind() == reflect.String
+	case Bool:
+		return goes.Kind() == reflect.Bool
+	case Integer:
+		return goes.Kind() == reflect.Int32
+	case Long:
+		return goes.Kind() == reflect.Int64
+	case Float:
+		return goes.Kind() == reflect.Float32
+	case Double:
+		return goes.Kind() == reflect.Float64
+	case Timestamp:
+		return goes == timeType
+	case Blob:
+		return goes.Kind() == reflect.Slice && goes.Elem().Kind() == reflect.Uint8
+	case Document:
+		return documents[goes] != nil
+	case List:
+		return goes.Kind() == reflect.Slice
+	case Map:
+		return goes.Kind() == reflect.Map && goes.Key().Kind() == reflect.String
+	default:
+		return goes.Kind() == reflect.Struct && goes != timeType
+	}
+}

@@ -1,0 +1,121 @@
+// Package bind ties the shapes of a descriptor to the SDK's Go types.
+//
+// A Type is made once, when a service is set up, and holds all that reading or writing a value takes:
+// no request looks a field up by reflection. What cannot be tied is an error then, not at a request.
+package bind
+
+import (
+	"reflect"
+	"regexp"
+
+	"github.com/skylift/skylift/internal/wire/descriptor"
+)
+
+// Kind says how a value is read and written.
+type Kind uint8
+
+// The kinds. An enum is a String.
+const (
+	String Kind = iota
+	Bool
+	Integer
+	Long
+	Float
+	Double
+	Timestamp
+	Blob
+	Document
+	List
+	Map
+	Struct
+)
+
+// Type is a shape tied to a Go type. It is immutable once made.
+type Type struct {
+	Kind   Kind
+	Go     reflect.Type // never a pointer
+	Shape  string
+	Fields []Field // of a Struct
+
+	Elem      *Type  // of a List, and the values of a Map
+	ElemPtr   bool   // Go holds pointers to the elements
+	ElemName  string // on the wire; "" is the protocol's usual
+	Key       *Type  // of a Map
+	KeyName   string
+	Flattened bool
+
+	sensitive bool
+	min, max  *float64
+	pattern   *regexp.Regexp
+	source    string // of the pattern, as AWS writes it
+	enum      []string
+	byName    map[string]int // index in Fields by In
+}
+
+// Field is a member of a structure.
+type Field struct {
+	In, Out   string // name in requests and in answers
+	Label     string // name in messages
+	Index     int    // of the Go field
+	Ptr       bool
+	Required  bool
+	Flattened bool
+	Type      *Type
+}
+
+// Binder makes the types of one service.
+type Binder struct {
+	service *descriptor.Service
+	names   func(descriptor.Member) (in, out, label string)
+	made    map[key]*Type
+}
+
+type key struct {
+	shape string
+	goes  reflect.Type
+}
+
+// New returns a binder that names members as the service's protocol does.
+func New(s *descriptor.Service) *Binder {
+	b := &Binder{service: s, names: usualNames, made: map[key]*Type{}}
+	if s.Protocol == "ec2query" {
+		b.names = ec2Names
+	}
+	return b
+}
+
+// Field returns the member that requests call name.
+func (t *Type) Field(name string) (*Field, bool) {
+	n, ok := t.byName[name]
+	if !ok {
+		return nil, false
+	}
+	return &t.Fields[n], true
+}
+
+// Value returns f's value in a struct of f's type; ok is false when it is not set: a nil pointer, list or
+// map, or an enum without value.
+func (f *Field) Value(in reflect.Value) (v reflect.Value, ok bool) {
+	v = in.Field(f.Index)
+	if f.Ptr {
+		return v.Elem(), !v.IsNil()
+	}
+	switch f.Type.Kind {
+	case List, Map, Blob, Document:
+		return v, !v.IsNil()
+	case String:
+		return v, v.Len() > 0
+	case Timestamp:
+		return v, !v.IsZero()
+	default:
+		return v, true
+	}
+}
+
+// Element returns v, an element of a list or map of type t, without its pointer.
+func (t *Type) Element(v reflect.Value) reflect.Value {
+	if t.ElemPtr {
+		return v.Elem()
+	}
+	return v
+}

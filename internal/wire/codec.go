@@ -1,0 +1,41 @@
+package wire
+
+import (
+	"net/http"
+	"reflect"
+
+	"github.com/skylift/skylift/internal/wire/bind"
+	"github.com/skylift/skylift/internal/wire/descriptor"
+)
+
+// codec is one protocol. It has no state.
+type codec interface {
+	// open reads as much of a request as says which operation it is for.
+	open(s *descriptor.Service, r *http.Request, body []byte) (request, error)
+	// unnamed is the error code for a request that names no operation.
+	unnamed() string
+	contentType() string
+	answer(s *descriptor.Service, op *operation, requestID string, out reflect.Value) ([]byte, error)
+	// failure sets the headers that errors have beside the body, and returns the body.
+	failure(h http.Header, namespace, requestID string, f failure) ([]byte, error)
+}
+
+// request is a request on its way in.
+type request interface {
+	operation() string
+	input(t *bind.Type) (bind.Value, error)
+}
+
+// failure is an error on its way out.
+type failure struct {
+	code, message string
+	status        int
+	members       *bind.Type    // of the error's own members; nil when it has none
+	value         reflect.Value // the struct that holds them
+}
+
+var codecs = map[Protocol]codec{
+	AWSJSON11: jsonCodec{},
+	AWSQuery:  queryCodec{},
+	EC2Query:  ec2Codec{},
+}

@@ -1,0 +1,100 @@
+package wire
+
+import (
+	"errors"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/wire/bind"
+	"github.com/skylift/skylift/internal/wire/descriptor"
+)
+
+// EncodeError answers with what may leave the building of err; status and members are those that
+// the service's descriptor has for its code, and a fault of ours has the code that the service
+// uses for its own.
+func (s *Service) EncodeError(w http.ResponseWriter, requestID string, err error) {
+	f := failureOf(s.Protocol(), err)
+	if _, ok := errors.AsType[smithy.APIError](err); !ok {
+		f.code = s.words.internal
+	}
+	if e, ok := s.errors[f.code]; ok {
+		f.status = e.Status
+		f.members, f.value = s.errorMembers(e, awserr.ForCaller(err))
+	}
+	sendFailure(s.codec, w, s.desc.Namespace, requestID, f)
+}
+
+// EncodeErrorAs answers in p where the service that the request is for is not known.
+func EncodeErrorAs(p Protocol, w http.ResponseWriter, requestID string, err error) {
+	c, ok := codecs[p]
+	if !ok {
+		p, c = AWSJSON11, codecs[AWSJSON11]
+	}
+	sendFailure(c, w, "", requestID, failureOf(p, err))
+}
+
+func sendFailure(c codec, w http.ResponseWriter, namespace, requestID string, f failure) {
+	b, err := c.failure(w.Header(), namespace, requestID, f)
+	if err != nil { // the error's own members cannot be written; its code and message can
+		f.members = nil
+		b, _ = c.failure(w.Header(), namespace, requestID, f)
+	}
+	send(w, f.status, c.contentType(), requestID, b)
+}
+
+func failureOf(p Protocol, err error) failure {
+	api := awserr.ForCaller(err)
+	f := failure{code: api.ErrorCode(), message: api.ErrorMessage(), status: http.StatusBadRequest}
+	if api.ErrorFault() == smithy.FaultServer {
+		f.status = http.StatusInternalServerError
+	}
+	if status, ok := statuses[f.code]; ok && p != AWSJSON11 {
+		f.status = status
+	}
+	return f
+}
+
+// statuses is that of the errors which every query service has, where it is not 400. The JSON
+// services answer all of them with 400.
+var statuses = map[string]int{
+	"AccessDenied":                 http.StatusForbidden,
+	"UnauthorizedOperation":        http.StatusForbidden,
+	"AuthFailure":                  http.StatusUnauthorized,
+	"InvalidClientTokenId":         http.StatusForbidden,
+	"SignatureDoesNotMatch":        http.StatusForbidden,
+	"RequestExpired":               http.StatusBadRequest,
+	"MissingAuthenticationToken":   http.StatusForbidden,
+	"OptInRequired":                http.StatusForbidden,
+	"ServiceUnavailable":           http.StatusServiceUnavailable,
+	"Unavailable":                  http.StatusServiceUnavailable,
+	"InternalFailure":              http.StatusInternalServerError,
+	"InternalError":                http.StatusInternalServerError,
+	"RequestEntityTooLarge":        http.StatusRequestEntityTooLarge,
+	"RequestLimitExceeded":         http.StatusServiceUnavailable,
+	"InsufficientInstanceCapacity": http.StatusInternalServerError,
+}
+
+// errorMembers ties a modelled error's members, but for its message, to the SDK's type of it. An error
+// that is not of that type has none. Errors are rare, so this is not kept.
+func (s *Service) errorMembers(e descriptor.Error, api smithy.APIError) (*bind.Type, reflect.Value) {
+	v := reflect.ValueOf(api)
+	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Type().Name() != e.Shape {
+		return nil, reflect.Value{}
+	}
+	t, err := bind.New(s.desc).Bind(e.Shape, v.Elem().Type())
+	if err != nil {
+		return nil, reflect.Value{}
+	}
+	var own []bind.Field
+	for _, f := range t.Fields {
+		if !strings.EqualFold(f.Out, "message") {
+			own = append(own, f)
+		}
+	}
+	t.Fields = own
+	return t, v.Elem()
+}

@@ -1,0 +1,53 @@
+package wire
+
+import (
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/skylift/skylift/internal/wire/awsjson"
+	"github.com/skylift/skylift/internal/wire/bind"
+	"github.com/skylift/skylift/internal/wire/descriptor"
+)
+
+// jsonCodec is awsJson 1.1: the operation in a header, JSON in both directions.
+type jsonCodec struct{}
+
+type jsonRequest struct {
+	name string
+	body []byte
+}
+
+func (jsonCodec) open(s *descriptor.Service, r *http.Request, body []byte) (request, error) {
+	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), s.Target+".")
+	if !ok {
+		name = ""
+	}
+	return jsonRequest{name, body}, nil
+}
+
+func (r jsonRequest) operation() string { return r.name }
+
+func (r jsonRequest) input(*bind.Type) (bind.Value, error) { return awsjson.Parse(r.body) }
+
+func (jsonCodec) unnamed() string { return "UnknownOperationException" }
+
+func (jsonCodec) contentType() string { return "application/x-amz-json-1.1" }
+
+func (jsonCodec) answer(_ *descriptor.Service, op *operation, _ string, out reflect.Value) ([]byte, error) {
+	return awsjson.Append(make([]byte, 0, 1024), op.output, out)
+}
+
+func (jsonCodec) failure(h http.Header, _, _ string, f failure) (b []byte, err error) {
+	h.Set("X-Amzn-Errortype", f.code)
+	b = append(b, `{"__type":`...)
+	b = awsjson.AppendText(b, f.code)
+	b = append(b, `,"message":`...)
+	b = awsjson.AppendText(b, f.message)
+	if f.members != nil {
+		if b, _, err = awsjson.AppendFields(b, f.members, f.value, true); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, '}'), nil
+}

@@ -1,0 +1,127 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"reflect"
+
+	"github.com/skylift/skylift/internal/wire/awsquery"
+	"github.com/skylift/skylift/internal/wire/bind"
+	"github.com/skylift/skylift/internal/wire/descriptor"
+)
+
+// queryCodec is awsQuery: a form in, XML out.
+type queryCodec struct{}
+
+// ec2Codec is ec2Query: the same, but for lists in forms and what stands around an answer.
+type ec2Codec struct{ queryCodec }
+
+type queryRequest struct {
+	name    string
+	form    *awsquery.Form
+	dialect awsquery.Dialect
+}
+
+func openForm(s *descriptor.Service, r *http.Request, body []byte, d awsquery.Dialect) (request, error) {
+	form, err := awsquery.Parse(r.URL.RawQuery, string(body))
+	if err != nil {
+		return nil, err
+	}
+	name := form.Take("Action")
+	if v := form.Take("Version"); v != "" && v != s.Version {
+		return nil, fmt.Errorf("could not find operation %s for version %s: %s speaks version %s", name, v, s.Title, s.Version)
+	}
+	return queryRequest{name, form, d}, nil
+}
+
+func (queryCodec) open(s *descriptor.Service, r *http.Request, body []byte) (request, error) {
+	return openForm(s, r, body, awsquery.Dialect{})
+}
+
+func (ec2Codec) open(s *descriptor.Service, r *http.Request, body []byte) (request, error) {
+	return openForm(s, r, body, awsquery.Dialect{FlatLists: true})
+}
+
+func (r queryRequest) operation() string { return r.name }
+
+func (r queryRequest) input(t *bind.Type) (bind.Value, error) {
+	return r.form.Value(t, r.dialect), nil
+}
+
+func (queryCodec) unnamed() string { return "MissingAction" }
+
+func (queryCodec) contentType() string { return "text/xml;charset=UTF-8" }
+
+const declaration = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
+
+func (queryCodec) answer(s *descriptor.Service, op *operation, requestID string, out reflect.Value) ([]byte, error) {
+	var w bytes.Buffer
+	fmt.Fprintf(&w, `<%sResponse xmlns="%s">`, op.name, s.Namespace)
+	if op.wrapper != "" {
+		w.WriteString("<" + op.wrapper + ">")
+	}
+	if err := awsquery.WriteFields(&w, op.output, out); err != nil {
+		return nil, err
+	}
+	if op.wrapper != "" {
+		w.WriteString("</" + op.wrapper + ">")
+	}
+	w.WriteString("<ResponseMetadata>")
+	awsquery.Element(&w, "RequestId", requestID)
+	fmt.Fprintf(&w, "</ResponseMetadata></%sResponse>", op.name)
+	return w.Bytes(), nil
+}
+
+func (ec2Codec) answer(s *descriptor.Service, op *operation, requestID string, out reflect.Value) ([]byte, error) {
+	var w bytes.Buffer
+	fmt.Fprintf(&w, declaration+`<%sResponse xmlns="%s/">`, op.name, s.Namespace)
+	awsquery.Element(&w, "requestId", requestID)
+	if err := awsquery.WriteFields(&w, op.output, out); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(&w, "</%sResponse>", op.name)
+	return w.Bytes(), nil
+}
+
+func (queryCodec) failure(_ http.Header, namespace, requestID string, f failure) ([]byte, error) {
+	var w bytes.Buffer
+	w.WriteString("<ErrorResponse")
+	if namespace != "" {
+		fmt.Fprintf(&w, ` xmlns="%s"`, namespace)
+	}
+	w.WriteString("><Error>")
+	fault := "Sender"
+	if f.status >= http.StatusInternalServerError {
+		fault = "Receiver"
+	}
+	awsquery.Element(&w, "Type", fault)
+	if err := writeFailure(&w, f); err != nil {
+		return nil, err
+	}
+	w.WriteString("</Error>")
+	awsquery.Element(&w, "RequestId", requestID)
+	w.WriteString("</ErrorResponse>")
+	return w.Bytes(), nil
+}
+
+func (ec2Codec) failure(_ http.Header, _, requestID string, f failure) ([]byte, error) {
+	var w bytes.Buffer
+	w.WriteString(declaration + "<Response><Errors><Error>")
+	if err := writeFailure(&w, f); err != nil {
+		return nil, err
+	}
+	w.WriteString("</Error></Errors>")
+	awsquery.Element(&w, "RequestID", requestID)
+	w.WriteString("</Response>")
+	return w.Bytes(), nil
+}
+
+func writeFailure(w *bytes.Buffer, f failure) error {
+	awsquery.Element(w, "Code", f.code)
+	awsquery.Element(w, "Message", f.message)
+	if f.members == nil {
+		return nil
+	}
+	return awsquery.WriteFields(w, f.members, f.value)
+}

@@ -1,0 +1,152 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/wire/bind"
+	"github.com/skylift/skylift/internal/wire/descriptor"
+)
+
+// Service answers for the operations of one AWS service. It is immutable.
+type Service struct {
+	desc   *descriptor.Service
+	codec  codec
+	words  dialect
+	ops    map[string]*operation
+	errors map[string]descriptor.Error // by code
+}
+
+// operation is an Operation tied to its descriptor.
+type operation struct {
+	Operation
+	input, output *bind.Type
+	wrapper       string
+}
+
+// NewService binds operations to the descriptor of the service with that signing name: "ecs", "ecr",
+// "ec2", "elasticloadbalancing", "logs" or "sts". It fails when an operation is unknown to the
+// descriptor or a member does not fit the SDK's type.
+func NewService(signingName string, ops ...Operation) (*Service, error) {
+	desc, err := descriptor.Load(signingName)
+	if err != nil {
+		return nil, err
+	}
+	codec, ok := codecs[Protocol(desc.Protocol)]
+	if !ok {
+		return nil, fmt.Errorf("%s: no codec for protocol %q", signingName, desc.Protocol)
+	}
+	s := &Service{
+		desc: desc, codec: codec, words: dialects[signingName],
+		ops: map[string]*operation{}, errors: map[string]descriptor.Error{},
+	}
+	for _, e := range desc.Errors {
+		s.errors[e.Code] = e
+	}
+	return s, s.bind(ops)
+}
+
+func (s *Service) bind(ops []Operation) error {
+	b := bind.New(s.desc)
+	var errs []error
+	for _, o := range ops {
+		d, ok := s.desc.Operations[o.name]
+		if !ok {
+			errs = append(errs, fmt.Errorf("%s has no operation %s in its descriptor", s.Name(), o.name))
+			continue
+		}
+		if s.ops[o.name] != nil {
+			errs = append(errs, fmt.Errorf("%s %s is there twice", s.Name(), o.name))
+		}
+		in, err := b.Bind(d.Input, o.in)
+		errs = append(errs, err)
+		out, err := b.Bind(d.Output, o.out)
+		errs = append(errs, err)
+		s.ops[o.name] = &operation{Operation: o, input: in, output: out, wrapper: d.Wrapper}
+	}
+	return errors.Join(errs...)
+}
+
+// Name returns the name that requests to the service are signed for.
+func (s *Service) Name() string { return s.desc.SigningName }
+
+// Protocol returns the protocol that the service speaks.
+func (s *Service) Protocol() Protocol { return Protocol(s.desc.Protocol) }
+
+// Decode finds the operation that r asks for and reads its input from r and body. The error is the
+// caller's, with the code that the service uses for it.
+func (s *Service) Decode(r *http.Request, body []byte) (*Call, error) {
+	req, err := s.codec.open(s.desc, r, body)
+	if err != nil {
+		return nil, awserr.New(s.words.malformed, "%v", err)
+	}
+	name := req.operation()
+	op, ok := s.ops[name]
+	if !ok {
+		return nil, s.notImplemented(name)
+	}
+	v, err := req.input(op.input)
+	if err != nil {
+		return nil, awserr.New(s.words.malformed, "%v", err)
+	}
+	in, faults := op.input.Read(v, s.Protocol() == EC2Query)
+	if faults.Any() {
+		return nil, s.words.refuse(faults)
+	}
+	return &Call{Operation: name, Input: in, op: op}, nil
+}
+
+// notImplemented tells an operation that AWS has from one that it does not have.
+func (s *Service) notImplemented(name string) error {
+	if name == "" {
+		return awserr.New(s.codec.unnamed(), "The request names no operation.")
+	}
+	if _, described := s.desc.Operations[name]; described || slices.Contains(s.desc.Missing, name) {
+		return awserr.New(s.words.noSuch, "Skylift does not implement %s %s yet.", s.desc.Title, name)
+	}
+	return awserr.New(s.words.noSuch, "%s has no operation %s in version %s.", s.desc.Title, name, s.desc.Version)
+}
+
+// Encode answers c with out, what Do returned. Nothing is written when it fails.
+func (s *Service) Encode(w http.ResponseWriter, c *Call, requestID string, out any) error {
+	v := reflect.ValueOf(out)
+	if want := reflect.PointerTo(c.op.out); !v.IsValid() || v.Type() != want {
+		return fmt.Errorf("answer %s %s: output is %T, want %s", s.Name(), c.Operation, out, want)
+	}
+	if v.IsNil() {
+		v = reflect.New(c.op.out)
+	}
+	b, err := s.codec.answer(s.desc, c.op, requestID, v.Elem())
+	if err != nil {
+		return fmt.Errorf("answer %s %s: %w", s.Name(), c.Operation, err)
+	}
+	send(w, http.StatusOK, s.codec.contentType(), requestID, b)
+	return nil
+}
+
+// Coverage returns the names of all operations that AWS has for the service, in two sorted halves.
+func (s *Service) Coverage() (implemented, missing []string) {
+	implemented = slices.Sorted(maps.Keys(s.ops))
+	missing = slices.Clone(s.desc.Missing)
+	for name := range s.desc.Operations {
+		if s.ops[name] == nil {
+			missing = append(missing, name)
+		}
+	}
+	slices.Sort(missing)
+	return implemented, missing
+}
+
+// send writes a whole answer; a caller that has gone is not told.
+func send(w http.ResponseWriter, status int, contentType, requestID string, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("X-Amzn-Requestid", requestID)
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
