@@ -1,0 +1,81 @@
+package etcdstore
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// quiet returns a logger for etcd that keeps what it says for whoever looks
+// closely, save for errors. Where etcd would end the process, fail is called
+// and the goroutine ends, when there is a fail.
+func quiet(log *slog.Logger, fail func(error)) *zap.Logger {
+	var opts []zap.Option
+	if fail != nil {
+		opts = append(opts, zap.WithFatalHook(fatal{fail}), zap.WithPanicHook(fatal{fail}))
+	}
+	return zap.New(&core{log: log}, opts...)
+}
+
+type fatal struct{ fail func(error) }
+
+func (h fatal) OnWrite(e *zapcore.CheckedEntry, fields []zapcore.Field) {
+	h.fail(fmt.Errorf("%s: %v", e.Message, zapFields(fields)["error"]))
+	runtime.Goexit()
+}
+
+// core writes to slog what zap is given.
+type core struct {
+	log  *slog.Logger
+	with []zapcore.Field
+}
+
+func (c *core) Enabled(l zapcore.Level) bool {
+	return c.log.Enabled(context.Background(), level(l))
+}
+
+func (c *core) With(fields []zapcore.Field) zapcore.Core {
+	return &core{log: c.log, with: append(c.with[:len(c.with):len(c.with)], fields...)}
+}
+
+func (c *core) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if c.Enabled(e.Level) {
+		return ce.AddCore(e, c)
+	}
+	return ce
+}
+
+func (c *core) Write(e zapcore.Entry, fields []zapcore.Field) error {
+	var attrs []slog.Attr
+	for k, v := range zapFields(append(c.with[:len(c.with):len(c.with)], fields...)) {
+		attrs = append(attrs, slog.Any(k, v))
+	}
+	c.log.LogAttrs(context.Background(), level(e.Level), "etcd: "+e.Message, attrs...)
+	return nil
+}
+
+func (c *core) Sync() error { return nil }
+
+func zapFields(fields []zapcore.Field) map[string]any {
+	enc := zapcore.NewMapObjectEncoder()
+	for _, f := range fields {
+		f.AddTo(enc)
+	}
+	return enc.Fields
+}
+
+// level: what etcd informs and warns of (slow disks, mostly) is detail here.
+func level(l zapcore.Level) slog.Level {
+	switch {
+	case l >= zapcore.ErrorLevel:
+		return slog.LevelError
+	case l >= zapcore.InfoLevel:
+		return slog.LevelDebug
+	default:
+		return slog.LevelDebug - 4
+	}
+}

@@ -1,0 +1,187 @@
+package etcdstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.etcd.io/etcd/server/v3/storage/wal"
+	"golang.org/x/sys/unix"
+
+	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/store/mirror"
+)
+
+const (
+	mib = 1 << 20
+	// segment is the size that etcd's log grows by; it allocates one ahead.
+	segment = 16 * mib
+	// minFree is what must be free on the disk for a write: etcd ends the whole
+	// process when it can't extend its log, so it must not come to that.
+	minFree = 2 * segment
+	// quota bounds etcd's database.
+	quota = 4 << 30
+)
+
+// smallSegments makes etcd's log allocate little. etcd has this as a variable
+// of its package only.
+var smallSegments = sync.OnceFunc(func() { wal.SegmentSizeBytes = segment })
+
+// server is an etcd inside this process, that only this process can reach.
+type server struct {
+	etcd   *embed.Etcd
+	dir    string
+	lock   *os.File
+	failed chan error
+	log    *slog.Logger
+
+	mu        sync.Mutex
+	reclaimed time.Time
+}
+
+// start starts the etcd of a data directory and waits until it is ready.
+func start(ctx context.Context, cfg Config) (*server, error) {
+	smallSegments()
+	lock, err := lockDir(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{dir: cfg.Dir, lock: lock, failed: make(chan error, 1), log: cfg.Logger}
+	if err := s.room(); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	s.etcd, err = embed.StartEtcd(settings(cfg, s.fail))
+	if err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("start etcd in %s: %w", cfg.Dir, err)
+	}
+	select {
+	case <-s.etcd.Server.ReadyNotify():
+		return s, nil
+	case err = <-s.failed:
+	case err = <-s.etcd.Err():
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.close()
+	return nil, fmt.Errorf("start etcd in %s: %w", cfg.Dir, err)
+}
+
+// settings are those of a lone member that nobody else talks to: it listens
+// nowhere, and elects itself at once.
+func settings(cfg Config, fail func(error)) *embed.Config {
+	c := embed.NewConfig()
+	c.Name = "skylift"
+	c.Dir = cfg.Dir
+	nowhere := url.URL{Scheme: "http", Host: "127.0.0.1:1"} // it must have an address; nobody asks for it
+	c.ListenPeerUrls, c.ListenClientUrls = nil, nil
+	c.AdvertisePeerUrls, c.AdvertiseClientUrls = []url.URL{nowhere}, []url.URL{nowhere}
+	c.InitialCluster = c.InitialClusterFromName(c.Name)
+	c.EnableGRPCGateway = false
+	c.TickMs, c.ElectionMs = 10, 100
+	c.AutoCompactionMode, c.AutoCompactionRetention = embed.CompactorModePeriodic, "5m"
+	c.BootstrapDefragThresholdMegabytes = 64
+	c.QuotaBackendBytes = quota
+	c.MaxTxnOps = 20_000
+	c.MaxRequestBytes = 8 * mib
+	c.SnapshotCount, c.SnapshotCatchUpEntries = 5_000, 100
+	c.MaxSnapFiles, c.MaxWalFiles = 2, 2
+	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(quiet(cfg.Logger, fail))
+	return c
+}
+
+// lockDir makes dir this process's own until the file is closed.
+func lockDir(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the store's directory: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the store's directory: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	f.Close()
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, fmt.Errorf("the store in %s is in use by another process: stop that, or use another directory", dir)
+	}
+	return nil, fmt.Errorf("lock %s: %w", dir, err)
+}
+
+func (s *server) client() *clientv3.Client { return v3client.New(s.etcd.Server) }
+
+// room says whether there is enough on the disk to write.
+func (s *server) room() error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(s.dir, &st); err != nil {
+		return fmt.Errorf("see how much space %s has: %w", s.dir, err)
+	}
+	if free := st.Bavail * uint64(st.Bsize); free < minFree {
+		return fmt.Errorf("%w: the disk of %s has %d MiB left and %d are needed: free some space", store.ErrFull, s.dir, free/mib, minFree/mib)
+	}
+	return nil
+}
+
+// reclaim gives back what etcd's database holds of the past, at most once a
+// minute, and says whether it did.
+func (s *server) reclaim(ctx context.Context, c *clientv3.Client) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.reclaimed) < time.Minute {
+		return false
+	}
+	s.reclaimed = time.Now()
+	rev := s.etcd.Server.KV().Rev()
+	if _, err := c.Compact(ctx, rev, clientv3.WithCompactPhysical()); err != nil {
+		s.log.Error("compact etcd", "err", err)
+	}
+	if err := s.etcd.Server.Backend().Defrag(); err != nil {
+		s.log.Error("defragment etcd", "err", err)
+		return false
+	}
+	if _, err := c.AlarmDisarm(ctx, &clientv3.AlarmMember{}); err != nil {
+		s.log.Error("disarm etcd's alarm", "err", err)
+		return false
+	}
+	return true
+}
+
+// fail is called by etcd where it would end the process.
+func (s *server) fail(err error) {
+	select {
+	case s.failed <- err:
+	default:
+	}
+}
+
+// report closes rows, and with it the store, when the server has failed.
+func (s *server) report(ctx context.Context, rows *mirror.Mirror) {
+	var err error
+	select {
+	case err = <-s.failed:
+	case err = <-s.etcd.Err():
+	case <-s.etcd.Server.StopNotify():
+		err = errors.New("it stopped")
+	case <-ctx.Done():
+		return
+	}
+	s.log.Error("etcd failed", "err", err)
+	rows.Close(fmt.Errorf("%w: etcd failed: %w", store.ErrClosed, err))
+}
+
+func (s *server) close() {
+	s.etcd.Close()
+	s.lock.Close()
+}
