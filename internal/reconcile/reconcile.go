@@ -1,7 +1,7 @@
 // Package reconcile is the one control loop: it calls a Reconciler for every
 // key that changed until the world matches the record.
 //
-// A key is never worked on twice at once, never forgotten, and put back with
+// A key is never worked on twice at once, never dropped, and put back with
 // backoff when its Reconciler fails.
 package reconcile
 
