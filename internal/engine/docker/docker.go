@@ -1,0 +1,193 @@
+// Package docker runs tasks on a Docker daemon.
+//
+// A task is a pause container that owns the network namespace, and one
+// container per definition that joins it. Everything carries the labels of its
+// Skylift instance and task, and the daemon is the only memory: a restarted
+// Skylift finds all of it by label, and a container that the daemon made while
+// its answer was lost is adopted, never made twice. Nothing without the
+// instance's label is ever changed.
+//
+// On a cgroupfs daemon of this host the containers of a task share a parent
+// cgroup /skylift/<instance>/<task> that holds the task's CPU and memory limits
+// together. Elsewhere (systemd driver, remote daemon) each container without a
+// limit of its own gets the task's.
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/client"
+
+	"github.com/skylift/skylift/internal/engine"
+)
+
+// The labels of everything that this engine makes. The sandbox is the
+// container whose labelContainer is empty.
+const (
+	labelInstance  = "skylift.instance"
+	labelTask      = "skylift.task"
+	labelContainer = "skylift.container"
+)
+
+// callTimeout bounds a change that was sent to the daemon: it goes on when the
+// caller's context ends, so that no lost answer leaves work half done.
+const callTimeout = 2 * time.Minute
+
+// Config says which daemon to use, and for whom.
+type Config struct {
+	Instance string // unique id of this Skylift instance: 12 or more hex digits
+	Host     string // the daemon's address, as in DOCKER_HOST; "": the environment's
+	Log      *slog.Logger
+}
+
+// Engine is an engine.Engine on a Docker daemon.
+type Engine struct {
+	cli      *client.Client
+	instance string
+	log      *slog.Logger
+	pause    pauseImage
+	cgroups  cgroups
+	tasks    keyLock
+	pulls    pulls
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+var instanceForm = regexp.MustCompile(`^[0-9a-f]{12,}$`)
+
+// Open connects to the daemon and makes what tasks need of it. Close the
+// engine after use.
+func Open(ctx context.Context, c Config) (*Engine, error) {
+	if !instanceForm.MatchString(c.Instance) {
+		return nil, fmt.Errorf("open docker engine: instance %q is not 12 or more hex digits", c.Instance)
+	}
+	cli, err := connect(ctx, c.Host)
+	if err != nil {
+		return nil, err
+	}
+	info, err := cli.Info(ctx, client.InfoOptions{})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("ask docker about its host: %w", err), cli.Close())
+	}
+	e := &Engine{cli: cli, instance: c.Instance, log: c.Log}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.pause, err = newPauseImage(info.Info.Architecture); err != nil {
+		return nil, errors.Join(err, cli.Close())
+	}
+	if err := e.pause.ensure(ctx, cli); err != nil {
+		return nil, errors.Join(err, cli.Close())
+	}
+	e.cgroups = findCgroups(cli.DaemonHost(), info.Info, c.Instance)
+	if !e.cgroups.usable {
+		e.log.Info("task limits are set on each container", "reason", e.cgroups.why)
+	}
+	e.pulls.init()
+	return e, nil
+}
+
+// Close ends running pulls and the connection. Tasks run on.
+func (e *Engine) Close() error {
+	e.pulls.close()
+	return e.cli.Close()
+}
+
+// connect returns a client that has spoken with the daemon.
+func connect(ctx context.Context, host string) (*client.Client, error) {
+	opts := []client.Opt{client.FromEnv}
+	if host != "" {
+		opts = append(opts, client.WithHost(host))
+	}
+	cli, err := client.New(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("docker address %q is wrong: %w", host, err)
+	}
+	if _, err := cli.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true}); err != nil {
+		return nil, errors.Join(
+			fmt.Errorf("docker can't be reached at %s; start the Docker daemon or set DOCKER_HOST: %w", cli.DaemonHost(), err),
+			cli.Close())
+	}
+	return cli, nil
+}
+
+// translate puts err into the engine port's words; doing says what failed.
+func translate(doing string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case cerrdefs.IsNotFound(err):
+		return fmt.Errorf("%s: %w: %w", doing, engine.ErrNotFound, err)
+	case unavailable(err):
+		return fmt.Errorf("%s: %w: %w", doing, engine.ErrUnavailable, err)
+	default:
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+}
+
+// unavailable reports whether err is not the daemon's answer but the lack of one.
+func unavailable(err error) bool {
+	if errors.Is(err, context.Canceled) {
+		return false
+	}
+	return !strings.Contains(err.Error(), "Error response from daemon:") || cerrdefs.IsUnavailable(err)
+}
+
+// detach returns a context for a change that must not be broken off by the
+// caller's end.
+func detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+}
+
+// filter selects this instance's containers, and of them those with all the
+// given labels ("key=value").
+func (e *Engine) filter(labels ...string) client.Filters {
+	return instanceFilter(e.instance).Add("label", labels...)
+}
+
+func instanceFilter(instance string) client.Filters {
+	return make(client.Filters).Add("label", labelInstance+"="+instance)
+}
+
+// keyLock is a mutex per key.
+type keyLock struct {
+	mu   sync.Mutex
+	held map[string]*keyMutex
+}
+
+type keyMutex struct {
+	sync.Mutex
+	users int
+}
+
+// lock waits for key and returns its unlock.
+func (l *keyLock) lock(key string) (unlock func()) {
+	l.mu.Lock()
+	if l.held == nil {
+		l.held = make(map[string]*keyMutex)
+	}
+	m := l.held[key]
+	if m == nil {
+		m = &keyMutex{}
+		l.held[key] = m
+	}
+	m.users++
+	l.mu.Unlock()
+	m.Lock()
+	return func() {
+		m.Unlock()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if m.users--; m.users == 0 {
+			delete(l.held, key)
+		}
+	}
+}

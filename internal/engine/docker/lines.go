@@ -1,0 +1,131 @@
+package docker
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/moby/moby/api/pkg/stdcopy"
+
+	"github.com/skylift/skylift/internal/engine"
+)
+
+const (
+	// maxLine is where a line without end is cut.
+	maxLine = 256 << 10
+	// maxFrame guards against a stream that isn't a log; the daemon's frames
+	// are some 16 KiB.
+	maxFrame = 16 << 20
+)
+
+// frame is one message of a container's log: a line, or a part of one when
+// it has no newline.
+type frame struct {
+	time   time.Time
+	stderr bool
+	text   []byte
+}
+
+// readFrame reads one message of the daemon's multiplexed stream; io.EOF is
+// its end.
+func readFrame(r *bufio.Reader) (frame, error) {
+	var header [8]byte
+	if _, err := io.ReadFull(r, header[:]); err != nil {
+		return frame{}, err
+	}
+	size := binary.BigEndian.Uint32(header[4:])
+	if size > maxFrame {
+		return frame{}, fmt.Errorf("log frame of %d bytes", size)
+	}
+	body := make([]byte, size)
+	if _, err := io.ReadFull(r, body); err != nil {
+		return frame{}, fmt.Errorf("log frame cut short: %w", io.ErrUnexpectedEOF)
+	}
+	kind := stdcopy.StdType(header[0])
+	if kind == stdcopy.Systemerr {
+		return frame{}, fmt.Errorf("%s%s", daemonPrefix, bytes.TrimSpace(body))
+	}
+	stamp, text, _ := bytes.Cut(body, []byte(" "))
+	at, err := time.Parse(time.RFC3339Nano, string(stamp))
+	if err != nil {
+		return frame{}, fmt.Errorf("log frame without time: %w", err)
+	}
+	return frame{time: at, stderr: kind == stdcopy.Stderr, text: text}, nil
+}
+
+// lineMaker makes lines of frames. Times strictly increase: a line that was
+// written at the same time as the one before, or seems older, comes 1 ns after
+// it. The same frames always make the same lines, so a line's time is a cursor.
+type lineMaker struct {
+	after   time.Time // lines up to here were emitted by an earlier call
+	last    time.Time
+	pending [2]frame // by stream: the start of a line
+	emit    func(engine.Line) error
+}
+
+// add takes the next frame.
+func (m *lineMaker) add(f frame) error {
+	p := &m.pending[stream(f.stderr)]
+	if p.text == nil {
+		p.time, p.stderr = f.time, f.stderr
+	}
+	text, whole := bytes.CutSuffix(f.text, []byte("\n"))
+	p.text = append(p.text, text...)
+	for len(p.text) > maxLine {
+		rest := bytes.Clone(p.text[maxLine:])
+		p.text = p.text[:maxLine]
+		if err := m.finish(p); err != nil {
+			return err
+		}
+		*p = frame{time: f.time, stderr: f.stderr, text: rest}
+	}
+	if p.text == nil {
+		p.text = []byte{}
+	}
+	if whole {
+		return m.finish(p)
+	}
+	return nil
+}
+
+// flush emits what the container left without a newline when it ended.
+func (m *lineMaker) flush() error {
+	first, second := &m.pending[0], &m.pending[1]
+	if second.text != nil && first.text != nil && second.time.Before(first.time) {
+		first, second = second, first
+	}
+	return errors.Join(m.finish(first), m.finish(second))
+}
+
+// finish emits the line in p, if there is one, unless it was emitted before.
+func (m *lineMaker) finish(p *frame) error {
+	if p.text == nil {
+		return nil
+	}
+	at := p.time
+	if !at.After(m.last) {
+		at = m.last.Add(time.Nanosecond)
+	}
+	line := engine.Line{Time: at, Stderr: p.stderr, Text: string(p.text)}
+	m.last = at
+	*p = frame{}
+	if !at.After(m.after) {
+		return nil
+	}
+	if err := m.emit(line); err != nil {
+		return err
+	}
+	m.after = at
+	return nil
+}
+
+func stream(stderr bool) int {
+	if stderr {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,148 @@
+package docker
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"github.com/skylift/skylift/internal/engine"
+)
+
+// resumeMargin is how far before its cursor a log is read again. The daemon
+// knows only when each line was written, and lines stand in its file in an
+// order that may differ a little; read from a moment before the cursor, they
+// get the same times as the first time. Lost is only what was written while
+// nobody read and after the clock was set back by more than this.
+const resumeMargin = 10 * time.Minute
+
+// Logs emits a container's lines after since.
+func (e *Engine) Logs(ctx context.Context, taskID, name string, since time.Time, follow bool, emit func(engine.Line) error) error {
+	found, err := e.containersOf(ctx, taskID)
+	if err != nil {
+		return err
+	}
+	c, ok := found[name]
+	if !ok || name == "" {
+		return fmt.Errorf("logs of container %q of task %s: %w", name, taskID, engine.ErrNotFound)
+	}
+	cursor := since
+	keep := func(l engine.Line) error {
+		cursor = l.Time
+		return emit(l)
+	}
+	state := c.State
+	if follow {
+		if state == container.StateCreated {
+			if state, err = e.awaitStart(ctx, c.ID); err != nil {
+				return err
+			}
+		}
+		// What a container writes last may be missing from a followed log, so
+		// the end of it is read below, from a container that has ended.
+		for live(state) {
+			if err := e.readLog(ctx, c.ID, cursor, true, false, keep); err != nil {
+				return err
+			}
+			if state, err = e.awaitEnd(ctx, c.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return e.readLog(ctx, c.ID, cursor, false, !live(state), keep)
+}
+
+func live(s container.ContainerState) bool {
+	return s == container.StateRunning || s == container.StatePaused || s == container.StateRestarting
+}
+
+// readLog reads a log once. Of a container that has ended, the last line needs no
+// newline.
+func (e *Engine) readLog(ctx context.Context, id string, since time.Time, follow, ended bool, emit func(engine.Line) error) error {
+	options := client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true, Follow: follow}
+	if !since.IsZero() && since.Before(time.Now()) {
+		options.Since = since.Add(-resumeMargin).Format(time.RFC3339Nano)
+	}
+	answer, err := e.cli.ContainerLogs(ctx, id, options)
+	if err != nil {
+		return translate("read log", err)
+	}
+	defer answer.Close()
+	lines := lineMaker{after: since, emit: emit}
+	r := bufio.NewReaderSize(answer, 64<<10)
+	for {
+		f, err := readFrame(r)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			return translate("read log", err)
+		}
+		if err := lines.add(f); err != nil {
+			return err
+		}
+	}
+	if ended {
+		return lines.flush()
+	}
+	return nil
+}
+
+// awaitEnd waits until a container doesn't run, but not long: the log of one that
+// still runs is then read on.
+func (e *Engine) awaitEnd(ctx context.Context, id string) (container.ContainerState, error) {
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	wait := e.cli.ContainerWait(waiting, id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
+	select {
+	case <-wait.Result:
+		return e.state(ctx, id)
+	case <-time.After(time.Second):
+		return e.state(ctx, id)
+	case err := <-wait.Error:
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		return "", translate("wait for container", err)
+	}
+}
+
+// awaitStart waits until a container was started.
+func (e *Engine) awaitStart(ctx context.Context, id string) (container.ContainerState, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream := e.cli.Events(ctx, client.EventsListOptions{
+		Since:   time.Now().Add(-eventOverlap).Format(time.RFC3339Nano),
+		Filters: e.filter().Add("container", id).Add("event", "start", "destroy"),
+	})
+	for {
+		state, err := e.state(ctx, id)
+		if err != nil || state != container.StateCreated {
+			return state, err
+		}
+		select {
+		case <-stream.Messages:
+		case err := <-stream.Err:
+			if ctx.Err() != nil {
+				return "", ctx.Err()
+			}
+			return "", translate("wait for container", err)
+		}
+	}
+}
+
+func (e *Engine) state(ctx context.Context, id string) (container.ContainerState, error) {
+	c, err := e.cli.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	if err != nil {
+		return "", translate("inspect container", err)
+	}
+	return c.Container.State.Status, nil
+}

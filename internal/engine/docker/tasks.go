@@ -1,0 +1,244 @@
+package docker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"github.com/skylift/skylift/internal/engine"
+)
+
+// inspectors bounds how many containers are asked about, or removed, at once.
+const inspectors = 8
+
+// killedExitCode is that of a process ended by SIGKILL.
+const killedExitCode = 137
+
+// Signal sends sig to a container that runs.
+func (e *Engine) Signal(ctx context.Context, taskID, name, sig string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := detach(ctx)
+	defer cancel()
+	found, err := e.containersOf(ctx, taskID)
+	if err != nil {
+		return err
+	}
+	c, ok := found[name]
+	if !ok || name == "" {
+		return fmt.Errorf("signal container %q of task %s: %w", name, taskID, engine.ErrNotFound)
+	}
+	_, err = e.cli.ContainerKill(ctx, c.ID, client.ContainerKillOptions{Signal: sig})
+	if cerrdefs.IsConflict(err) { // it isn't running
+		return nil
+	}
+	return translate("signal container "+name, err)
+}
+
+// Inspect returns what is true of a task.
+func (e *Engine) Inspect(ctx context.Context, taskID string) (engine.Status, error) {
+	all, err := e.statuses(ctx, e.filter(labelTask+"="+taskID))
+	if err != nil {
+		return engine.Status{}, fmt.Errorf("inspect task %s: %w", taskID, err)
+	}
+	if len(all) == 0 {
+		return engine.Status{}, fmt.Errorf("inspect task %s: %w", taskID, engine.ErrNotFound)
+	}
+	return all[0], nil
+}
+
+// List returns what is true of every task of this instance, by id.
+func (e *Engine) List(ctx context.Context) ([]engine.Status, error) {
+	return e.statuses(ctx, e.filter())
+}
+
+// statuses returns the tasks of the containers that f selects.
+func (e *Engine) statuses(ctx context.Context, f client.Filters) ([]engine.Status, error) {
+	list, err := e.cli.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: f})
+	if err != nil {
+		return nil, translate("list containers", err)
+	}
+	seen := make([]*container.InspectResponse, len(list.Items))
+	err = inParallel(len(list.Items), func(i int) error {
+		c, err := e.cli.ContainerInspect(ctx, list.Items[i].ID, client.ContainerInspectOptions{})
+		if cerrdefs.IsNotFound(err) {
+			return nil
+		}
+		seen[i] = &c.Container
+		return translate("inspect container", err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return group(seen), nil
+}
+
+// inParallel calls f for 0 … n-1 and joins the errors.
+func inParallel(n int, f func(i int) error) error {
+	errs := make([]error, n)
+	slots := make(chan struct{}, inspectors)
+	var wg sync.WaitGroup
+	for i := range n {
+		slots <- struct{}{}
+		wg.Go(func() {
+			errs[i] = f(i)
+			<-slots
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// group sorts containers into tasks; nil ones are gone.
+func group(seen []*container.InspectResponse) []engine.Status {
+	tasks := make(map[string]*engine.Status)
+	for _, c := range seen {
+		if c == nil {
+			continue
+		}
+		id := c.Config.Labels[labelTask]
+		if tasks[id] == nil {
+			tasks[id] = &engine.Status{ID: id}
+		}
+		if name := c.Config.Labels[labelContainer]; name != "" {
+			tasks[id].Containers = append(tasks[id].Containers, statusOf(name, c))
+			continue
+		}
+		tasks[id].Sandbox = c.State.Running
+		tasks[id].NetNS = netnsOf(c.State)
+	}
+	all := make([]engine.Status, 0, len(tasks))
+	for _, t := range tasks {
+		slices.SortFunc(t.Containers, func(a, b engine.ContainerStatus) int { return cmp.Compare(a.Name, b.Name) })
+		all = append(all, *t)
+	}
+	slices.SortFunc(all, func(a, b engine.Status) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+// statusOf puts a container's state into the port's words.
+//
+// Docker flags all containers below a cgroup that ran out of memory, also those
+// that the kernel spared; only a killed one is said to be OOMKilled.
+func statusOf(name string, c *container.InspectResponse) engine.ContainerStatus {
+	s := engine.ContainerStatus{
+		Name:       name,
+		RuntimeID:  c.ID,
+		State:      engine.Exited,
+		ExitCode:   c.State.ExitCode,
+		OOMKilled:  c.State.OOMKilled && c.State.ExitCode == killedExitCode,
+		Error:      c.State.Error,
+		StartedAt:  moment(c.State.StartedAt),
+		FinishedAt: moment(c.State.FinishedAt),
+	}
+	switch c.State.Status {
+	case container.StateCreated:
+		s.State = engine.Created
+	case container.StateRunning, container.StatePaused, container.StateRestarting:
+		s.State = engine.Running
+	}
+	if s.State != engine.Exited {
+		s.ExitCode, s.FinishedAt = 0, time.Time{}
+	}
+	return s
+}
+
+// moment reads Docker's time; what never happened is the zero time.
+func moment(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// Remove kills and removes all that there is of a task.
+func (e *Engine) Remove(ctx context.Context, taskID string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := detach(ctx)
+	defer cancel()
+	defer e.tasks.lock(taskID)()
+	if err := removeAll(ctx, e.cli, e.filter(labelTask+"="+taskID)); err != nil {
+		return fmt.Errorf("remove task %s: %w", taskID, err)
+	}
+	if err := e.cgroups.remove(taskID); err != nil {
+		return fmt.Errorf("remove task %s: %w", taskID, err)
+	}
+	return nil
+}
+
+// removeAll removes the containers that f selects, with their anonymous
+// volumes.
+func removeAll(ctx context.Context, cli *client.Client, f client.Filters) error {
+	list, err := cli.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: f})
+	if err != nil {
+		return translate("list containers", err)
+	}
+	return inParallel(len(list.Items), func(i int) error {
+		return removeContainer(ctx, cli, list.Items[i].ID)
+	})
+}
+
+// removeContainer removes one container, or waits while somebody else does.
+func removeContainer(ctx context.Context, cli *client.Client, id string) error {
+	_, err := cli.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	if cerrdefs.IsConflict(err) { // its removal is in progress
+		gone := cli.ContainerWait(ctx, id, client.ContainerWaitOptions{Condition: container.WaitConditionRemoved})
+		select {
+		case <-gone.Result:
+			return nil
+		case err = <-gone.Error:
+		}
+	}
+	if cerrdefs.IsNotFound(err) {
+		return nil
+	}
+	return translate("remove container", err)
+}
+
+// Purge removes everything of an instance from the daemon at host ("": the
+// environment's), whether or not that instance runs. The pause image goes too
+// unless another instance uses it; images of tasks stay in Docker's cache.
+func Purge(ctx context.Context, host, instance string) error {
+	if !instanceForm.MatchString(instance) {
+		return fmt.Errorf("purge: instance %q is not 12 or more hex digits", instance)
+	}
+	cli, err := connect(ctx, host)
+	if err != nil {
+		return err
+	}
+	defer cli.Close()
+	if err := removeAll(ctx, cli, instanceFilter(instance)); err != nil {
+		return fmt.Errorf("purge instance %s: %w", instance, err)
+	}
+	if err := removePauseImages(ctx, cli); err != nil {
+		return fmt.Errorf("purge instance %s: %w", instance, err)
+	}
+	return purgeCgroups(cgroupRoot, instance)
+}
+
+// removePauseImages removes the pause images that no container uses.
+func removePauseImages(ctx context.Context, cli *client.Client) error {
+	images, err := cli.ImageList(ctx, client.ImageListOptions{Filters: make(client.Filters).Add("reference", pauseRepository)})
+	if err != nil {
+		return translate("list the pause images", err)
+	}
+	for _, image := range images.Items {
+		_, err := cli.ImageRemove(ctx, image.ID, client.ImageRemoveOptions{})
+		if err != nil && !cerrdefs.IsConflict(err) && !cerrdefs.IsNotFound(err) {
+			return translate("remove the pause image", err)
+		}
+	}
+	return nil
+}
