@@ -1,0 +1,87 @@
+package registry
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+)
+
+// Error is a refusal that the client sees, in the shape of the OCI
+// distribution API.
+type Error struct {
+	Status  int
+	Code    string // of the specification: NAME_UNKNOWN, …
+	Message string
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// NameUnknown refuses a repository that doesn't exist.
+func NameUnknown(message string) *Error {
+	return &Error{http.StatusNotFound, "NAME_UNKNOWN", message}
+}
+
+// ManifestUnknown refuses a manifest that a repository doesn't hold.
+func ManifestUnknown(message string) *Error {
+	return &Error{http.StatusNotFound, "MANIFEST_UNKNOWN", message}
+}
+
+// TagInvalid refuses to tag.
+func TagInvalid(message string) *Error {
+	return &Error{http.StatusBadRequest, "TAG_INVALID", message}
+}
+
+// Unauthorized refuses a login that is missing or wrong.
+func Unauthorized(message string) *Error {
+	return &Error{http.StatusUnauthorized, "UNAUTHORIZED", message}
+}
+
+// Denied refuses a login that is known and no longer good.
+func Denied(message string) *Error {
+	return &Error{http.StatusForbidden, "DENIED", message}
+}
+
+var (
+	errNameInvalid   = &Error{http.StatusBadRequest, "NAME_INVALID", "invalid repository name"}
+	errDigestInvalid = &Error{http.StatusBadRequest, "DIGEST_INVALID", "provided digest did not match uploaded content"}
+	errMethod        = &Error{http.StatusMethodNotAllowed, "UNSUPPORTED", "the operation is unsupported"}
+	errRoute         = &Error{http.StatusNotFound, "UNSUPPORTED", "the registry has no such path"}
+	errTooLarge      = &Error{http.StatusRequestEntityTooLarge, "SIZE_INVALID", "the manifest is larger than 4 MiB"}
+	errDiskFull      = &Error{http.StatusInsufficientStorage, "UNKNOWN", "no space left on the registry's disk"}
+	errInternal      = &Error{http.StatusInternalServerError, "UNKNOWN", "internal error"}
+)
+
+func badRequest(code, message string) *Error {
+	return &Error{http.StatusBadRequest, code, message}
+}
+
+// fail answers with err; what is not for the client's eyes is logged.
+func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
+	e, ok := errors.AsType[*Error](err)
+	if isFull(err) {
+		e, ok = errDiskFull, true
+	}
+	if !ok {
+		e = errInternal
+	}
+	if e.Status >= http.StatusInternalServerError {
+		r.log.Error("registry request", "method", req.Method, "path", req.URL.Path, "err", err)
+	}
+	e.write(w, req.Method)
+}
+
+func (e *Error) write(w http.ResponseWriter, method string) {
+	type entry struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	}
+	body, err := json.Marshal(map[string][]entry{"errors": {{e.Code, e.Message}}})
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(e.Status)
+	if method != http.MethodHead {
+		w.Write(body) //nolint:errcheck // a client that went away
+	}
+}

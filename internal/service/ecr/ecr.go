@@ -1,0 +1,139 @@
+// Package ecr keeps repositories and the images in them, as Amazon ECR does.
+//
+// Its records decide what the registry serves: an image that is not recorded
+// cannot be pulled, one that is deleted cannot be pulled any more, and a tag
+// means the same to the API, to docker and to ECS at any moment.
+package ecr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/registry"
+	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/wire"
+)
+
+// content reads the manifests that were pushed; it is the registry.
+type content interface {
+	Manifest(ctx context.Context, repo, digest string) (content []byte, mediaType string, err error)
+}
+
+// API has a handler for every operation.
+type API struct {
+	records *Records
+	content content
+}
+
+// New makes the API of records; manifests reads what was pushed.
+func New(records *Records, manifests content) *API {
+	return &API{records: records, content: manifests}
+}
+
+// Operations lists the handlers by the names that AWS has for them.
+func (a *API) Operations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("BatchDeleteImage", a.BatchDeleteImage),
+		wire.Op("BatchGetImage", a.BatchGetImage),
+		wire.Op("CreateRepository", a.CreateRepository),
+		wire.Op("DeleteRepository", a.DeleteRepository),
+		wire.Op("DescribeImages", a.DescribeImages),
+		wire.Op("DescribeRepositories", a.DescribeRepositories),
+		wire.Op("GetAuthorizationToken", a.GetAuthorizationToken),
+		wire.Op("ListImages", a.ListImages),
+		wire.Op("ListTagsForResource", a.ListTagsForResource),
+		wire.Op("PutImageTagMutability", a.PutImageTagMutability),
+		wire.Op("TagResource", a.TagResource),
+		wire.Op("UntagResource", a.UntagResource),
+	}
+}
+
+const codeInvalid = "InvalidParameterException"
+
+func refuse(in any, supported ...string) error { return awserr.Refuse(in, codeInvalid, supported...) }
+
+func invalid(format string, args ...any) error {
+	return &types.InvalidParameterException{Message: new(fmt.Sprintf(format, args...))}
+}
+
+func constraint(field, rule string) error {
+	return invalid("Invalid parameter at '%s' failed to satisfy constraint: '%s'", field, rule)
+}
+
+const namePattern = `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`
+
+var validName = regexp.MustCompile("^(?:" + namePattern + ")$")
+
+func checkName(field, name string) error {
+	switch {
+	case len(name) < 2:
+		return constraint(field, "must have length greater than or equal to 2")
+	case len(name) > 256:
+		return constraint(field, "must have length less than or equal to 256")
+	case !validName.MatchString(name):
+		return constraint(field, "must satisfy regular expression '"+namePattern+"'")
+	}
+	return nil
+}
+
+// check looks at what names a repository: the registry must be ours.
+func (a *API) check(registryID, name *string) error {
+	if err := checkName("repositoryName", deref(name)); err != nil {
+		return err
+	}
+	if registryID != nil && *registryID != a.records.ns.Account {
+		return &types.RepositoryNotFoundException{Message: new(fmt.Sprintf("The repository with name '%s' does not exist in the registry with id '%s'", *name, *registryID))}
+	}
+	return nil
+}
+
+// ownRegistry refuses another registry where no repository is named.
+func (a *API) ownRegistry(field, registryID string) error {
+	if registryID != a.records.ns.Account {
+		return invalid("Invalid parameter at '%s': there is no registry with id '%s', only '%s'", field, registryID, a.records.ns.Account)
+	}
+	return nil
+}
+
+// forCaller gives what records say to the registry the type that the API has
+// for it.
+func forCaller(err error) error {
+	if e, ok := errors.AsType[*registry.Error](err); ok && e.Code == "NAME_UNKNOWN" {
+		return &types.RepositoryNotFoundException{Message: &e.Message}
+	}
+	return err
+}
+
+// update changes a repository's record.
+func (a *API) update(ctx context.Context, name string, change func(*Repository) error) error {
+	return forCaller(a.records.db.Update(ctx, func(tx store.Tx) error {
+		repo, err := a.records.repository(tx, name)
+		if err != nil {
+			return err
+		}
+		if err := change(&repo); err != nil {
+			return err
+		}
+		return repositories.Put(tx, name, repo)
+	}))
+}
+
+// imagesOf lists a repository's images in order of digests.
+func (a *API) imagesOf(ctx context.Context, name string) (list []Image, err error) {
+	err = a.records.db.View(ctx, func(tx store.Tx) error {
+		repo, err := a.records.repository(tx, name)
+		if err != nil {
+			return err
+		}
+		if list, err = images.List(tx, imageKey(repo.ID, "")); err != nil {
+			return fmt.Errorf("list images of %s: %w", name, err)
+		}
+		return nil
+	})
+	return list, forCaller(err)
+}

@@ -1,0 +1,295 @@
+package ecr
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
+	"github.com/skylift/skylift/internal/registry"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// ListImages lists the images of a repository, once for every tag.
+func (a *API) ListImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr.ListImagesOutput, error) {
+	if err := refuse(in, "RegistryId", "RepositoryName", "Filter", "MaxResults", "NextToken"); err != nil {
+		return nil, err
+	}
+	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
+		return nil, err
+	}
+	size, after, err := paging(in.MaxResults, in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.imagesOf(ctx, *in.RepositoryName)
+	if err != nil {
+		return nil, err
+	}
+	var ids []types.ImageIdentifier
+	for _, img := range list {
+		if f := in.Filter; f == nil || img.matches(f.TagStatus, f.ImageStatus) {
+			ids = append(ids, img.identifiers()...)
+		}
+	}
+	out := &ecr.ListImagesOutput{}
+	out.ImageIds, out.NextToken = page(ids, size, after, func(id types.ImageIdentifier) string {
+		return *id.ImageDigest + " " + deref(id.ImageTag)
+	})
+	return out, nil
+}
+
+// DescribeImages describes the images asked for, or all, page by page.
+func (a *API) DescribeImages(ctx context.Context, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOutput, error) {
+	if err := refuse(in, "RegistryId", "RepositoryName", "ImageIds", "Filter", "MaxResults", "NextToken"); err != nil {
+		return nil, err
+	}
+	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
+		return nil, err
+	}
+	if len(in.ImageIds) > 0 {
+		return a.describeIdentified(ctx, in)
+	}
+	size, after, err := paging(in.MaxResults, in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.imagesOf(ctx, *in.RepositoryName)
+	if err != nil {
+		return nil, err
+	}
+	details := []types.ImageDetail{}
+	for _, img := range list {
+		if f := in.Filter; f == nil || img.matches(f.TagStatus, f.ImageStatus) {
+			details = append(details, a.records.detail(img))
+		}
+	}
+	out := &ecr.DescribeImagesOutput{}
+	out.ImageDetails, out.NextToken = page(details, size, after, func(d types.ImageDetail) string { return *d.ImageDigest })
+	return out, nil
+}
+
+func (a *API) describeIdentified(ctx context.Context, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOutput, error) {
+	if in.MaxResults != nil || in.NextToken != nil || in.Filter != nil {
+		return nil, invalid("Invalid request parameters: maxResults, nextToken and filter cannot be used with imageIds")
+	}
+	out := &ecr.DescribeImagesOutput{}
+	err := a.records.db.View(ctx, func(tx store.Tx) error {
+		out.ImageDetails = nil
+		repo, err := a.records.repository(tx, *in.RepositoryName)
+		if err != nil {
+			return err
+		}
+		for _, id := range in.ImageIds {
+			img, failure, err := identify(tx, repo, id)
+			if err != nil {
+				return err
+			}
+			if failure != nil {
+				return a.describeFailure(repo, failure)
+			}
+			if !slices.ContainsFunc(out.ImageDetails, func(d types.ImageDetail) bool { return *d.ImageDigest == img.Digest }) {
+				out.ImageDetails = append(out.ImageDetails, a.records.detail(img))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, forCaller(err)
+	}
+	return out, nil
+}
+
+// describeFailure is an error here, where the batch operations go on.
+func (a *API) describeFailure(repo Repository, f *types.ImageFailure) error {
+	switch f.FailureCode {
+	case types.ImageFailureCodeImageNotFound, types.ImageFailureCodeImageTagDoesNotMatchDigest:
+		return &types.ImageNotFoundException{Message: new(fmt.Sprintf(
+			"The image with imageId {imageDigest:'%s', imageTag:'%s'} does not exist within the repository with name '%s' in the registry with id '%s'",
+			cmp.Or(deref(f.ImageId.ImageDigest), "null"), cmp.Or(deref(f.ImageId.ImageTag), "null"), repo.Name, a.records.ns.Account))}
+	default:
+		return invalid("%s", *f.FailureReason)
+	}
+}
+
+// matches tells whether a filter lets the image through; all images are
+// active, because none is archived.
+func (i Image) matches(tagged types.TagStatus, status types.ImageStatusFilter) bool {
+	if status != "" && status != types.ImageStatusFilterActive && status != types.ImageStatusFilterAny {
+		return false
+	}
+	switch tagged {
+	case types.TagStatusTagged:
+		return len(i.Tags) > 0
+	case types.TagStatusUntagged:
+		return len(i.Tags) == 0
+	default:
+		return true
+	}
+}
+
+func (r *Records) detail(img Image) types.ImageDetail {
+	return types.ImageDetail{
+		ArtifactMediaType:      optional(img.ArtifactType),
+		ImageDigest:            &img.Digest,
+		ImageManifestMediaType: &img.MediaType,
+		ImagePushedAt:          &img.PushedAt,
+		ImageSizeInBytes:       &img.Size,
+		ImageStatus:            types.ImageStatusActive,
+		ImageTags:              img.Tags,
+		RegistryId:             &r.ns.Account,
+		RepositoryName:         &img.Repo,
+		SubjectManifestDigest:  optional(img.Subject),
+	}
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// page sorts list by key and cuts it to size entries after the one given.
+func page[T any](list []T, size int, after string, key func(T) string) ([]T, *string) {
+	slices.SortFunc(list, func(a, b T) int { return strings.Compare(key(a), key(b)) })
+	start := 0
+	for start < len(list) && after != "" && key(list[start]) <= after {
+		start++
+	}
+	list = list[start:]
+	if len(list) <= size {
+		return list, nil
+	}
+	return list[:size], token(key(list[size-1]))
+}
+
+// BatchGetImage returns the manifests of images.
+func (a *API) BatchGetImage(ctx context.Context, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutput, error) {
+	if err := refuse(in, "RegistryId", "RepositoryName", "ImageIds", "AcceptedMediaTypes"); err != nil {
+		return nil, err
+	}
+	if err := a.checkBatch(in.RegistryId, in.RepositoryName, in.ImageIds); err != nil {
+		return nil, err
+	}
+	out := &ecr.BatchGetImageOutput{Images: []types.Image{}, Failures: []types.ImageFailure{}}
+	for _, id := range in.ImageIds {
+		img, failure, err := a.getImage(ctx, *in.RepositoryName, id, in.AcceptedMediaTypes)
+		if err != nil {
+			return nil, err
+		}
+		if failure != nil {
+			out.Failures = append(out.Failures, *failure)
+			continue
+		}
+		out.Images = append(out.Images, *img)
+	}
+	return out, nil
+}
+
+func (a *API) checkBatch(registryID, name *string, ids []types.ImageIdentifier) error {
+	if err := a.check(registryID, name); err != nil {
+		return err
+	}
+	if len(ids) == 0 {
+		return constraint("imageIds", "must have length greater than or equal to 1")
+	}
+	if len(ids) > 100 {
+		return constraint("imageIds", "must have length less than or equal to 100")
+	}
+	return nil
+}
+
+func (a *API) getImage(ctx context.Context, name string, id types.ImageIdentifier, accepted []string) (*types.Image, *types.ImageFailure, error) {
+	var img Image
+	var failure *types.ImageFailure
+	err := a.records.db.View(ctx, func(tx store.Tx) error {
+		repo, err := a.records.repository(tx, name)
+		if err != nil {
+			return err
+		}
+		img, failure, err = identify(tx, repo, id)
+		return err
+	})
+	if err != nil || failure != nil {
+		return nil, failure, forCaller(err)
+	}
+	notFound := failed(id, types.ImageFailureCodeImageNotFound, "Requested image not found")
+	if len(accepted) > 0 && !slices.Contains(accepted, img.MediaType) {
+		return nil, notFound, nil
+	}
+	manifest, _, err := a.content.Manifest(ctx, name, img.Digest)
+	if errors.Is(err, registry.ErrNoManifest) {
+		return nil, notFound, nil // deleted since
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return &types.Image{
+		ImageId:                &types.ImageIdentifier{ImageDigest: &img.Digest, ImageTag: id.ImageTag},
+		ImageManifest:          new(string(manifest)),
+		ImageManifestMediaType: &img.MediaType,
+		RegistryId:             &a.records.ns.Account,
+		RepositoryName:         &name,
+	}, nil, nil
+}
+
+// BatchDeleteImage removes images by digest, or tags: with its last tag an
+// image goes too. The registry reclaims the bytes.
+func (a *API) BatchDeleteImage(ctx context.Context, in *ecr.BatchDeleteImageInput) (*ecr.BatchDeleteImageOutput, error) {
+	if err := refuse(in, "RegistryId", "RepositoryName", "ImageIds"); err != nil {
+		return nil, err
+	}
+	if err := a.checkBatch(in.RegistryId, in.RepositoryName, in.ImageIds); err != nil {
+		return nil, err
+	}
+	out := &ecr.BatchDeleteImageOutput{ImageIds: []types.ImageIdentifier{}, Failures: []types.ImageFailure{}}
+	pending := in.ImageIds
+	for len(pending) > 0 {
+		failures, err := a.deleteAll(ctx, *in.RepositoryName, pending, out)
+		if err != nil {
+			return nil, err
+		}
+		// An image may have been in the way of another one of the batch.
+		again := referencedOf(failures)
+		if len(again) == 0 || len(again) == len(pending) {
+			out.Failures = append(out.Failures, failures...)
+			return out, nil
+		}
+		out.Failures = append(out.Failures, slices.DeleteFunc(failures, isReferenced)...)
+		pending = again
+	}
+	return out, nil
+}
+
+func (a *API) deleteAll(ctx context.Context, name string, ids []types.ImageIdentifier, out *ecr.BatchDeleteImageOutput) (failures []types.ImageFailure, err error) {
+	for _, id := range ids {
+		gone, failure, err := a.records.deleteImage(ctx, name, id)
+		if err != nil {
+			return nil, forCaller(err)
+		}
+		out.ImageIds = append(out.ImageIds, gone...)
+		if failure != nil {
+			failures = append(failures, *failure)
+		}
+	}
+	return failures, nil
+}
+
+func isReferenced(f types.ImageFailure) bool {
+	return f.FailureCode == types.ImageFailureCodeImageReferencedByManifestList
+}
+
+func referencedOf(failures []types.ImageFailure) (ids []types.ImageIdentifier) {
+	for _, f := range failures {
+		if isReferenced(f) {
+			ids = append(ids, *f.ImageId)
+		}
+	}
+	return ids
+}

@@ -1,0 +1,78 @@
+package ecr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/skylift/skylift/internal/registry"
+)
+
+// CannotPullError says in ECS's words why an image cannot be pulled.
+type CannotPullError struct{ Reason string }
+
+func (e *CannotPullError) Error() string { return "CannotPullContainerError: " + e.Reason }
+
+// ResolveImage returns ref with the digest that its tag stands for now. Its
+// error is a *CannotPullError when there is no such image. Ok is false when
+// ref is an image of another registry.
+func (a *API) ResolveImage(ctx context.Context, ref string) (digestRef string, ok bool, err error) {
+	rest, ok := a.records.own(ref)
+	if !ok {
+		return "", false, nil
+	}
+	name, version := split(rest)
+	digest, err := a.records.Resolve(ctx, name, version)
+	if refusal, is := errors.AsType[*registry.Error](err); is {
+		return "", true, cannotPull(ref, refusal)
+	}
+	if err != nil {
+		return "", true, fmt.Errorf("resolve image %s: %w", ref, err)
+	}
+	return a.records.uri(name) + "@" + digest, true, nil
+}
+
+func cannotPull(ref string, refusal *registry.Error) error {
+	why := ref + ": not found"
+	if refusal.Code == "NAME_UNKNOWN" {
+		why = "pull access denied, repository does not exist or may require authorization: " + refusal.Message
+	}
+	return &CannotPullError{fmt.Sprintf("pull image manifest has been retried 1 time(s): failed to resolve ref %s: %s", ref, why)}
+}
+
+// own cuts our host off ref.
+func (r *Records) own(ref string) (rest string, ok bool) {
+	return strings.CutPrefix(ref, r.host+"/")
+}
+
+func (r *Records) uri(name string) string { return r.host + "/" + name }
+
+// split takes name[:tag][@digest] apart; a digest wins over a tag, and latest
+// is the tag where there is neither.
+func split(rest string) (name, version string) {
+	rest, digest, _ := strings.Cut(rest, "@")
+	name, tag, _ := strings.Cut(rest, ":")
+	return name, firstOf(digest, tag, "latest")
+}
+
+var digests = regexp.MustCompile(`^[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+$`)
+
+func isDigest(s string) bool { return digests.MatchString(s) }
+
+func firstOf(list ...string) string {
+	for _, s := range list {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
