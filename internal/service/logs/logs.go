@@ -1,0 +1,129 @@
+// Package logs answers CloudWatch Logs' API.
+//
+// Groups and streams are records, their events are in the log store under the
+// records' ids: what a deleted group or stream held is never seen again, also
+// not in one of the same name, and its room is given back by Run.
+package logs
+
+import (
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+
+	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/logstore"
+	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/wire"
+)
+
+// API has a handler for each operation of CloudWatch Logs that Skylift has.
+type API struct {
+	db     store.DB
+	events *logstore.Store
+	ns     arn.Namespace
+	log    *slog.Logger
+}
+
+// Config is what an API needs.
+type Config struct {
+	DB        store.DB
+	Events    *logstore.Store
+	Namespace arn.Namespace
+	Log       *slog.Logger
+}
+
+// New returns an API over c's records and events.
+func New(c Config) *API {
+	return &API{db: c.DB, events: c.Events, ns: c.Namespace, log: c.Log.With("service", "logs")}
+}
+
+// Operations lists what the API answers to.
+func (a *API) Operations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("CreateLogGroup", a.CreateLogGroup),
+		wire.Op("CreateLogStream", a.CreateLogStream),
+		wire.Op("DeleteLogGroup", a.DeleteLogGroup),
+		wire.Op("DeleteLogStream", a.DeleteLogStream),
+		wire.Op("DeleteRetentionPolicy", a.DeleteRetentionPolicy),
+		wire.Op("DescribeLogGroups", a.DescribeLogGroups),
+		wire.Op("DescribeLogStreams", a.DescribeLogStreams),
+		wire.Op("FilterLogEvents", a.FilterLogEvents),
+		wire.Op("GetLogEvents", a.GetLogEvents),
+		wire.Op("ListTagsForResource", a.ListTagsForResource),
+		wire.Op("PutLogEvents", a.PutLogEvents),
+		wire.Op("PutRetentionPolicy", a.PutRetentionPolicy),
+		wire.Op("TagResource", a.TagResource),
+		wire.Op("UntagResource", a.UntagResource),
+	}
+}
+
+const invalidCode = "InvalidParameterException"
+
+func invalid(format string, args ...any) error {
+	return &types.InvalidParameterException{Message: new(fmt.Sprintf(format, args...))}
+}
+
+func noGroup() error {
+	return &types.ResourceNotFoundException{Message: new("The specified log group does not exist.")}
+}
+
+func noStream() error {
+	return &types.ResourceNotFoundException{Message: new("The specified log stream does not exist.")}
+}
+
+var (
+	groupName  = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]{1,512}$`)
+	streamName = regexp.MustCompile(`^[^:*\x00]{1,512}$`)
+)
+
+func checkGroupName(name string) error {
+	if !groupName.MatchString(name) {
+		return invalid("Value '%s' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+, 1 to 512 characters", name)
+	}
+	if strings.HasPrefix(name, "aws/") {
+		return invalid("Log groups starting with AWS/ are reserved for AWS.")
+	}
+	return nil
+}
+
+func checkStreamName(name string) error {
+	if !streamName.MatchString(name) {
+		return invalid("Value '%s' at 'logStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [^:*]*, 1 to 512 characters", name)
+	}
+	return nil
+}
+
+// groupOf reads the name of a group that may be given by name or by its name
+// or ARN, of which there must be one.
+func (a *API) groupOf(name, identifier *string) (string, error) {
+	switch {
+	case name != nil && identifier != nil:
+		return "", invalid("LogGroup name and LogGroup ARN are mutually exclusive parameters.")
+	case name != nil:
+		return *name, nil
+	case identifier == nil:
+		return "", invalid("Either logGroupName or logGroupIdentifier must be specified.")
+	}
+	return a.identified(*identifier)
+}
+
+// identified reads a group's name out of its name or its ARN, with or without
+// the ":*" behind it.
+func (a *API) identified(id string) (string, error) {
+	if !strings.HasPrefix(id, "arn:") {
+		return id, nil
+	}
+	r, err := arn.Parse(id)
+	name, ok := strings.CutPrefix(r.Resource, "log-group:")
+	name = strings.TrimSuffix(name, ":*")
+	if err != nil || !ok || r.Service != "logs" || strings.Contains(name, ":") {
+		return "", invalid("The specified log group identifier '%s' is not valid.", id)
+	}
+	if r.Region != a.ns.Region || r.Account != a.ns.Account {
+		return "", noGroup()
+	}
+	return name, nil
+}

@@ -1,0 +1,40 @@
+package logs
+
+import (
+	"context"
+	"slices"
+
+	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+)
+
+// retentionDays are the values that AWS has.
+var retentionDays = []int32{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+
+// PutRetentionPolicy says for how many days a group's events are kept. What
+// is older is not read from then on; Run gives back the room.
+func (a *API) PutRetentionPolicy(ctx context.Context, in *cwl.PutRetentionPolicyInput) (*cwl.PutRetentionPolicyOutput, error) {
+	days := *in.RetentionInDays
+	if !slices.Contains(retentionDays, days) {
+		return nil, invalid("1 validation error detected: Value '%d' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: %v", days, retentionDays)
+	}
+	err := a.updateGroup(ctx, *in.LogGroupName, func(g *Group) error {
+		g.Retention = days
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &cwl.PutRetentionPolicyOutput{}, nil
+}
+
+// DeleteRetentionPolicy keeps a group's events for ever.
+func (a *API) DeleteRetentionPolicy(ctx context.Context, in *cwl.DeleteRetentionPolicyInput) (*cwl.DeleteRetentionPolicyOutput, error) {
+	err := a.updateGroup(ctx, *in.LogGroupName, func(g *Group) error {
+		g.Retention = 0
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &cwl.DeleteRetentionPolicyOutput{}, nil
+}
