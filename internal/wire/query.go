@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 
+	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/wire/awsquery"
 	"github.com/skylift/skylift/internal/wire/bind"
 	"github.com/skylift/skylift/internal/wire/descriptor"
@@ -30,7 +31,7 @@ func openForm(s *descriptor.Service, r *http.Request, body []byte, d awsquery.Di
 	}
 	name := form.Take("Action")
 	if v := form.Take("Version"); v != "" && v != s.Version {
-		return nil, fmt.Errorf("could not find operation %s for version %s: %s speaks version %s", name, v, s.Title, s.Version)
+		return nil, awserr.New("InvalidAction", "Could not find operation %s for version %s: %s has version %s here.", name, v, s.Title, s.Version)
 	}
 	return queryRequest{name, form, d}, nil
 }

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/aws/smithy-go"
+
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/wire/bind"
 	"github.com/skylift/skylift/internal/wire/descriptor"
@@ -83,7 +85,7 @@ func (s *Service) Protocol() Protocol { return Protocol(s.desc.Protocol) }
 func (s *Service) Decode(r *http.Request, body []byte) (*Call, error) {
 	req, err := s.codec.open(s.desc, r, body)
 	if err != nil {
-		return nil, awserr.New(s.words.malformed, "%v", err)
+		return nil, s.malformed(err)
 	}
 	name := req.operation()
 	op, ok := s.ops[name]
@@ -92,13 +94,21 @@ func (s *Service) Decode(r *http.Request, body []byte) (*Call, error) {
 	}
 	v, err := req.input(op.input)
 	if err != nil {
-		return nil, awserr.New(s.words.malformed, "%v", err)
+		return nil, s.malformed(err)
 	}
 	in, faults := op.input.Read(v, s.Protocol() == EC2Query)
 	if faults.Any() {
 		return nil, s.words.refuse(faults)
 	}
 	return &Call{Operation: name, Input: in, op: op}, nil
+}
+
+// malformed gives an error of the codec the code for it, unless it has one.
+func (s *Service) malformed(err error) error {
+	if _, ok := errors.AsType[smithy.APIError](err); ok {
+		return err
+	}
+	return awserr.New(s.words.malformed, "%v", err)
 }
 
 // notImplemented tells an operation that AWS has from one that it does not have.

@@ -1,0 +1,97 @@
+package wire
+
+import (
+	"cmp"
+	"reflect"
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/skylift/skylift/internal/wire/bind"
+)
+
+// newer is the fields that the SDK has and the API models that we describe do not have yet. A request
+// that sets one is refused by name.
+var newer = map[string][]string{
+	"ecs": {
+		"Container.GpuSharingStrategy", "Container.NeuronDeviceIds",
+		"CreateServiceInput.GatewayConnectors", "CreateServiceInput.Monitoring",
+		"DeploymentCircuitBreaker.ResetOnHealthyTask", "DeploymentCircuitBreaker.ThresholdConfiguration",
+		"DeploymentConfiguration.EarlySuccessCriteria", "ResourceRequirement.SharingStrategy",
+		"ServiceConnectConfiguration.ContainerConfigurations",
+		"UpdateServiceInput.GatewayConnectors", "UpdateServiceInput.Monitoring",
+		"VpcLatticeConfiguration.AdvancedConfiguration",
+	},
+	"elasticloadbalancing": {"SourceIpConditionConfig.IpAddressType"},
+	"logs":                 {"FilterLogEventsInput.StartFromHead", "LogGroup.RetentionPolicyName"},
+}
+
+func TestEveryDescribedOperationFitsTheSDK(t *testing.T) {
+	t.Parallel()
+	for name, ops := range operations(nil) {
+		s := service(t, name, ops)
+		implemented, missing := s.Coverage()
+		if len(implemented) != len(s.desc.Operations) {
+			t.Errorf("%s: %d operations are bound, %d described", name, len(implemented), len(s.desc.Operations))
+		}
+		if slices.ContainsFunc(missing, func(m string) bool { return slices.Contains(implemented, m) }) {
+			t.Errorf("%s: an operation is both implemented and missing", name)
+		}
+		if got := unbound(s); !slices.Equal(got, newer[name]) {
+			t.Errorf("%s: SDK fields without descriptor (-want +got):\n%s", name, gocmp.Diff(newer[name], got))
+		}
+	}
+}
+
+// unbound is the exported SDK fields that no member is tied to.
+func unbound(s *Service) []string {
+	var found []string
+	seen := map[*bind.Type]bool{}
+	var walk func(t *bind.Type)
+	walk = func(t *bind.Type) {
+		if t == nil || seen[t] {
+			return
+		}
+		seen[t] = true
+		walk(t.Elem)
+		walk(t.Key)
+		bound := map[int]bool{}
+		for _, f := range t.Fields {
+			bound[f.Index] = true
+			walk(f.Type)
+		}
+		for i := 0; t.Kind == bind.Struct && i < t.Go.NumField(); i++ {
+			f := t.Go.Field(i)
+			if f.IsExported() && !bound[i] && f.Name != "ResultMetadata" {
+				found = append(found, t.Go.Name()+"."+f.Name)
+			}
+		}
+	}
+	for _, op := range s.ops {
+		walk(op.input)
+		walk(op.output)
+	}
+	slices.SortFunc(found, cmp.Compare[string])
+	return slices.Compact(found)
+}
+
+func TestNewServiceRefusesWhatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	type input struct{ Cluster *int32 }
+	type output struct{}
+	in, out := reflect.TypeFor[input](), reflect.TypeFor[output]()
+	for _, tc := range []struct {
+		name, service string
+		op            Operation
+	}{
+		{"a member of another type", "ecs", Operation{name: "DeleteCluster", in: in, out: out}},
+		{"a member that is not there", "sts", Operation{name: "GetCallerIdentity", in: out, out: out}},
+		{"an operation that is not described", "ecs", Operation{name: "CreateTaskSet", in: out, out: out}},
+		{"a service that is not described", "s3", Operation{name: "GetObject", in: out, out: out}},
+	} {
+		if _, err := NewService(tc.service, tc.op); err == nil {
+			t.Errorf("%s: no error", tc.name)
+		}
+	}
+}
