@@ -156,6 +156,7 @@ func purgeCgroups(root, instance string) error {
 			errs = append(errs, removeCgroup(filepath.Dir(t)))
 		}
 		errs = append(errs, removeCgroup(top))
+		_ = removeCgroup(filepath.Dir(top)) // other instances may use it
 	}
 	return errors.Join(errs...)
 }

@@ -1,0 +1,181 @@
+package fake_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/enginetest"
+	"github.com/skylift/skylift/internal/engine/fake"
+)
+
+// app scripts what enginetest's program does.
+func app(c engine.Container) fake.Behaviour {
+	if c.EntryPoint != nil {
+		return fake.Behaviour{StartError: "exec: " + c.EntryPoint[0] + ": no such file or directory"}
+	}
+	n := 0
+	if len(c.Command) > 1 {
+		n, _ = strconv.Atoi(c.Command[1])
+	}
+	ready := []engine.Line{{Text: "ready"}}
+	switch c.Command[0] {
+	case "exit":
+		return fake.Behaviour{Exits: true, ExitAfter: time.Millisecond, ExitCode: n}
+	case "trap":
+		return fake.Behaviour{Output: ready}
+	case "deaf":
+		return fake.Behaviour{Output: ready, IgnoreTerm: true}
+	case "lines":
+		var lines []engine.Line
+		for i := range n {
+			lines = append(lines, engine.Line{Stderr: i%2 == 1, Text: fmt.Sprintf("line %d", i)})
+		}
+		return fake.Behaviour{Output: lines, Exits: true}
+	case "long":
+		return fake.Behaviour{Output: []engine.Line{{Text: strings.Repeat("x", n)}, {Text: "tail"}}, Exits: true}
+	case "dial":
+		return fake.Behaviour{Exits: true, ExitAfter: time.Millisecond}
+	default:
+		return fake.Behaviour{Output: ready, TermCode: 143, TermTime: time.Millisecond}
+	}
+}
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	open := func(*testing.T) engine.Engine {
+		return fake.New(fake.Config{Behave: app, Pull: func(ref string) fake.Pull {
+			if strings.HasSuffix(ref, ":none") {
+				return fake.Pull{Err: &engine.PullError{Ref: ref, Reason: ref + ": not found", NotFound: true}}
+			}
+			return fake.Pull{Time: time.Millisecond}
+		}})
+	}
+	enginetest.Run(t, open, enginetest.Images{App: "app", Pull: "registry:5000/app:v1", Missing: "registry:5000/app:none"})
+}
+
+// task has one container called app.
+func task(id string) engine.Task {
+	return engine.Task{ID: id, Containers: []engine.Container{{Name: "app", Image: "app"}}}
+}
+
+func TestLostAnswersDoTheWork(t *testing.T) {
+	t.Parallel()
+	e := fake.New(fake.Config{})
+	e.LoseAnswers("Create", 1)
+	if _, err := e.Create(t.Context(), task("a")); !errors.Is(err, engine.ErrUnavailable) {
+		t.Errorf("create: %v, want its answer lost", err)
+	}
+	if _, err := e.Inspect(t.Context(), "a"); err != nil {
+		t.Errorf("inspect: %v, want the task made", err)
+	}
+	if _, err := e.Create(t.Context(), task("a")); err != nil {
+		t.Errorf("create again: %v", err)
+	}
+}
+
+func TestAwayAndBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := fake.New(fake.Config{})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var told []string
+		go func() { _ = e.Watch(ctx, func(id string) { told = append(told, id) }) }()
+		synctest.Wait()
+		if _, err := e.Create(ctx, task("a")); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Start(ctx, "a", "app"); err != nil {
+			t.Fatal(err)
+		}
+		logs := make(chan error, 1)
+		go func() {
+			logs <- e.Logs(ctx, "a", "app", time.Time{}, true, func(engine.Line) error { return nil })
+		}()
+		synctest.Wait()
+		told = nil
+		e.GoAway()
+		if _, err := e.Inspect(ctx, "a"); !errors.Is(err, engine.ErrUnavailable) {
+			t.Errorf("inspect: %v, want ErrUnavailable", err)
+		}
+		if err := <-logs; !errors.Is(err, engine.ErrUnavailable) {
+			t.Errorf("logs: %v, want ErrUnavailable", err)
+		}
+		e.Restart()
+		e.ComeBack()
+		synctest.Wait()
+		if len(told) != 1 || told[0] != "" {
+			t.Errorf("told %q, want once that any may have changed", told)
+		}
+		status, err := e.Inspect(ctx, "a")
+		if err != nil || status.Sandbox || status.Containers[0].State != engine.Exited {
+			t.Errorf("status %+v, %v, want all of it ended", status, err)
+		}
+	})
+}
+
+func TestScriptedTimes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		e := fake.New(fake.Config{
+			Behave: func(engine.Container) fake.Behaviour {
+				return fake.Behaviour{StartTime: time.Second, Exits: true, ExitAfter: time.Minute, OOM: true}
+			},
+			Pull: func(string) fake.Pull { return fake.Pull{Time: time.Hour} },
+		})
+		early, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := e.Pull(early, "app:v1", engine.Auth{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("pull: %v, want it to take longer", err)
+		}
+		before, err := e.Pull(t.Context(), "app:v1", engine.Auth{})
+		if got := time.Since(begin); err != nil || got != time.Hour {
+			t.Errorf("pulls took %v, %v, want the second to join the first", got, err)
+		}
+		if after := e.Push("app:v1"); after == before || !strings.HasPrefix(after, "app@sha256:") {
+			t.Errorf("digest %q after a push, was %q", after, before)
+		}
+		if _, err := e.Create(t.Context(), task("a")); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Start(t.Context(), "a", "app"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		status, err := e.Inspect(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := status.Containers[0]; !c.OOMKilled || c.ExitCode != 137 || c.FinishedAt.Sub(c.StartedAt) != time.Minute {
+			t.Errorf("container %+v, want an OOM kill after a minute", c)
+		}
+	})
+}
+
+func TestThousandsOfTasks(t *testing.T) {
+	t.Parallel()
+	const n = 5000
+	e := fake.New(fake.Config{})
+	for i := range n {
+		id := fmt.Sprintf("%032x", i)
+		if _, err := e.Create(t.Context(), task(id)); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Start(t.Context(), id, "app"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := e.List(t.Context())
+	if err != nil || len(all) != n {
+		t.Errorf("%d tasks, %v, want %d", len(all), err, n)
+	}
+}
