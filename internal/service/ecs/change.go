@@ -51,7 +51,7 @@ func (a *API) readChange(ctx context.Context, in *ecs.UpdateServiceInput) (chang
 // apply changes s and, where its tasks are to be made anew, puts a new primary
 // deployment in place of the one that is.
 func (c change) apply(tx store.Tx, in *ecs.UpdateServiceInput, s *Service) error {
-	deployments, err := deploymentsOf(tx, s.Key())
+	deployments, err := DeploymentsOf(tx, s.Key())
 	if err != nil {
 		return err
 	}
@@ -126,9 +126,9 @@ func (d Deployment) same(o Deployment) bool {
 		d.Network.AssignPublicIP == o.Network.AssignPublicIP
 }
 
-// deploymentsOf returns a service's deployments, the primary one first and
+// DeploymentsOf returns a service's deployments, the primary one first and
 // then the newest first.
-func deploymentsOf(tx store.Tx, service string) ([]Deployment, error) {
+func DeploymentsOf(tx store.Tx, service string) ([]Deployment, error) {
 	all, err := Deployments.List(tx, service+"/")
 	slices.SortFunc(all, func(a, b Deployment) int {
 		if a.Primary != b.Primary {
@@ -162,4 +162,9 @@ func (n Network) wire() *types.NetworkConfiguration {
 
 func (l LoadBalancer) wire() types.LoadBalancer {
 	return types.LoadBalancer{TargetGroupArn: aws.String(l.TargetGroup), ContainerName: aws.String(l.ContainerName), ContainerPort: aws.Int32(l.ContainerPort)}
+}
+
+// TaskTags are the tags of a new task of the service.
+func (s *Service) TaskTags(ofDefinition []types.Tag) []types.Tag {
+	return taskTags(s.PropagateTags, ofDefinition, s.Tags, nil, s.ManagedTags, s.Cluster, s.Name)
 }

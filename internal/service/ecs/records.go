@@ -88,8 +88,9 @@ type Rollout struct {
 	State     types.DeploymentRolloutState
 	Reason    string
 	Images    map[string]string // container name → image by digest, fixed when the deployment starts
-	Failed    int32             // tasks that failed to start or died, in a row
-	Streak    int               // as Failed, but what back-off counts: reset by a task that lasted
+	Failed    int32             // tasks that failed since the deployment last was steady
+	Streak    int               // rounds of failures in a row, which back-off counts; a task that lasted ends it
+	FailedAt  time.Time         // the last failure that was counted in Streak
 	NotBefore time.Time         // no task is started before
 	Impaired  bool              // told that tasks can't be started consistently
 	Steady    bool              // told that it is steady, and nothing changed since
@@ -231,14 +232,21 @@ var (
 			return groups
 		}},
 	)
-	Events      = store.NewTable[Event]("ecs-event")
-	Tasks       = store.NewTable("ecs-task",
+	Events = store.NewTable[Event]("ecs-event")
+	Tasks  = store.NewTable("ecs-task",
 		// live: a service's tasks that ecs/deploy still has to reckon with.
 		store.Index[Task]{Name: "live", Values: func(t Task) []string {
 			if t.Service == "" || t.Status == Stopped && t.Settled {
 				return nil
 			}
 			return []string{t.Service}
+		}},
+		// id: tasks that the engine may have something of.
+		store.Index[Task]{Name: "id", Values: func(t Task) []string {
+			if t.Status == Stopped {
+				return nil
+			}
+			return []string{t.ID}
 		}},
 		store.Index[Task]{Name: "service", Values: func(t Task) []string {
 			if t.Service == "" {

@@ -86,7 +86,7 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 		case err != nil && !missing(err):
 			return err
 		}
-		if err := forget(tx, s.Key()); err != nil {
+		if err := Forget(tx, s.Key()); err != nil {
 			return err
 		}
 		first := Deployment{
@@ -109,8 +109,8 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 	return &ecs.CreateServiceOutput{Service: view.wire(a.ns, true)}, nil
 }
 
-// forget removes what is left of an inactive service of the same name.
-func forget(tx store.Tx, service string) error {
+// Forget removes what is left of an inactive service of the same name.
+func Forget(tx store.Tx, service string) error {
 	deployments, err := Deployments.List(tx, service+"/")
 	if err != nil {
 		return err

@@ -433,3 +433,9 @@ func (t *Task) attachment() types.Attachment {
 	}
 	return a
 }
+
+// Counted says whether the task counts as running or pending.
+func (t *Task) Counted() bool {
+	running, pending := t.counts()
+	return running+pending > 0
+}

@@ -24,7 +24,7 @@ type serviceView struct {
 
 func viewService(tx store.Tx, s Service) (v serviceView, err error) {
 	v.service = s
-	if v.deployments, err = deploymentsOf(tx, s.Key()); err != nil {
+	if v.deployments, err = DeploymentsOf(tx, s.Key()); err != nil {
 		return v, fmt.Errorf("read deployments: %w", err)
 	}
 	if v.tasks, err = Tasks.By(tx, "live", s.Key()); err != nil {

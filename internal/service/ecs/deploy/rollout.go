@@ -1,0 +1,197 @@
+package deploy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/skylift/skylift/internal/service/ecs"
+)
+
+// lasted is how long a task must have run for its end not to count as one
+// more failure in a row.
+const lasted = time.Minute
+
+// backoff is how long starts are held back after so many rounds of failures in
+// a row: not at all after the first.
+func backoff(streak int) time.Duration {
+	if streak < 2 {
+		return 0
+	}
+	return min(time.Second<<min(streak-2, 10), 5*time.Minute)
+}
+
+// impaired is after how many rounds of failures the service says so.
+const impaired = 3
+
+// settle draws the conclusions from tasks that are to stop, each once.
+func (p *pass) settle() error {
+	for i := range p.tasks {
+		if t := &p.tasks[i]; t.Desired == ecs.Stopped && !t.Settled {
+			if err := p.settleTask(t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *pass) settleTask(t *ecs.Task) error {
+	t.Settled = true
+	if err := ecs.Tasks.Put(p.tx, t.Key(), *t); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(p.deployments, func(d ecs.Deployment) bool { return d.ID == t.Deployment })
+	if i < 0 {
+		return nil
+	}
+	r := &p.deployments[i].Rollout
+	r.Steady = false
+	if !failed(t) {
+		return nil
+	}
+	r.Failed++
+	if !t.StartedAt.IsZero() && t.StopAt.Sub(t.StartedAt) >= lasted {
+		r.Streak = 0
+	}
+	if t.CreatedAt.After(r.FailedAt) { // one round of failures counts once
+		r.Streak++
+		r.FailedAt = p.now
+		r.NotBefore = p.now.Add(backoff(r.Streak))
+	}
+	if err := p.tell("(task %s) failed: %s.", t.ID, strings.TrimSuffix(ending(t), ".")); err != nil {
+		return err
+	}
+	if r.Streak >= impaired && !r.Impaired {
+		r.Impaired = true
+		return p.tell("is unable to consistently start tasks successfully. For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.")
+	}
+	return nil
+}
+
+// failed says whether a task's end is a failure of the deployment.
+func failed(t *ecs.Task) bool {
+	return t.StopCode == types.TaskStopCodeTaskFailedToStart || t.StopCode == types.TaskStopCodeEssentialContainerExited ||
+		strings.HasPrefix(t.Reason, "Task failed ELB health checks")
+}
+
+// ending tells why a task stopped, with what its containers say.
+func ending(t *ecs.Task) string {
+	s := t.Reason
+	for _, c := range t.Containers {
+		if c.ExitCode != nil && t.StopCode == types.TaskStopCodeEssentialContainerExited {
+			s += fmt.Sprintf(" (container %s) (exit code %d)", c.Name, *c.ExitCode)
+		}
+		if c.Reason != "" && !strings.Contains(s, c.Reason) {
+			s += " " + c.Reason
+		}
+	}
+	return s
+}
+
+// start makes n tasks of the primary deployment.
+func (p *pass) start(primary *ecs.Deployment, n int) error {
+	if n == 0 {
+		return nil
+	}
+	def, err := ecs.DefinitionByARN(p.tx, primary.TaskDefinition)
+	if err != nil {
+		return fmt.Errorf("read task definition %s: %w", primary.TaskDefinition, err)
+	}
+	var ids []string
+	for range n {
+		t := ecs.NewTask(p.ns, p.service.Cluster, def.Definition)
+		t.CreatedAt = p.now
+		t.Service, t.Deployment, t.StartedBy = p.service.Key(), primary.ID, primary.ID
+		t.Group = "service:" + p.service.Name
+		t.LaunchType, t.Platform = primary.LaunchType, primary.Platform
+		t.Network, t.LoadBalancers = primary.Network, primary.LoadBalancers
+		t.Tags = p.service.TaskTags(def.Tags)
+		for i := range t.Containers {
+			t.Containers[i].Pinned = primary.Rollout.Images[t.Containers[i].Name]
+		}
+		if err := ecs.Tasks.Put(p.tx, t.Key(), t); err != nil {
+			return err
+		}
+		ids = append(ids, fmt.Sprintf("(task %s)", t.ID))
+		p.tasks = append(p.tasks, t)
+	}
+	return p.tell("has started %d tasks: %s.", n, strings.Join(ids, " "))
+}
+
+// conclude says what the deployment has come to.
+func (p *pass) conclude(primary *ecs.Deployment) error {
+	r := &primary.Rollout
+	if p.service.Status != ecs.Active || !p.steady(primary) {
+		return nil
+	}
+	r.Failed, r.Impaired = 0, false
+	if r.Steady {
+		return nil
+	}
+	r.Steady = true
+	if r.State == types.DeploymentRolloutStateInProgress {
+		r.State = types.DeploymentRolloutStateCompleted
+		r.Reason = "ECS deployment " + primary.ID + " completed."
+		if err := p.tell("(deployment %s) deployment completed.", primary.ID); err != nil {
+			return err
+		}
+	}
+	return p.tell("has reached a steady state.")
+}
+
+// steady says that the desired count of current tasks is healthy and no other
+// task runs.
+func (p *pass) steady(primary *ecs.Deployment) bool {
+	fit := 0
+	for _, t := range p.tasks {
+		switch {
+		case t.Desired != ecs.Running:
+			if t.Status == ecs.Running {
+				return false
+			}
+		case t.Deployment != primary.ID || t.Status != ecs.Running || p.checked[t.ID].health != healthy:
+			return false
+		default:
+			fit++
+		}
+	}
+	return fit == int(p.service.Desired)
+}
+
+// retire removes old deployments that no task of counts for any more, and ends
+// a service that is drained.
+func (p *pass) retire() error {
+	for _, d := range p.deployments[1:] {
+		if !slices.ContainsFunc(p.tasks, func(t ecs.Task) bool { return t.Deployment == d.ID && t.Counted() }) {
+			if err := ecs.Deployments.Delete(p.tx, d.Key()); err != nil {
+				return err
+			}
+		}
+	}
+	s := p.service
+	if s.Status != ecs.Draining || slices.ContainsFunc(p.tasks, func(t ecs.Task) bool { return t.Status != ecs.Stopped }) {
+		return nil
+	}
+	s.Status, s.StoppedAt = ecs.Inactive, p.now
+	if err := ecs.Services.Put(p.tx, s.Key(), s); err != nil {
+		return err
+	}
+	for _, d := range p.deployments {
+		if err := ecs.Deployments.Delete(p.tx, d.Key()); err != nil {
+			return err
+		}
+	}
+	p.wake(p.now.Add(inactiveKept))
+	return nil
+}
+
+func sameRollout(a, b ecs.Rollout) bool {
+	return a.State == b.State && a.Reason == b.Reason && maps.Equal(a.Images, b.Images) && (a.Images == nil) == (b.Images == nil) &&
+		a.Failed == b.Failed && a.Streak == b.Streak && a.FailedAt.Equal(b.FailedAt) && a.NotBefore.Equal(b.NotBefore) &&
+		a.Impaired == b.Impaired && a.Steady == b.Steady
+}

@@ -1,0 +1,177 @@
+// Package run takes each task through its life: from PROVISIONING to RUNNING
+// to STOPPED.
+//
+// Every step is safe to repeat, and is written down before the next begins, so
+// a task goes on where it was after Skylift, the engine or the machine died. A
+// task leaves its target groups, and its requests are drained, before its
+// containers get SIGTERM.
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/ship"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// network is what run needs for a task's interface. All is safe to repeat.
+type network interface {
+	// Create makes the task's interface in the subnet, the same one every time.
+	Create(ctx context.Context, taskID, subnet string, groups []string) (ecs.ENI, string, error)
+	// Attach puts it into the network namespace at path netns.
+	Attach(ctx context.Context, eni ecs.ENI, netns string) error
+	// Delete detaches and deletes it; a missing one is fine.
+	Delete(ctx context.Context, eniID string) error
+}
+
+// targets is what run needs from load balancing. All is safe to repeat.
+type targets interface {
+	Register(ctx context.Context, group string, addr netip.Addr, port int32, zone string) error
+	Deregister(ctx context.Context, group string, addr netip.Addr, port int32) error
+	// TargetState returns "" or "unused" for a target that is gone or drained.
+	TargetState(ctx context.Context, group string, addr netip.Addr, port int32) (state, description string, err error)
+}
+
+// images brings images to the engine.
+type images interface {
+	// Pull makes the image at ref present and returns it by digest. Errors:
+	// *engine.PullError; ctx's, when it isn't there yet (it goes on).
+	Pull(ctx context.Context, ref string) (pinned string, err error)
+}
+
+// logs is what run needs of the log shipper.
+type logs interface {
+	Prepare(ctx context.Context, group, stream string, createGroup bool) error
+	Follow(ship.Job)
+	Drain(ctx context.Context, job ship.Job) error
+	Forget(ctx context.Context, taskID string) error
+}
+
+// Config is what a Runner works with.
+type Config struct {
+	DB        store.DB
+	Engine    engine.Engine
+	Network   network
+	Targets   targets
+	Images    images
+	Logs      logs
+	Region    string
+	Retention time.Duration // how long a STOPPED task can still be described
+	Log       *slog.Logger
+}
+
+// Runner reconciles tasks.
+type Runner struct{ Config }
+
+// New returns a Runner.
+func New(c Config) *Runner { return &Runner{c} }
+
+// Reconcile takes the task at key as far as it gets now.
+func (r *Runner) Reconcile(ctx context.Context, key string) (time.Duration, error) {
+	for {
+		t, err := r.read(ctx, key)
+		if errors.Is(err, store.ErrNotFound) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		done, again, err := r.step(ctx, t)
+		if err != nil || done || again > 0 {
+			return again, err
+		}
+	}
+}
+
+// step takes one step; done says that there is none to take until something
+// changes or again has passed.
+func (r *Runner) step(ctx context.Context, t task) (done bool, again time.Duration, err error) {
+	switch {
+	case t.Status == ecs.Stopped:
+		again, err = r.expire(ctx, t)
+		return true, again, err
+	case t.Desired == ecs.Stopped:
+		return r.down(ctx, t)
+	}
+	return r.up(ctx, t)
+}
+
+// task is a task's record with its definition.
+type task struct {
+	ecs.Task
+	def ecs.TaskDefinition
+}
+
+func (r *Runner) read(ctx context.Context, key string) (t task, err error) {
+	err = r.DB.View(ctx, func(tx store.Tx) (err error) {
+		if t.Task, err = ecs.Tasks.Get(tx, key); err != nil {
+			return err
+		}
+		t.def, err = ecs.DefinitionByARN(tx, t.TaskDefinition)
+		return err
+	})
+	if err != nil {
+		return t, fmt.Errorf("read task %s: %w", key, err)
+	}
+	return t, nil
+}
+
+// change writes what change says on top of what is true now, with the events
+// that go with it.
+func (r *Runner) change(ctx context.Context, t task, change func(t *ecs.Task), events ...string) error {
+	now := time.Now()
+	err := r.DB.Update(ctx, func(tx store.Tx) error {
+		rec, err := ecs.Tasks.Get(tx, t.Key())
+		if err != nil {
+			return err
+		}
+		change(&rec)
+		rec.Version++
+		if err := ecs.Tasks.Put(tx, t.Key(), rec); err != nil {
+			return err
+		}
+		return tell(tx, rec.Service, now, events)
+	})
+	if err != nil {
+		return fmt.Errorf("write task %s: %w", t.ID, err)
+	}
+	return nil
+}
+
+// tell writes events of the service, if there is one.
+func tell(tx store.Tx, service string, at time.Time, events []string) error {
+	if service == "" || len(events) == 0 {
+		return nil
+	}
+	s, err := ecs.Services.Get(tx, service)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for i, e := range events {
+		if err := ecs.Tell(tx, &s, at.Add(time.Duration(i)), "%s", e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expire removes the record of a task that has been STOPPED for long enough.
+func (r *Runner) expire(ctx context.Context, t task) (time.Duration, error) {
+	if left := time.Until(t.StoppedAt.Add(r.Retention)); left > 0 {
+		return left, nil
+	}
+	return 0, r.DB.Update(ctx, func(tx store.Tx) error { return ecs.Tasks.Delete(tx, t.Key()) })
+}
+
+// now is the time as records have it: milliseconds.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

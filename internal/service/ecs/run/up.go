@@ -1,0 +1,210 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/service/ecs"
+)
+
+// pullWait is how long a step waits for a pull before it looks whether the
+// task is still wanted. The pull itself goes on.
+const pullWait = time.Second
+
+// up takes a task that is to run one step on.
+func (r *Runner) up(ctx context.Context, t task) (done bool, again time.Duration, err error) {
+	switch {
+	case t.Status == ecs.Provisioning:
+		return false, 0, r.provision(ctx, t)
+	case t.Status == ecs.Pending && t.PullStartedAt.IsZero():
+		return false, 0, r.change(ctx, t, func(t *ecs.Task) { t.PullStartedAt = now() })
+	case t.Status == ecs.Pending && t.PullStoppedAt.IsZero():
+		return r.pull(ctx, t)
+	case t.Status == ecs.Pending:
+		return false, 0, r.start(ctx, t)
+	case t.Status == ecs.Activating:
+		return r.activate(ctx, t)
+	}
+	return r.observe(ctx, t)
+}
+
+// provision gives the task its network interface, in a subnet chosen by its id
+// so that tasks spread over zones.
+func (r *Runner) provision(ctx context.Context, t task) error {
+	h := fnv.New32a()
+	h.Write([]byte(t.ID))
+	subnet := t.Network.Subnets[int(h.Sum32()>>1)%len(t.Network.Subnets)]
+	eni, zone, err := r.Network.Create(ctx, t.ID, subnet, t.Network.SecurityGroups)
+	if e, ok := errors.AsType[smithy.APIError](err); ok {
+		return r.fail(ctx, t, "Unexpected EC2 error while attempting to Create Network Interface in subnet '%s': %s: %s", subnet, e.ErrorCode(), e.ErrorMessage())
+	}
+	if err != nil {
+		return fmt.Errorf("make interface of task %s: %w", t.ID, err)
+	}
+	return r.change(ctx, t, func(t *ecs.Task) {
+		eni.Attach = t.ENI.Attach
+		t.ENI, t.Zone, t.Status = eni, zone, ecs.Pending
+		t.ConnectivityAt = now()
+	})
+}
+
+// fail stops a task that can't start.
+func (r *Runner) fail(ctx context.Context, t task, format string, args ...any) error {
+	return r.change(ctx, t, func(t *ecs.Task) { t.Stop(types.TaskStopCodeTaskFailedToStart, fmt.Sprintf(format, args...)) })
+}
+
+// pull brings the task's images.
+func (r *Runner) pull(ctx context.Context, t task) (done bool, again time.Duration, err error) {
+	pinned := map[string]string{}
+	for _, c := range t.Containers {
+		ref := c.Pinned
+		if ref == "" {
+			ref = c.Image
+		}
+		wait, cancel := context.WithTimeout(ctx, pullWait)
+		got, err := r.Images.Pull(wait, ref)
+		late := wait.Err() != nil
+		cancel()
+		if e, ok := errors.AsType[*engine.PullError](err); ok {
+			return false, 0, r.failContainer(ctx, t, c.Name, "CannotPullContainerError: "+e.Reason)
+		}
+		if err != nil && late {
+			return true, time.Millisecond, ctx.Err()
+		}
+		if err != nil {
+			return true, 0, fmt.Errorf("pull %s for task %s: %w", ref, t.ID, err)
+		}
+		pinned[c.Name] = got
+	}
+	return false, 0, r.change(ctx, t, func(t *ecs.Task) {
+		t.PullStoppedAt = now()
+		for i := range t.Containers {
+			c := &t.Containers[i]
+			c.Pinned = pinned[c.Name]
+			_, c.Digest, _ = strings.Cut(c.Pinned, "@")
+		}
+	})
+}
+
+// failContainer stops a task of which a container can't start.
+func (r *Runner) failContainer(ctx context.Context, t task, container, reason string) error {
+	return r.change(ctx, t, func(t *ecs.Task) {
+		t.Stop(types.TaskStopCodeTaskFailedToStart, reason)
+		for i := range t.Containers {
+			if t.Containers[i].Name == container {
+				t.Containers[i].Reason = reason
+			}
+		}
+	})
+}
+
+// start makes the task's sandbox, gives it its interface and starts its
+// containers.
+func (r *Runner) start(ctx context.Context, t task) error {
+	for _, l := range r.logged(t) {
+		if err := r.Logs.Prepare(ctx, l.Group, l.Stream, l.create); err != nil {
+			e, ok := errors.AsType[smithy.APIError](err)
+			if !ok {
+				return fmt.Errorf("prepare logs of task %s: %w", t.ID, err)
+			}
+			return r.fail(ctx, t, "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: %s: %s : exit status 1", e.ErrorCode(), e.ErrorMessage())
+		}
+	}
+	netns, err := r.Engine.Create(ctx, r.describe(t))
+	if e, ok := errors.AsType[*engine.StartError](err); ok {
+		return r.failContainer(ctx, t, e.Container, "CannotCreateContainerError: "+e.Reason)
+	}
+	if err != nil {
+		return fmt.Errorf("create task %s: %w", t.ID, err)
+	}
+	if err := r.Network.Attach(ctx, t.ENI, netns); err != nil {
+		return fmt.Errorf("attach interface of task %s: %w", t.ID, err)
+	}
+	names := make([]string, len(t.Containers))
+	for i, c := range t.Containers {
+		names[i] = c.Name
+	}
+	if err := r.Engine.Start(ctx, t.ID, names...); err != nil {
+		if e, ok := errors.AsType[*engine.StartError](err); ok {
+			return r.failContainer(ctx, t, e.Container, "CannotStartContainerError: "+e.Reason)
+		}
+		return fmt.Errorf("start task %s: %w", t.ID, err)
+	}
+	for _, l := range r.logged(t) {
+		r.Logs.Follow(l.Job)
+	}
+	state, err := r.Engine.Inspect(ctx, t.ID)
+	if err != nil {
+		return fmt.Errorf("inspect task %s: %w", t.ID, err)
+	}
+	return r.change(ctx, t, func(t *ecs.Task) {
+		record(t, state)
+		if len(t.LoadBalancers) > 0 {
+			t.Status = ecs.Activating
+			return
+		}
+		t.Status, t.StartedAt = ecs.Running, now()
+	})
+}
+
+// activate puts a task that runs into its target groups.
+func (r *Runner) activate(ctx context.Context, t task) (done bool, again time.Duration, err error) {
+	var events []string
+	for _, l := range t.LoadBalancers {
+		err := r.Targets.Register(ctx, l.TargetGroup, t.ENI.Addr, l.ContainerPort, t.Zone)
+		if e, ok := errors.AsType[smithy.APIError](err); ok {
+			return false, 0, r.fail(ctx, t, "(target-group %s) can't take the task: %s: %s", l.TargetGroup, e.ErrorCode(), e.ErrorMessage())
+		}
+		if err != nil {
+			return true, 0, fmt.Errorf("register task %s: %w", t.ID, err)
+		}
+		events = append(events, fmt.Sprintf("registered 1 targets in (target-group %s)", l.TargetGroup))
+	}
+	return false, 0, r.change(ctx, t, func(t *ecs.Task) {
+		t.Status, t.StartedAt, t.TargetsRegistered = ecs.Running, now(), true
+	}, events...)
+}
+
+// observe writes down what the engine says of a task that runs.
+func (r *Runner) observe(ctx context.Context, t task) (done bool, again time.Duration, err error) {
+	state, err := r.Engine.Inspect(ctx, t.ID)
+	if errors.Is(err, engine.ErrNotFound) {
+		return false, 0, r.lost(ctx, t, "The task's containers are gone: they were removed from the container engine.")
+	}
+	if err != nil {
+		return true, 0, fmt.Errorf("inspect task %s: %w", t.ID, err)
+	}
+	for _, l := range r.logged(t) {
+		r.Logs.Follow(l.Job)
+	}
+	next := t.Task
+	next.Containers = append([]ecs.Container{}, t.Containers...)
+	changed := record(&next, state)
+	switch {
+	case ended(&next):
+		return false, 0, r.change(ctx, t, func(t *ecs.Task) {
+			record(t, state)
+			t.Stop(types.TaskStopCodeEssentialContainerExited, "Essential container in task exited")
+		})
+	case !state.Sandbox:
+		return false, 0, r.lost(ctx, t, "The task's network is gone: its sandbox ended.")
+	case changed:
+		return true, 0, r.change(ctx, t, func(t *ecs.Task) { record(t, state) })
+	}
+	return true, 0, nil
+}
+
+// lost stops a task whose containers or network somebody took away.
+func (r *Runner) lost(ctx context.Context, t task, reason string) error {
+	return r.change(ctx, t, func(t *ecs.Task) {
+		t.Stop(types.TaskStopCodeEssentialContainerExited, reason)
+	})
+}
