@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Installs what Skylift's demo and tests need on Debian or Ubuntu and is missing, and starts the Docker engine where
+# none runs. Safe to run again. With "bench", "lint" or "test" as arguments, what those need besides.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo
+say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
+
+missing=()
+need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
+need dockerd docker.io
+need iptables iptables
+need ip iproute2
+need curl curl
+need gcc gcc
+for want in "$@"; do
+	case $want in
+	bench) need nginx nginx-light; need haproxy haproxy; need docker-registry docker-registry; need wrk wrk ;;
+	test) need etcd etcd-server; need nft nftables ;;
+	esac
+done
+if [ ${#missing[@]} -gt 0 ]; then
+	say "installing ${missing[*]}"
+	# No service is to start by being installed: the project starts what it needs itself.
+	$sudo apt-get update -qq
+	$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+if ! docker version >/dev/null 2>&1; then
+	if [ -d /run/systemd/system ] && $sudo systemctl start docker 2>/dev/null; then
+		say "started the Docker engine by systemd"
+	else
+		say "starting the Docker engine (its log: /var/log/dockerd-skylift.log)"
+		$sudo sh -c 'setsid dockerd >/var/log/dockerd-skylift.log 2>&1 </dev/null &'
+	fi
+	for _ in $(seq 300); do docker version >/dev/null 2>&1 && break; sleep 0.1; done
+	docker version >/dev/null 2>&1 || { echo "the Docker engine did not start within 30 s: see /var/log/dockerd-skylift.log" >&2; exit 1; }
+fi
+
+for want in "$@"; do
+	[ "$want" = lint ] || continue
+	version=v2.15.0
+	if ! .cache/bin/golangci-lint version 2>/dev/null | grep -q "${version#v}"; then
+		say "building golangci-lint $version (once, some minutes)"
+		GOBIN="$PWD/.cache/bin" go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version"
+	fi
+done
