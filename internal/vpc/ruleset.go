@@ -9,6 +9,9 @@ type Ruleset struct {
 	Groups  []Group
 	Members []Member
 	Fronts  []Front
+	// CIDR is the range in which an address that is no member's is refused.
+	// Apply uses the VPC's own where it is not set.
+	CIDR netip.Prefix
 }
 
 // Group is a security group. Its rules admit; what no rule admits is dropped.
@@ -34,9 +37,10 @@ type Member struct {
 	Groups []string
 }
 
-// Front is a host socket on which the listeners of several balancers answer.
+// Front is a TCP socket of the host on which the listeners of several balancers answer.
 // A packet reaches it when the ingress rules of any of Members admit it; which
-// balancer the request is for is decided, and admitted, above.
+// balancer the request is for is decided, and admitted, above. An unspecified
+// address (0.0.0.0) stands for every address of the host outside the VPC.
 type Front struct {
 	Addr    netip.AddrPort
 	Members []string // ids of members

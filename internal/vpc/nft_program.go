@@ -1,0 +1,200 @@
+package vpc
+
+import (
+	"net/netip"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+)
+
+// program is the whole content of an instance's table.
+type program struct {
+	sets   []set
+	chains []chain
+}
+
+// chain is a chain and its rules; one with a hook is called by the kernel.
+type chain struct {
+	name  string
+	hook  *hook
+	rules []exprs
+}
+
+type hook struct {
+	kind     nftables.ChainType
+	at       *nftables.ChainHook
+	priority nftables.ChainPriority
+}
+
+// set is a set of keys or, when it is a map, of keys and where to jump.
+type set struct {
+	name  string
+	id    uint32
+	key   nftables.SetDatatype
+	isMap bool
+	elems []elem
+}
+
+type elem struct {
+	key  []byte
+	jump string
+}
+
+// Names of the chains that others jump to, and of the sets they ask.
+const (
+	chainTracked = "tracked"
+	chainEgress  = "egress"
+	chainIngress = "ingress"
+
+	setSelves       = "selves"
+	mapEgress       = "egress_of"
+	mapIngress      = "ingress_of"
+	mapFronts       = "fronts"
+	mapFronts6      = "fronts6"
+	mapFrontsAny    = "fronts_any"
+	mapFrontsAny6   = "fronts_any6"
+	setAnswering    = "answering"
+	setAnswering6   = "answering6"
+	setAnsweringAny = "answering_any"
+)
+
+// compile makes the program that enforces rs on the interfaces whose names
+// begin with prefix.
+//
+// Every hook has two chains, because an accept ends only the chain that the
+// kernel called: the first judges by the source's groups, the second by the
+// destination's. A map leads from an address to the chain of its groups, so
+// that the number of rules doesn't grow with that of the interfaces.
+func compile(rs *Ruleset, prefix string) *program {
+	c := &compiler{x: rs.index(), prefix: prefix, ids: make(map[string]uint32), combos: make(map[string]string)}
+	c.declare()
+	c.members(rs)
+	c.fronts(rs)
+	c.groups(rs)
+	c.judges()
+	c.hooks(rs.CIDR)
+	return c.finish()
+}
+
+// compiler gathers a program.
+type compiler struct {
+	x      *index
+	prefix string
+	chains []chain
+	sets   []*set
+	ids    map[string]uint32
+	combos map[string]string // groups → the chain that asks them all
+}
+
+func (c *compiler) set(name string, key nftables.SetDatatype, isMap bool) *set {
+	s := &set{name: name, id: uint32(len(c.sets) + 1), key: key, isMap: isMap}
+	c.sets = append(c.sets, s)
+	c.ids[name] = s.id
+	return s
+}
+
+func (c *compiler) get(name string) *set { return c.sets[c.ids[name]-1] }
+
+func (c *compiler) add(name string, rules ...exprs) {
+	c.chains = append(c.chains, chain{name: name, rules: rules})
+}
+
+func (c *compiler) base(name string, kind nftables.ChainType, at *nftables.ChainHook, p nftables.ChainPriority, rules ...exprs) {
+	c.chains = append(c.chains, chain{name: name, hook: &hook{kind, at, p}, rules: rules})
+}
+
+// in and do look the key in reg up.
+func (c *compiler) in(name string) exprs { return lookup(name, c.ids[name]) }
+func (c *compiler) do(name string) exprs { return goBy(name, c.ids[name]) }
+
+func (c *compiler) declare() {
+	v4, v6, port := nftables.TypeIPAddr, nftables.TypeIP6Addr, nftables.TypeInetService
+	c.set(setSelves, nftables.MustConcatSetType(v4, v4), false)
+	c.set(mapEgress, v4, true)
+	c.set(mapIngress, v4, true)
+	c.set(mapFronts, nftables.MustConcatSetType(v4, port), true)
+	c.set(mapFronts6, nftables.MustConcatSetType(v6, port), true)
+	c.set(mapFrontsAny, port, true)
+	c.set(mapFrontsAny6, port, true)
+	c.set(setAnswering, nftables.MustConcatSetType(v4, port), false)
+	c.set(setAnswering6, nftables.MustConcatSetType(v6, port), false)
+	c.set(setAnsweringAny, port, false)
+}
+
+// judges are the chains that decide by one end of a packet.
+func (c *compiler) judges() {
+	const invalid, established, related = expr.CtStateBitINVALID, expr.CtStateBitESTABLISHED, expr.CtStateBitRELATED
+	c.add(chainTracked,
+		rule(state(established|related), acceptIt()),
+		rule(state(invalid), dropIt()),
+		rule(notOpening(), dropIt()), // what was cut never comes back by the middle
+	)
+	self := rule(exprs{address(source, false, reg), address(destination, false, regAfter4)}, c.in(setSelves), acceptIt())
+	judge := func(name string, e end, byAddress string) {
+		c.add(name,
+			rule(family(expr.CmpOpNeq, familyIPv4), dropIt()),
+			jumpTo(chainTracked),
+			self,
+			rule(exprs{address(e, false, reg)}, c.do(byAddress)),
+			dropIt(),
+		)
+	}
+	judge(chainEgress, source, mapEgress)
+	judge(chainIngress, destination, mapIngress)
+}
+
+// hooks are the chains that the kernel calls. They say what is judged at all.
+func (c *compiler) hooks(cidr netip.Prefix) {
+	const first, second = nftables.ChainPriority(0), nftables.ChainPriority(1)
+	eq, neq := expr.CmpOpEq, expr.CmpOpNeq
+	from, to := iifPrefix(eq, c.prefix), oifPrefix(eq, c.prefix)
+	filter := nftables.ChainTypeFilter
+
+	c.base("prerouting", filter, nftables.ChainHookPrerouting, *nftables.ChainPriorityRaw,
+		rule(from, ipv6(), dropIt()),
+		rule(from, notFromThere(), dropIt()),
+		// Our addresses come from our interfaces and from the host, nowhere else.
+		rule(iifPrefix(neq, c.prefix), iifPrefix(neq, loopback), in(source, cidr), dropIt()),
+	)
+	c.base("forward_egress", filter, nftables.ChainHookForward, first, rule(from, jumpTo(chainEgress)))
+	c.base("forward_ingress", filter, nftables.ChainHookForward, second, rule(to, jumpTo(chainIngress)))
+	c.base("input_egress", filter, nftables.ChainHookInput, first, rule(from, jumpTo(chainEgress)))
+	c.base("input_ingress", filter, nftables.ChainHookInput, second, c.toHost(cidr)...)
+	c.base("output_egress", filter, nftables.ChainHookOutput, first, c.fromHost(cidr)...)
+	c.base("output_ingress", filter, nftables.ChainHookOutput, second, rule(to, jumpTo(chainIngress)))
+	c.base("postrouting", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, *nftables.ChainPriorityNATSource,
+		rule(oifPrefix(neq, loopback), in(source, cidr), notIn(destination, cidr), masquerade()),
+	)
+}
+
+// toHost judges what the host receives: for a front, or an interface of its own.
+func (c *compiler) toHost(cidr netip.Prefix) []exprs {
+	tcp, dst := protocol(protoTCP), port(destination, reg)
+	return []exprs{
+		rule(tcp, ipv4(), exprs{address(destination, false, reg), port(destination, regAfter4)}, c.do(mapFronts)),
+		rule(tcp, ipv6(), exprs{address(destination, true, reg), port(destination, regAfter6)}, c.do(mapFronts6)),
+		rule(in(destination, cidr), jumpTo(chainIngress)),
+		rule(tcp, ipv4(), notIn(destination, cidr), exprs{dst}, c.do(mapFrontsAny)),
+		rule(tcp, ipv6(), exprs{dst}, c.do(mapFrontsAny6)),
+	}
+}
+
+// fromHost judges what the host sends from an interface of its own. A front
+// only answers: else a flow that was cut could go on from this side.
+func (c *compiler) fromHost(cidr netip.Prefix) []exprs {
+	tcp := protocol(protoTCP)
+	return []exprs{
+		rule(in(source, cidr), jumpTo(chainEgress)),
+		rule(tcp, ipv4(), exprs{address(source, false, reg), port(source, regAfter4)}, c.in(setAnswering), jumpTo(chainTracked)),
+		rule(tcp, ipv6(), exprs{address(source, true, reg), port(source, regAfter6)}, c.in(setAnswering6), jumpTo(chainTracked)),
+		rule(tcp, exprs{port(source, reg)}, c.in(setAnsweringAny), jumpTo(chainTracked)),
+	}
+}
+
+func (c *compiler) finish() *program {
+	p := &program{chains: c.chains}
+	for _, s := range c.sets {
+		p.sets = append(p.sets, *s)
+	}
+	return p
+}

@@ -1,0 +1,231 @@
+// Package vpc gives tasks and load balancers network interfaces of their own,
+// between which nothing passes that a security group doesn't admit.
+//
+// A task's interface is a veth pair with a /32 address: all its traffic is
+// routed through the host, where one nftables table per instance judges it
+// twice, by the egress rules of the source's groups and by the ingress rules of
+// the destination's. What isn't in the Ruleset is dropped; a task sends from no
+// address but its own; what is revoked is cut, also in the middle of a flow.
+//
+// All state is in the kernel and carries the instance's id, so that another
+// process finds it again (List) or removes it (Purge). Nothing else on the host
+// is touched: traffic that involves no interface, address or front of the
+// instance is never judged.
+package vpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Config is what Open needs to know.
+type Config struct {
+	Instance string       // unique id of this Skylift instance, hexadecimal
+	CIDR     netip.Prefix // where the addresses of all interfaces come from
+	Log      *slog.Logger
+}
+
+// VPC is the network of one instance on this host. Its methods may be called
+// at the same time.
+type VPC struct {
+	own  owner
+	cidr netip.Prefix
+	log  *slog.Logger
+
+	links sync.Mutex // one change of interfaces at a time
+
+	firewall sync.Mutex // guards what follows
+	applied  *Ruleset
+	seal     seal // what the kernel's table looked like after our last write
+}
+
+// Interface is a task's network interface.
+type Interface struct {
+	ID    string // eni-…
+	Addr  netip.Addr
+	MAC   net.HardwareAddr // nil: the kernel's choice
+	NetNS string           // path of the network namespace
+}
+
+// Attached is an interface that exists on the host. Addr is invalid when an
+// attach was interrupted; attaching again repairs it.
+type Attached struct {
+	ID   string
+	Addr netip.Addr
+	Host bool // made by AttachHost
+}
+
+// Open takes the range into use: it checks that nothing else on the host uses
+// it, and lets the host forward packets. A firewall that an earlier process of
+// the same instance has left stays in force until Apply; otherwise nothing is
+// admitted yet.
+func Open(ctx context.Context, c Config) (*VPC, error) {
+	own, err := ownerOf(c.Instance)
+	if err != nil {
+		return nil, err
+	}
+	if !c.CIDR.IsValid() || !c.CIDR.Addr().Is4() || c.CIDR != c.CIDR.Masked() || c.CIDR.Bits() < 8 || c.CIDR.Bits() > 28 {
+		return nil, fmt.Errorf("address range %s is not an IPv4 network of /8 to /28: choose another with --vpc-cidr", c.CIDR)
+	}
+	if err := capable(); err != nil {
+		return nil, err
+	}
+	v := &VPC{own: own, cidr: c.CIDR, log: c.Log}
+	if v.log == nil {
+		v.log = slog.New(slog.DiscardHandler)
+	}
+	if err := v.claim(); err != nil {
+		return nil, err
+	}
+	if err := forwarding(); err != nil {
+		return nil, err
+	}
+	if err := v.openFirewall(); err != nil {
+		return nil, err
+	}
+	if err := accept(own); err != nil {
+		return nil, err
+	}
+	return v, ctx.Err()
+}
+
+// CIDR is the range that Open was given.
+func (v *VPC) CIDR() netip.Prefix { return v.cidr }
+
+// openFirewall makes the table where there is none: it admits nothing.
+func (v *VPC) openFirewall() error {
+	v.firewall.Lock()
+	defer v.firewall.Unlock()
+	found, err := tableExists(v.own.table())
+	if err != nil || found {
+		return err
+	}
+	return v.write(&Ruleset{CIDR: v.cidr})
+}
+
+// Apply makes the kernel enforce rs, in one transaction, and then cuts the
+// flows under way that rs doesn't admit.
+func (v *VPC) Apply(ctx context.Context, rs *Ruleset) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	full := *rs
+	if !full.CIDR.IsValid() {
+		full.CIDR = v.cidr
+	}
+	if full.CIDR != v.cidr {
+		return fmt.Errorf("ruleset for %s, this VPC is %s", full.CIDR, v.cidr)
+	}
+	if err := full.validate(); err != nil {
+		return err
+	}
+	v.firewall.Lock()
+	defer v.firewall.Unlock()
+	if err := v.write(&full); err != nil {
+		return err
+	}
+	return cutFlows(&full)
+}
+
+// write replaces the table's content and remembers it.
+func (v *VPC) write(rs *Ruleset) error {
+	if err := commit(v.own.table(), compile(rs, v.own.prefix())); err != nil {
+		return err
+	}
+	s, err := sealOf(v.own.table())
+	if err != nil {
+		return err
+	}
+	v.applied, v.seal = rs, s
+	return nil
+}
+
+// How often Run looks. Reading the firewall's generation is one system call;
+// asking iptables starts a process.
+const (
+	lookEvery   = time.Second
+	dockerEvery = 5 * time.Second
+)
+
+// Run keeps true what Open and Apply made: it puts the firewall back when
+// somebody flushed it, and the accepts in Docker's chain when Docker or somebody
+// else removed them.
+func (v *VPC) Run(ctx context.Context) error {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	var asked time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case now := <-look.C:
+			changed, err := v.repairFirewall()
+			if err != nil {
+				v.log.Error("firewall not repaired", "err", err)
+			}
+			if !changed && now.Sub(asked) < dockerEvery {
+				continue
+			}
+			asked = now
+			if err := accept(v.own); err != nil {
+				v.log.Error("accepts for Docker's filter not repaired", "err", err)
+			}
+		}
+	}
+}
+
+// repairFirewall writes the table again when it isn't as we left it. It also
+// says whether anything in the host's nftables has changed since the last time.
+func (v *VPC) repairFirewall() (changed bool, err error) {
+	v.firewall.Lock()
+	defer v.firewall.Unlock()
+	gen, err := generation()
+	if err != nil || gen == v.seal.generation {
+		return false, err
+	}
+	now, err := sealOf(v.own.table())
+	if err != nil {
+		return true, err
+	}
+	if v.applied == nil || now.rules == v.seal.rules {
+		v.seal = now
+		return true, nil
+	}
+	v.log.Warn("somebody changed the firewall's table: writing it again", "table", v.own.table())
+	if err := v.write(v.applied); err != nil {
+		return true, err
+	}
+	return true, cutFlows(v.applied)
+}
+
+// capable says what this process lacks, and how to mend it.
+func capable() error {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return fmt.Errorf("read own capabilities: %w", err)
+	}
+	const netAdmin, sysAdmin = 1 << 12, 1 << 21
+	for line := range strings.Lines(string(status)) {
+		hex, ok := strings.CutPrefix(line, "CapEff:")
+		if !ok {
+			continue
+		}
+		caps, err := strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
+		if err != nil {
+			return fmt.Errorf("read own capabilities: %w", err)
+		}
+		if caps&netAdmin != 0 && caps&sysAdmin != 0 {
+			return nil
+		}
+	}
+	return errors.New("making network interfaces needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN): run Skylift with sudo")
+}
