@@ -78,7 +78,11 @@ func (d *driver) Writer(ctx context.Context, path string, extend bool) (storaged
 	if err != nil {
 		return nil, note(ctx, err)
 	}
-	return &writer{w, ctx}, nil
+	out := &writer{FileWriter: w, ctx: ctx}
+	if s, ok := ctx.Value(sessionKey{}).(*session); ok {
+		s.add(out)
+	}
+	return out, nil
 }
 
 // writer notes failures; it lives for one request, whose context it keeps
@@ -97,14 +101,41 @@ func (w *writer) Close() error { return note(w.ctx, w.FileWriter.Close()) }
 
 func (w *writer) Commit(ctx context.Context) error { return note(w.ctx, w.FileWriter.Commit(ctx)) }
 
-// fault is a request's memory that the disk was full.
-type fault struct{ full atomic.Bool }
+// session is what one request did: whether it met a full disk, and the writers
+// it opened. distribution forgets to close one that fails, which would keep
+// the space of a file that is deleted.
+type session struct {
+	full atomic.Bool
+	mu   sync.Mutex
+	open []*writer
+}
 
-type faultKey struct{}
+type sessionKey struct{}
+
+func (s *session) in(ctx context.Context) context.Context {
+	return context.WithValue(ctx, sessionKey{}, s)
+}
+
+func (s *session) add(w *writer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = append(s.open, w)
+}
+
+// close closes what is still open; closing again is refused by the driver and
+// does no harm.
+func (s *session) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.open {
+		w.FileWriter.Close() //nolint:errcheck // see above
+	}
+	s.open = nil
+}
 
 func note(ctx context.Context, err error) error {
-	if f, ok := ctx.Value(faultKey{}).(*fault); ok && isFull(err) {
-		f.full.Store(true)
+	if s, ok := ctx.Value(sessionKey{}).(*session); ok && isFull(err) {
+		s.full.Store(true)
 	}
 	return err
 }

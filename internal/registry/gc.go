@@ -19,16 +19,15 @@ type usage struct {
 	last map[string]time.Time
 }
 
-func (u *usage) touch(dgst string) {
-	if dgst == "" {
-		return
-	}
+func (u *usage) touch(digests ...string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.last == nil {
 		u.last = map[string]time.Time{}
 	}
-	u.last[dgst] = time.Now()
+	for _, d := range digests {
+		u.last[d] = time.Now()
+	}
 }
 
 // unused runs remove unless the blob was touched since the time given; a touch

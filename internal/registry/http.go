@@ -1,15 +1,17 @@
 package registry
 
 import (
-	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 )
 
 var (
-	routes = regexp.MustCompile(`^/v2/(.+)/(?:(manifests|referrers)/([^/]+)|(blobs)/(uploads)(?:/[^/]*)?|(blobs)/([^/]+)|(tags)/list)$`)
+	routes = regexp.MustCompile(`^/v2/(.+)/(?:(manifests|referrers)/([^/]+)|(blobs)/(uploads)(?:/([^/]*))?|(blobs)/([^/]+)|(tags)/list)$`)
 	names  = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$`)
+	uuids  = regexp.MustCompile(`^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 	tags   = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 )
 
@@ -17,7 +19,7 @@ var (
 type route struct {
 	repo string
 	kind string // manifests, referrers, tags, blobs, uploads
-	ref  string // a tag or a digest
+	ref  string // a tag or a digest, or an upload's UUID
 }
 
 func parseRoute(path string) (route, bool) {
@@ -28,11 +30,11 @@ func parseRoute(path string) (route, bool) {
 	case m[2] != "":
 		return route{m[1], m[2], m[3]}, true
 	case m[5] != "":
-		return route{m[1], m[5], ""}, true
-	case m[6] != "":
-		return route{m[1], m[6], m[7]}, true
+		return route{m[1], m[5], m[6]}, true
+	case m[7] != "":
+		return route{m[1], m[7], m[8]}, true
 	default:
-		return route{m[1], m[8], ""}, true
+		return route{m[1], m[9], ""}, true
 	}
 }
 
@@ -103,16 +105,33 @@ func (r *Registry) serveBlob(w http.ResponseWriter, req *http.Request, to route)
 		return errMethod
 	}
 	query := req.URL.Query()
-	for _, d := range []string{to.ref, query.Get("digest"), query.Get("mount")} {
-		r.used.touch(d)
+	wanted := []string{query.Get("digest"), query.Get("mount")}
+	if to.kind == "blobs" {
+		wanted = append(wanted, to.ref)
 	}
+	r.used.touch(wanted...)
 	if from := query.Get("from"); from != "" && r.records.Repository(req.Context(), from) != nil {
 		req = without(req, "from", "mount") // then an ordinary upload, says the specification
 	}
-	var full fault
-	req = req.WithContext(context.WithValue(req.Context(), faultKey{}, &full))
-	r.app.ServeHTTP(&guard{ResponseWriter: w, fault: &full, method: req.Method}, req)
+	var s session
+	defer s.close()
+	answer := &guard{ResponseWriter: w, session: &s, method: req.Method}
+	r.app.ServeHTTP(answer, req.WithContext(s.in(req.Context())))
+	if answer.failed && to.kind == "uploads" {
+		s.close()
+		r.dropUpload(to)
+	}
 	return nil
+}
+
+// dropUpload makes room: on a full disk no upload can go on.
+func (r *Registry) dropUpload(to route) {
+	if !uuids.MatchString(to.ref) {
+		return
+	}
+	if err := os.RemoveAll(filepath.Join(r.root, "repositories", to.repo, "_uploads", to.ref)); err != nil {
+		r.log.Error("drop upload", "key", to.repo, "err", err)
+	}
 }
 
 func without(req *http.Request, keys ...string) *http.Request {
@@ -129,13 +148,17 @@ func without(req *http.Request, keys ...string) *http.Request {
 // of it, which may even be a success: it ignores errors of the last flush.
 type guard struct {
 	http.ResponseWriter
-	fault  *fault
-	method string
-	failed bool
+	session       *session
+	method        string
+	wrote, failed bool
 }
 
 func (g *guard) WriteHeader(status int) {
-	if !g.fault.full.Load() {
+	if g.wrote {
+		return // distribution answers twice when a client goes away
+	}
+	g.wrote = true
+	if !g.session.full.Load() {
 		g.ResponseWriter.WriteHeader(status)
 		return
 	}
@@ -149,6 +172,7 @@ func (g *guard) WriteHeader(status int) {
 }
 
 func (g *guard) Write(p []byte) (int, error) {
+	g.WriteHeader(http.StatusOK)
 	if g.failed {
 		return len(p), nil
 	}

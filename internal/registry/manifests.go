@@ -107,16 +107,16 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, to rout
 // storeManifest hands the manifest to distribution. When it is refused, done
 // is true and the client has the answer.
 func (r *Registry) storeManifest(w http.ResponseWriter, req *http.Request, m Manifest, body []byte) (done bool, err error) {
-	var full fault
-	ctx := context.WithValue(req.Context(), faultKey{}, &full)
-	put, err := http.NewRequestWithContext(ctx, http.MethodPut, fmt.Sprintf("http://%s/v2/%s/manifests/%s", req.Host, m.Repo, m.Digest), bytes.NewReader(body))
+	var s session
+	defer s.close()
+	put, err := http.NewRequestWithContext(s.in(req.Context()), http.MethodPut, fmt.Sprintf("http://%s/v2/%s/manifests/%s", req.Host, m.Repo, m.Digest), bytes.NewReader(body))
 	if err != nil {
 		return false, fmt.Errorf("make request for distribution: %w", err)
 	}
 	put.Header = req.Header
 	var answer recorder
 	r.app.ServeHTTP(&answer, put)
-	if full.full.Load() {
+	if s.full.Load() {
 		return false, errDiskFull
 	}
 	if answer.status == http.StatusCreated {
