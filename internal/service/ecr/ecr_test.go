@@ -1,0 +1,483 @@
+package ecr
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/registry"
+	"github.com/skylift/skylift/internal/store/memstore"
+)
+
+var ns = arn.Namespace{Region: "us-west-2", Account: "111122223333"}
+
+const host = "127.0.0.1:4566"
+
+// stored stands for the registry: every manifest's content is its digest.
+type stored struct{}
+
+func (stored) Manifest(_ context.Context, _, digest string) ([]byte, string, error) {
+	return []byte(digest), "", nil
+}
+
+func open(t *testing.T) *API {
+	t.Helper()
+	records, err := NewRecords(t.Context(), memstore.New(), ns, host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(records, stored{})
+}
+
+func (a *API) create(t *testing.T, name string) *types.Repository {
+	t.Helper()
+	out, err := a.CreateRepository(t.Context(), &ecr.CreateRepositoryInput{RepositoryName: &name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Repository
+}
+
+const imageType = "application/vnd.oci.image.manifest.v1+json"
+
+// push records a manifest made of content, and returns its digest.
+func (a *API) push(t *testing.T, repo, content string, tags ...string) string {
+	t.Helper()
+	d := digest.FromString(content).String()
+	m := registry.Manifest{Repo: repo, Digest: d, Tags: tags, MediaType: imageType, Size: int64(len(content)), PushedAt: time.Now()}
+	if err := a.records.Push(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func wantError(t *testing.T, err error, code, message string) {
+	t.Helper()
+	e, ok := errors.AsType[smithy.APIError](err)
+	if !ok || e.ErrorCode() != code || !strings.Contains(e.ErrorMessage(), message) {
+		t.Errorf("got %v, want %s: %s", err, code, message)
+	}
+}
+
+func TestOperationsBind(t *testing.T) {
+	t.Parallel()
+	if got := len(open(t).Operations()); got != 12 {
+		t.Errorf("got %d operations", got)
+	}
+}
+
+func TestCreateRepository(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	got := a.create(t, "team/app")
+	want := &types.Repository{
+		CreatedAt:                  got.CreatedAt,
+		EncryptionConfiguration:    &types.EncryptionConfiguration{EncryptionType: types.EncryptionTypeAes256},
+		ImageScanningConfiguration: &types.ImageScanningConfiguration{},
+		ImageTagMutability:         types.ImageTagMutabilityMutable,
+		RegistryId:                 new("111122223333"),
+		RepositoryArn:              new("arn:aws:ecr:us-west-2:111122223333:repository/team/app"),
+		RepositoryName:             new("team/app"),
+		RepositoryUri:              new("127.0.0.1:4566/team/app"),
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(types.Repository{}, types.EncryptionConfiguration{}, types.ImageScanningConfiguration{})); diff != "" || time.Since(*got.CreatedAt) > time.Minute {
+		t.Error(diff)
+	}
+	_, err := a.CreateRepository(t.Context(), &ecr.CreateRepositoryInput{RepositoryName: new("team/app")})
+	wantError(t, err, "RepositoryAlreadyExistsException", "The repository with name 'team/app' already exists in the registry with id '111122223333'")
+}
+
+func TestCreateRepositoryRefuses(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	name := new("app")
+	tests := []struct {
+		in      ecr.CreateRepositoryInput
+		code    string
+		message string
+	}{
+		{ecr.CreateRepositoryInput{}, codeInvalid, "'repositoryName' failed to satisfy constraint: 'must have length greater than or equal to 2'"},
+		{ecr.CreateRepositoryInput{RepositoryName: new("a")}, codeInvalid, "greater than or equal to 2"},
+		{ecr.CreateRepositoryInput{RepositoryName: new(strings.Repeat("a", 257))}, codeInvalid, "less than or equal to 256"},
+		{ecr.CreateRepositoryInput{RepositoryName: new("App")}, codeInvalid, "'repositoryName' failed to satisfy constraint: 'must satisfy regular expression '"},
+		{ecr.CreateRepositoryInput{RepositoryName: new("app/")}, codeInvalid, "regular expression"},
+		{ecr.CreateRepositoryInput{RepositoryName: new("../app")}, codeInvalid, "regular expression"},
+		{ecr.CreateRepositoryInput{RepositoryName: name, RegistryId: new("999999999999")}, codeInvalid, "registryId"},
+		{ecr.CreateRepositoryInput{RepositoryName: name, ImageTagMutability: types.ImageTagMutabilityImmutableWithExclusion}, codeInvalid, "imageTagMutability"},
+		{ecr.CreateRepositoryInput{RepositoryName: name, ImageScanningConfiguration: &types.ImageScanningConfiguration{ScanOnPush: true}}, codeInvalid, "scanOnPush"},
+		{ecr.CreateRepositoryInput{RepositoryName: name, EncryptionConfiguration: &types.EncryptionConfiguration{EncryptionType: types.EncryptionTypeKms}}, codeInvalid, "encryptionType"},
+		{ecr.CreateRepositoryInput{RepositoryName: name, EncryptionConfiguration: &types.EncryptionConfiguration{EncryptionType: types.EncryptionTypeAes256, KmsKey: new("k")}}, codeInvalid, "kmsKey"},
+		{ecr.CreateRepositoryInput{RepositoryName: name, ImageTagMutabilityExclusionFilters: make([]types.ImageTagMutabilityExclusionFilter, 1)}, codeInvalid, "ImageTagMutabilityExclusionFilters"},
+		{ecr.CreateRepositoryInput{RepositoryName: name, Tags: []types.Tag{{Key: new("aws:x"), Value: new("y")}}}, "InvalidTagParameterException", "aws:x"},
+	}
+	for _, tt := range tests {
+		_, err := a.CreateRepository(t.Context(), &tt.in)
+		wantError(t, err, tt.code, tt.message)
+	}
+}
+
+func TestDescribeRepositoriesPages(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	for _, name := range []string{"cc", "aa", "bb", "aa/x"} {
+		a.create(t, name)
+	}
+	var got []string
+	in := &ecr.DescribeRepositoriesInput{MaxResults: new(int32(3))}
+	for pages := 0; ; pages++ {
+		out, err := a.DescribeRepositories(t.Context(), in)
+		if err != nil || pages > 1 {
+			t.Fatalf("page %d: %v", pages, err)
+		}
+		for _, r := range out.Repositories {
+			got = append(got, *r.RepositoryName)
+		}
+		if in.NextToken = out.NextToken; in.NextToken == nil {
+			break
+		}
+	}
+	if diff := cmp.Diff([]string{"aa", "aa/x", "bb", "cc"}, got); diff != "" {
+		t.Error(diff)
+	}
+	out, err := a.DescribeRepositories(t.Context(), &ecr.DescribeRepositoriesInput{RepositoryNames: []string{"cc", "aa"}})
+	if err != nil || len(out.Repositories) != 2 || *out.Repositories[0].RepositoryName != "cc" {
+		t.Errorf("got %+v: %v", out, err)
+	}
+	_, err = a.DescribeRepositories(t.Context(), &ecr.DescribeRepositoriesInput{RepositoryNames: []string{"gone"}})
+	wantError(t, err, "RepositoryNotFoundException", "The repository with name 'gone' does not exist in the registry with id '111122223333'")
+	_, err = a.DescribeRepositories(t.Context(), &ecr.DescribeRepositoriesInput{RepositoryNames: []string{"aa"}, RegistryId: new("999999999999")})
+	wantError(t, err, "RepositoryNotFoundException", "does not exist in the registry with id '999999999999'")
+	_, err = a.DescribeRepositories(t.Context(), &ecr.DescribeRepositoriesInput{MaxResults: new(int32(1001))})
+	wantError(t, err, codeInvalid, "'maxResults'")
+	_, err = a.DescribeRepositories(t.Context(), &ecr.DescribeRepositoriesInput{NextToken: new("!")})
+	wantError(t, err, codeInvalid, "'nextToken'")
+}
+
+func TestDeleteRepository(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	a.create(t, "app")
+	for i := range 3 * sweepChunk {
+		a.push(t, "app", fmt.Sprint(i), fmt.Sprintf("t%d", i))
+	}
+	_, err := a.DeleteRepository(t.Context(), &ecr.DeleteRepositoryInput{RepositoryName: new("app")})
+	wantError(t, err, "RepositoryNotEmptyException", "The repository with name 'app' in registry with id '111122223333' cannot be deleted because it still contains images")
+	out, err := a.DeleteRepository(t.Context(), &ecr.DeleteRepositoryInput{RepositoryName: new("app"), Force: true})
+	if err != nil || *out.Repository.RepositoryName != "app" {
+		t.Fatalf("got %+v: %v", out, err)
+	}
+	_, err = a.DeleteRepository(t.Context(), &ecr.DeleteRepositoryInput{RepositoryName: new("app")})
+	wantError(t, err, "RepositoryNotFoundException", "'app'")
+	a.create(t, "app")
+	list, err := a.ListImages(t.Context(), &ecr.ListImagesInput{RepositoryName: new("app")})
+	if err != nil || len(list.ImageIds) != 0 {
+		t.Errorf("a namesake has the images of a deleted repository: %+v %v", list, err)
+	}
+}
+
+func TestPushMovesTags(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	a.create(t, "app")
+	first := a.push(t, "app", "first", "latest")
+	a.push(t, "app", "first", "v1")
+	second := a.push(t, "app", "second", "latest")
+	a.push(t, "app", "third")
+	if got, err := a.records.Resolve(t.Context(), "app", "latest"); err != nil || got != second {
+		t.Errorf("got %s: %v, want %s", got, err, second)
+	}
+	if got, err := a.records.Resolve(t.Context(), "app", "v1"); err != nil || got != first {
+		t.Errorf("got %s: %v, want %s", got, err, first)
+	}
+	list := func(f *types.ListImagesFilter) (n int) {
+		out, err := a.ListImages(t.Context(), &ecr.ListImagesInput{RepositoryName: new("app"), Filter: f})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(out.ImageIds)
+	}
+	for _, tt := range []struct {
+		filter *types.ListImagesFilter
+		want   int
+	}{
+		{nil, 3},
+		{&types.ListImagesFilter{TagStatus: types.TagStatusAny}, 3},
+		{&types.ListImagesFilter{TagStatus: types.TagStatusTagged}, 2},
+		{&types.ListImagesFilter{TagStatus: types.TagStatusUntagged}, 1},
+		{&types.ListImagesFilter{ImageStatus: types.ImageStatusFilterActive}, 3},
+		{&types.ListImagesFilter{ImageStatus: types.ImageStatusFilterArchived}, 0},
+	} {
+		if got := list(tt.filter); got != tt.want {
+			t.Errorf("filter %+v: got %d images, want %d", tt.filter, got, tt.want)
+		}
+	}
+}
+
+func TestImmutableTags(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	a.create(t, "app")
+	_, err := a.PutImageTagMutability(t.Context(), &ecr.PutImageTagMutabilityInput{RepositoryName: new("app"), ImageTagMutability: types.ImageTagMutabilityImmutable})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := a.push(t, "app", "first", "v1")
+	a.push(t, "app", "first", "v1") // the same again is fine
+	err = a.records.Push(t.Context(), registry.Manifest{Repo: "app", Digest: digest.FromString("second").String(), Tags: []string{"v1"}})
+	e, ok := errors.AsType[*registry.Error](err)
+	want := "The image tag 'v1' already exists in the 'app' repository and cannot be overwritten because the tag is immutable."
+	if !ok || e.Code != "TAG_INVALID" || e.Status != 400 || e.Message != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if got, err := a.records.Resolve(t.Context(), "app", "v1"); err != nil || got != first {
+		t.Errorf("the tag moved to %s: %v", got, err)
+	}
+}
+
+func TestListImagesPages(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	a.create(t, "app")
+	for i := range 5 {
+		a.push(t, "app", fmt.Sprint(i), fmt.Sprintf("a%d", i), fmt.Sprintf("b%d", i))
+	}
+	seen := map[string]bool{}
+	in := &ecr.ListImagesInput{RepositoryName: new("app"), MaxResults: new(int32(3))}
+	for range 4 {
+		out, err := a.ListImages(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range out.ImageIds {
+			seen[*id.ImageTag] = true
+		}
+		in.NextToken = out.NextToken
+	}
+	if len(seen) != 10 || in.NextToken != nil {
+		t.Errorf("got tags %v, token %v", seen, in.NextToken)
+	}
+}
+
+func TestDescribeImages(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	a.create(t, "app")
+	d := a.push(t, "app", "content", "v1", "v2")
+	out, err := a.DescribeImages(t.Context(), &ecr.DescribeImagesInput{RepositoryName: new("app"), ImageIds: []types.ImageIdentifier{{ImageTag: new("v1")}, {ImageDigest: &d}}})
+	if err != nil || len(out.ImageDetails) != 1 {
+		t.Fatalf("got %+v: %v", out, err)
+	}
+	got := out.ImageDetails[0]
+	if *got.ImageDigest != d || *got.ImageSizeInBytes != 7 || *got.RegistryId != "111122223333" || *got.RepositoryName != "app" ||
+		*got.ImageManifestMediaType != imageType || !cmp.Equal(got.ImageTags, []string{"v1", "v2"}) || got.ImagePushedAt.IsZero() {
+		t.Errorf("got %+v", got)
+	}
+	_, err = a.DescribeImages(t.Context(), &ecr.DescribeImagesInput{RepositoryName: new("app"), ImageIds: []types.ImageIdentifier{{ImageTag: new("gone")}}})
+	wantError(t, err, "ImageNotFoundException", "The image with imageId {imageDigest:'null', imageTag:'gone'} does not exist within the repository with name 'app' in the registry with id '111122223333'")
+	_, err = a.DescribeImages(t.Context(), &ecr.DescribeImagesInput{RepositoryName: new("nothing")})
+	wantError(t, err, "RepositoryNotFoundException", "'nothing'")
+}
+
+func TestBatchGetImage(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	a.create(t, "app")
+	d := a.push(t, "app", "content", "v1")
+	other := digest.FromString("other").String()
+	out, err := a.BatchGetImage(t.Context(), &ecr.BatchGetImageInput{RepositoryName: new("app"), ImageIds: []types.ImageIdentifier{
+		{ImageTag: new("v1")}, {ImageDigest: &d}, {ImageTag: new("gone")}, {}, {ImageDigest: new("nonsense")}, {ImageDigest: &other},
+		{ImageDigest: &d, ImageTag: new("gone")},
+	}})
+	if err != nil || len(out.Images) != 2 {
+		t.Fatalf("got %+v: %v", out, err)
+	}
+	if got := out.Images[0]; *got.ImageManifest != d || *got.ImageId.ImageTag != "v1" || *got.ImageId.ImageDigest != d || *got.ImageManifestMediaType != imageType {
+		t.Errorf("got %+v", got)
+	}
+	var codes []types.ImageFailureCode
+	for _, f := range out.Failures {
+		codes = append(codes, f.FailureCode)
+	}
+	want := []types.ImageFailureCode{
+		types.ImageFailureCodeImageNotFound, types.ImageFailureCodeMissingDigestAndTag, types.ImageFailureCodeInvalidImageDigest,
+		types.ImageFailureCodeImageNotFound, types.ImageFailureCodeImageTagDoesNotMatchDigest,
+	}
+	if diff := cmp.Diff(want, codes); diff != "" || *out.Failures[0].FailureReason != "Requested image not found" {
+		t.Errorf("%s, reason %s", diff, *out.Failures[0].FailureReason)
+	}
+	out, err = a.BatchGetImage(t.Context(), &ecr.BatchGetImageInput{RepositoryName: new("app"), ImageIds: []types.ImageIdentifier{{ImageTag: new("v1")}}, AcceptedMediaTypes: []string{"text/plain"}})
+	if err != nil || len(out.Images) != 0 || len(out.Failures) != 1 {
+		t.Errorf("got %+v: %v", out, err)
+	}
+}
+
+func TestBatchDeleteImage(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	a.create(t, "app")
+	d := a.push(t, "app", "content", "v1", "v2", "v3")
+	remove := func(ids ...types.ImageIdentifier) *ecr.BatchDeleteImageOutput {
+		t.Helper()
+		out, err := a.BatchDeleteImage(t.Context(), &ecr.BatchDeleteImageInput{RepositoryName: new("app"), ImageIds: ids})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	has := func(ref string) bool {
+		_, err := a.records.Resolve(t.Context(), "app", ref)
+		return err == nil
+	}
+	if out := remove(types.ImageIdentifier{ImageTag: new("v1")}); len(out.ImageIds) != 1 || *out.ImageIds[0].ImageDigest != d || has("v1") || !has("v2") {
+		t.Errorf("got %+v", out)
+	}
+	if out := remove(types.ImageIdentifier{ImageDigest: &d}); len(out.ImageIds) != 2 || has("v2") || has(d) {
+		t.Errorf("got %+v", out)
+	}
+	if out := remove(types.ImageIdentifier{ImageDigest: &d}); len(out.Failures) != 1 || out.Failures[0].FailureCode != types.ImageFailureCodeImageNotFound {
+		t.Errorf("got %+v", out)
+	}
+	d = a.push(t, "app", "content", "only")
+	if remove(types.ImageIdentifier{ImageTag: new("only")}); has(d) {
+		t.Error("the image outlived its last tag")
+	}
+}
+
+func TestBatchDeleteImageOfAnIndex(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	a.create(t, "app")
+	child := a.push(t, "app", "child")
+	index := registry.Manifest{Repo: "app", Digest: digest.FromString("index").String(), Children: []string{child}}
+	if err := a.records.Push(t.Context(), index); err != nil {
+		t.Fatal(err)
+	}
+	ids := []types.ImageIdentifier{{ImageDigest: &child}}
+	out, err := a.BatchDeleteImage(t.Context(), &ecr.BatchDeleteImageInput{RepositoryName: new("app"), ImageIds: ids})
+	if err != nil || len(out.Failures) != 1 || *out.Failures[0].FailureReason != "Requested image referenced by manifest list: ["+index.Digest+"]" {
+		t.Errorf("got %+v: %v", out, err)
+	}
+	ids = append(ids, types.ImageIdentifier{ImageDigest: &index.Digest})
+	out, err = a.BatchDeleteImage(t.Context(), &ecr.BatchDeleteImageInput{RepositoryName: new("app"), ImageIds: ids})
+	if err != nil || len(out.Failures) != 0 || len(out.ImageIds) != 2 {
+		t.Errorf("got %+v: %v, want both gone", out, err)
+	}
+}
+
+func TestTags(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	resource := a.create(t, "app").RepositoryArn
+	_, err := a.TagResource(t.Context(), &ecr.TagResourceInput{ResourceArn: resource, Tags: []types.Tag{{Key: new("b"), Value: new("2")}, {Key: new("a"), Value: new("1")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.UntagResource(t.Context(), &ecr.UntagResourceInput{ResourceArn: resource, TagKeys: []string{"b", "never"}}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := a.ListTagsForResource(t.Context(), &ecr.ListTagsForResourceInput{ResourceArn: resource})
+	if err != nil || len(out.Tags) != 1 || *out.Tags[0].Key != "a" || *out.Tags[0].Value != "1" {
+		t.Errorf("got %+v: %v", out, err)
+	}
+	_, err = a.ListTagsForResource(t.Context(), &ecr.ListTagsForResourceInput{ResourceArn: new("nonsense")})
+	wantError(t, err, codeInvalid, "'resourceArn'")
+}
+
+func TestAuthorizationTokenExpires(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memstore.New()
+		records, err := NewRecords(t.Context(), db, ns, host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := New(records, stored{}).GetAuthorizationToken(t.Context(), &ecr.GetAuthorizationTokenInput{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := out.AuthorizationData[0]
+		if *data.ProxyEndpoint != "http://127.0.0.1:4566" || time.Until(*data.ExpiresAt) > 12*time.Hour {
+			t.Errorf("got %+v", data)
+		}
+		login, err := base64.StdEncoding.DecodeString(*data.AuthorizationToken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, password, _ := strings.Cut(string(login), ":")
+
+		time.Sleep(12*time.Hour - time.Minute)
+		records, err = NewRecords(t.Context(), db, ns, host) // after a restart
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := records.Authenticate(t.Context(), name, password); err != nil {
+			t.Errorf("refused before it expired: %v", err)
+		}
+		time.Sleep(time.Minute)
+		err = records.Authenticate(t.Context(), name, password)
+		if e, ok := errors.AsType[*registry.Error](err); !ok || e.Status != 403 || !strings.Contains(e.Message, "has expired") {
+			t.Errorf("got %v, want that it expired", err)
+		}
+	})
+}
+
+func TestAuthenticateRefuses(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	good := a.records.password(time.Now().Add(time.Hour))
+	forged := []byte(good)
+	forged[len(forged)-2] ^= 1
+	for _, login := range [][2]string{{"root", good}, {"AWS", ""}, {"AWS", "guess"}, {"AWS", string(forged)}, {"AWS", good[:20]}} {
+		err := a.records.Authenticate(t.Context(), login[0], login[1])
+		if e, ok := errors.AsType[*registry.Error](err); !ok || e.Status != 401 {
+			t.Errorf("%q: got %v, want 401", login, err)
+		}
+	}
+	if err := a.records.Authenticate(t.Context(), "AWS", good); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestResolveImage(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	a.create(t, "team/app")
+	d := a.push(t, "team/app", "content", "latest", "v1")
+	tests := []struct {
+		ref, want string
+		ok        bool
+		err       string
+	}{
+		{"127.0.0.1:4566/team/app", host + "/team/app@" + d, true, ""},
+		{"127.0.0.1:4566/team/app:v1", host + "/team/app@" + d, true, ""},
+		{"127.0.0.1:4566/team/app@" + d, host + "/team/app@" + d, true, ""},
+		{"127.0.0.1:4566/team/app:gone@" + d, host + "/team/app@" + d, true, ""},
+		{"nginx:latest", "", false, ""},
+		{"127.0.0.1:4567/team/app", "", false, ""},
+		{"127.0.0.1:4566/team/app:v2", "", true, "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref 127.0.0.1:4566/team/app:v2: 127.0.0.1:4566/team/app:v2: not found"},
+		{"127.0.0.1:4566/gone:v2", "", true, "repository does not exist or may require authorization: The repository with name 'gone' does not exist"},
+	}
+	for _, tt := range tests {
+		got, ok, err := a.ResolveImage(t.Context(), tt.ref)
+		if got != tt.want || ok != tt.ok || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s: got %q, %v, %v", tt.ref, got, ok, err)
+		}
+		_, password, ours := a.PullAuth(t.Context(), tt.ref)
+		if ours != tt.ok || ours && a.records.Authenticate(t.Context(), "AWS", password) != nil {
+			t.Errorf("%s: got a login %v", tt.ref, ours)
+		}
+	}
+}
