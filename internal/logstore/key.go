@@ -70,7 +70,8 @@ func prefix(kind byte, names ...string) []byte {
 	return k
 }
 
-// after is the first key that starts with no p: p ends with NUL or is one byte.
+// after is the first key behind those that start with p, whose last byte is
+// not 0xff.
 func after(p []byte) []byte {
 	end := bytes.Clone(p)
 	end[len(end)-1]++

@@ -293,8 +293,14 @@ func TestReopenKeepsEventsAndGivesNewIDs(t *testing.T) {
 	if v, err := s.Cursor("src"); v != "7" || err != nil {
 		t.Errorf("cursor: got %q, %v", v, err)
 	}
-	if err := s.DropCursor(t.Context(), "src"); err != nil {
+	if err := s.Append(t.Context(), st, nil, &Cursor{"srd", "8"}); err != nil {
 		t.Fatal(err)
+	}
+	if err := s.DropCursors(t.Context(), "src"); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := s.Cursor("srd"); v != "8" || err != nil {
+		t.Errorf("another's cursor: got %q, %v", v, err)
 	}
 	if v, err := s.Cursor("src"); v != "" || err != nil {
 		t.Errorf("cursor dropped: got %q, %v", v, err)

@@ -3,6 +3,7 @@ package logstore
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -52,10 +53,15 @@ func (c *commit) append(st Stream, events []Event, cursor *Cursor) error {
 	return nil
 }
 
-// DropCursor forgets source's cursor.
-func (s *Store) DropCursor(ctx context.Context, source string) error {
+// DropCursors forgets the cursors of all sources whose names start with
+// prefix, which must not be empty.
+func (s *Store) DropCursors(ctx context.Context, prefix string) error {
+	if prefix == "" {
+		return errors.New("drop cursors: no prefix")
+	}
 	return s.submit(ctx, &op{stage: func(c *commit) error {
-		return c.batch.Delete(cursorKey(source), nil)
+		p := cursorKey(prefix)
+		return c.batch.DeleteRange(p, after(p), nil)
 	}})
 }
 

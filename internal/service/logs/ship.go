@@ -57,7 +57,8 @@ func (a *API) Cursor(_ context.Context, source string) (string, error) {
 	return a.events.Cursor(source)
 }
 
-// DropCursor forgets a source's cursor.
-func (a *API) DropCursor(ctx context.Context, source string) error {
-	return a.events.DropCursor(ctx, source)
+// DropCursors forgets the cursors of all sources whose names start with
+// prefix.
+func (a *API) DropCursors(ctx context.Context, prefix string) error {
+	return a.events.DropCursors(ctx, prefix)
 }

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Match says whether an event's text matches.
@@ -23,6 +24,8 @@ func Parse(s string) (Match, error) {
 	switch {
 	case s == "":
 		return nil, nil
+	case !utf8.ValidString(s):
+		return nil, errors.New("it is not UTF-8")
 	case s[0] == '{':
 		return parseJSON(s)
 	case s[0] == '[':
