@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"net/http"
 	"reflect"
 
@@ -15,7 +16,7 @@ type codec interface {
 	// unnamed is the error code for a request that names no operation.
 	unnamed() string
 	contentType() string
-	answer(s *descriptor.Service, op *operation, requestID string, out reflect.Value) ([]byte, error)
+	answer(b *bytes.Buffer, s *descriptor.Service, op *operation, requestID string, out reflect.Value) error
 	// failure sets the headers that errors have beside the body, and returns the body.
 	failure(h http.Header, namespace, requestID string, f failure) ([]byte, error)
 }

@@ -20,6 +20,7 @@ type dialect struct {
 	malformed string // a body that cannot be read at all
 	noSuch    string // an operation that the service does not have, or we do not implement
 	internal  string // a fault of ours
+	ec2       bool   // EC2 has a wording of its own for everything
 
 	violations func(code string, v []bind.Violation) error
 }
@@ -32,7 +33,8 @@ var dialects = map[string]dialect{
 	"sts":                  queryDialect,
 	"ec2": {
 		invalid: "InvalidParameterValue", unknown: "UnknownParameter", wrongType: "InvalidParameterValue",
-		malformed: "MalformedQueryString", noSuch: "InvalidAction", internal: "InternalError", violations: firstEC2,
+		malformed: "MalformedQueryString", noSuch: "InvalidAction", internal: "InternalError",
+		ec2: true, violations: firstEC2,
 	},
 }
 
@@ -54,10 +56,13 @@ var queryDialect = dialect{
 func (d dialect) refuse(f *bind.Faults) error {
 	if len(f.Malformed) > 0 {
 		m := f.Malformed[0]
+		if d.ec2 {
+			return awserr.New(d.wrongType, "Value (%s) for parameter %s is invalid. Expecting %s.", strings.Trim(m.Got, "'"), m.Path, m.Want)
+		}
 		return awserr.New(d.wrongType, "Value %s at '%s' is not %s.", m.Got, m.Path, m.Want)
 	}
 	if len(f.Unknown) > 0 {
-		if d.unknown == "UnknownParameter" {
+		if d.ec2 {
 			return awserr.New(d.unknown, "The parameter %s is not recognized", f.Unknown[0])
 		}
 		return awserr.New(d.unknown, "Unknown parameter: '%s'", strings.Join(f.Unknown, "', '"))
@@ -92,6 +97,7 @@ func firstEC2(code string, v []bind.Violation) error {
 	if v[0].Rule == bind.Required {
 		return awserr.New("MissingParameter", "The request must contain the parameter %s", v[0].Path)
 	}
-	return awserr.New(code, "Value (%s) for parameter %s is invalid. The value %s.",
-		strings.Trim(v[0].Value, "'"), v[0].Path, v[0].Constraint())
+	expecting := strings.TrimPrefix(strings.Replace(v[0].Constraint(), "must have", "a", 1), "must satisfy ")
+	return awserr.New(code, "Value (%s) for parameter %s is invalid. Expecting %s.",
+		strings.Trim(v[0].Value, "'"), v[0].Path, expecting)
 }

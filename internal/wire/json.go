@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"net/http"
 	"reflect"
 	"strings"
@@ -34,8 +35,10 @@ func (jsonCodec) unnamed() string { return "UnknownOperationException" }
 
 func (jsonCodec) contentType() string { return "application/x-amz-json-1.1" }
 
-func (jsonCodec) answer(_ *descriptor.Service, op *operation, _ string, out reflect.Value) ([]byte, error) {
-	return awsjson.Append(make([]byte, 0, 1024), op.output, out)
+func (jsonCodec) answer(w *bytes.Buffer, _ *descriptor.Service, op *operation, _ string, out reflect.Value) error {
+	b, err := awsjson.Append(w.AvailableBuffer(), op.output, out)
+	w.Write(b)
+	return err
 }
 
 func (jsonCodec) failure(h http.Header, _, _ string, f failure) (b []byte, err error) {

@@ -56,33 +56,31 @@ func (queryCodec) contentType() string { return "text/xml;charset=UTF-8" }
 
 const declaration = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
 
-func (queryCodec) answer(s *descriptor.Service, op *operation, requestID string, out reflect.Value) ([]byte, error) {
-	var w bytes.Buffer
-	fmt.Fprintf(&w, `<%sResponse xmlns="%s">`, op.name, s.Namespace)
+func (queryCodec) answer(w *bytes.Buffer, s *descriptor.Service, op *operation, requestID string, out reflect.Value) error {
+	fmt.Fprintf(w, `<%sResponse xmlns="%s">`, op.name, s.Namespace)
 	if op.wrapper != "" {
 		w.WriteString("<" + op.wrapper + ">")
 	}
-	if err := awsquery.WriteFields(&w, op.output, out); err != nil {
-		return nil, err
+	if err := awsquery.WriteFields(w, op.output, out); err != nil {
+		return err
 	}
 	if op.wrapper != "" {
 		w.WriteString("</" + op.wrapper + ">")
 	}
 	w.WriteString("<ResponseMetadata>")
-	awsquery.Element(&w, "RequestId", requestID)
-	fmt.Fprintf(&w, "</ResponseMetadata></%sResponse>", op.name)
-	return w.Bytes(), nil
+	awsquery.Element(w, "RequestId", requestID)
+	fmt.Fprintf(w, "</ResponseMetadata></%sResponse>", op.name)
+	return nil
 }
 
-func (ec2Codec) answer(s *descriptor.Service, op *operation, requestID string, out reflect.Value) ([]byte, error) {
-	var w bytes.Buffer
-	fmt.Fprintf(&w, declaration+`<%sResponse xmlns="%s/">`, op.name, s.Namespace)
-	awsquery.Element(&w, "requestId", requestID)
-	if err := awsquery.WriteFields(&w, op.output, out); err != nil {
-		return nil, err
+func (ec2Codec) answer(w *bytes.Buffer, s *descriptor.Service, op *operation, requestID string, out reflect.Value) error {
+	fmt.Fprintf(w, declaration+`<%sResponse xmlns="%s/">`, op.name, s.Namespace)
+	awsquery.Element(w, "requestId", requestID)
+	if err := awsquery.WriteFields(w, op.output, out); err != nil {
+		return err
 	}
-	fmt.Fprintf(&w, "</%sResponse>", op.name)
-	return w.Bytes(), nil
+	fmt.Fprintf(w, "</%sResponse>", op.name)
+	return nil
 }
 
 func (queryCodec) failure(_ http.Header, namespace, requestID string, f failure) ([]byte, error) {

@@ -62,7 +62,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"logs", "DescribeLogGroups", `{"limit":51}`, "InvalidParameterException",
 			"1 validation error detected: Value '51' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 50"},
 		{"ec2", "DescribeVpcs", `MaxResults=4`, "InvalidParameterValue",
-			"Value (4) for parameter MaxResults is invalid. The value must have value greater than or equal to 5."},
+			"Value (4) for parameter MaxResults is invalid. Expecting a value greater than or equal to 5."},
 		{"elasticloadbalancing", "CreateRule", `ListenerArn=a&Priority=0&Actions.member.1.Type=forward&Conditions.member.1.Field=x`, "ValidationError",
 			"1 validation error detected: Value '0' at 'priority' failed to satisfy constraint: Member must have value greater than or equal to 1"},
 
@@ -90,9 +90,9 @@ func TestDecodeRefuses(t *testing.T) {
 		{"ecs", "CreateService", `{"serviceName":"s","desiredCount":1.5}`, "SerializationException", "Value '1.5' at 'desiredCount' is not an integer."},
 		{"ecs", "DescribeTasks", `{"tasks":["a",null]}`, "SerializationException", "Value 'null' at 'tasks.2.member' is not a string."},
 		{"ecs", "DescribeTasks", `{"tasks":"a"}`, "SerializationException", "Value 'a' at 'tasks' is not a list."},
-		{"ec2", "DescribeVpcs", `MaxResults=many`, "InvalidParameterValue", "Value 'many' at 'MaxResults' is not an integer."},
-		{"ec2", "DescribeVpcs", `VpcId.one=a`, "InvalidParameterValue", "Value '{}' at 'VpcId' is not a list."},
-		{"elasticloadbalancing", "DescribeLoadBalancers", `Names.1=a`, "MalformedInput", "Value '{}' at 'names' is not a list."},
+		{"ec2", "DescribeVpcs", `MaxResults=many`, "InvalidParameterValue", "Value (many) for parameter MaxResults is invalid. Expecting an integer."},
+		{"ec2", "DescribeVpcs", `VpcId.one=a`, "InvalidParameterValue", "Value ({one=a}) for parameter VpcId is invalid. Expecting a list."},
+		{"elasticloadbalancing", "DescribeLoadBalancers", `Names.1=a`, "MalformedInput", "Value '{1=a}' at 'names' is not a list."},
 
 		// malformed
 		{"ecs", "CreateCluster", `{`, "SerializationException", "the body is not valid JSON"},

@@ -1,12 +1,14 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"reflect"
 	"slices"
+	"sync"
 
 	"github.com/aws/smithy-go"
 
@@ -131,12 +133,26 @@ func (s *Service) Encode(w http.ResponseWriter, c *Call, requestID string, out a
 	if v.IsNil() {
 		v = reflect.New(c.op.out)
 	}
-	b, err := s.codec.answer(s.desc, c.op, requestID, v.Elem())
-	if err != nil {
+	b := buffers.Get().(*bytes.Buffer)
+	defer release(b)
+	if err := s.codec.answer(b, s.desc, c.op, requestID, v.Elem()); err != nil {
 		return fmt.Errorf("answer %s %s: %w", s.Name(), c.Operation, err)
 	}
-	send(w, http.StatusOK, s.codec.contentType(), requestID, b)
+	send(w, http.StatusOK, s.codec.contentType(), requestID, b.Bytes())
 	return nil
+}
+
+// buffers are those that answers are written into.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// largest bounds the memory that an idle buffer holds.
+const largest = 1 << 20
+
+func release(b *bytes.Buffer) {
+	if b.Cap() <= largest {
+		b.Reset()
+		buffers.Put(b)
+	}
 }
 
 // Coverage returns the names of all operations that AWS has for the service, in two sorted halves.

@@ -117,11 +117,20 @@ func (d Dialect) object(f *Form, t *bind.Type) bind.Value {
 	return v
 }
 
-// list returns an object, which no list is, when f is not one.
+// raw is a form as it stands: an object, which is neither a list nor a map of theirs.
+func (f *Form) raw() bind.Value {
+	v := bind.Value{Kind: bind.Object, Names: slices.Sorted(maps.Keys(f.kids))}
+	v.Items = make([]bind.Value, len(v.Names))
+	for i, name := range v.Names {
+		v.Items[i] = bind.Value{Kind: bind.Plain, Text: f.kids[name].text}
+	}
+	return v
+}
+
 func (d Dialect) list(f *Form, t *bind.Type, flat bool) bind.Value {
 	elements, ok := d.numbered(f, flat, cmp.Or(t.ElemName, "member"))
 	if !ok {
-		return bind.Value{Kind: bind.Object}
+		return f.raw()
 	}
 	v := bind.Value{Kind: bind.Array}
 	for _, e := range elements {
