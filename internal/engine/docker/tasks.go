@@ -135,7 +135,7 @@ func statusOf(name string, c *container.InspectResponse) engine.ContainerStatus 
 		RuntimeID:  c.ID,
 		State:      engine.Exited,
 		ExitCode:   c.State.ExitCode,
-		OOMKilled:  c.State.OOMKilled && c.State.ExitCode == killedExitCode,
+		OOMKilled:  c.State.ExitCode == killedExitCode && (c.State.OOMKilled || oomVictim(c.ID)),
 		Error:      c.State.Error,
 		StartedAt:  moment(c.State.StartedAt),
 		FinishedAt: moment(c.State.FinishedAt),
