@@ -6,6 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
 )
 
 var (
@@ -109,6 +112,11 @@ func (r *Registry) serveBlob(w http.ResponseWriter, req *http.Request, to route)
 	if to.kind == "blobs" {
 		wanted = append(wanted, to.ref)
 	}
+	for _, d := range wanted {
+		if err := checkDigest(d); err != nil {
+			return err
+		}
+	}
 	r.used.touch(wanted...)
 	if from := query.Get("from"); from != "" && r.records.Repository(req.Context(), from) != nil {
 		req = without(req, "from", "mount") // then an ordinary upload, says the specification
@@ -120,6 +128,15 @@ func (r *Registry) serveBlob(w http.ResponseWriter, req *http.Request, to route)
 	if answer.failed && to.kind == "uploads" {
 		s.close()
 		r.dropUpload(to)
+	}
+	return nil
+}
+
+// checkDigest refuses algorithms other than sha256: distribution would keep
+// such a blob under its sha256 digest, where GC finds no reference to it.
+func checkDigest(d string) error {
+	if algorithm, _, ok := strings.Cut(d, ":"); ok && algorithm != string(digest.SHA256) {
+		return badRequest("DIGEST_INVALID", "the registry takes sha256 digests only, not "+d)
 	}
 	return nil
 }

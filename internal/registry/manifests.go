@@ -28,6 +28,9 @@ func (r *Registry) serveManifest(w http.ResponseWriter, req *http.Request, to ro
 		}
 		return badRequest("TAG_INVALID", "invalid tag "+to.ref)
 	}
+	if err := checkDigest(to.ref); err != nil {
+		return err
+	}
 	switch req.Method {
 	case http.MethodGet, http.MethodHead:
 		return r.getManifest(w, req, to)

@@ -188,6 +188,8 @@ func appConfig(secret string, driver *driver) *configuration.Configuration {
 		"redirect": {"disable": true},
 	}}
 	cfg.HTTP.Secret = secret
+	// Layers that lie elsewhere, as those of Windows do.
+	cfg.Validation.Manifests.URLs.Allow = []string{"^https?://"}
 	return cfg
 }
 
