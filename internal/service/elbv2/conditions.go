@@ -1,0 +1,102 @@
+package elbv2
+
+import (
+	"regexp"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/skylift/skylift/internal/awserr"
+)
+
+const (
+	hostHeader  = "host-header"
+	pathPattern = "path-pattern"
+
+	maxConditionValues = 5 // of a rule
+)
+
+var (
+	hostChars = regexp.MustCompile(`^[A-Za-z0-9.*?-]{1,128}$`)
+	pathChars = regexp.MustCompile(`^[A-Za-z0-9_.$/~"'@:+&*?-]{1,128}$`)
+)
+
+// readConditions reads conditions in either form: with Values, or with the
+// config of their field.
+func readConditions(in []types.RuleCondition) ([]Condition, error) {
+	if len(in) == 0 {
+		return nil, invalid("A rule must have at least one condition")
+	}
+	var out []Condition
+	values := 0
+	for _, c := range in {
+		cond, err := readCondition(c)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(out, func(o Condition) bool { return o.Field == cond.Field }) {
+			return nil, invalid("A rule can only have one '%s' condition", cond.Field)
+		}
+		out = append(out, cond)
+		values += len(cond.Values)
+	}
+	if values > maxConditionValues {
+		return nil, invalid("A rule can only have '%d' condition values", maxConditionValues)
+	}
+	return out, nil
+}
+
+func readCondition(in types.RuleCondition) (Condition, error) {
+	c := Condition{Field: deref(in.Field), Values: in.Values}
+	var config, regex []string
+	var chars *regexp.Regexp
+	switch c.Field {
+	case hostHeader:
+		chars = hostChars
+		if in.HostHeaderConfig != nil {
+			config, regex = in.HostHeaderConfig.Values, in.HostHeaderConfig.RegexValues
+		}
+	case pathPattern:
+		chars = pathChars
+		if in.PathPatternConfig != nil {
+			config, regex = in.PathPatternConfig.Values, in.PathPatternConfig.RegexValues
+		}
+	case "":
+		return c, invalid("A condition must have a field")
+	default:
+		return c, misconfigured("Condition field '%s' is not supported by Skylift: only '%s' and '%s' are", c.Field, hostHeader, pathPattern)
+	}
+	own := map[string]string{hostHeader: "HostHeaderConfig", pathPattern: "PathPatternConfig"}[c.Field]
+	if err := awserr.Refuse(&in, codeUnsupported, "Field", "Values", own); err != nil {
+		return c, err
+	}
+	if len(regex) > 0 {
+		return c, misconfigured("The parameter '%s.RegexValues' is not supported by Skylift", own)
+	}
+	if len(c.Values) > 0 && len(config) > 0 && !slices.Equal(c.Values, config) {
+		return c, invalid("A '%s' condition cannot have different values in 'Values' and '%s'", c.Field, own)
+	}
+	if len(c.Values) == 0 {
+		c.Values = config
+	}
+	if len(c.Values) == 0 {
+		return c, invalid("A '%s' condition must have values", c.Field)
+	}
+	for _, v := range c.Values {
+		if !chars.MatchString(v) {
+			return c, invalid("The value '%s' of a '%s' condition must have '1' to '128' characters, and only such as AWS allows there", v, c.Field)
+		}
+	}
+	return c, nil
+}
+
+// wire is c in both forms, as AWS returns it.
+func (c Condition) wire() types.RuleCondition {
+	out := types.RuleCondition{Field: new(c.Field), Values: c.Values}
+	if c.Field == hostHeader {
+		out.HostHeaderConfig = &types.HostHeaderConditionConfig{Values: c.Values}
+		return out
+	}
+	out.PathPatternConfig = &types.PathPatternConditionConfig{Values: c.Values}
+	return out
+}

@@ -1,0 +1,91 @@
+package elbv2
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// The codes that the SDK has no type for, or that messages come in many forms.
+const (
+	codeInvalid     = "ValidationError"
+	codeUnsupported = "InvalidConfigurationRequest"
+)
+
+func invalid(format string, args ...any) error { return awserr.New(codeInvalid, format, args...) }
+
+func misconfigured(format string, args ...any) error {
+	return &types.InvalidConfigurationRequestException{Message: new(fmt.Sprintf(format, args...))}
+}
+
+func notPermitted(format string, args ...any) error {
+	return &types.OperationNotPermittedException{Message: new(fmt.Sprintf(format, args...))}
+}
+
+func inUse(format string, args ...any) error {
+	return &types.ResourceInUseException{Message: new(fmt.Sprintf(format, args...))}
+}
+
+func noLoadBalancer() error {
+	return &types.LoadBalancerNotFoundException{Message: new("One or more load balancers not found")}
+}
+
+func noTargetGroup() error {
+	return &types.TargetGroupNotFoundException{Message: new("One or more target groups not found")}
+}
+
+func noListener() error {
+	return &types.ListenerNotFoundException{Message: new("One or more listeners not found")}
+}
+
+func noRule() error {
+	return &types.RuleNotFoundException{Message: new("One or more rules not found")}
+}
+
+// get reads the record at arn, which is of that kind; none is the error when
+// there is no such record.
+func get[T any](tx store.Tx, t *store.Table[T], kind kind, arn string, none func() error) (T, error) {
+	var zero T
+	if err := kind.check(arn); err != nil {
+		return zero, err
+	}
+	v, err := t.Get(tx, arn)
+	if errors.Is(err, store.ErrNotFound) {
+		return zero, none()
+	}
+	if err != nil {
+		return zero, fmt.Errorf("read %s: %w", arn, err)
+	}
+	return v, nil
+}
+
+func getLoadBalancer(tx store.Tx, arn string) (LoadBalancer, error) {
+	return get(tx, LoadBalancers, kindLoadBalancer, arn, noLoadBalancer)
+}
+
+func getTargetGroup(tx store.Tx, arn string) (TargetGroup, error) {
+	return get(tx, TargetGroups, kindTargetGroup, arn, noTargetGroup)
+}
+
+func getListener(tx store.Tx, arn string) (Listener, error) {
+	return get(tx, Listeners, kindListener, arn, noListener)
+}
+
+func getRule(tx store.Tx, arn string) (Rule, error) {
+	return get(tx, Rules, kindRule, arn, noRule)
+}
+
+// message returns what err, another service's answer, tells the caller; ok is
+// false when it isn't for callers.
+func message(err error) (string, bool) {
+	e, ok := errors.AsType[smithy.APIError](err)
+	if !ok || e.ErrorFault() == smithy.FaultServer {
+		return "", false
+	}
+	return e.ErrorMessage(), true
+}

@@ -1,0 +1,225 @@
+package elbv2
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// CreateListener makes a balancer answer HTTP on a port.
+func (a *API) CreateListener(ctx context.Context, in *elb.CreateListenerInput) (*elb.CreateListenerOutput, error) {
+	if err := awserr.Refuse(in, codeUnsupported, "DefaultActions", "LoadBalancerArn", "Port", "Protocol", "Tags"); err != nil {
+		return nil, err
+	}
+	if err := kindLoadBalancer.check(*in.LoadBalancerArn); err != nil {
+		return nil, err
+	}
+	if in.Protocol == "" || in.Port == nil {
+		return nil, invalid("A protocol and a port must be specified")
+	}
+	if err := a.checkListener(in.Protocol, in.Port); err != nil {
+		return nil, err
+	}
+	action, err := readAction(in.DefaultActions, "DefaultActions")
+	if err != nil {
+		return nil, err
+	}
+	tags, err := withTags(nil, in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	l := Listener{ARN: listenerARN(*in.LoadBalancerArn), LoadBalancer: *in.LoadBalancerArn, Port: *in.Port, Tags: tags}
+	l.DefaultRule = ruleARN(l.ARN)
+	rule := Rule{ARN: l.DefaultRule, Listener: l.ARN, LoadBalancer: l.LoadBalancer, Action: action}
+	err = a.db.Update(ctx, func(tx store.Tx) error {
+		if _, err := getLoadBalancer(tx, l.LoadBalancer); err != nil {
+			return err
+		}
+		if err := putListener(tx, l); err != nil {
+			return err
+		}
+		return putRule(tx, rule)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &elb.CreateListenerOutput{Listeners: []types.Listener{l.wire(action)}}, nil
+}
+
+func (a *API) checkListener(protocol types.ProtocolEnum, port *int32) error {
+	if protocol != "" && protocol != types.ProtocolEnumHttp {
+		return misconfigured("The value '%s' of parameter 'Protocol' is not supported by Skylift: only 'HTTP' is", protocol)
+	}
+	if port == nil {
+		return nil
+	}
+	if err := a.checkPort(uint16(*port)); err != nil {
+		return misconfigured("The value '%d' of parameter 'Port' cannot be used: %s", *port, err)
+	}
+	return nil
+}
+
+// putListener writes l when no other of its balancer has its port.
+func putListener(tx store.Tx, l Listener) error {
+	siblings, err := Listeners.By(tx, "loadbalancer", l.LoadBalancer)
+	if err != nil {
+		return fmt.Errorf("list listeners of %s: %w", l.LoadBalancer, err)
+	}
+	for _, s := range siblings {
+		if s.Port == l.Port && s.ARN != l.ARN {
+			return &types.DuplicateListenerException{Message: new("A listener already exists on this port for this load balancer '" + l.LoadBalancer + "'")}
+		}
+	}
+	return Listeners.Put(tx, l.ARN, l)
+}
+
+// DescribeListeners lists listeners: those of a balancer, or those that are
+// named.
+func (a *API) DescribeListeners(ctx context.Context, in *elb.DescribeListenersInput) (*elb.DescribeListenersOutput, error) {
+	if (in.LoadBalancerArn == nil) == (len(in.ListenerArns) == 0) {
+		return nil, invalid("You must specify either listener ARNs or a load balancer ARN")
+	}
+	out := &elb.DescribeListenersOutput{}
+	err := a.db.View(ctx, func(tx store.Tx) error {
+		found, err := findListeners(tx, in)
+		if err != nil {
+			return err
+		}
+		found, out.NextMarker, err = page(found, func(l Listener) string { return l.ARN }, in.Marker, in.PageSize)
+		if err != nil {
+			return err
+		}
+		for _, l := range found {
+			r, err := Rules.Get(tx, l.DefaultRule)
+			if err != nil {
+				return fmt.Errorf("read default rule of %s: %w", l.ARN, err)
+			}
+			out.Listeners = append(out.Listeners, l.wire(r.Action))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func findListeners(tx store.Tx, in *elb.DescribeListenersInput) ([]Listener, error) {
+	if in.LoadBalancerArn != nil {
+		if _, err := getLoadBalancer(tx, *in.LoadBalancerArn); err != nil {
+			return nil, err
+		}
+		return Listeners.By(tx, "loadbalancer", *in.LoadBalancerArn)
+	}
+	var out []Listener
+	for _, arn := range in.ListenerArns {
+		l, err := getListener(tx, arn)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, l)
+	}
+	slices.SortFunc(out, func(a, b Listener) int { return cmp.Compare(a.ARN, b.ARN) })
+	return out, nil
+}
+
+// ModifyListener changes a listener's port, or what it does by default.
+func (a *API) ModifyListener(ctx context.Context, in *elb.ModifyListenerInput) (*elb.ModifyListenerOutput, error) {
+	if err := awserr.Refuse(in, codeUnsupported, "ListenerArn", "DefaultActions", "Port", "Protocol"); err != nil {
+		return nil, err
+	}
+	if err := a.checkListener(in.Protocol, in.Port); err != nil {
+		return nil, err
+	}
+	var action Action
+	if len(in.DefaultActions) > 0 {
+		var err error
+		if action, err = readAction(in.DefaultActions, "DefaultActions"); err != nil {
+			return nil, err
+		}
+	}
+	var out types.Listener
+	err := a.db.Update(ctx, func(tx store.Tx) error {
+		l, err := getListener(tx, *in.ListenerArn)
+		if err != nil {
+			return err
+		}
+		rule, err := Rules.Get(tx, l.DefaultRule)
+		if err != nil {
+			return fmt.Errorf("read default rule of %s: %w", l.ARN, err)
+		}
+		l.Port = or(in.Port, l.Port)
+		if len(in.DefaultActions) > 0 {
+			rule.Action = action
+		}
+		out = l.wire(rule.Action)
+		if err := putListener(tx, l); err != nil {
+			return err
+		}
+		return putRule(tx, rule)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &elb.ModifyListenerOutput{Listeners: []types.Listener{out}}, nil
+}
+
+// DeleteListener removes a listener and its rules.
+func (a *API) DeleteListener(ctx context.Context, in *elb.DeleteListenerInput) (*elb.DeleteListenerOutput, error) {
+	err := a.db.Update(ctx, func(tx store.Tx) error {
+		l, err := getListener(tx, *in.ListenerArn)
+		if err != nil {
+			return err
+		}
+		return deleteListener(tx, l.ARN)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &elb.DeleteListenerOutput{}, nil
+}
+
+func deleteListener(tx store.Tx, arn string) error {
+	rules, err := Rules.By(tx, "listener", arn)
+	if err != nil {
+		return fmt.Errorf("list rules of %s: %w", arn, err)
+	}
+	for _, r := range rules {
+		if err := Rules.Delete(tx, r.ARN); err != nil {
+			return err
+		}
+	}
+	return Listeners.Delete(tx, arn)
+}
+
+// DescribeListenerAttributes lists the attributes of an HTTP listener, which
+// are what AWS gives a new one.
+func (a *API) DescribeListenerAttributes(ctx context.Context, in *elb.DescribeListenerAttributesInput) (*elb.DescribeListenerAttributesOutput, error) {
+	err := a.db.View(ctx, func(tx store.Tx) error {
+		_, err := getListener(tx, *in.ListenerArn)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &elb.DescribeListenerAttributesOutput{Attributes: []types.ListenerAttribute{
+		{Key: new("routing.http.response.server.enabled"), Value: new("true")},
+	}}, nil
+}
+
+func (l Listener) wire(byDefault Action) types.Listener {
+	return types.Listener{
+		ListenerArn:     new(l.ARN),
+		LoadBalancerArn: new(l.LoadBalancer),
+		Port:            new(l.Port),
+		Protocol:        types.ProtocolEnumHttp,
+		DefaultActions:  byDefault.wire(),
+	}
+}

@@ -1,0 +1,334 @@
+package elbv2
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// hostedZone stands for the Route 53 zone of the balancers' names. It is that
+// of application load balancers in us-west-2.
+const hostedZone = "Z1H1FL5HABSF5"
+
+// CreateLoadBalancer makes an application load balancer. One that is there with
+// the same settings is returned.
+func (a *API) CreateLoadBalancer(ctx context.Context, in *elb.CreateLoadBalancerInput) (*elb.CreateLoadBalancerOutput, error) {
+	lb, err := a.wantedLoadBalancer(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	var made types.LoadBalancer
+	err = a.db.Update(ctx, func(tx store.Tx) error {
+		there, err := LoadBalancers.By(tx, "name", lb.Name)
+		if err != nil {
+			return fmt.Errorf("find load balancer %s: %w", lb.Name, err)
+		}
+		if len(there) == 0 {
+			made = lb.wire(nil)
+			return LoadBalancers.Put(tx, lb.ARN, lb)
+		}
+		if !there[0].sameAs(lb) {
+			return &types.DuplicateLoadBalancerNameException{Message: new(fmt.Sprintf("A load balancer with the same name '%s' exists, but with different settings", lb.Name))}
+		}
+		made, err = describe(tx, there[0])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &elb.CreateLoadBalancerOutput{LoadBalancers: []types.LoadBalancer{made}}, nil
+}
+
+func (a *API) wantedLoadBalancer(ctx context.Context, in *elb.CreateLoadBalancerInput) (LoadBalancer, error) {
+	var none LoadBalancer
+	err := awserr.Refuse(in, codeUnsupported, "Name", "IpAddressType", "Scheme", "SecurityGroups", "SubnetMappings", "Subnets", "Tags", "Type")
+	if err != nil {
+		return none, err
+	}
+	if err := checkName("Load balancer", deref(in.Name)); err != nil {
+		return none, err
+	}
+	if in.Type != "" && in.Type != types.LoadBalancerTypeEnumApplication {
+		return none, misconfigured("The value '%s' of parameter 'Type' is not supported by Skylift: only 'application' is", in.Type)
+	}
+	if in.IpAddressType != "" && in.IpAddressType != types.IpAddressTypeIpv4 {
+		return none, misconfigured("The value '%s' of parameter 'IpAddressType' is not supported by Skylift: only 'ipv4' is", in.IpAddressType)
+	}
+	scheme := string(cmp.Or(in.Scheme, types.LoadBalancerSchemeEnumInternetFacing))
+	lb := LoadBalancer{
+		ARN:     a.loadBalancerARN(*in.Name),
+		Name:    *in.Name,
+		DNSName: a.dnsName(*in.Name, scheme),
+		Scheme:  scheme,
+		Created: time.Now().UTC().Truncate(time.Millisecond),
+	}
+	if lb.Tags, err = withTags(nil, in.Tags); err != nil {
+		return none, err
+	}
+	if lb.Subnets, err = a.subnets(ctx, in.Subnets, in.SubnetMappings); err != nil {
+		return none, err
+	}
+	lb.VPC = lb.Subnets[0].VPC
+	lb.Groups, err = a.groups(ctx, lb.VPC, in.SecurityGroups)
+	return lb, err
+}
+
+// subnets returns the subnets that are asked for in either way, in the order of
+// their zones.
+func (a *API) subnets(ctx context.Context, ids []string, mappings []types.SubnetMapping) ([]Subnet, error) {
+	if len(ids) > 0 && len(mappings) > 0 {
+		return nil, invalid("You must specify either subnets or subnet mappings, but not both")
+	}
+	for _, m := range mappings {
+		if err := awserr.Refuse(&m, codeUnsupported, "SubnetId"); err != nil {
+			return nil, err
+		}
+		ids = append(ids, deref(m.SubnetId))
+	}
+	var out []Subnet
+	for _, id := range ids {
+		s, err := a.net.Subnet(ctx, id)
+		if _, ok := message(err); ok {
+			return nil, &types.SubnetNotFoundException{Message: new(fmt.Sprintf("The subnet ID '%s' does not exist", id))}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look up subnet %s: %w", id, err)
+		}
+		switch i := slices.IndexFunc(out, func(o Subnet) bool { return o.AZ == s.AZ }); {
+		case i >= 0:
+			return nil, misconfigured("A load balancer cannot be attached to multiple subnets in the same Availability Zone")
+		case len(out) > 0 && out[0].VPC != s.VPC:
+			return nil, misconfigured("The subnets must be in the same VPC: '%s' and '%s' are not", out[0].ID, s.ID)
+		}
+		out = append(out, s)
+	}
+	if len(out) < 2 {
+		return nil, invalid("At least two subnets in two different Availability Zones must be specified")
+	}
+	slices.SortFunc(out, func(a, b Subnet) int { return cmp.Compare(a.AZ, b.AZ) })
+	return out, nil
+}
+
+// groups returns the security groups that are asked for, the VPC's default one
+// when there are none.
+func (a *API) groups(ctx context.Context, vpc string, ids []string) ([]string, error) {
+	if len(ids) == 0 {
+		id, err := a.net.DefaultGroup(ctx, vpc)
+		if err != nil {
+			return nil, fmt.Errorf("look up the default security group of %s: %w", vpc, err)
+		}
+		return []string{id}, nil
+	}
+	err := a.net.CheckGroups(ctx, vpc, ids)
+	if why, ok := message(err); ok {
+		return nil, &types.InvalidSecurityGroupException{Message: new(why)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up security groups %v: %w", ids, err)
+	}
+	return slices.Compact(slices.Sorted(slices.Values(ids))), nil
+}
+
+func (l LoadBalancer) sameAs(o LoadBalancer) bool {
+	return l.Scheme == o.Scheme && slices.Equal(l.Subnets, o.Subnets) && slices.Equal(l.Groups, o.Groups) && slices.Equal(l.Tags, o.Tags)
+}
+
+// DescribeLoadBalancers lists balancers: all, or those that are named.
+func (a *API) DescribeLoadBalancers(ctx context.Context, in *elb.DescribeLoadBalancersInput) (*elb.DescribeLoadBalancersOutput, error) {
+	if len(in.LoadBalancerArns) > 0 && len(in.Names) > 0 {
+		return nil, invalid("Load balancer names and load balancer ARNs cannot be specified at the same time")
+	}
+	out := &elb.DescribeLoadBalancersOutput{}
+	err := a.db.View(ctx, func(tx store.Tx) error {
+		found, err := findLoadBalancers(tx, in.LoadBalancerArns, in.Names)
+		if err != nil {
+			return err
+		}
+		found, out.NextMarker, err = page(found, func(l LoadBalancer) string { return l.ARN }, in.Marker, in.PageSize)
+		if err != nil {
+			return err
+		}
+		for _, lb := range found {
+			w, err := describe(tx, lb)
+			if err != nil {
+				return err
+			}
+			out.LoadBalancers = append(out.LoadBalancers, w)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func findLoadBalancers(tx store.Tx, arns, names []string) ([]LoadBalancer, error) {
+	var out []LoadBalancer
+	for _, arn := range arns {
+		lb, err := getLoadBalancer(tx, arn)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, lb)
+	}
+	for _, name := range names {
+		found, err := LoadBalancers.By(tx, "name", name)
+		if err != nil {
+			return nil, fmt.Errorf("find load balancer %s: %w", name, err)
+		}
+		if len(found) == 0 {
+			return nil, &types.LoadBalancerNotFoundException{Message: new(fmt.Sprintf("Load balancers '[%s]' not found", name))}
+		}
+		out = append(out, found...)
+	}
+	if len(arns)+len(names) > 0 {
+		slices.SortFunc(out, func(a, b LoadBalancer) int { return cmp.Compare(a.ARN, b.ARN) })
+		return slices.CompactFunc(out, func(a, b LoadBalancer) bool { return a.ARN == b.ARN }), nil
+	}
+	return LoadBalancers.List(tx, "")
+}
+
+// DeleteLoadBalancer removes a balancer with its listeners and rules. One that
+// isn't there is removed already.
+func (a *API) DeleteLoadBalancer(ctx context.Context, in *elb.DeleteLoadBalancerInput) (*elb.DeleteLoadBalancerOutput, error) {
+	err := a.db.Update(ctx, func(tx store.Tx) error {
+		lb, err := getLoadBalancer(tx, *in.LoadBalancerArn)
+		if _, gone := errors.AsType[*types.LoadBalancerNotFoundException](err); gone {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if lb.attribute(deletionProtection) == "true" {
+			return notPermitted("Load balancer '%s' cannot be deleted because deletion protection is enabled", lb.ARN)
+		}
+		listeners, err := Listeners.By(tx, "loadbalancer", lb.ARN)
+		if err != nil {
+			return fmt.Errorf("list listeners of %s: %w", lb.ARN, err)
+		}
+		for _, l := range listeners {
+			if err := deleteListener(tx, l.ARN); err != nil {
+				return err
+			}
+		}
+		return LoadBalancers.Delete(tx, lb.ARN)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &elb.DeleteLoadBalancerOutput{}, nil
+}
+
+// SetSecurityGroups puts a balancer into other security groups.
+func (a *API) SetSecurityGroups(ctx context.Context, in *elb.SetSecurityGroupsInput) (*elb.SetSecurityGroupsOutput, error) {
+	if err := awserr.Refuse(in, codeUnsupported, "LoadBalancerArn", "SecurityGroups"); err != nil {
+		return nil, err
+	}
+	lb, err := a.loadBalancer(ctx, *in.LoadBalancerArn)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := a.groups(ctx, lb.VPC, in.SecurityGroups)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.changeLoadBalancer(ctx, lb.ARN, func(lb *LoadBalancer) error { lb.Groups = groups; return nil }); err != nil {
+		return nil, err
+	}
+	return &elb.SetSecurityGroupsOutput{SecurityGroupIds: groups}, nil
+}
+
+// SetSubnets puts a balancer into other subnets.
+func (a *API) SetSubnets(ctx context.Context, in *elb.SetSubnetsInput) (*elb.SetSubnetsOutput, error) {
+	if err := awserr.Refuse(in, codeUnsupported, "LoadBalancerArn", "SubnetMappings", "Subnets", "IpAddressType"); err != nil {
+		return nil, err
+	}
+	if in.IpAddressType != "" && in.IpAddressType != types.IpAddressTypeIpv4 {
+		return nil, misconfigured("The value '%s' of parameter 'IpAddressType' is not supported by Skylift: only 'ipv4' is", in.IpAddressType)
+	}
+	subnets, err := a.subnets(ctx, in.Subnets, in.SubnetMappings)
+	if err != nil {
+		return nil, err
+	}
+	err = a.changeLoadBalancer(ctx, *in.LoadBalancerArn, func(lb *LoadBalancer) error {
+		if subnets[0].VPC != lb.VPC {
+			return misconfigured("The subnet '%s' is not in the load balancer's VPC '%s'", subnets[0].ID, lb.VPC)
+		}
+		lb.Subnets = subnets
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &elb.SetSubnetsOutput{AvailabilityZones: wireZones(subnets), IpAddressType: types.IpAddressTypeIpv4}, nil
+}
+
+func (a *API) loadBalancer(ctx context.Context, arn string) (lb LoadBalancer, err error) {
+	err = a.db.View(ctx, func(tx store.Tx) error { lb, err = getLoadBalancer(tx, arn); return err })
+	return lb, err
+}
+
+func (a *API) changeLoadBalancer(ctx context.Context, arn string, change func(*LoadBalancer) error) error {
+	return a.db.Update(ctx, func(tx store.Tx) error {
+		lb, err := getLoadBalancer(tx, arn)
+		if err != nil {
+			return err
+		}
+		if err := change(&lb); err != nil {
+			return err
+		}
+		return LoadBalancers.Put(tx, arn, lb)
+	})
+}
+
+// describe returns lb as it is.
+func describe(tx store.Tx, lb LoadBalancer) (types.LoadBalancer, error) {
+	have, err := Interfaces.List(tx, InterfaceKey(lb.ARN, ""))
+	if err != nil {
+		return types.LoadBalancer{}, fmt.Errorf("list interfaces of %s: %w", lb.ARN, err)
+	}
+	return lb.wire(have), nil
+}
+
+// wire is lb in the API's form: it is provisioned when it has an interface in
+// each of its subnets.
+func (l LoadBalancer) wire(have []Interface) types.LoadBalancer {
+	state := types.LoadBalancerStateEnumActive
+	for _, s := range l.Subnets {
+		if !slices.ContainsFunc(have, func(i Interface) bool { return i.Subnet == s.ID && i.ID != "" }) {
+			state = types.LoadBalancerStateEnumProvisioning
+		}
+	}
+	return types.LoadBalancer{
+		LoadBalancerArn:       new(l.ARN),
+		LoadBalancerName:      new(l.Name),
+		DNSName:               new(l.DNSName),
+		CanonicalHostedZoneId: new(hostedZone),
+		CreatedTime:           new(l.Created),
+		Scheme:                types.LoadBalancerSchemeEnum(l.Scheme),
+		VpcId:                 new(l.VPC),
+		State:                 &types.LoadBalancerState{Code: state},
+		Type:                  types.LoadBalancerTypeEnumApplication,
+		AvailabilityZones:     wireZones(l.Subnets),
+		SecurityGroups:        l.Groups,
+		IpAddressType:         types.IpAddressTypeIpv4,
+	}
+}
+
+func wireZones(subnets []Subnet) []types.AvailabilityZone {
+	out := make([]types.AvailabilityZone, len(subnets))
+	for i, s := range subnets {
+		out[i] = types.AvailabilityZone{ZoneName: new(s.AZ), SubnetId: new(s.ID)}
+	}
+	return out
+}

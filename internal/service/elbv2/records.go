@@ -1,0 +1,176 @@
+package elbv2
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/skylift/skylift/internal/store"
+)
+
+// LoadBalancer is an application load balancer as its owner wants it. Its key
+// is its ARN.
+type LoadBalancer struct {
+	ARN        string
+	Name       string
+	DNSName    string
+	Scheme     string // internet-facing, internal
+	VPC        string
+	Subnets    []Subnet // each in another zone, in the order of the zones
+	Groups     []string // security groups
+	Created    time.Time
+	Attributes map[string]string `json:",omitempty"` // those that were set
+	Tags       []Tag             `json:",omitempty"`
+}
+
+// Interface is the network interface of a balancer in one of its subnets. It
+// is written by elbv2/attach only, and there before its ID and Addr are known.
+// Its key is InterfaceKey.
+type Interface struct {
+	LoadBalancer string // ARN
+	Subnet       string
+	Groups       []string // that the interface is in
+	ID           string
+	Addr         netip.Addr
+}
+
+// InterfaceKey is the key of the interface of a balancer in a subnet.
+func InterfaceKey(lbARN, subnet string) string { return lbARN + "#" + subnet }
+
+// TargetGroup is where requests are sent to. Its key is its ARN.
+type TargetGroup struct {
+	ARN        string
+	Name       string
+	Port       int32
+	VPC        string
+	Check      HealthCheck
+	Created    time.Time
+	Attributes map[string]string `json:",omitempty"` // those that were set
+	Tags       []Tag             `json:",omitempty"`
+}
+
+// HealthCheck is how the targets of a group are checked, over HTTP.
+type HealthCheck struct {
+	Path               string
+	Port               string // a number, or traffic-port
+	Interval, Timeout  int32  // seconds
+	Healthy, Unhealthy int32  // checks in a row
+	Matcher            string // status codes: 200, 200,302 or 200-399
+}
+
+// Listener is a port that a balancer answers on, over HTTP. Its key is its ARN.
+// What it does by default is its default rule.
+type Listener struct {
+	ARN          string
+	LoadBalancer string // ARN
+	Port         int32
+	DefaultRule  string // ARN
+	Tags         []Tag  `json:",omitempty"`
+}
+
+// Rule says what becomes of the requests to a listener that meet all of its
+// conditions. Its key is its ARN.
+type Rule struct {
+	ARN          string
+	Listener     string // ARN
+	LoadBalancer string // ARN
+	Priority     int32  // 1 to 50000, the lowest first; 0: the default rule, tried last
+	Conditions   []Condition
+	Action       Action
+	Tags         []Tag `json:",omitempty"`
+}
+
+// IsDefault says that the rule is its listener's default.
+func (r Rule) IsDefault() bool { return r.Priority == 0 }
+
+// Condition is met when one of Values matches.
+type Condition struct {
+	Field  string // host-header, path-pattern
+	Values []string
+}
+
+// Action is what a rule does: one of Forward and Fixed is set.
+type Action struct {
+	Order   *int32   `json:",omitempty"`
+	Forward *Forward `json:",omitempty"`
+	Fixed   *Fixed   `json:",omitempty"`
+}
+
+// Forward sends requests to one of several target groups.
+type Forward struct {
+	Groups   []WeightedGroup
+	Duration *int32 `json:",omitempty"` // of stickiness, which is off
+}
+
+// WeightedGroup is a target group and its share of the requests.
+type WeightedGroup struct {
+	ARN    string
+	Weight int32
+}
+
+// Fixed is an answer.
+type Fixed struct {
+	Status      string
+	ContentType string
+	Body        string
+}
+
+// Target is an address that a group's requests may go to. It is there until it
+// is drained. Its key is TargetKey.
+type Target struct {
+	Group          string // ARN
+	Addr           string
+	Port           int32
+	Zone           string `json:",omitempty"`
+	RegisteredAt   time.Time
+	DeregisteredAt time.Time `json:",omitzero"` // zero: it is wanted
+}
+
+// TargetHealth is what the data plane found out about a target, in the API's
+// words. It is written by elbv2/health only. Its key is TargetKey.
+type TargetHealth struct {
+	Group       string // ARN
+	Addr        string
+	Port        int32
+	State       string // initial, healthy, unhealthy, draining, unused
+	Reason      string
+	Description string
+	Since       time.Time
+}
+
+// TargetKey is the key of a target, and of its health.
+func TargetKey(group, addr string, port int32) string {
+	return fmt.Sprintf("%s#%s:%d", group, addr, port)
+}
+
+// Tag is a label of a resource.
+type Tag struct{ Key, Value string }
+
+// The tables.
+var (
+	LoadBalancers = store.NewTable("elbv2-loadbalancer",
+		store.Index[LoadBalancer]{Name: "name", Values: func(l LoadBalancer) []string { return []string{l.Name} }})
+	Interfaces   = store.NewTable[Interface]("elbv2-interface")
+	TargetGroups = store.NewTable("elbv2-targetgroup",
+		store.Index[TargetGroup]{Name: "name", Values: func(g TargetGroup) []string { return []string{g.Name} }})
+	Listeners = store.NewTable("elbv2-listener",
+		store.Index[Listener]{Name: "loadbalancer", Values: func(l Listener) []string { return []string{l.LoadBalancer} }})
+	Rules = store.NewTable("elbv2-rule",
+		store.Index[Rule]{Name: "listener", Values: func(r Rule) []string { return []string{r.Listener} }},
+		store.Index[Rule]{Name: "loadbalancer", Values: func(r Rule) []string { return []string{r.LoadBalancer} }},
+		store.Index[Rule]{Name: "group", Values: func(r Rule) []string { return r.Action.Groups() }})
+	Targets = store.NewTable[Target]("elbv2-target")
+	Healths = store.NewTable[TargetHealth]("elbv2-health")
+)
+
+// Groups returns the ARNs of the target groups that a sends requests to.
+func (a Action) Groups() []string {
+	if a.Forward == nil {
+		return nil
+	}
+	arns := make([]string, len(a.Forward.Groups))
+	for i, g := range a.Forward.Groups {
+		arns[i] = g.ARN
+	}
+	return arns
+}

@@ -1,0 +1,318 @@
+package elbv2
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// CreateTargetGroup makes a target group for IP addresses. One that is there
+// with the same settings is returned.
+func (a *API) CreateTargetGroup(ctx context.Context, in *elb.CreateTargetGroupInput) (*elb.CreateTargetGroupOutput, error) {
+	g, err := a.wantedTargetGroup(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	var made types.TargetGroup
+	err = a.db.Update(ctx, func(tx store.Tx) error {
+		there, err := TargetGroups.By(tx, "name", g.Name)
+		if err != nil {
+			return fmt.Errorf("find target group %s: %w", g.Name, err)
+		}
+		if len(there) == 0 {
+			made = g.wire(nil)
+			return TargetGroups.Put(tx, g.ARN, g)
+		}
+		if !there[0].sameAs(g) {
+			return &types.DuplicateTargetGroupNameException{Message: new(fmt.Sprintf("A target group with the same name '%s' exists, but with different settings", g.Name))}
+		}
+		made, err = describeTargetGroup(tx, there[0])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &elb.CreateTargetGroupOutput{TargetGroups: []types.TargetGroup{made}}, nil
+}
+
+func (a *API) wantedTargetGroup(ctx context.Context, in *elb.CreateTargetGroupInput) (TargetGroup, error) {
+	g := TargetGroup{
+		Name:    deref(in.Name),
+		Port:    deref(in.Port),
+		VPC:     deref(in.VpcId),
+		Created: time.Now().UTC().Truncate(time.Millisecond),
+		Check:   HealthCheck{Path: "/", Port: "traffic-port", Interval: 30, Timeout: 5, Healthy: 5, Unhealthy: 2, Matcher: "200"},
+	}
+	g.ARN = a.targetGroupARN(g.Name)
+	if err := checkTargetGroup(in); err != nil {
+		return g, err
+	}
+	var err error
+	if g.Tags, err = withTags(nil, in.Tags); err != nil {
+		return g, err
+	}
+	err = g.Check.change(checkInput{
+		in.HealthCheckEnabled, in.HealthCheckProtocol, in.HealthCheckPath, in.HealthCheckPort, in.HealthCheckIntervalSeconds,
+		in.HealthCheckTimeoutSeconds, in.HealthyThresholdCount, in.UnhealthyThresholdCount, in.Matcher,
+	})
+	if err != nil {
+		return g, err
+	}
+	err = a.net.CheckVPC(ctx, g.VPC)
+	if _, ok := message(err); ok {
+		return g, invalid("The VPC ID '%s' is not found", g.VPC)
+	}
+	if err != nil {
+		return g, fmt.Errorf("look up VPC %s: %w", g.VPC, err)
+	}
+	return g, nil
+}
+
+func checkTargetGroup(in *elb.CreateTargetGroupInput) error {
+	err := awserr.Refuse(in, codeUnsupported, "Name", "HealthCheckEnabled", "HealthCheckIntervalSeconds", "HealthCheckPath", "HealthCheckPort",
+		"HealthCheckProtocol", "HealthCheckTimeoutSeconds", "HealthyThresholdCount", "IpAddressType", "Matcher", "Port", "Protocol",
+		"ProtocolVersion", "Tags", "TargetType", "UnhealthyThresholdCount", "VpcId")
+	if err != nil {
+		return err
+	}
+	if err := checkName("Target group", deref(in.Name)); err != nil {
+		return err
+	}
+	switch {
+	case in.TargetType != types.TargetTypeEnumIp:
+		return misconfigured("The value '%s' of parameter 'TargetType' is not supported by Skylift: only 'ip' is", cmp.Or(in.TargetType, types.TargetTypeEnumInstance))
+	case in.Protocol == "":
+		return invalid("A protocol must be specified")
+	case in.Protocol != types.ProtocolEnumHttp:
+		return misconfigured("The value '%s' of parameter 'Protocol' is not supported by Skylift: only 'HTTP' is", in.Protocol)
+	case in.ProtocolVersion != nil && *in.ProtocolVersion != "HTTP1":
+		return misconfigured("The value '%s' of parameter 'ProtocolVersion' is not supported by Skylift: only 'HTTP1' is", *in.ProtocolVersion)
+	case in.IpAddressType != "" && in.IpAddressType != types.TargetGroupIpAddressTypeEnumIpv4:
+		return misconfigured("The value '%s' of parameter 'IpAddressType' is not supported by Skylift: only 'ipv4' is", in.IpAddressType)
+	case in.Port == nil:
+		return invalid("A port must be specified")
+	case in.VpcId == nil:
+		return invalid("A VPC ID must be specified")
+	}
+	return nil
+}
+
+func (g TargetGroup) sameAs(o TargetGroup) bool {
+	return g.Port == o.Port && g.VPC == o.VPC && g.Check == o.Check && slices.Equal(g.Tags, o.Tags)
+}
+
+// DescribeTargetGroups lists target groups: all, those that are named, or those
+// of a balancer.
+func (a *API) DescribeTargetGroups(ctx context.Context, in *elb.DescribeTargetGroupsInput) (*elb.DescribeTargetGroupsOutput, error) {
+	ways := 0
+	for _, given := range []bool{in.LoadBalancerArn != nil, len(in.Names) > 0, len(in.TargetGroupArns) > 0} {
+		if given {
+			ways++
+		}
+	}
+	if ways > 1 {
+		return nil, invalid("Only one of load balancer ARN, target group names and target group ARNs can be specified")
+	}
+	out := &elb.DescribeTargetGroupsOutput{}
+	err := a.db.View(ctx, func(tx store.Tx) error {
+		found, err := findTargetGroups(tx, in)
+		if err != nil {
+			return err
+		}
+		found, out.NextMarker, err = page(found, func(g TargetGroup) string { return g.ARN }, in.Marker, in.PageSize)
+		if err != nil {
+			return err
+		}
+		for _, g := range found {
+			w, err := describeTargetGroup(tx, g)
+			if err != nil {
+				return err
+			}
+			out.TargetGroups = append(out.TargetGroups, w)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func findTargetGroups(tx store.Tx, in *elb.DescribeTargetGroupsInput) ([]TargetGroup, error) {
+	var arns []string
+	switch {
+	case len(in.TargetGroupArns) > 0:
+		arns = in.TargetGroupArns
+	case in.LoadBalancerArn != nil:
+		rules, err := rulesOf(tx, *in.LoadBalancerArn)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rules {
+			arns = append(arns, r.Action.Groups()...)
+		}
+	case len(in.Names) > 0:
+		for _, name := range in.Names {
+			found, err := TargetGroups.By(tx, "name", name)
+			if err != nil {
+				return nil, fmt.Errorf("find target group %s: %w", name, err)
+			}
+			if len(found) == 0 {
+				return nil, noTargetGroup()
+			}
+			arns = append(arns, found[0].ARN)
+		}
+	default:
+		return TargetGroups.List(tx, "")
+	}
+	var out []TargetGroup
+	for _, arn := range slices.Compact(slices.Sorted(slices.Values(arns))) {
+		g, err := getTargetGroup(tx, arn)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, g)
+	}
+	return out, nil
+}
+
+// rulesOf returns the rules of a balancer, which must be there.
+func rulesOf(tx store.Tx, lb string) ([]Rule, error) {
+	if _, err := getLoadBalancer(tx, lb); err != nil {
+		return nil, err
+	}
+	rules, err := Rules.By(tx, "loadbalancer", lb)
+	if err != nil {
+		return nil, fmt.Errorf("list rules of %s: %w", lb, err)
+	}
+	return rules, nil
+}
+
+// ModifyTargetGroup changes how a group's targets are checked.
+func (a *API) ModifyTargetGroup(ctx context.Context, in *elb.ModifyTargetGroupInput) (*elb.ModifyTargetGroupOutput, error) {
+	var out types.TargetGroup
+	err := a.db.Update(ctx, func(tx store.Tx) error {
+		g, err := getTargetGroup(tx, *in.TargetGroupArn)
+		if err != nil {
+			return err
+		}
+		err = g.Check.change(checkInput{
+			in.HealthCheckEnabled, in.HealthCheckProtocol, in.HealthCheckPath, in.HealthCheckPort, in.HealthCheckIntervalSeconds,
+			in.HealthCheckTimeoutSeconds, in.HealthyThresholdCount, in.UnhealthyThresholdCount, in.Matcher,
+		})
+		if err != nil {
+			return err
+		}
+		if out, err = describeTargetGroup(tx, g); err != nil {
+			return err
+		}
+		return TargetGroups.Put(tx, g.ARN, g)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &elb.ModifyTargetGroupOutput{TargetGroups: []types.TargetGroup{out}}, nil
+}
+
+func (a *API) changeTargetGroup(ctx context.Context, arn string, change func(*TargetGroup) error) (g TargetGroup, err error) {
+	err = a.db.Update(ctx, func(tx store.Tx) error {
+		if g, err = getTargetGroup(tx, arn); err != nil {
+			return err
+		}
+		if err := change(&g); err != nil {
+			return err
+		}
+		return TargetGroups.Put(tx, arn, g)
+	})
+	return g, err
+}
+
+// DeleteTargetGroup removes a group with its targets, unless a rule sends
+// requests to it. One that isn't there is removed already.
+func (a *API) DeleteTargetGroup(ctx context.Context, in *elb.DeleteTargetGroupInput) (*elb.DeleteTargetGroupOutput, error) {
+	err := a.db.Update(ctx, func(tx store.Tx) error {
+		g, err := getTargetGroup(tx, *in.TargetGroupArn)
+		if _, gone := errors.AsType[*types.TargetGroupNotFoundException](err); gone {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		used, err := GroupBalancers(tx, g.ARN)
+		if err != nil {
+			return err
+		}
+		if len(used) > 0 {
+			return inUse("Target group '%s' is currently in use by a listener or a rule", g.ARN)
+		}
+		targets, err := Targets.List(tx, g.ARN+"#")
+		if err != nil {
+			return fmt.Errorf("list targets of %s: %w", g.ARN, err)
+		}
+		for _, t := range targets {
+			if err := RemoveTarget(tx, t); err != nil {
+				return err
+			}
+		}
+		return TargetGroups.Delete(tx, g.ARN)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &elb.DeleteTargetGroupOutput{}, nil
+}
+
+// GroupBalancers returns the ARNs of the balancers whose rules send requests to
+// a target group.
+func GroupBalancers(tx store.Tx, group string) ([]string, error) {
+	rules, err := Rules.By(tx, "group", group)
+	if err != nil {
+		return nil, fmt.Errorf("find rules of %s: %w", group, err)
+	}
+	var out []string
+	for _, r := range rules {
+		out = append(out, r.LoadBalancer)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+func describeTargetGroup(tx store.Tx, g TargetGroup) (types.TargetGroup, error) {
+	lbs, err := GroupBalancers(tx, g.ARN)
+	return g.wire(lbs), err
+}
+
+func (g TargetGroup) wire(lbs []string) types.TargetGroup {
+	if lbs == nil {
+		lbs = []string{}
+	}
+	return types.TargetGroup{
+		TargetGroupArn:             new(g.ARN),
+		TargetGroupName:            new(g.Name),
+		Protocol:                   types.ProtocolEnumHttp,
+		ProtocolVersion:            new("HTTP1"),
+		Port:                       new(g.Port),
+		VpcId:                      new(g.VPC),
+		TargetType:                 types.TargetTypeEnumIp,
+		IpAddressType:              types.TargetGroupIpAddressTypeEnumIpv4,
+		LoadBalancerArns:           lbs,
+		HealthCheckEnabled:         new(true),
+		HealthCheckProtocol:        types.ProtocolEnumHttp,
+		HealthCheckPath:            new(g.Check.Path),
+		HealthCheckPort:            new(g.Check.Port),
+		HealthCheckIntervalSeconds: new(g.Check.Interval),
+		HealthCheckTimeoutSeconds:  new(g.Check.Timeout),
+		HealthyThresholdCount:      new(g.Check.Healthy),
+		UnhealthyThresholdCount:    new(g.Check.Unhealthy),
+		Matcher:                    &types.Matcher{HttpCode: new(g.Check.Matcher)},
+	}
+}

@@ -1,0 +1,190 @@
+package elbv2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// RegisterTargets adds targets to a group. One that is being deregistered stays.
+func (a *API) RegisterTargets(ctx context.Context, in *elb.RegisterTargetsInput) (*elb.RegisterTargetsOutput, error) {
+	now := time.Now().UTC()
+	err := a.db.Update(ctx, func(tx store.Tx) error {
+		g, err := getTargetGroup(tx, *in.TargetGroupArn)
+		if err != nil {
+			return err
+		}
+		for _, d := range in.Targets {
+			t, err := readTarget(g, d)
+			if err != nil {
+				return err
+			}
+			if err := register(tx, t, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &elb.RegisterTargetsOutput{}, nil
+}
+
+// DeregisterTargets takes targets out of a group: they get no new requests, and
+// are gone when those under way have ended.
+func (a *API) DeregisterTargets(ctx context.Context, in *elb.DeregisterTargetsInput) (*elb.DeregisterTargetsOutput, error) {
+	now := time.Now().UTC()
+	err := a.db.Update(ctx, func(tx store.Tx) error {
+		g, err := getTargetGroup(tx, *in.TargetGroupArn)
+		if err != nil {
+			return err
+		}
+		for _, d := range in.Targets {
+			t, err := readTarget(g, d)
+			if err != nil {
+				return err
+			}
+			if err := deregister(tx, TargetKey(t.Group, t.Addr, t.Port), now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &elb.DeregisterTargetsOutput{}, nil
+}
+
+// readTarget reads a target of g, with the group's port when it names none.
+func readTarget(g TargetGroup, d types.TargetDescription) (Target, error) {
+	t := Target{Group: g.ARN, Port: or(d.Port, g.Port), Zone: deref(d.AvailabilityZone)}
+	if err := awserr.Refuse(&d, codeUnsupported, "Id", "Port", "AvailabilityZone"); err != nil {
+		return t, err
+	}
+	addr, err := netip.ParseAddr(deref(d.Id))
+	if err != nil || !addr.Is4() {
+		return t, invalid("The IP address '%s' is not a valid IPv4 address", deref(d.Id))
+	}
+	if !reachable(addr) {
+		return t, invalid("The IP address '%s' must be in one of the ranges 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 and 100.64.0.0/10", addr)
+	}
+	t.Addr = addr.String()
+	return t, nil
+}
+
+var sharedRange = netip.MustParsePrefix("100.64.0.0/10")
+
+// reachable says whether targets may be at addr: never the host itself.
+func reachable(addr netip.Addr) bool { return addr.IsPrivate() || sharedRange.Contains(addr) }
+
+func register(tx store.Tx, t Target, now time.Time) error {
+	key := TargetKey(t.Group, t.Addr, t.Port)
+	old, err := Targets.Get(tx, key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("read target %s: %w", key, err)
+	}
+	t.RegisteredAt = now
+	if err == nil && old.DeregisteredAt.IsZero() {
+		t.RegisteredAt = old.RegisteredAt
+	}
+	return Targets.Put(tx, key, t)
+}
+
+func deregister(tx store.Tx, key string, now time.Time) error {
+	t, err := Targets.Get(tx, key)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !t.DeregisteredAt.IsZero() {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read target %s: %w", key, err)
+	}
+	t.DeregisteredAt = now
+	return Targets.Put(tx, key, t)
+}
+
+// RemoveTarget removes a target along with its health: it is drained, or its
+// group goes.
+func RemoveTarget(tx store.Tx, t Target) error {
+	key := TargetKey(t.Group, t.Addr, t.Port)
+	return errors.Join(Targets.Delete(tx, key), Healths.Delete(tx, key))
+}
+
+// DescribeTargetHealth says how the targets of a group are.
+func (a *API) DescribeTargetHealth(ctx context.Context, in *elb.DescribeTargetHealthInput) (*elb.DescribeTargetHealthOutput, error) {
+	if err := awserr.Refuse(in, codeUnsupported, "TargetGroupArn", "Targets"); err != nil {
+		return nil, err
+	}
+	out := &elb.DescribeTargetHealthOutput{}
+	err := a.db.View(ctx, func(tx store.Tx) error {
+		g, err := getTargetGroup(tx, *in.TargetGroupArn)
+		if err != nil {
+			return err
+		}
+		targets, err := askedTargets(tx, g, in.Targets)
+		if err != nil {
+			return err
+		}
+		for _, t := range targets {
+			h, err := healthOf(tx, t.Group, t.Addr, t.Port)
+			if err != nil {
+				return err
+			}
+			out.TargetHealthDescriptions = append(out.TargetHealthDescriptions, t.wire(g, h))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// askedTargets returns the targets that are asked for, all of g when none is.
+func askedTargets(tx store.Tx, g TargetGroup, asked []types.TargetDescription) ([]Target, error) {
+	if len(asked) == 0 {
+		return Targets.List(tx, g.ARN+"#")
+	}
+	var out []Target
+	for _, d := range asked {
+		t, err := readTarget(g, d)
+		if err != nil {
+			return nil, err
+		}
+		there, err := Targets.Get(tx, TargetKey(t.Group, t.Addr, t.Port))
+		if err == nil {
+			t = there
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return nil, fmt.Errorf("read target: %w", err)
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+func (t Target) wire(g TargetGroup, h TargetHealth) types.TargetHealthDescription {
+	d := types.TargetHealthDescription{
+		Target:          &types.TargetDescription{Id: new(t.Addr), Port: new(t.Port)},
+		HealthCheckPort: new(g.Check.Port),
+		TargetHealth:    &types.TargetHealth{State: types.TargetHealthStateEnum(h.State), Reason: types.TargetHealthReasonEnum(h.Reason)},
+	}
+	if t.Zone != "" {
+		d.Target.AvailabilityZone = new(t.Zone)
+	}
+	if g.Check.Port == "traffic-port" {
+		d.HealthCheckPort = new(fmt.Sprint(t.Port))
+	}
+	if h.Description != "" {
+		d.TargetHealth.Description = new(h.Description)
+	}
+	return d
+}
