@@ -45,6 +45,7 @@ const (
 	chainTracked = "tracked"
 	chainEgress  = "egress"
 	chainIngress = "ingress"
+	chainToHost  = "to_host"
 
 	setSelves       = "selves"
 	mapEgress       = "egress_of"
@@ -72,6 +73,7 @@ func compile(rs *Ruleset, prefix string) *program {
 	c.fronts(rs)
 	c.groups(rs)
 	c.judges()
+	c.add(chainToHost, c.toHost(rs.CIDR)...)
 	c.hooks(rs.CIDR)
 	return c.finish()
 }
@@ -159,9 +161,14 @@ func (c *compiler) hooks(cidr netip.Prefix) {
 	c.base("forward_egress", filter, nftables.ChainHookForward, first, rule(from, jumpTo(chainEgress)))
 	c.base("forward_ingress", filter, nftables.ChainHookForward, second, rule(to, jumpTo(chainIngress)))
 	c.base("input_egress", filter, nftables.ChainHookInput, first, rule(from, jumpTo(chainEgress)))
-	c.base("input_ingress", filter, nftables.ChainHookInput, second, c.toHost(cidr)...)
+	c.base("input_ingress", filter, nftables.ChainHookInput, second, jumpTo(chainToHost))
 	c.base("output_egress", filter, nftables.ChainHookOutput, first, c.fromHost(cidr)...)
-	c.base("output_ingress", filter, nftables.ChainHookOutput, second, rule(to, jumpTo(chainIngress)))
+	c.base("output_ingress", filter, nftables.ChainHookOutput, second,
+		rule(to, jumpTo(chainIngress)),
+		// What the host sends itself is tracked for good when it leaves: too early
+		// to judge it only where it arrives.
+		rule(oifPrefix(eq, loopback), jumpTo(chainToHost)),
+	)
 	c.base("postrouting", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, *nftables.ChainPriorityNATSource,
 		rule(oifPrefix(neq, loopback), in(source, cidr), notIn(destination, cidr), masquerade()),
 	)
