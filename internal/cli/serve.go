@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+
+	"github.com/skylift/skylift/internal/daemon"
+)
+
+type serveCmd struct {
+	dataDir
+	Listen        string   `help:"Address of the APIs and the registry." default:"127.0.0.1:4566" env:"SKYLIFT_LISTEN" placeholder:"ADDR:PORT"`
+	Region        string   `help:"The region to be." default:"us-west-2" env:"SKYLIFT_REGION"`
+	AccountID     string   `help:"The account to be, 12 digits. Made at the first start when it isn't given." env:"SKYLIFT_ACCOUNT_ID"`
+	LBAddress     string   `name:"lb-address" help:"Address that load balancers listen at." default:"127.0.0.1" env:"SKYLIFT_LB_ADDRESS" placeholder:"ADDR"`
+	VPCCIDR       string   `name:"vpc-cidr" help:"Range of the default VPC." default:"172.31.0.0/16" env:"SKYLIFT_VPC_CIDR" placeholder:"CIDR"`
+	EtcdEndpoints []string `help:"An etcd cluster to keep the records in, instead of the embedded one." env:"SKYLIFT_ETCD_ENDPOINTS" placeholder:"URL"`
+	LogFormat     string   `help:"text or json." enum:"text,json" default:"text" env:"SKYLIFT_LOG_FORMAT"`
+	LogLevel      string   `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"SKYLIFT_LOG_LEVEL"`
+}
+
+func (s serveCmd) Run(ctx context.Context, c console) error {
+	lb, err := netip.ParseAddr(s.LBAddress)
+	if err != nil {
+		return usageError{fmt.Errorf("--lb-address %q must be an IPv4 address of this machine", s.LBAddress)}
+	}
+	cidr, err := netip.ParsePrefix(s.VPCCIDR)
+	if err != nil {
+		return usageError{fmt.Errorf("--vpc-cidr %q must be an IPv4 range, as in 172.31.0.0/16", s.VPCCIDR)}
+	}
+	dir, err := filepath.Abs(s.DataDir)
+	if err != nil {
+		return err
+	}
+	return daemon.Serve(ctx, daemon.Config{
+		Listen: s.Listen, DataDir: dir, Region: s.Region, AccountID: s.AccountID, LBAddress: lb, VPCCIDR: cidr,
+		EtcdEndpoints: s.EtcdEndpoints, Version: Version, Log: logger(c.err, s.LogFormat, s.LogLevel),
+	})
+}
+
+func logger(w io.Writer, format, level string) *slog.Logger {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(level)) // the flag's enum holds only levels
+	o := &slog.HandlerOptions{Level: l}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

@@ -1,0 +1,129 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/service/ec2"
+	"github.com/skylift/skylift/internal/service/ecr"
+	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/elbv2"
+	"github.com/skylift/skylift/internal/vpc"
+)
+
+// Services don't import each other: what one needs of another is a small
+// interface of its own, and the types here fit them together.
+
+// placement is EC2 as the ECS API sees it.
+type placement struct{ ec2 *ec2.API }
+
+func (p placement) CheckPlacement(ctx context.Context, subnets, groups []string) ([]string, error) {
+	vpcID := ""
+	for _, id := range subnets {
+		s, err := p.ec2.SubnetByID(ctx, id)
+		if err != nil {
+			return nil, said(err)
+		}
+		if vpcID != "" && s.VpcID != vpcID {
+			return nil, errors.New("all subnets must be in the same VPC")
+		}
+		vpcID = s.VpcID
+	}
+	if len(groups) == 0 {
+		g, err := p.ec2.DefaultGroup(ctx, vpcID)
+		return []string{g}, err
+	}
+	return groups, said(p.ec2.CheckGroups(ctx, vpcID, groups))
+}
+
+// said returns what an AWS error says, without its code.
+func said(err error) error {
+	if e, ok := errors.AsType[smithy.APIError](err); ok {
+		return errors.New(e.ErrorMessage())
+	}
+	return err
+}
+
+// taskNetwork is EC2 and the network of the host as ecs/run sees them.
+type taskNetwork struct {
+	ec2 *ec2.API
+	vpc *vpc.VPC
+}
+
+func (n taskNetwork) Create(ctx context.Context, taskID, subnet string, groups []string) (ecs.ENI, string, error) {
+	i, err := n.ec2.CreateInterface(ctx, ec2.InterfaceRequest{
+		SubnetID: subnet, Groups: groups, Owner: "task/" + taskID, Type: "interface", RequesterManaged: true,
+		Description: "ECS task " + taskID,
+	})
+	if err != nil {
+		return ecs.ENI{}, "", err
+	}
+	return ecs.ENI{ID: i.ID, Subnet: i.SubnetID, MAC: i.MAC, Addr: i.Addr}, i.AZ, nil
+}
+
+func (n taskNetwork) Attach(ctx context.Context, eni ecs.ENI, netns string) error {
+	mac, err := net.ParseMAC(eni.MAC)
+	if err != nil {
+		return fmt.Errorf("read the interface's address: %w", err)
+	}
+	return n.vpc.Attach(ctx, vpc.Interface{ID: eni.ID, Addr: eni.Addr, MAC: mac, NetNS: netns})
+}
+
+func (n taskNetwork) Delete(ctx context.Context, eniID string) error {
+	if err := n.vpc.Detach(ctx, eniID); err != nil {
+		return err
+	}
+	return n.ec2.DeleteInterface(ctx, eniID)
+}
+
+// imageStore brings images to the engine: those of the own registry by the
+// digest that their tag stands for now.
+type imageStore struct {
+	ecr *ecr.API
+	eng engine.Engine
+}
+
+func (s imageStore) Resolve(ctx context.Context, ref string) (string, error) {
+	pinned, ours, err := s.ecr.ResolveImage(ctx, ref)
+	if ours || err != nil {
+		return pinned, err
+	}
+	return s.eng.Pull(ctx, ref, engine.Auth{})
+}
+
+func (s imageStore) Pull(ctx context.Context, ref string) (string, error) {
+	pinned, ours, err := s.ecr.ResolveImage(ctx, ref)
+	if e, ok := errors.AsType[*ecr.CannotPullError](err); ok {
+		return "", &engine.PullError{Ref: ref, Reason: e.Reason, NotFound: true}
+	}
+	if err != nil {
+		return "", err
+	}
+	if !ours {
+		return s.eng.Pull(ctx, ref, engine.Auth{})
+	}
+	user, password, _ := s.ecr.PullAuth(ctx, ref)
+	return s.eng.Pull(ctx, pinned, engine.Auth{Username: user, Password: password})
+}
+
+// targetGroups is ELBv2 as ECS sees it.
+type targetGroups struct{ *elbv2.API }
+
+func (t targetGroups) Register(ctx context.Context, group string, addr netip.Addr, port int32, zone string) error {
+	return t.API.Register(ctx, group, addr.String(), port, zone)
+}
+
+func (t targetGroups) Deregister(ctx context.Context, group string, addr netip.Addr, port int32) error {
+	return t.API.Deregister(ctx, group, addr.String(), port)
+}
+
+func (t targetGroups) TargetState(ctx context.Context, group string, addr netip.Addr, port int32) (state, description string, err error) {
+	state, _, description, err = t.API.TargetState(ctx, group, addr.String(), port)
+	return state, description, err
+}

@@ -1,0 +1,79 @@
+// Package daemon is the only wiring: it builds every part once, hands each what
+// it needs, runs them together and ends them together.
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"github.com/skylift/skylift/internal/instance"
+)
+
+// Config is what `skylift serve` is told.
+type Config struct {
+	Listen        string // host:port of the APIs and the registry
+	DataDir       string
+	Region        string
+	AccountID     string // 12 digits; "": the data directory's, made at first start
+	LBAddress     netip.Addr
+	VPCCIDR       netip.Prefix
+	EtcdEndpoints []string // none: embedded
+	Version       string
+	Log           *slog.Logger
+}
+
+var (
+	accountForm = regexp.MustCompile(`^\d{12}$`)
+	regionForm  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d$`)
+)
+
+// check says what of the configuration can't be, and how to mend it.
+func (c Config) check() error {
+	host, port, err := net.SplitHostPort(c.Listen)
+	switch {
+	case err != nil || port == "":
+		return fmt.Errorf("--listen %q must be address:port, as in 127.0.0.1:4566", c.Listen)
+	case host == "":
+		return fmt.Errorf("--listen %q must name an address: images are pushed to it, as in 127.0.0.1:4566", c.Listen)
+	case !regionForm.MatchString(c.Region):
+		return fmt.Errorf("--region %q must be a region's name, as in us-west-2", c.Region)
+	case c.AccountID != "" && !accountForm.MatchString(c.AccountID):
+		return fmt.Errorf("--account-id %q must be 12 digits", c.AccountID)
+	case !c.LBAddress.Is4():
+		return fmt.Errorf("--lb-address %s must be an IPv4 address of this machine", c.LBAddress)
+	case !c.VPCCIDR.Addr().Is4() || c.VPCCIDR.Masked() != c.VPCCIDR || c.VPCCIDR.Bits() < 16 || c.VPCCIDR.Bits() > 26:
+		return fmt.Errorf("--vpc-cidr %s must be an IPv4 range from /16 to /26 whose host bits are zero, as in 172.31.0.0/16", c.VPCCIDR)
+	case os.Geteuid() != 0:
+		return errors.New("skylift serve must run as root, to make network interfaces and firewall rules: start it with sudo")
+	}
+	return nil
+}
+
+// listen takes the APIs' port.
+func (c Config) listen() (net.Listener, error) {
+	ln, err := net.Listen("tcp", c.Listen)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s is in use by another program: stop it, or choose another address with --listen", c.Listen)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("%s is no address of this machine: choose another with --listen", c.Listen)
+	case err != nil:
+		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
+	}
+	return ln, nil
+}
+
+// instance is what the configuration makes of the data directory.
+func (c Config) instance() instance.Instance {
+	return instance.Instance{
+		AccountID: c.AccountID, Region: c.Region, Listen: strings.Replace(c.Listen, "0.0.0.0", "127.0.0.1", 1),
+		LBAddress: c.LBAddress, VPCCIDR: c.VPCCIDR,
+	}
+}

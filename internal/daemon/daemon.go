@@ -1,0 +1,117 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/credential"
+	"github.com/skylift/skylift/internal/edge"
+	"github.com/skylift/skylift/internal/engine/docker"
+	"github.com/skylift/skylift/internal/instance"
+	"github.com/skylift/skylift/internal/logstore"
+	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/store/etcdstore"
+	"github.com/skylift/skylift/internal/vpc"
+)
+
+// Serve runs Skylift until ctx ends. Tasks run on. An error says in a sentence
+// what is missing and how to mend it.
+func Serve(ctx context.Context, c Config) (err error) {
+	if err := c.check(); err != nil {
+		return err
+	}
+	lock, err := instance.Acquire(c.DataDir)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	is, err := instance.Settle(c.DataDir, c.instance())
+	if err != nil {
+		return err
+	}
+	key, err := credential.LoadOrCreate(c.DataDir)
+	if err != nil {
+		return err
+	}
+	ln, err := c.listen()
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	m, err := open(ctx, c, is)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.close()) }()
+	p, err := build(ctx, m, credential.Root{Key: key, Account: is.AccountID}, ln)
+	if err != nil {
+		return err
+	}
+	c.Log.Info("Skylift starts", "version", c.Version, "listen", c.Listen, "account", is.AccountID, "region", is.Region, "instance", is.ID)
+	err = together(ctx, p)
+	c.Log.Info("Skylift ends; tasks run on", "err", err)
+	return err
+}
+
+// machine is what Skylift stands on: the store and the mechanisms.
+type machine struct {
+	Config
+	is     instance.Instance
+	ns     arn.Namespace
+	db     store.DB
+	eng    *docker.Engine
+	net    *vpc.VPC
+	lb     *edge.Edge
+	events *logstore.Store
+	ready  atomic.Bool // set when the load balancers answer
+}
+
+// open opens everything, or nothing.
+func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err error) {
+	m = &machine{Config: c, is: is, ns: arn.Namespace{Region: is.Region, Account: is.AccountID}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.close())
+		}
+	}()
+	if m.eng, err = docker.Open(ctx, docker.Config{Instance: is.ID, Log: c.Log}); err != nil {
+		return m, err
+	}
+	if m.net, err = vpc.Open(ctx, vpc.Config{Instance: is.ID, CIDR: is.VPCCIDR, Log: c.Log}); err != nil {
+		return m, err
+	}
+	db, err := etcdstore.Open(ctx, etcdstore.Config{Dir: filepath.Join(c.DataDir, "etcd"), Endpoints: c.EtcdEndpoints, Logger: c.Log})
+	if err != nil {
+		return m, err
+	}
+	m.db = db
+	if m.events, err = logstore.Open(filepath.Join(c.DataDir, "logs"), c.Log); err != nil {
+		return m, fmt.Errorf("open the log store: %w", err)
+	}
+	m.lb = edge.New(edge.Config{Log: c.Log})
+	return m, nil
+}
+
+func (m *machine) close() error {
+	var errs []error
+	if m.events != nil {
+		errs = append(errs, m.events.Close())
+	}
+	if m.db != nil {
+		errs = append(errs, m.db.Close())
+	}
+	if m.eng != nil {
+		errs = append(errs, m.eng.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// server is the front door on its listener.
+type server interface {
+	Serve(ctx context.Context, ln net.Listener) error
+}

@@ -1,0 +1,89 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/skylift/skylift/internal/engine/docker"
+	"github.com/skylift/skylift/internal/instance"
+	"github.com/skylift/skylift/internal/vpc"
+)
+
+// Down ends the instance of the data directory dir, which need not run: its
+// process, its containers, its interfaces and rules and, with purge, its data.
+// It may be repeated after a failure.
+func Down(ctx context.Context, dir string, purge bool, step func(string)) error {
+	is, err := instance.Load(dir)
+	if errors.Is(err, instance.ErrNone) {
+		return fmt.Errorf("no Skylift has run with data directory %s: name the right one with --data-dir", dir)
+	}
+	if err != nil {
+		return err
+	}
+	lock, err := takeOver(ctx, dir, step)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	step("removing containers")
+	if err := docker.Purge(ctx, "", is.ID); err != nil {
+		return err
+	}
+	step("removing network interfaces and rules")
+	if err := vpc.Purge(ctx, is.ID); err != nil {
+		return err
+	}
+	if !purge {
+		step("done; the data is in " + dir)
+		return nil
+	}
+	step("removing " + dir)
+	return removeData(dir)
+}
+
+// takeOver takes the data directory from the process that runs on it, which
+// gets SIGTERM.
+func takeOver(ctx context.Context, dir string, step func(string)) (*instance.Lock, error) {
+	asked := false
+	for end := time.Now().Add(time.Minute); ; {
+		lock, err := instance.Acquire(dir)
+		held, ok := errors.AsType[*instance.ErrHeld](err)
+		if !ok {
+			return lock, err
+		}
+		if !asked {
+			asked = true
+			step(fmt.Sprintf("stopping Skylift (process %d)", held.PID))
+			if err := syscall.Kill(held.PID, syscall.SIGTERM); err != nil {
+				return nil, fmt.Errorf("stop Skylift (process %d): %w", held.PID, err)
+			}
+		}
+		if time.Now().After(end) {
+			return nil, fmt.Errorf("process %d did not end within a minute of SIGTERM: end it, then try again", held.PID)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// removeData removes what Skylift keeps in dir, and dir when nothing else is
+// in it.
+func removeData(dir string) error {
+	for _, name := range []string{"etcd", "logs", "registry", "credentials.json", "instance.json", "lock"} {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("remove the data: %w", err)
+		}
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the data: %w", err)
+	}
+	return nil
+}

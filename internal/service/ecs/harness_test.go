@@ -1,0 +1,312 @@
+package ecs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/reconcile"
+	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/deploy"
+	"github.com/skylift/skylift/internal/service/ecs/run"
+	"github.com/skylift/skylift/internal/service/ecs/ship"
+	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/store/memstore"
+)
+
+// world is the whole of ECS over a store in memory and a simulated engine:
+// the API, the real loops, and stand-ins for what other services do.
+type world struct {
+	t    *testing.T
+	db   store.DB
+	eng  *fake.Engine
+	lb   *balancing
+	net  *network
+	api  *sdkAPI
+	logs *logging
+	stop context.CancelFunc // ends the loops, as the end of the process does
+	done chan struct{}
+}
+
+// sdkAPI gives handlers short names.
+type sdkAPI struct{ *ecs.API }
+
+// play runs f in a bubble of simulated time.
+func play(t *testing.T, script fake.Config, f func(w *world)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memstore.New()
+		w := &world{t: t, db: db, eng: fake.New(script), lb: newBalancing(), net: &network{ids: map[string]ecs.ENI{}}, logs: &logging{}}
+		w.api = &sdkAPI{ecs.New(db, arn.Namespace{Region: "us-west-2", Account: "111122223333"}, w.net, w.lb)}
+		w.start()
+		defer func() {
+			w.halt()
+			_ = db.Close()
+		}()
+		if _, err := w.api.CreateCluster(t.Context(), &sdk.CreateClusterInput{}); err != nil {
+			t.Fatal(err)
+		}
+		f(w)
+	})
+}
+
+// start runs the loops, as the start of the process does.
+func (w *world) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	log := slog.New(slog.DiscardHandler)
+	ns := arn.Namespace{Region: "us-west-2", Account: "111122223333"}
+	pictures := pictures{w.eng}
+	d := deploy.New(w.db, ns, w.lb, pictures, log)
+	r := run.New(run.Config{
+		DB: w.db, Engine: w.eng, Network: w.net, Targets: w.lb, Images: pictures, Logs: w.logs,
+		Region: "us-west-2", Retention: 24 * time.Hour, Log: log,
+	})
+	w.stop, w.done = stop, make(chan struct{})
+	loops := []*reconcile.Loop{
+		reconcile.New("deploy", d, reconcile.Options{Workers: 4, Log: log}, deploy.Sources(w.db)...),
+		reconcile.New("run", r, reconcile.Options{Workers: 16, Log: log},
+			reconcile.Rows(w.db, ecs.Tasks, nil), run.Watch(w.db, w.eng, log)),
+	}
+	health := func(ctx context.Context, enqueue func(string)) error { return w.lb.follow(ctx, enqueue) }
+	loops[0] = reconcile.New("deploy", d, reconcile.Options{Workers: 4, Log: log}, append(deploy.Sources(w.db), health)...)
+	go func() {
+		defer close(w.done)
+		var wg sync.WaitGroup
+		for _, l := range loops {
+			wg.Go(func() { _ = l.Run(ctx) })
+		}
+		wg.Wait()
+	}()
+}
+
+func (w *world) halt() {
+	w.stop()
+	<-w.done
+}
+
+// after lets so much time pass, and all that happens in it.
+func (w *world) after(d time.Duration) {
+	time.Sleep(d) // simulated
+	synctest.Wait()
+}
+
+// define registers a task definition of one container called web.
+func (w *world) define(change ...func(*sdk.RegisterTaskDefinitionInput)) string {
+	w.t.Helper()
+	in := &sdk.RegisterTaskDefinitionInput{
+		Family: aws.String("web"), Cpu: aws.String("256"), Memory: aws.String("512"), NetworkMode: types.NetworkModeAwsvpc,
+		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate},
+		ContainerDefinitions: []types.ContainerDefinition{{
+			Name: aws.String("web"), Image: aws.String("example.test/web:latest"),
+			PortMappings: []types.PortMapping{{ContainerPort: aws.Int32(8080)}},
+		}},
+	}
+	for _, c := range change {
+		c(in)
+	}
+	out, err := w.api.RegisterTaskDefinition(w.t.Context(), in)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return *out.TaskDefinition.TaskDefinitionArn
+}
+
+var placed = &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{"subnet-a", "subnet-b"}}}
+
+// service creates a service of n tasks of web.
+func (w *world) service(n int32, change ...func(*sdk.CreateServiceInput)) {
+	w.t.Helper()
+	in := &sdk.CreateServiceInput{ServiceName: aws.String("web"), TaskDefinition: aws.String("web"), DesiredCount: &n, NetworkConfiguration: placed}
+	for _, c := range change {
+		c(in)
+	}
+	if _, err := w.api.CreateService(w.t.Context(), in); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// balanced puts a service behind the target group tg.
+func balanced(in *sdk.CreateServiceInput) {
+	in.LoadBalancers = []types.LoadBalancer{{TargetGroupArn: aws.String("tg"), ContainerName: aws.String("web"), ContainerPort: aws.Int32(8080)}}
+}
+
+func (w *world) describe() types.Service {
+	w.t.Helper()
+	out, err := w.api.DescribeServices(w.t.Context(), &sdk.DescribeServicesInput{Services: []string{"web"}})
+	if err != nil || len(out.Services) != 1 {
+		w.t.Fatalf("describe: %v %+v", err, out)
+	}
+	return out.Services[0]
+}
+
+// tasks returns the tasks with that desired status.
+func (w *world) tasks(desired types.DesiredStatus) []types.Task {
+	w.t.Helper()
+	l, err := w.api.ListTasks(w.t.Context(), &sdk.ListTasksInput{DesiredStatus: desired})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if len(l.TaskArns) == 0 {
+		return nil
+	}
+	out, err := w.api.DescribeTasks(w.t.Context(), &sdk.DescribeTasksInput{Tasks: l.TaskArns})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out.Tasks
+}
+
+// pictures brings images from the simulated engine's registry.
+type pictures struct{ eng *fake.Engine }
+
+func (p pictures) Resolve(ctx context.Context, ref string) (string, error) { return p.Pull(ctx, ref) }
+func (p pictures) Pull(ctx context.Context, ref string) (string, error) {
+	return p.eng.Pull(ctx, ref, engine.Auth{})
+}
+
+// network hands out addresses.
+type network struct {
+	mu   sync.Mutex
+	ids  map[string]ecs.ENI
+	next int
+}
+
+func (n *network) CheckPlacement(_ context.Context, subnets, groups []string) ([]string, error) {
+	for _, s := range subnets {
+		if s == "subnet-gone" {
+			return nil, errors.New("The subnet ID 'subnet-gone' does not exist")
+		}
+	}
+	if len(groups) == 0 {
+		groups = []string{"sg-default"}
+	}
+	return groups, nil
+}
+
+func (n *network) Create(_ context.Context, taskID, subnet string, _ []string) (ecs.ENI, string, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, ok := n.ids[taskID]; !ok {
+		n.next++
+		n.ids[taskID] = ecs.ENI{
+			ID: "eni-" + taskID, Subnet: subnet, MAC: "02:00:00:00:00:01",
+			Addr: netip.AddrFrom4([4]byte{172, 31, byte(n.next >> 8), byte(n.next)}),
+		}
+	}
+	return n.ids[taskID], subnet[len("subnet-"):], nil
+}
+
+func (n *network) Attach(context.Context, ecs.ENI, string) error { return nil }
+
+func (n *network) Delete(_ context.Context, eni string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.ids, eni[len("eni-"):])
+	return nil
+}
+
+// balancing is a load balancer whose targets get healthy after two seconds and
+// drain for one.
+type balancing struct {
+	mu      sync.Mutex
+	targets map[string]*target
+	sick    func(addr netip.Addr) bool
+	changed chan struct{}
+}
+
+type target struct {
+	since    time.Time
+	draining time.Time
+}
+
+func newBalancing() *balancing {
+	return &balancing{targets: map[string]*target{}, sick: func(netip.Addr) bool { return false }, changed: make(chan struct{}, 1)}
+}
+
+func (b *balancing) GroupBalancers(_ context.Context, group string) ([]string, string, error) {
+	switch group {
+	case "tg":
+		return []string{"lb"}, "ip", nil
+	case "tg-loose":
+		return nil, "ip", nil
+	}
+	return nil, "", awserr.New("TargetGroupNotFound", "One or more target groups not found")
+}
+
+func (b *balancing) Register(_ context.Context, group string, addr netip.Addr, port int32, _ string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	k := fmt.Sprintf("%s/%s:%d", group, addr, port)
+	if b.targets[k] == nil {
+		b.targets[k] = &target{since: time.Now()}
+	}
+	return nil
+}
+
+func (b *balancing) Deregister(_ context.Context, group string, addr netip.Addr, port int32) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if t := b.targets[fmt.Sprintf("%s/%s:%d", group, addr, port)]; t != nil && t.draining.IsZero() {
+		t.draining = time.Now()
+	}
+	return nil
+}
+
+func (b *balancing) TargetState(_ context.Context, group string, addr netip.Addr, port int32) (state, description string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := b.targets[fmt.Sprintf("%s/%s:%d", group, addr, port)]
+	switch {
+	case t == nil || !t.draining.IsZero() && time.Since(t.draining) >= time.Second:
+		return "", "", nil
+	case !t.draining.IsZero():
+		return "draining", "", nil
+	case time.Since(t.since) < 2*time.Second:
+		return "initial", "", nil
+	case b.sick(addr):
+		return "unhealthy", "Health checks failed with these codes: [500]", nil
+	}
+	return "healthy", "", nil
+}
+
+// follow tells that health may have changed, every half second.
+func (b *balancing) follow(ctx context.Context, enqueue func(string)) error {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			enqueue("default/web")
+		}
+	}
+}
+
+// logging is a log shipper with one group, /web.
+type logging struct{}
+
+func (*logging) Prepare(_ context.Context, group, _ string, create bool) error {
+	if group != "/web" && !create {
+		return awserr.New("ResourceNotFoundException", "The specified log group does not exist.")
+	}
+	return nil
+}
+func (*logging) Follow(ship.Job)                       {}
+func (*logging) Drain(context.Context, ship.Job) error { return nil }
+func (*logging) Forget(context.Context, string) error  { return nil }
