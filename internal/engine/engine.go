@@ -53,16 +53,17 @@ type Engine interface {
 
 	// Create makes the task's sandbox and creates its containers, started or
 	// not, and returns the path of the sandbox's network namespace, in which
-	// only loopback is up. What exists is left as it is. Errors: *StartError.
+	// only loopback is up. What exists is left as it is; a sandbox that has
+	// stopped is not started again. Errors: *StartError, ErrUnavailable.
 	Create(ctx context.Context, t Task) (netns string, err error)
 
 	// Start starts the named containers of a created task, in order. Those that
 	// were started before, even if they ended since, are left. Errors:
-	// *StartError, ErrNotFound.
+	// *StartError, ErrNotFound, ErrUnavailable.
 	Start(ctx context.Context, taskID string, containers ...string) error
 
 	// Signal sends sig ("SIGTERM", "SIGKILL") to a container. One that ended, or
-	// never started, is left without error.
+	// never started, is left without error. Errors: ErrNotFound, ErrUnavailable.
 	Signal(ctx context.Context, taskID, container, sig string) error
 
 	// Inspect returns what is true of a task now, or ErrNotFound.
@@ -76,12 +77,15 @@ type Engine interface {
 
 	// Watch calls changed with the id of each task whose status may have
 	// changed, and with "" when any may have (at first, and after the engine was
-	// away), until ctx ends. It reconnects by itself.
+	// away), until ctx ends. It reconnects by itself, and returns ctx's error.
 	Watch(ctx context.Context, changed func(taskID string)) error
 
 	// Logs calls emit with the container's output lines after since (zero: from
-	// the first), in order. With follow it goes on until the container ended
-	// and all was read, or ctx ends. ErrNotFound when the container is gone.
+	// the first), in order. With follow it goes on until the container, which
+	// need not have started yet, ended and all was read, or ctx ends. A line's
+	// Time is a cursor: read again from it, come exactly the lines after that
+	// one. An error of emit ends it and is returned. Errors: ErrNotFound when the
+	// container is gone, ErrUnavailable.
 	Logs(ctx context.Context, taskID, container string, since time.Time, follow bool, emit func(Line) error) error
 }
 

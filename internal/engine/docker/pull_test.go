@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 
 	"github.com/skylift/skylift/internal/engine"
@@ -117,13 +118,16 @@ func TestPullsOfOneImageAreOne(t *testing.T) {
 	if _, err := e.Pull(t.Context(), digests[0], engine.Auth{}); err != nil {
 		t.Error(err)
 	}
-	removeImage(t, h, digests[0])
+	g.removeImage(t, h, digests[0])
 }
 
-func removeImage(t *testing.T, h *host, ref string) {
+// removeImage removes what was pulled from g.
+func (g *gate) removeImage(t *testing.T, h *host, digest string) {
 	t.Helper()
-	if _, err := h.cli.ImageRemove(t.Context(), ref, client.ImageRemoveOptions{}); err != nil {
-		t.Error(err)
+	for _, ref := range []string{g.ref(), digest} {
+		if _, err := h.cli.ImageRemove(t.Context(), ref, client.ImageRemoveOptions{}); err != nil && !cerrdefs.IsNotFound(err) {
+			t.Error(err)
+		}
 	}
 }
 
@@ -143,7 +147,7 @@ func TestPullWithLogin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	removeImage(t, h, digest)
+	g.removeImage(t, h, digest)
 }
 
 func TestPullErrors(t *testing.T) {

@@ -146,6 +146,9 @@ func statusOf(name string, c *container.InspectResponse) engine.ContainerStatus 
 	case container.StateRunning, container.StatePaused, container.StateRestarting:
 		s.State = engine.Running
 	}
+	if s.State == engine.Exited && s.FinishedAt.Before(s.StartedAt) {
+		s.FinishedAt = s.StartedAt // Docker notes a start only after it, and may be late
+	}
 	if s.State != engine.Exited {
 		s.ExitCode, s.FinishedAt = 0, time.Time{}
 	}

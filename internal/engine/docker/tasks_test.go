@@ -129,7 +129,11 @@ func TestPauseImageIsMadeAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.pause.archive = retagged(t, program, e.pause.ref)
-	if _, err := e.Create(t.Context(), appTask(h, "run")); err != nil {
+	task := appTask(h, "run")
+	if _, err := e.Create(t.Context(), task); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Remove(t.Context(), task.ID); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.cli.ImageRemove(t.Context(), e.pause.ref, client.ImageRemoveOptions{Force: true}); err != nil {
