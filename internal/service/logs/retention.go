@@ -2,7 +2,9 @@ package logs
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 )
@@ -15,7 +17,7 @@ var retentionDays = []int32{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400,
 func (a *API) PutRetentionPolicy(ctx context.Context, in *cwl.PutRetentionPolicyInput) (*cwl.PutRetentionPolicyOutput, error) {
 	days := *in.RetentionInDays
 	if !slices.Contains(retentionDays, days) {
-		return nil, invalid("1 validation error detected: Value '%d' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: %v", days, retentionDays)
+		return nil, invalid("1 validation error detected: Value '%d' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: %s", days, strings.Join(strings.Fields(fmt.Sprint(retentionDays)), ", "))
 	}
 	err := a.updateGroup(ctx, *in.LogGroupName, func(g *Group) error {
 		g.Retention = days
