@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"errors"
 	"net/http"
 	"reflect"
 	"strings"
@@ -18,7 +17,7 @@ import (
 // uses for its own.
 func (s *Service) EncodeError(w http.ResponseWriter, requestID string, err error) {
 	f := failureOf(s.Protocol(), err)
-	if _, ok := errors.AsType[smithy.APIError](err); !ok {
+	if _, modelled := s.errors[f.code]; f.code == opaque && !modelled {
 		f.code = s.words.internal
 	}
 	if e, ok := s.errors[f.code]; ok {
@@ -27,6 +26,9 @@ func (s *Service) EncodeError(w http.ResponseWriter, requestID string, err error
 	}
 	sendFailure(s.codec, w, s.desc.Namespace, requestID, f)
 }
+
+// opaque is the code that awserr.ForCaller gives to a fault of ours.
+const opaque = "ServerException"
 
 // EncodeErrorAs answers in p where the service that the request is for is not known.
 func EncodeErrorAs(p Protocol, w http.ResponseWriter, requestID string, err error) {

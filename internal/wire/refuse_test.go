@@ -110,6 +110,9 @@ func TestDecodeRefuses(t *testing.T) {
 	} {
 		r, body := requestOf(services[tc.service], tc.operation, tc.body)
 		_, err := services[tc.service].Decode(r, body)
+		if name := services[tc.service].OperationName(r, body); name != tc.operation && !strings.HasPrefix(tc.code, "Malformed") {
+			t.Errorf("%s %s: the operation's name is %q", tc.service, tc.operation, name)
+		}
 		api, ok := err.(smithy.APIError)
 		if !ok {
 			t.Errorf("%s %s %s: error %v, want %s", tc.service, tc.operation, tc.body, err, tc.code)

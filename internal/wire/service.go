@@ -105,6 +105,16 @@ func (s *Service) Decode(r *http.Request, body []byte) (*Call, error) {
 	return &Call{Operation: name, Input: in, op: op}, nil
 }
 
+// OperationName returns the name of the operation that r asks for, as far as it can be told: for the
+// audit of a request that Decode refuses.
+func (s *Service) OperationName(r *http.Request, body []byte) string {
+	req, err := s.codec.open(s.desc, r, body)
+	if err != nil {
+		return ""
+	}
+	return req.operation()
+}
+
 // malformed gives an error of the codec the code for it, unless it has one.
 func (s *Service) malformed(err error) error {
 	if _, ok := errors.AsType[smithy.APIError](err); ok {
