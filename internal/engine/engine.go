@@ -78,6 +78,7 @@ type Engine interface {
 	// Watch calls changed with the id of each task whose status may have
 	// changed, and with "" when any may have (at first, and after the engine was
 	// away), until ctx ends. It reconnects by itself, and returns ctx's error.
+	// changed should return at once: an engine drops events for who is slow.
 	Watch(ctx context.Context, changed func(taskID string)) error
 
 	// Logs calls emit with the container's output lines after since (zero: from

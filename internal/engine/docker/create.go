@@ -25,7 +25,7 @@ func (e *Engine) Create(ctx context.Context, t engine.Task) (netns string, err e
 	if err := e.cgroups.limit(t); err != nil {
 		return "", fmt.Errorf("create task %s: %w", t.ID, err)
 	}
-	sandbox, err := e.createSandbox(ctx, t)
+	sandbox, state, err := e.createSandbox(ctx, t)
 	if err != nil {
 		return "", err
 	}
@@ -33,10 +33,10 @@ func (e *Engine) Create(ctx context.Context, t engine.Task) (netns string, err e
 	var wg sync.WaitGroup
 	for i, c := range t.Containers {
 		wg.Go(func() {
-			_, errs[i+1] = e.ensureContainer(ctx, t, c.Name, e.containerOptions(t, c, sandbox))
+			_, _, errs[i+1] = e.ensureContainer(ctx, t, c.Name, e.containerOptions(t, c, sandbox))
 		})
 	}
-	netns, errs[0] = e.startSandbox(ctx, sandbox)
+	netns, errs[0] = e.startSandbox(ctx, sandbox, state)
 	wg.Wait()
 	return netns, firstOf(errs)
 }
@@ -54,35 +54,32 @@ func firstOf(errs []error) error {
 
 // createSandbox makes the pause container; when somebody removed its image,
 // that is made again.
-func (e *Engine) createSandbox(ctx context.Context, t engine.Task) (id string, err error) {
+func (e *Engine) createSandbox(ctx context.Context, t engine.Task) (id string, s container.ContainerState, err error) {
 	options, err := e.sandboxOptions(t)
 	if err != nil {
-		return "", &engine.StartError{Reason: err.Error()}
+		return "", "", &engine.StartError{Reason: err.Error()}
 	}
-	id, err = e.ensureContainer(ctx, t, "", options)
+	id, s, err = e.ensureContainer(ctx, t, "", options)
 	if _, refused := errors.AsType[*engine.StartError](err); !refused {
-		return id, err
+		return id, s, err
 	}
 	if err := e.pause.ensure(ctx, e.cli); err != nil {
-		return "", err
+		return "", "", err
 	}
 	return e.ensureContainer(ctx, t, "", options)
 }
 
 // startSandbox starts the pause container if it never ran, and returns the
 // path of its network namespace.
-func (e *Engine) startSandbox(ctx context.Context, id string) (netns string, err error) {
-	seen, err := e.cli.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
-	if err != nil {
-		return "", translate("inspect sandbox", err)
-	}
-	if seen.Container.State.Status == container.StateCreated {
+func (e *Engine) startSandbox(ctx context.Context, id string, s container.ContainerState) (netns string, err error) {
+	if s == container.StateCreated {
 		if _, err := e.cli.ContainerStart(ctx, id, client.ContainerStartOptions{}); err != nil {
 			return "", startError("", err)
 		}
-		if seen, err = e.cli.ContainerInspect(ctx, id, client.ContainerInspectOptions{}); err != nil {
-			return "", translate("inspect sandbox", err)
-		}
+	}
+	seen, err := e.cli.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	if err != nil {
+		return "", translate("inspect sandbox", err)
 	}
 	if netns = netnsOf(seen.Container.State); netns == "" {
 		return "", &engine.StartError{Reason: "the task's sandbox has stopped"}
@@ -99,41 +96,45 @@ func netnsOf(s *container.State) string {
 }
 
 // ensureContainer creates a container or adopts the one that an earlier call
-// made. A name that somebody else holds is left to them.
-func (e *Engine) ensureContainer(ctx context.Context, t engine.Task, name string, o client.ContainerCreateOptions) (id string, err error) {
+// made, and returns its state. A name that somebody else holds is left to them.
+func (e *Engine) ensureContainer(ctx context.Context, t engine.Task, name string, o client.ContainerCreateOptions) (id string, s container.ContainerState, err error) {
 	for _, o.Name = range []string{e.shortName(t.ID, name), e.longName(t.ID, name)} {
 		made, err := e.cli.ContainerCreate(ctx, o)
 		if err == nil {
-			return made.ID, nil
+			return made.ID, container.StateCreated, nil
 		}
 		if !cerrdefs.IsConflict(err) {
-			return "", startError(name, err)
+			return "", "", startError(name, err)
 		}
-		switch id, err := e.adopt(ctx, t.ID, name, o.Name); {
+		switch id, s, err := e.adopt(ctx, t.ID, name, o.Name); {
 		case err != nil:
-			return "", err
+			return "", "", err
 		case id != "":
-			return id, nil
+			return id, s, nil
 		}
 	}
-	return "", &engine.StartError{Container: name, Reason: "the container name " + o.Name + " is in use"}
+	return "", "", &engine.StartError{Container: name, Reason: "the container name " + o.Name + " is in use"}
 }
 
-// adopt returns the id of the container called held if it is the one wanted,
-// or "".
-func (e *Engine) adopt(ctx context.Context, task, name, held string) (id string, err error) {
+// adopt returns the id and state of the container called held if it is the one
+// wanted, or "". What is left of one whose removal failed is removed.
+func (e *Engine) adopt(ctx context.Context, task, name, held string) (id string, s container.ContainerState, err error) {
 	seen, err := e.cli.ContainerInspect(ctx, held, client.ContainerInspectOptions{})
 	if cerrdefs.IsNotFound(err) {
-		return "", nil
+		return "", "", nil
 	}
 	if err != nil {
-		return "", translate("inspect "+held, err)
+		return "", "", translate("inspect "+held, err)
 	}
-	l := seen.Container.Config.Labels
-	if l[labelInstance] == e.instance && l[labelTask] == task && l[labelContainer] == name {
-		return seen.Container.ID, nil
+	c := seen.Container
+	l := c.Config.Labels
+	if l[labelInstance] != e.instance || l[labelTask] != task || l[labelContainer] != name {
+		return "", "", nil
 	}
-	return "", nil
+	if c.State.Dead || c.State.Status == container.StateRemoving {
+		return "", "", removeContainer(ctx, e.cli, c.ID)
+	}
+	return c.ID, c.State.Status, nil
 }
 
 // Start starts those of the named containers that never ran.
