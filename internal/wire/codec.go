@@ -9,7 +9,8 @@ import (
 	"github.com/skylift/skylift/internal/wire/descriptor"
 )
 
-// codec is one protocol. It has no state.
+// codec is one protocol. It has no state. A further protocol is a further codec in codecs: one that
+// reads a request into a bind.Value and writes what a bind.Type says of an output.
 type codec interface {
 	// open reads as much of a request as says which operation it is for.
 	open(s *descriptor.Service, r *http.Request, body []byte) (request, error)

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"net/http/httptest"
 	"slices"
 	"testing"
@@ -31,7 +32,7 @@ func FuzzDecode(f *testing.F) {
 		r.Header.Set("X-Amz-Target", s.desc.Target+"."+operation)
 		Sniff(r, body)
 		c, err := s.Decode(r, body)
-		if _, refused := err.(smithy.APIError); (err != nil) != refused || (c != nil) == refused {
+		if _, refused := errors.AsType[smithy.APIError](err); (err != nil) != refused || (c != nil) == refused {
 			t.Errorf("%s %s %q: got %v and error %v", name, operation, body, c, err)
 		}
 	})

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -113,7 +114,7 @@ func TestDecodeRefuses(t *testing.T) {
 		if name := services[tc.service].OperationName(r, body); name != tc.operation && !strings.HasPrefix(tc.code, "Malformed") {
 			t.Errorf("%s %s: the operation's name is %q", tc.service, tc.operation, name)
 		}
-		api, ok := err.(smithy.APIError)
+		api, ok := errors.AsType[smithy.APIError](err)
 		if !ok {
 			t.Errorf("%s %s %s: error %v, want %s", tc.service, tc.operation, tc.body, err, tc.code)
 			continue
@@ -129,7 +130,7 @@ func TestDecodeRefusesAnotherVersion(t *testing.T) {
 	s := service(t, "elasticloadbalancing", operations(nil)["elasticloadbalancing"])
 	r := httptest.NewRequest("POST", "/", nil)
 	_, err := s.Decode(r, []byte("Action=DescribeLoadBalancers&Version=2012-06-01"))
-	if api, ok := err.(smithy.APIError); !ok || api.ErrorCode() != "InvalidAction" {
+	if api, ok := errors.AsType[smithy.APIError](err); !ok || api.ErrorCode() != "InvalidAction" {
 		t.Errorf("classic load balancers: got %v, want InvalidAction", err)
 	}
 }

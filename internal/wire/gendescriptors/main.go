@@ -8,8 +8,10 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 const descriptors = "internal/wire/descriptor"
@@ -36,8 +38,8 @@ func run(repo, models string) error {
 	if err != nil {
 		return err
 	}
-	for signingName, want := range list {
-		b, dropped, err := generate(models, signingName, want)
+	for _, signingName := range slices.Sorted(maps.Keys(list)) {
+		b, dropped, err := generate(models, signingName, list[signingName])
 		if err != nil {
 			return fmt.Errorf("%s: %w", signingName, err)
 		}
