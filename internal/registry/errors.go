@@ -43,6 +43,7 @@ func Denied(message string) *Error {
 
 var (
 	errNameInvalid   = &Error{http.StatusBadRequest, "NAME_INVALID", "invalid repository name"}
+	errBlobUnknown   = &Error{http.StatusNotFound, "BLOB_UNKNOWN", "blob unknown to registry"}
 	errDigestInvalid = &Error{http.StatusBadRequest, "DIGEST_INVALID", "provided digest did not match uploaded content"}
 	errMethod        = &Error{http.StatusMethodNotAllowed, "UNSUPPORTED", "the operation is unsupported"}
 	errRoute         = &Error{http.StatusNotFound, "UNSUPPORTED", "the registry has no such path"}

@@ -1,13 +1,17 @@
 package registry
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
+	"github.com/distribution/distribution/v3"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -45,7 +49,7 @@ func parseRoute(path string) (route, bool) {
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 	if err := r.login(req); err != nil {
-		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Basic realm="http://%s/",service="ecr.amazonaws.com"`, req.Host))
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf("Basic realm=%q", "http://"+req.Host+"/"))
 		r.fail(w, req, err)
 		return
 	}
@@ -101,12 +105,9 @@ func base(w http.ResponseWriter) error {
 	return nil
 }
 
-// serveBlob hands blobs and uploads to distribution, after noting that the
-// blob is wanted: the client may count on it from now on.
+// serveBlob notes that the blob is wanted, since the client may count on it
+// from now on; it sends a blob, and hands uploads to distribution.
 func (r *Registry) serveBlob(w http.ResponseWriter, req *http.Request, to route) error {
-	if to.kind == "blobs" && req.Method != http.MethodGet && req.Method != http.MethodHead {
-		return errMethod
-	}
 	query := req.URL.Query()
 	wanted := []string{query.Get("digest"), query.Get("mount")}
 	if to.kind == "blobs" {
@@ -118,14 +119,63 @@ func (r *Registry) serveBlob(w http.ResponseWriter, req *http.Request, to route)
 		}
 	}
 	r.used.touch(wanted...)
+	if to.kind == "blobs" {
+		return r.getBlob(w, req, to)
+	}
 	if from := query.Get("from"); from != "" && r.records.Repository(req.Context(), from) != nil {
 		req = without(req, "from", "mount") // then an ordinary upload, says the specification
 	}
+	return r.upload(w, req, to)
+}
+
+// getBlob sends the file itself, so that the kernel can copy it.
+func (r *Registry) getBlob(w http.ResponseWriter, req *http.Request, to route) error {
+	if req.Method != http.MethodGet && req.Method != http.MethodHead {
+		return errMethod
+	}
+	dgst := digest.Digest(to.ref)
+	if dgst.Validate() != nil {
+		return badRequest("DIGEST_INVALID", "invalid digest "+to.ref)
+	}
+	repository, err := r.repository(req.Context(), to.repo)
+	if err != nil {
+		return err
+	}
+	_, err = repository.Blobs(req.Context()).Stat(req.Context(), dgst)
+	if errors.Is(err, distribution.ErrBlobUnknown) {
+		return errBlobUnknown
+	}
+	if err != nil {
+		return fmt.Errorf("read blob %s@%s: %w", to.repo, dgst, err)
+	}
+	file, err := os.Open(r.blobFile(dgst))
+	if errors.Is(err, fs.ErrNotExist) {
+		return errBlobUnknown // removed since
+	}
+	if err != nil {
+		return fmt.Errorf("read blob: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // only read
+	h := w.Header()
+	h.Set("Docker-Content-Digest", to.ref)
+	h.Set("Etag", `"`+to.ref+`"`)
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Cache-Control", "max-age=31536000")
+	http.ServeContent(w, req, "", time.Time{}, file)
+	return nil
+}
+
+// blobFile is where distribution keeps a blob.
+func (r *Registry) blobFile(d digest.Digest) string {
+	return filepath.Join(r.root, "blobs", d.Algorithm().String(), d.Encoded()[:2], d.Encoded(), "data")
+}
+
+func (r *Registry) upload(w http.ResponseWriter, req *http.Request, to route) error {
 	var s session
 	defer s.close()
 	answer := &guard{ResponseWriter: w, session: &s, method: req.Method}
 	r.app.ServeHTTP(answer, req.WithContext(s.in(req.Context())))
-	if answer.failed && to.kind == "uploads" {
+	if answer.failed {
 		s.close()
 		r.dropUpload(to)
 	}

@@ -97,6 +97,7 @@ type Registry struct {
 
 // New opens the registry in cfg.Root. It starts nothing: see Run.
 func New(ctx context.Context, cfg Config) (*Registry, error) {
+	ctx = context.WithoutCancel(ctx) // distribution keeps it
 	if err := os.MkdirAll(cfg.Root, 0o700); err != nil {
 		return nil, fmt.Errorf("make registry directory: %w", err)
 	}
@@ -153,13 +154,9 @@ func (r *Registry) Manifest(ctx context.Context, repo, dgst string) (content []b
 var ErrNoManifest = errors.New("no such manifest")
 
 func (r *Registry) manifest(ctx context.Context, repo, dgst string) (distribution.Manifest, error) {
-	name, err := reference.WithName(repo)
+	repository, err := r.repository(ctx, repo)
 	if err != nil {
-		return nil, fmt.Errorf("read manifest of %s: %w", repo, err)
-	}
-	repository, err := r.store.Repository(ctx, name)
-	if err != nil {
-		return nil, fmt.Errorf("read manifest of %s: %w", repo, err)
+		return nil, err
 	}
 	manifests, err := repository.Manifests(ctx)
 	if err != nil {
@@ -173,6 +170,18 @@ func (r *Registry) manifest(ctx context.Context, repo, dgst string) (distributio
 		return nil, fmt.Errorf("read manifest %s@%s: %w", repo, dgst, err)
 	}
 	return m, nil
+}
+
+func (r *Registry) repository(ctx context.Context, repo string) (distribution.Repository, error) {
+	name, err := reference.WithName(repo)
+	if err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", repo, err)
+	}
+	repository, err := r.store.Repository(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", repo, err)
+	}
+	return repository, nil
 }
 
 // appConfig leaves to distribution's application what it does best: blobs and

@@ -341,39 +341,58 @@ func (i Image) identifiers() []types.ImageIdentifier {
 	return ids
 }
 
-// sweep removes the images whose repository is gone. DeleteRepository leaves
-// them, because they may be more than one transaction holds.
+// sweep removes the images that a DeleteRepository left when it was cut off.
 func (r *Records) sweep(ctx context.Context) error {
-	for {
-		n := 0
-		err := r.db.Update(ctx, func(tx store.Tx) error {
-			live, err := liveIDs(tx)
+	dead := map[string]bool{}
+	err := r.db.View(ctx, func(tx store.Tx) error {
+		for img, err := range images.Scan(tx, "", "") {
 			if err != nil {
 				return err
 			}
-			n, err = sweepSome(tx, live)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("sweep images: %w", err)
+			dead[img.RepoID] = true
 		}
-		if n == 0 {
-			return nil
+		for repo, err := range repositories.Scan(tx, "", "") {
+			if err != nil {
+				return err
+			}
+			delete(dead, repo.ID)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("sweep images: %w", err)
+	}
+	for id := range dead {
+		if err := r.sweepRepository(ctx, id); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // sweepChunk images are removed in one transaction, with their index entries.
 const sweepChunk = 16
 
-func sweepSome(tx store.Tx, live map[string]bool) (int, error) {
+// sweepRepository removes the images of a repository that is gone, in as many
+// transactions as it takes.
+func (r *Records) sweepRepository(ctx context.Context, id string) error {
+	for n := sweepChunk; n == sweepChunk; {
+		err := r.db.Update(ctx, func(tx store.Tx) (err error) {
+			n, err = sweepSome(tx, id)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("sweep images: %w", err)
+		}
+	}
+	return nil
+}
+
+func sweepSome(tx store.Tx, repoID string) (n int, err error) {
 	var gone []Image
-	for img, err := range images.Scan(tx, "", "") {
+	for img, err := range images.Scan(tx, imageKey(repoID, ""), "") {
 		if err != nil {
 			return 0, err
-		}
-		if live[img.RepoID] {
-			continue
 		}
 		if gone = append(gone, img); len(gone) == sweepChunk {
 			break
@@ -385,17 +404,6 @@ func sweepSome(tx store.Tx, live map[string]bool) (int, error) {
 		}
 	}
 	return len(gone), nil
-}
-
-func liveIDs(tx store.Tx) (map[string]bool, error) {
-	live := map[string]bool{}
-	for repo, err := range repositories.Scan(tx, "", "") {
-		if err != nil {
-			return nil, err
-		}
-		live[repo.ID] = true
-	}
-	return live, nil
 }
 
 func newRepositoryID() string { return id.Hex(16) }

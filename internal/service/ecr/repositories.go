@@ -175,7 +175,7 @@ func (a *API) describeNamed(ctx context.Context, in *ecr.DescribeRepositoriesInp
 }
 
 // DeleteRepository removes a repository; one with images only by force. The
-// image's records follow, and the registry reclaims their bytes.
+// images' records follow, and the registry reclaims their bytes.
 func (a *API) DeleteRepository(ctx context.Context, in *ecr.DeleteRepositoryInput) (*ecr.DeleteRepositoryOutput, error) {
 	if err := refuse(in, "RegistryId", "RepositoryName", "Force"); err != nil {
 		return nil, err
@@ -198,7 +198,7 @@ func (a *API) DeleteRepository(ctx context.Context, in *ecr.DeleteRepositoryInpu
 	if err != nil {
 		return nil, forCaller(err)
 	}
-	if err := a.records.sweep(ctx); err != nil {
+	if err := a.records.sweepRepository(ctx, repo.ID); err != nil {
 		return nil, err
 	}
 	return &ecr.DeleteRepositoryOutput{Repository: new(a.records.wire(repo))}, nil
