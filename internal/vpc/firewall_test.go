@@ -421,7 +421,7 @@ func run(t testing.TB, name string, args ...string) string {
 
 func BenchmarkApply(b *testing.B) {
 	w := newWorld(b)
-	a, _ := w.cidr.Addr().As4(), 0
+	a := w.cidr.Addr().As4()
 	wide := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, a[1], 0, 0}), 16)
 	w.cidr = wide
 	const groups, members = 50, 500
@@ -439,7 +439,17 @@ func BenchmarkApply(b *testing.B) {
 			Groups: []string{rs.Groups[m%groups].ID, rs.Groups[(m*7+1)%groups].ID},
 		})
 	}
-	for b.Loop() {
-		check(b, w.Apply(b.Context(), rs))
-	}
+	fewer := *rs
+	fewer.Members = rs.Members[1:]
+	b.Run("anew", func(b *testing.B) {
+		for b.Loop() {
+			w.seal = seal{}
+			check(b, w.Apply(b.Context(), rs))
+		}
+	})
+	b.Run("a task comes or goes", func(b *testing.B) {
+		for n := 0; b.Loop(); n++ {
+			check(b, w.Apply(b.Context(), []*Ruleset{rs, &fewer}[n%2]))
+		}
+	})
 }

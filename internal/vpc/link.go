@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -70,7 +71,28 @@ func (v *VPC) attach(i Interface) error {
 	if peer, err = task.LinkByIndex(peer.Attrs().Index); err != nil {
 		return fmt.Errorf("read %s: %w", inside, err)
 	}
-	return v.configureHost(host, peer.Attrs().HardwareAddr, i.ID, i.Addr)
+	if err := v.configureHost(host, peer.Attrs().HardwareAddr, i.ID, i.Addr); err != nil {
+		return err
+	}
+	return errors.Join(settle(&netlink.Handle{}, host), settle(task, peer))
+}
+
+// settle waits until the kernel has noticed that a link has its other end: until
+// then it drops what is sent, and a task's first connection would take a second
+// longer.
+func settle(h *netlink.Handle, link netlink.Link) error {
+	const every, most = 2 * time.Millisecond, 2 * time.Second
+	for range most / every {
+		now, err := h.LinkByIndex(link.Attrs().Index)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", link.Attrs().Name, err)
+		}
+		if now.Attrs().OperState == netlink.OperUp {
+			return nil
+		}
+		time.Sleep(every)
+	}
+	return fmt.Errorf("%s doesn't come up", link.Attrs().Name)
 }
 
 // ensureVeth makes the pair, unless a pair between the host and this very

@@ -3,6 +3,7 @@ package vpc
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -175,39 +176,57 @@ func (s *space) reaches(protocol int, from netip.Addr, to netip.AddrPort) bool {
 		}
 		return err == nil
 	case protoUDP:
-		return s.exchange("udp4", from, to, []byte("hello"))
+		return s.exchange(from, to)
 	default:
-		return s.exchange("ip4:icmp", from, to, []byte{8, 0, 0xf7, 0xfd, 0, 1, 0, 1})
+		return s.ping(from, to.Addr())
 	}
 }
 
-func (s *space) exchange(network string, from netip.Addr, to netip.AddrPort, packet []byte) bool {
-	err := s.do(func() error {
+func (s *space) exchange(from netip.Addr, to netip.AddrPort) bool {
+	return s.do(func() error {
 		var d net.Dialer
-		address := to.String()
-		if network == "udp4" {
-			if from.IsValid() {
-				d.LocalAddr = &net.UDPAddr{IP: from.AsSlice()}
-			}
-		} else {
-			address = to.Addr().String()
-			if from.IsValid() {
-				d.LocalAddr = &net.IPAddr{IP: from.AsSlice()}
-			}
+		if from.IsValid() {
+			d.LocalAddr = &net.UDPAddr{IP: from.AsSlice()}
 		}
-		c, err := d.Dial(network, address)
+		c, err := d.Dial("udp4", to.String())
 		if err != nil {
 			return err
 		}
 		defer c.Close()
 		_ = c.SetDeadline(time.Now().Add(patience))
-		if _, err := c.Write(packet); err != nil {
+		if _, err := c.Write([]byte("hello")); err != nil {
 			return err
 		}
 		_, err = c.Read(make([]byte, 1500))
 		return err
-	})
-	return err == nil
+	}) == nil
+}
+
+// ping sends an echo request and waits for the reply with its number.
+func (s *space) ping(from, to netip.Addr) bool {
+	return s.do(func() error {
+		c, err := net.ListenPacket("ip4:icmp", from.String())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(patience))
+		id := uint16(mathrand.N(0xf000))
+		request := binary.BigEndian.AppendUint16([]byte{8, 0}, ^(0x0800 + id))
+		request = append(binary.BigEndian.AppendUint16(request, id), 0, 0)
+		if _, err := c.WriteTo(request, &net.IPAddr{IP: to.AsSlice()}); err != nil {
+			return err
+		}
+		for buf := make([]byte, 1500); ; {
+			n, peer, err := c.ReadFrom(buf)
+			if err != nil {
+				return err
+			}
+			if n >= 8 && buf[0] == 0 && binary.BigEndian.Uint16(buf[4:]) == id && peer.String() == to.String() {
+				return nil
+			}
+		}
+	}) == nil
 }
 
 // world is a VPC with tasks.

@@ -36,24 +36,24 @@ func acceptIt() exprs           { return verdict(expr.VerdictAccept, "") }
 func dropIt() exprs             { return verdict(expr.VerdictDrop, "") }
 func jumpTo(chain string) exprs { return verdict(expr.VerdictJump, chain) }
 func masquerade() exprs         { return exprs{&expr.Masq{}} }
-func cmp(op expr.CmpOp, data []byte) expr.Any {
+func compare(op expr.CmpOp, data []byte) expr.Any {
 	return &expr.Cmp{Op: op, Register: reg, Data: data}
 }
 
 // iifPrefix and oifPrefix match the names of interfaces by their beginning.
 func iifPrefix(op expr.CmpOp, prefix string) exprs {
-	return exprs{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: reg}, cmp(op, []byte(prefix))}
+	return exprs{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: reg}, compare(op, []byte(prefix))}
 }
 
 func oifPrefix(op expr.CmpOp, prefix string) exprs {
-	return exprs{&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: reg}, cmp(op, []byte(prefix))}
+	return exprs{&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: reg}, compare(op, []byte(prefix))}
 }
 
 // loopback is the whole name of lo, so that no other begins like it.
 const loopback = "lo\x00"
 
 func family(op expr.CmpOp, f byte) exprs {
-	return exprs{&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: reg}, cmp(op, []byte{f})}
+	return exprs{&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: reg}, compare(op, []byte{f})}
 }
 
 func ipv4() exprs { return family(expr.CmpOpEq, unix.NFPROTO_IPV4) }
@@ -67,7 +67,7 @@ func familyOf(a netip.Addr) exprs {
 }
 
 func protocol(p int) exprs {
-	return exprs{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: reg}, cmp(expr.CmpOpEq, []byte{byte(p)})}
+	return exprs{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: reg}, compare(expr.CmpOpEq, []byte{byte(p)})}
 }
 
 // end is which end of a packet a match looks at.
@@ -107,7 +107,7 @@ func in(e end, p netip.Prefix) exprs {
 // notIn matches an IPv4 packet's address outside a range.
 func notIn(e end, p netip.Prefix) exprs {
 	m := masked(p)
-	m[1] = cmp(expr.CmpOpNeq, p.Masked().Addr().AsSlice())
+	m[1] = compare(expr.CmpOpNeq, p.Masked().Addr().AsSlice())
 	return rule(exprs{address(e, p.Addr().Is6(), reg)}, m)
 }
 
@@ -115,7 +115,7 @@ func masked(p netip.Prefix) exprs {
 	n := netOf(p)
 	return exprs{
 		&expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: uint32(len(n.Mask)), Mask: n.Mask, Xor: make([]byte, len(n.Mask))},
-		cmp(expr.CmpOpEq, p.Masked().Addr().AsSlice()),
+		compare(expr.CmpOpEq, p.Masked().Addr().AsSlice()),
 	}
 }
 
@@ -125,7 +125,7 @@ func portBetween(from, to int) exprs {
 		return nil
 	}
 	low, high := binary.BigEndian.AppendUint16(nil, uint16(max(from, 0))), binary.BigEndian.AppendUint16(nil, uint16(to))
-	return exprs{port(destination, reg), cmp(expr.CmpOpGte, low), cmp(expr.CmpOpLte, high)}
+	return exprs{port(destination, reg), compare(expr.CmpOpGte, low), compare(expr.CmpOpLte, high)}
 }
 
 // icmpField matches the type (offset 0) or the code (1); negative: any.
@@ -135,18 +135,18 @@ func icmpField(offset uint32, value int) exprs {
 	}
 	return exprs{
 		&expr.Payload{DestRegister: reg, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 1},
-		cmp(expr.CmpOpEq, []byte{byte(value)}),
+		compare(expr.CmpOpEq, []byte{byte(value)}),
 	}
 }
 
 // lookup finds the key in register reg in a set.
-func lookup(set string, id uint32) exprs {
-	return exprs{&expr.Lookup{SourceRegister: reg, SetName: set, SetID: id}}
+func lookup(set string) exprs {
+	return exprs{&expr.Lookup{SourceRegister: reg, SetName: set}}
 }
 
 // goBy finds the key in a map and does what it says.
-func goBy(m string, id uint32) exprs {
-	return exprs{&expr.Lookup{SourceRegister: reg, SetName: m, SetID: id, IsDestRegSet: true, DestRegister: unix.NFT_REG_VERDICT}}
+func goBy(m string) exprs {
+	return exprs{&expr.Lookup{SourceRegister: reg, SetName: m, IsDestRegSet: true, DestRegister: unix.NFT_REG_VERDICT}}
 }
 
 // state matches a packet's state in connection tracking.
@@ -157,7 +157,7 @@ func state(bits uint32) exprs {
 			SourceRegister: reg, DestRegister: reg, Len: 4,
 			Mask: binary.NativeEndian.AppendUint32(nil, bits), Xor: make([]byte, 4),
 		},
-		cmp(expr.CmpOpNeq, make([]byte, 4)),
+		compare(expr.CmpOpNeq, make([]byte, 4)),
 	}
 }
 
@@ -167,7 +167,7 @@ func notOpening() exprs {
 	return rule(protocol(protoTCP), exprs{
 		&expr.Payload{DestRegister: reg, Base: expr.PayloadBaseTransportHeader, Offset: 13, Len: 1},
 		&expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: 1, Mask: []byte{fin | syn | rst | ack}, Xor: []byte{0}},
-		cmp(expr.CmpOpNeq, []byte{syn}),
+		compare(expr.CmpOpNeq, []byte{syn}),
 	})
 }
 
@@ -176,6 +176,6 @@ func notOpening() exprs {
 func notFromThere() exprs {
 	return exprs{
 		&expr.Fib{Register: reg, ResultOIF: true, FlagSADDR: true, FlagIIF: true},
-		cmp(expr.CmpOpEq, make([]byte, 4)),
+		compare(expr.CmpOpEq, make([]byte, 4)),
 	}
 }

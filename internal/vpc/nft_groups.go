@@ -21,7 +21,7 @@ func groupChain(s Side, id string) string { return string(s) + "_" + id }
 func (c *compiler) members(rs *Ruleset) {
 	for _, m := range rs.Members {
 		key := m.Addr.AsSlice()
-		c.get(setSelves).elems = append(c.get(setSelves).elems, elem{key: slices.Concat(key, key)})
+		c.p.sets[setSelves].jumps[string(key)+string(key)] = ""
 		c.lead(mapEgress, key, c.chainFor(Egress, []string{m.ID}))
 		c.lead(mapIngress, key, c.chainFor(Ingress, []string{m.ID}))
 	}
@@ -30,7 +30,7 @@ func (c *compiler) members(rs *Ruleset) {
 // lead makes a map lead from key to a chain, if there is one.
 func (c *compiler) lead(name string, key []byte, chain string) {
 	if chain != "" {
-		c.get(name).elems = append(c.get(name).elems, elem{key, chain})
+		c.p.sets[name].jumps[string(key)] = chain
 	}
 }
 
@@ -44,11 +44,8 @@ func (c *compiler) chainFor(s Side, members []string) string {
 	case 1:
 		return groupChain(s, groups[0])
 	}
-	key := string(s) + " " + strings.Join(groups, " ")
-	name, ok := c.combos[key]
-	if !ok {
-		name = fmt.Sprintf("%s_any_%d", s, len(c.combos))
-		c.combos[key] = name
+	name := fmt.Sprintf("%s_any_%s", s, digest(strings.Join(groups, " "), 16))
+	if c.p.chains[name] == nil {
 		var rules []exprs
 		for _, g := range groups {
 			rules = append(rules, jumpTo(groupChain(s, g)))
@@ -96,13 +93,13 @@ func (c *compiler) peer(r Rule, e end) exprs {
 		return in(e, r.CIDR)
 	}
 	name := groupSet(r.Group)
-	if c.ids[name] == 0 {
+	if c.p.sets[name] == nil {
 		s := c.set(name, nftables.TypeIPAddr, false)
 		for addr := range c.x.groupOf[r.Group] {
-			s.elems = append(s.elems, elem{key: addr.AsSlice()})
+			s.jumps[string(addr.AsSlice())] = ""
 		}
 	}
-	return rule(ipv4(), exprs{address(e, false, reg)}, c.in(name))
+	return rule(ipv4(), exprs{address(e, false, reg)}, lookup(name))
 }
 
 // matches is a rule's protocol and ports; not ok when nothing can match.
@@ -121,8 +118,8 @@ func (r Rule) matches() (exprs, bool) {
 
 // fronts leads from every front to a chain that asks the groups of its members.
 func (c *compiler) fronts(rs *Ruleset) {
-	for i, f := range rs.Fronts {
-		name := fmt.Sprintf("front_%d", i)
+	for _, f := range rs.Fronts {
+		name := "front_" + f.Addr.String()
 		rules := []exprs{jumpTo(chainTracked)}
 		if groups := c.chainFor(Ingress, f.Members); groups != "" {
 			rules = append(rules, jumpTo(groups))
@@ -130,15 +127,7 @@ func (c *compiler) fronts(rs *Ruleset) {
 		c.add(name, append(rules, dropIt())...)
 		toFront, answering, key := frontSets(f.Addr)
 		c.lead(toFront, key, name)
-		c.answer(answering, key)
-	}
-}
-
-// answer adds a key once: fronts on every address of both families share a port.
-func (c *compiler) answer(name string, key []byte) {
-	s := c.get(name)
-	if !slices.ContainsFunc(s.elems, func(e elem) bool { return string(e.key) == string(key) }) {
-		s.elems = append(s.elems, elem{key: key})
+		c.p.sets[answering].jumps[string(key)] = ""
 	}
 }
 

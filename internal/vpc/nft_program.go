@@ -9,8 +9,8 @@ import (
 
 // program is the whole content of an instance's table.
 type program struct {
-	sets   []set
-	chains []chain
+	sets   map[string]*set
+	chains map[string]*chain
 }
 
 // chain is a chain and its rules; one with a hook is called by the kernel.
@@ -29,15 +29,9 @@ type hook struct {
 // set is a set of keys or, when it is a map, of keys and where to jump.
 type set struct {
 	name  string
-	id    uint32
 	key   nftables.SetDatatype
 	isMap bool
-	elems []elem
-}
-
-type elem struct {
-	key  []byte
-	jump string
+	jumps map[string]string // key → the chain to jump to; "" in a set
 }
 
 // Names of the chains that others jump to, and of the sets they ask.
@@ -67,7 +61,8 @@ const (
 // destination's. A map leads from an address to the chain of its groups, so
 // that the number of rules doesn't grow with that of the interfaces.
 func compile(rs *Ruleset, prefix string) *program {
-	c := &compiler{x: rs.index(), prefix: prefix, ids: make(map[string]uint32), combos: make(map[string]string)}
+	p := &program{sets: make(map[string]*set), chains: make(map[string]*chain)}
+	c := &compiler{x: rs.index(), prefix: prefix, p: p}
 	c.declare()
 	c.members(rs)
 	c.fronts(rs)
@@ -75,39 +70,29 @@ func compile(rs *Ruleset, prefix string) *program {
 	c.judges()
 	c.add(chainToHost, c.toHost(rs.CIDR)...)
 	c.hooks(rs.CIDR)
-	return c.finish()
+	return p
 }
 
 // compiler gathers a program.
 type compiler struct {
 	x      *index
 	prefix string
-	chains []chain
-	sets   []*set
-	ids    map[string]uint32
-	combos map[string]string // groups → the chain that asks them all
+	p      *program
 }
 
 func (c *compiler) set(name string, key nftables.SetDatatype, isMap bool) *set {
-	s := &set{name: name, id: uint32(len(c.sets) + 1), key: key, isMap: isMap}
-	c.sets = append(c.sets, s)
-	c.ids[name] = s.id
+	s := &set{name: name, key: key, isMap: isMap, jumps: make(map[string]string)}
+	c.p.sets[name] = s
 	return s
 }
 
-func (c *compiler) get(name string) *set { return c.sets[c.ids[name]-1] }
-
 func (c *compiler) add(name string, rules ...exprs) {
-	c.chains = append(c.chains, chain{name: name, rules: rules})
+	c.p.chains[name] = &chain{name: name, rules: rules}
 }
 
 func (c *compiler) base(name string, kind nftables.ChainType, at *nftables.ChainHook, p nftables.ChainPriority, rules ...exprs) {
-	c.chains = append(c.chains, chain{name: name, hook: &hook{kind, at, p}, rules: rules})
+	c.p.chains[name] = &chain{name: name, hook: &hook{kind, at, p}, rules: rules}
 }
-
-// in and do look the key in reg up.
-func (c *compiler) in(name string) exprs { return lookup(name, c.ids[name]) }
-func (c *compiler) do(name string) exprs { return goBy(name, c.ids[name]) }
 
 func (c *compiler) declare() {
 	v4, v6, port := nftables.TypeIPAddr, nftables.TypeIP6Addr, nftables.TypeInetService
@@ -131,13 +116,13 @@ func (c *compiler) judges() {
 		rule(state(invalid), dropIt()),
 		rule(notOpening(), dropIt()), // what was cut never comes back by the middle
 	)
-	self := rule(exprs{address(source, false, reg), address(destination, false, regAfter4)}, c.in(setSelves), acceptIt())
+	self := rule(exprs{address(source, false, reg), address(destination, false, regAfter4)}, lookup(setSelves), acceptIt())
 	judge := func(name string, e end, byAddress string) {
 		c.add(name,
 			rule(family(expr.CmpOpNeq, familyIPv4), dropIt()),
 			jumpTo(chainTracked),
 			self,
-			rule(exprs{address(e, false, reg)}, c.do(byAddress)),
+			rule(exprs{address(e, false, reg)}, goBy(byAddress)),
 			dropIt(),
 		)
 	}
@@ -178,11 +163,11 @@ func (c *compiler) hooks(cidr netip.Prefix) {
 func (c *compiler) toHost(cidr netip.Prefix) []exprs {
 	tcp, dst := protocol(protoTCP), port(destination, reg)
 	return []exprs{
-		rule(tcp, ipv4(), exprs{address(destination, false, reg), port(destination, regAfter4)}, c.do(mapFronts)),
-		rule(tcp, ipv6(), exprs{address(destination, true, reg), port(destination, regAfter6)}, c.do(mapFronts6)),
+		rule(tcp, ipv4(), exprs{address(destination, false, reg), port(destination, regAfter4)}, goBy(mapFronts)),
+		rule(tcp, ipv6(), exprs{address(destination, true, reg), port(destination, regAfter6)}, goBy(mapFronts6)),
 		rule(in(destination, cidr), jumpTo(chainIngress)),
-		rule(tcp, ipv4(), notIn(destination, cidr), exprs{dst}, c.do(mapFrontsAny)),
-		rule(tcp, ipv6(), exprs{dst}, c.do(mapFrontsAny6)),
+		rule(tcp, ipv4(), notIn(destination, cidr), exprs{dst}, goBy(mapFrontsAny)),
+		rule(tcp, ipv6(), exprs{dst}, goBy(mapFrontsAny6)),
 	}
 }
 
@@ -192,16 +177,8 @@ func (c *compiler) fromHost(cidr netip.Prefix) []exprs {
 	tcp := protocol(protoTCP)
 	return []exprs{
 		rule(in(source, cidr), jumpTo(chainEgress)),
-		rule(tcp, ipv4(), exprs{address(source, false, reg), port(source, regAfter4)}, c.in(setAnswering), jumpTo(chainTracked)),
-		rule(tcp, ipv6(), exprs{address(source, true, reg), port(source, regAfter6)}, c.in(setAnswering6), jumpTo(chainTracked)),
-		rule(tcp, exprs{port(source, reg)}, c.in(setAnsweringAny), jumpTo(chainTracked)),
+		rule(tcp, ipv4(), exprs{address(source, false, reg), port(source, regAfter4)}, lookup(setAnswering), jumpTo(chainTracked)),
+		rule(tcp, ipv6(), exprs{address(source, true, reg), port(source, regAfter6)}, lookup(setAnswering6), jumpTo(chainTracked)),
+		rule(tcp, exprs{port(source, reg)}, lookup(setAnsweringAny), jumpTo(chainTracked)),
 	}
-}
-
-func (c *compiler) finish() *program {
-	p := &program{chains: c.chains}
-	for _, s := range c.sets {
-		p.sets = append(p.sets, *s)
-	}
-	return p
 }

@@ -45,7 +45,8 @@ type VPC struct {
 
 	firewall sync.Mutex // guards what follows
 	applied  *Ruleset
-	seal     seal // what the kernel's table looked like after our last write
+	program  *program // what applied became in the kernel
+	seal     seal     // whether it is still that
 }
 
 // Interface is a task's network interface.
@@ -136,16 +137,31 @@ func (v *VPC) Apply(ctx context.Context, rs *Ruleset) error {
 	return cutFlows(&full)
 }
 
-// write replaces the table's content and remembers it.
+// write makes the table enforce rs: by the difference, where the table is known
+// to be as we left it, else anew.
 func (v *VPC) write(rs *Ruleset) error {
-	if err := commit(v.own.table(), compile(rs, v.own.prefix())); err != nil {
-		return err
-	}
-	s, err := sealOf(v.own.table())
+	p, name := compile(rs, v.own.prefix()), v.own.table()
+	known, err := v.seal.intact(name)
 	if err != nil {
 		return err
 	}
-	v.applied, v.seal = rs, s
+	before, err := generation()
+	if err != nil {
+		return err
+	}
+	if !known || update(name, v.program, p) != nil {
+		if err := rewrite(name, p); err != nil {
+			return err
+		}
+	}
+	v.applied, v.program, v.seal = rs, p, seal{}
+	now, err := generation()
+	if err != nil {
+		return err
+	}
+	if now == before || now == before+1 { // nobody else wrote meanwhile
+		v.seal.generation = now
+	}
 	return nil
 }
 
@@ -188,17 +204,20 @@ func (v *VPC) Run(ctx context.Context) error {
 func (v *VPC) repairFirewall() (changed bool, err error) {
 	v.firewall.Lock()
 	defer v.firewall.Unlock()
-	gen, err := generation()
-	if err != nil || gen == v.seal.generation {
+	if v.applied == nil { // what an earlier process left is in force, if it is there
+		found, err := tableExists(v.own.table())
+		if err != nil || found {
+			return false, err
+		}
+		return true, v.write(&Ruleset{CIDR: v.cidr})
+	}
+	before := v.seal.generation
+	intact, err := v.seal.intact(v.own.table())
+	if err != nil {
 		return false, err
 	}
-	now, err := sealOf(v.own.table())
-	if err != nil {
-		return true, err
-	}
-	if v.applied == nil || now.rules == v.seal.rules {
-		v.seal = now
-		return true, nil
+	if intact {
+		return v.seal.generation != before, v.seal.complete(v.own.table())
 	}
 	v.log.Warn("somebody changed the firewall's table: writing it again", "table", v.own.table())
 	if err := v.write(v.applied); err != nil {

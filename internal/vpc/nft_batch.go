@@ -1,0 +1,199 @@
+package vpc
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+)
+
+// batch is a transaction on a table in the making.
+type batch struct {
+	*nftables.Conn
+	table *nftables.Table
+	sets  uint32 // made so far
+}
+
+// content is what is in a table now.
+type content struct {
+	exists bool
+	chains []*nftables.Chain
+	sets   []*nftables.Set
+}
+
+func readTable(name string) (content, error) {
+	found, err := tableExists(name)
+	if err != nil || !found {
+		return content{}, err
+	}
+	c, err := dial()
+	if err != nil {
+		return content{}, err
+	}
+	old := content{exists: true}
+	all, err := c.ListChainsOfTableFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return content{}, fmt.Errorf("list chains of %s: %w", name, err)
+	}
+	for _, ch := range all {
+		if ch.Table.Name == name && ch.Hooknum == nil {
+			old.chains = append(old.chains, ch)
+		}
+	}
+	if old.sets, err = c.GetSets(tableOf(name)); err != nil {
+		return content{}, fmt.Errorf("list sets of %s: %w", name, err)
+	}
+	return old, nil
+}
+
+// clear empties the table but for its hooks. Maps let go of chains first.
+func (o content) clear(b *batch) {
+	if !o.exists {
+		return
+	}
+	b.FlushTable(b.table)
+	for _, s := range o.sets {
+		b.dropSet(s.Name)
+	}
+	for _, ch := range o.chains {
+		b.DelChain(b.chain(ch.Name))
+	}
+}
+
+// change writes what turns old into p. Order matters: chains before the
+// elements that lead to them, sets before the rules that ask them, and what is
+// removed only when nothing refers to it any more.
+func (b *batch) change(old, p *program) error {
+	for name, ch := range p.chains {
+		if old.chains[name] == nil {
+			b.addChain(ch)
+		}
+	}
+	b.flushRules(old, p)
+	for name, s := range old.sets {
+		if p.sets[name] == nil {
+			b.dropSet(name)
+			continue
+		}
+		if err := b.removeElements(s, p.sets[name]); err != nil {
+			return err
+		}
+	}
+	for name := range old.chains {
+		if p.chains[name] == nil {
+			b.DelChain(b.chain(name))
+		}
+	}
+	for name, s := range p.sets {
+		if err := b.addElements(old.sets[name], s); err != nil {
+			return err
+		}
+	}
+	b.addRules(old, p)
+	return nil
+}
+
+// flushRules empties the chains that go or change.
+func (b *batch) flushRules(old, p *program) {
+	for name, ch := range old.chains {
+		if !ch.same(p.chains[name]) {
+			b.FlushChain(b.chain(name))
+		}
+	}
+}
+
+func (b *batch) addRules(old, p *program) {
+	for name, ch := range p.chains {
+		if ch.same(old.chains[name]) {
+			continue
+		}
+		for _, r := range ch.rules {
+			b.AddRule(&nftables.Rule{Table: b.table, Chain: b.chain(name), Exprs: r})
+		}
+	}
+}
+
+func (c *chain) same(other *chain) bool {
+	return other != nil && reflect.DeepEqual(c.rules, other.rules)
+}
+
+func (b *batch) chain(name string) *nftables.Chain {
+	return &nftables.Chain{Name: name, Table: b.table}
+}
+
+func (b *batch) addChain(ch *chain) {
+	made := b.chain(ch.name)
+	if h := ch.hook; h != nil {
+		made.Type, made.Hooknum, made.Priority, made.Policy = h.kind, h.at, &h.priority, new(nftables.ChainPolicyAccept)
+	}
+	b.AddChain(made)
+}
+
+// dropSet deletes a set; its elements first, which lets go of the chains that
+// they lead to.
+func (b *batch) dropSet(name string) {
+	s := &nftables.Set{Table: b.table, Name: name}
+	b.FlushSet(s)
+	b.DelSet(s)
+}
+
+// removeElements deletes what is no longer in a set, or leads elsewhere.
+func (b *batch) removeElements(old, now *set) error {
+	gone := &set{name: old.name, key: old.key, isMap: old.isMap, jumps: make(map[string]string)}
+	for key, jump := range old.jumps {
+		if to, there := now.jumps[key]; !there || to != jump {
+			gone.jumps[key] = jump
+		}
+	}
+	return b.elements(gone, func(elems []nftables.SetElement) error { return b.SetDeleteElements(b.set(gone), elems) })
+}
+
+// addElements makes a set that wasn't there, and adds what is new in it.
+func (b *batch) addElements(old, now *set) error {
+	made := b.set(now)
+	added := now
+	if old == nil {
+		b.sets++
+		made.ID = b.sets // else the library counts, for all tables at once
+		if err := b.AddSet(made, nil); err != nil {
+			return fmt.Errorf("set %s: %w", now.name, err)
+		}
+	} else {
+		added = &set{name: now.name, isMap: now.isMap, jumps: make(map[string]string)}
+		for key, jump := range now.jumps {
+			if to, there := old.jumps[key]; !there || to != jump {
+				added.jumps[key] = jump
+			}
+		}
+	}
+	return b.elements(added, func(elems []nftables.SetElement) error { return b.SetAddElements(made, elems) })
+}
+
+func (b *batch) set(s *set) *nftables.Set {
+	made := &nftables.Set{Table: b.table, Name: s.name, KeyType: s.key, IsMap: s.isMap}
+	made.Concatenation = len(nftables.ConcatSetTypeElements(s.key)) > 1
+	if s.isMap {
+		made.DataType = nftables.TypeVerdict
+	}
+	return made
+}
+
+// elements hands a set's elements to f in parts, as an attribute holds 64 KiB.
+func (b *batch) elements(s *set, f func([]nftables.SetElement) error) error {
+	all := make([]nftables.SetElement, 0, len(s.jumps))
+	for key, jump := range s.jumps {
+		e := nftables.SetElement{Key: []byte(key)}
+		if s.isMap {
+			e.VerdictData = &expr.Verdict{Kind: expr.VerdictJump, Chain: jump}
+		}
+		all = append(all, e)
+	}
+	for part := range slices.Chunk(all, 150) {
+		if err := f(part); err != nil {
+			return fmt.Errorf("set %s: %w", s.name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package vpc
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	vnetlink "github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// seal tells whether somebody else has changed the table since we wrote it. A
+// zero seal fits nothing: generations count from 1.
+type seal struct {
+	generation uint32 // of the host's whole nftables; 0: unknown
+	rules      *[sha256.Size]byte
+}
+
+// intact says whether the table is as it was sealed. What others change in
+// their own tables brings the seal up to date.
+func (s *seal) intact(table string) (bool, error) {
+	now, err := generation()
+	if err != nil {
+		return false, err
+	}
+	if s.generation == now {
+		return true, nil
+	}
+	if s.rules == nil {
+		return false, nil
+	}
+	rules, err := digestRules(table)
+	if err != nil || rules != *s.rules {
+		return false, err
+	}
+	s.generation = now
+	return true, nil
+}
+
+// complete takes the rules down, as long as they are known to be ours, so that
+// the seal outlives what others change. It is left to a quiet moment.
+func (s *seal) complete(table string) error {
+	if s.rules != nil {
+		return nil
+	}
+	rules, err := digestRules(table)
+	if err != nil {
+		return err
+	}
+	if now, err := generation(); err != nil || now != s.generation {
+		return err
+	}
+	s.rules = &rules
+	return nil
+}
+
+// generation is a number that every change of nftables on the host increases.
+func generation() (uint32, error) {
+	messages, err := nftRequest(unix.NFPROTO_UNSPEC, unix.NFT_MSG_GETGEN, 0).Execute(unix.NETLINK_NETFILTER, 0)
+	if err != nil {
+		return 0, fmt.Errorf("read nftables generation: %w", err)
+	}
+	for _, m := range messages {
+		if id := attributes(m[nl.SizeofNfgenmsg:])[unix.NFTA_GEN_ID]; len(id) == 4 {
+			return binary.BigEndian.Uint32(id), nil
+		}
+	}
+	return 0, errors.New("read nftables generation: no answer")
+}
+
+// digestRules is a digest of all rules in a table.
+func digestRules(table string) (sum [sha256.Size]byte, err error) {
+	var messages [][]byte
+	err = retry(vnetlink.ErrDumpInterrupted, func() (err error) {
+		req := nftRequest(unix.NFPROTO_INET, unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP)
+		req.AddData(nl.NewRtAttr(unix.NFTA_RULE_TABLE, nl.ZeroTerminated(table)))
+		messages, err = req.Execute(unix.NETLINK_NETFILTER, 0)
+		return err
+	})
+	if errors.Is(err, unix.ENOENT) { // the table is gone: no rules
+		return sum, nil
+	}
+	if err != nil {
+		return sum, fmt.Errorf("list rules of %s: %w", table, err)
+	}
+	h := sha256.New()
+	for _, m := range messages {
+		h.Write(m[nl.SizeofNfgenmsg:]) // what precedes counts the host's changes
+	}
+	return [sha256.Size]byte(h.Sum(nil)), nil
+}
+
+func nftRequest(family uint8, operation, flags int) *nl.NetlinkRequest {
+	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|operation, flags)
+	req.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})
+	return req
+}
