@@ -27,7 +27,7 @@ func shipForEver(dir string) {
 	if err != nil {
 		panic(err)
 	}
-	v, err := s.Cursor("src")
+	v, err := s.Cursor(context.Background(), "src")
 	if err != nil {
 		panic(err)
 	}

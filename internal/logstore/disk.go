@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,6 +32,8 @@ type disk struct {
 	dir  string
 	log  *slog.Logger
 	done chan struct{} // closed with the store
+
+	full atomic.Bool // as far as writes have told
 
 	failOnce sync.Once
 	failed   chan struct{} // closed when the store failed
@@ -90,7 +93,11 @@ func (d *disk) failure() error {
 
 func (d *disk) listener() *pebble.EventListener {
 	return &pebble.EventListener{
-		BackgroundError: func(err error) { d.log.Warn("log store: background work", "err", err) },
+		BackgroundError: func(err error) {
+			if !isFull(err) {
+				d.log.Warn("log store: background work", "err", err)
+			}
+		},
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
 			d.log.Error("log store: damaged file", "key", i.Path, "err", i.Details)
 		},
@@ -119,7 +126,16 @@ func (d *disk) wait(name string) bool {
 func (d *disk) retry(name string, f func() error) error {
 	for {
 		err := f()
-		if err == nil || !isFull(err) || !d.wait(name) {
+		if err == nil && d.full.Load() && d.full.CompareAndSwap(true, false) {
+			d.log.Info("log store: the disk has room again", "key", d.dir)
+		}
+		if err == nil || !isFull(err) {
+			return err
+		}
+		if d.full.CompareAndSwap(false, true) {
+			d.log.Warn("log store: the disk is full", "key", d.dir, "err", err)
+		}
+		if !d.wait(name) {
 			return err
 		}
 	}

@@ -54,7 +54,7 @@ func openBad(t *testing.T) (*Store, *badDisk) {
 	}
 	t.Cleanup(func() {
 		bad.fault.Store(nil)
-		if err := s.Close(); err != nil {
+		if err := s.Close(); err != nil && !errors.Is(err, ErrFailed) {
 			t.Error(err)
 		}
 	})
@@ -97,6 +97,24 @@ func TestABrokenDiskFailsTheStoreNotTheProcess(t *testing.T) {
 	}
 	if got, err := s.Read(t.Context(), st, Query{}); err != nil || !strings.HasPrefix(texts(got), "a@1") {
 		t.Errorf("read: %q, %v", texts(got), err)
+	}
+	if err := s.Close(); !errors.Is(err, ErrFailed) {
+		t.Errorf("close: got %v, want ErrFailed", err)
+	}
+}
+
+func TestCloseDoesNotWaitForRoom(t *testing.T) {
+	t.Parallel()
+	s, bad := openBad(t)
+	bad.fault.Store(&fault{writes, syscall.ENOSPC})
+	done := make(chan error, 1)
+	go func() { done <- s.Append(t.Context(), Stream{"g", "a"}, []Event{{Time: at(2)}}, nil) }()
+	<-bad.hit
+	if err := s.Close(); !errors.Is(err, ErrFailed) {
+		t.Errorf("close: got %v, want ErrFailed", err)
+	}
+	if err := <-done; !errors.Is(err, ErrFailed) {
+		t.Errorf("append: got %v, want ErrFailed", err)
 	}
 }
 

@@ -8,20 +8,24 @@ import (
 
 // StreamInfo returns what a stream holds; the zero Info when there is none.
 func (s *Store) StreamInfo(ctx context.Context, st Stream) (Info, error) {
-	if err := s.reading(ctx); err != nil {
+	done, err := s.reading(ctx)
+	if err != nil {
 		return Info{}, err
 	}
+	defer done()
 	v, err := s.stat(st)
 	return v.info(), err
 }
 
 // Infos returns what each stream of a group holds, by name.
 func (s *Store) Infos(ctx context.Context, group string) (map[string]Info, error) {
-	if err := s.reading(ctx); err != nil {
+	done, err := s.reading(ctx)
+	if err != nil {
 		return nil, err
 	}
+	defer done()
 	infos := map[string]Info{}
-	err := eachStat(s.db, prefix(statKind, group), func(st Stream, v stat) error {
+	err = eachStat(s.db, prefix(statKind, group), func(st Stream, v stat) error {
 		infos[st.Name] = v.info()
 		return ctx.Err()
 	})
@@ -42,11 +46,13 @@ func (s *stat) info() Info {
 // GroupBytes returns how much a group's streams hold, counted as AWS does:
 // text and 26 bytes an event.
 func (s *Store) GroupBytes(ctx context.Context, group string) (int64, error) {
-	if err := s.reading(ctx); err != nil {
+	done, err := s.reading(ctx)
+	if err != nil {
 		return 0, err
 	}
+	defer done()
 	var sum int64
-	err := eachStat(s.db, prefix(statKind, group), func(_ Stream, v stat) error {
+	err = eachStat(s.db, prefix(statKind, group), func(_ Stream, v stat) error {
 		sum += v.Bytes
 		return ctx.Err()
 	})
@@ -56,11 +62,13 @@ func (s *Store) GroupBytes(ctx context.Context, group string) (int64, error) {
 // Streams returns the names of the streams of a group that the store has
 // anything of, in order.
 func (s *Store) Streams(ctx context.Context, group string) ([]string, error) {
-	if err := s.reading(ctx); err != nil {
+	done, err := s.reading(ctx)
+	if err != nil {
 		return nil, err
 	}
+	defer done()
 	var names []string
-	err := eachStat(s.db, prefix(statKind, group), func(st Stream, _ stat) error {
+	err = eachStat(s.db, prefix(statKind, group), func(st Stream, _ stat) error {
 		names = append(names, st.Name)
 		return ctx.Err()
 	})
@@ -70,11 +78,13 @@ func (s *Store) Streams(ctx context.Context, group string) ([]string, error) {
 // Groups returns the names of the groups that the store has anything of, in
 // order.
 func (s *Store) Groups(ctx context.Context) ([]string, error) {
-	if err := s.reading(ctx); err != nil {
+	done, err := s.reading(ctx)
+	if err != nil {
 		return nil, err
 	}
+	defer done()
 	var names []string
-	err := eachStat(s.db, []byte{statKind}, func(st Stream, _ stat) error {
+	err = eachStat(s.db, []byte{statKind}, func(st Stream, _ stat) error {
 		names = append(names, st.Group)
 		return ctx.Err()
 	})

@@ -37,9 +37,11 @@ type Info struct {
 // Read returns a page of a stream, oldest event first, whichever way the
 // pages go.
 func (s *Store) Read(ctx context.Context, st Stream, q Query) ([]Event, error) {
-	if err := s.reading(ctx); err != nil {
+	done, err := s.reading(ctx)
+	if err != nil {
 		return nil, err
 	}
+	defer done()
 	lo, hi, err := q.bounds(q.After, q.Backward)
 	if err != nil {
 		return nil, err
@@ -132,9 +134,11 @@ const searchStep = 200_000
 // page starts; "" when there is none. A page may be empty although there is a
 // next one.
 func (s *Store) Filter(ctx context.Context, group string, q Search) (events []Event, next string, err error) {
-	if err := s.reading(ctx); err != nil {
+	done, err := s.reading(ctx)
+	if err != nil {
 		return nil, "", err
 	}
+	defer done()
 	lo, hi, err := q.bounds(q.After, false)
 	if err != nil {
 		return nil, "", err

@@ -71,6 +71,7 @@ type Store struct {
 	closeOnce sync.Once
 	closeErr  error
 	writer    sync.WaitGroup // the one goroutine that commits
+	readers   sync.RWMutex   // held by who reads, so that Close waits for them
 
 	seq uint64 // owned by the writer
 }
@@ -133,22 +134,37 @@ func (s *Store) options() *pebble.Options {
 	}
 }
 
-// Close waits for what is being written and closes the store.
+// Close waits for what is being read and written and closes the store. Of one
+// that failed, it leaves the files to the end of the process.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		close(s.closing)
 		s.disk.close()
-		if s.disk.failure() != nil {
-			return // what failed holds pebble's locks: leave it to the end of the process
+		closed := make(chan error, 1)
+		go func() { closed <- s.shut() }() // is stuck for ever where the store fails
+		select {
+		case s.closeErr = <-closed:
+		case <-s.disk.failed:
+			s.closeErr = s.disk.failure()
 		}
-		s.writer.Wait()
-		s.closeErr = errors.Join(s.db.Close(), s.lock.Close())
 	})
 	return s.closeErr
 }
 
+func (s *Store) shut() error {
+	s.writer.Wait()
+	s.readers.Lock()
+	defer s.readers.Unlock()
+	return errors.Join(s.db.Close(), s.lock.Close())
+}
+
 // Cursor returns what source's cursor was last set to, "" when it has none.
-func (s *Store) Cursor(source string) (string, error) {
+func (s *Store) Cursor(ctx context.Context, source string) (string, error) {
+	done, err := s.reading(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer done()
 	v, err := s.get(cursorKey(source))
 	if err != nil {
 		return "", fmt.Errorf("read cursor of %s: %w", source, err)
@@ -169,12 +185,18 @@ func (s *Store) get(key []byte) ([]byte, error) {
 	return out, c.Close()
 }
 
-// reading fails when the store can't be read.
-func (s *Store) reading(ctx context.Context) error {
+// reading lets the caller read until it calls done.
+func (s *Store) reading(ctx context.Context) (done func(), err error) {
+	s.readers.RLock()
 	select {
 	case <-s.closing:
-		return ErrClosed
+		err = ErrClosed
 	default:
-		return ctx.Err()
+		err = ctx.Err()
 	}
+	if err != nil {
+		s.readers.RUnlock()
+		return nil, err
+	}
+	return s.readers.RUnlock, nil
 }

@@ -290,7 +290,7 @@ func TestReopenKeepsEventsAndGivesNewIDs(t *testing.T) {
 	if err != nil || len(got) != 2 || got[0].ID >= got[1].ID {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if v, err := s.Cursor("src"); v != "7" || err != nil {
+	if v, err := s.Cursor(t.Context(), "src"); v != "7" || err != nil {
 		t.Errorf("cursor: got %q, %v", v, err)
 	}
 	if err := s.Append(t.Context(), st, nil, &Cursor{"srd", "8"}); err != nil {
@@ -299,10 +299,35 @@ func TestReopenKeepsEventsAndGivesNewIDs(t *testing.T) {
 	if err := s.DropCursors(t.Context(), "src"); err != nil {
 		t.Fatal(err)
 	}
-	if v, err := s.Cursor("srd"); v != "8" || err != nil {
+	if v, err := s.Cursor(t.Context(), "srd"); v != "8" || err != nil {
 		t.Errorf("another's cursor: got %q, %v", v, err)
 	}
-	if v, err := s.Cursor("src"); v != "" || err != nil {
+	if v, err := s.Cursor(t.Context(), "src"); v != "" || err != nil {
 		t.Errorf("cursor dropped: got %q, %v", v, err)
 	}
+}
+
+func TestCloseWaitsForReaders(t *testing.T) {
+	t.Parallel()
+	s := openTest(t)
+	put(t, s, Stream{"g", "a"}, 1, 2, 3)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for {
+				_, _, err := s.Filter(t.Context(), "g", Search{})
+				if errors.Is(err, ErrClosed) {
+					return
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
 }

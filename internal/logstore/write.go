@@ -115,8 +115,8 @@ func (s *Store) Trim(ctx context.Context, group string, before time.Time) error 
 
 // trim removes up to trimStep events of st and says whether there are more.
 func (s *Store) trim(ctx context.Context, st Stream, before time.Time) (more bool, err error) {
-	sum, err := s.stat(st)
-	if err != nil || sum.Count == 0 || sum.First >= before.UnixMilli() {
+	info, err := s.StreamInfo(ctx, st)
+	if err != nil || info.First.IsZero() || !info.First.Before(before) {
 		return false, err
 	}
 	err = s.submit(ctx, &op{alone: true, stage: func(c *commit) error {

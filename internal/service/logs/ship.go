@@ -53,8 +53,8 @@ func (a *API) Ship(ctx context.Context, group, stream string, events []logstore.
 }
 
 // Cursor returns what a source's cursor was last set to, "" when it has none.
-func (a *API) Cursor(_ context.Context, source string) (string, error) {
-	return a.events.Cursor(source)
+func (a *API) Cursor(ctx context.Context, source string) (string, error) {
+	return a.events.Cursor(ctx, source)
 }
 
 // DropCursors forgets the cursors of all sources whose names start with
