@@ -71,13 +71,6 @@ func wantError(t *testing.T, err error, code, message string) {
 	}
 }
 
-func TestOperationsBind(t *testing.T) {
-	t.Parallel()
-	if got := len(open(t).Operations()); got != 12 {
-		t.Errorf("got %d operations", got)
-	}
-}
-
 func TestCreateRepository(t *testing.T) {
 	t.Parallel()
 	a := open(t)
