@@ -47,6 +47,7 @@ type conn struct {
 	backend atomic.Pointer[backend]
 	held    atomic.Bool
 	closing atomic.Bool // ends when it is idle
+	endless atomic.Bool // is a tunnel
 	gone    atomic.Bool // the client hung up or was cut
 }
 

@@ -138,10 +138,15 @@ func (e *Edge) closeSockets() {
 	clear(e.sockets)
 }
 
-// finishConns closes the idle connections, gives the others the grace, and
-// cuts what is left.
+// finishConns closes the idle connections and the tunnels, which nothing
+// bounds, gives the others the grace, and cuts what is left.
 func (e *Edge) finishConns() {
-	e.eachConn((*conn).finish)
+	e.eachConn(func(c *conn) {
+		c.finish()
+		if c.endless.Load() {
+			c.cut(true)
+		}
+	})
 	done := make(chan struct{})
 	var waiter sync.WaitGroup
 	waiter.Go(func() { e.live.Wait(); close(done) })

@@ -207,7 +207,9 @@ func TestFailOpen(t *testing.T) {
 	tb = table(bind, tb.Pools[0].Targets[0].Addr, tb.Pools[0].Targets[1].Addr)
 	tb.Pools[0].Check.Matcher, tb.Pools[0].Check.Interval = "200", 20*time.Millisecond
 	f.load(tb)
-	f.wait(func(all []edge.TargetStatus) bool { return count(edge.Healthy, 1)(all) && count(edge.Unhealthy, 1)(all) })
+	f.wait(func(all []edge.TargetStatus) bool {
+		return count(edge.Healthy, 1)(all) && count(edge.Unhealthy, 1)(all)
+	})
 	if got := answers(); got["well"] != 20 {
 		t.Errorf("got %v, want all from the healthy one", got)
 	}

@@ -18,6 +18,8 @@ type pool struct {
 
 	mu      sync.Mutex
 	targets map[netip.AddrPort]*target
+	done    uint64 // refreshes, of those asked for
+	asked   atomic.Uint64
 
 	// usable are the targets that requests go to, in turn: the healthy ones,
 	// or if none is, all that aren't draining.
@@ -111,10 +113,16 @@ func (p *pool) pick(avoid *target) *target {
 	return t
 }
 
-// refresh works out which targets are usable.
+// refresh works out which targets are usable. Of many that wait to do it, one
+// does it for all.
 func (p *pool) refresh() {
+	mine := p.asked.Add(1)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.done >= mine {
+		return
+	}
+	p.done = p.asked.Load()
 	var all, healthy []*target
 	for _, t := range p.targets {
 		if t.refuses.Load() {

@@ -102,7 +102,7 @@ func (a *attempt) try(t *target, toHead, fresh bool) (keep bool, fail *failure) 
 	c.backend.Store(b)
 	keep, reuse, fail := a.exchange(b, toHead)
 	c.backend.Store(nil)
-	if reuse && fail == nil {
+	if reuse && fail == nil && !c.gone.Load() {
 		b.keep(time.Now())
 	} else {
 		b.drop()

@@ -128,7 +128,7 @@ func TestWebSocket(t *testing.T) {
 			return
 		}
 		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\nfirst") //nolint:errcheck // the test sees it
-		io.Copy(c, r)                                                                                                                            //nolint:errcheck // until the end
+		io.Copy(c, r)                                                                                                                              //nolint:errcheck // until the end
 	})))
 	c, r := dial(t, bind)
 	io.WriteString(c, "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nsecond") //nolint:errcheck // the test sees it
@@ -174,9 +174,9 @@ func TestStaleConnections(t *testing.T) {
 	var conns atomic.Int64
 	f.load(table(bind, rawBackend(t, func(c net.Conn, r *bufio.Reader) {
 		conns.Add(1)
-		http.ReadRequest(r)                                                  //nolint:errcheck // whatever it is
+		http.ReadRequest(r)                                                 //nolint:errcheck // whatever it is
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") //nolint:errcheck // the test sees it
-		r.Peek(1)                                                            //nolint:errcheck // waits
+		r.Peek(1)                                                           //nolint:errcheck // waits
 	})))
 	c, r := dial(t, bind)
 	for range 20 {

@@ -169,9 +169,9 @@ func TestDrainCutsAtItsDeadline(t *testing.T) {
 	f := start(t, edge.Config{})
 	bind := f.bind()
 	target := rawBackend(t, func(c net.Conn, r *bufio.Reader) {
-		http.ReadRequest(r)                                                                                             //nolint:errcheck // whatever it is
+		http.ReadRequest(r)                                                                                        //nolint:errcheck // whatever it is
 		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n") //nolint:errcheck // the test sees it
-		io.Copy(io.Discard, r)                                                                                          //nolint:errcheck // until the end
+		io.Copy(io.Discard, r)                                                                                     //nolint:errcheck // until the end
 	})
 	f.load(table(bind, target))
 	c, r := dial(t, bind)

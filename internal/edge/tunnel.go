@@ -38,6 +38,7 @@ func (a *attempt) tunnel(b *backend, headLen int) *failure {
 	}
 	c.rd.Discard(len(c.rd.Buffered()))
 
+	c.endless.Store(true)
 	t := &tunnel{idle: a.route.idle}
 	t.active.Store(time.Now().UnixNano())
 	var up sync.WaitGroup
