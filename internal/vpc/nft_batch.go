@@ -66,12 +66,21 @@ func (o content) clear(b *batch) {
 // elements that lead to them, sets before the rules that ask them, and what is
 // removed only when nothing refers to it any more.
 func (b *batch) change(old, p *program) error {
+	rewritten := make(map[string]*chain) // those whose rules aren't there yet
 	for name, ch := range p.chains {
-		if old.chains[name] == nil {
+		was := old.chains[name]
+		if was == nil {
 			b.addChain(ch)
 		}
+		if was == nil || !reflect.DeepEqual(was.rules, ch.rules) {
+			rewritten[name] = ch
+		}
 	}
-	b.flushRules(old, p)
+	for name := range old.chains {
+		if p.chains[name] == nil || rewritten[name] != nil {
+			b.FlushChain(b.chain(name))
+		}
+	}
 	for name, s := range old.sets {
 		if p.sets[name] == nil {
 			b.dropSet(name)
@@ -91,32 +100,12 @@ func (b *batch) change(old, p *program) error {
 			return err
 		}
 	}
-	b.addRules(old, p)
-	return nil
-}
-
-// flushRules empties the chains that go or change.
-func (b *batch) flushRules(old, p *program) {
-	for name, ch := range old.chains {
-		if !ch.same(p.chains[name]) {
-			b.FlushChain(b.chain(name))
-		}
-	}
-}
-
-func (b *batch) addRules(old, p *program) {
-	for name, ch := range p.chains {
-		if ch.same(old.chains[name]) {
-			continue
-		}
+	for name, ch := range rewritten {
 		for _, r := range ch.rules {
 			b.AddRule(&nftables.Rule{Table: b.table, Chain: b.chain(name), Exprs: r})
 		}
 	}
-}
-
-func (c *chain) same(other *chain) bool {
-	return other != nil && reflect.DeepEqual(c.rules, other.rules)
+	return nil
 }
 
 func (b *batch) chain(name string) *nftables.Chain {
