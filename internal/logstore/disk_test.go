@@ -118,6 +118,27 @@ func TestCloseDoesNotWaitForRoom(t *testing.T) {
 	}
 }
 
+func TestAFlushIsDoneAgainWhenThereIsRoom(t *testing.T) {
+	t.Parallel()
+	s, bad := openBad(t)
+	st := Stream{"g", "a"}
+	put(t, s, st, 1)
+	bad.fault.Store(&fault{writes, syscall.ENOSPC})
+	flushed := make(chan error, 1)
+	go func() { flushed <- s.db.Flush() }()
+	for range 4 {
+		<-bad.hit
+	}
+	bad.fault.Store(nil)
+	if err := <-flushed; err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, st, 2)
+	if got, err := s.Read(t.Context(), st, Query{}); err != nil || texts(got) != "a@1 a@2" {
+		t.Errorf("read: %q, %v", texts(got), err)
+	}
+}
+
 // TestFullDisk fills a small file system, first with events, then to the
 // last byte.
 func TestFullDisk(t *testing.T) {
