@@ -1,0 +1,178 @@
+package elbv2
+
+import (
+	"testing"
+	"time"
+
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/skylift/skylift/internal/store"
+)
+
+func TestTargetGroups(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	lb := e.balancer("apps")
+	got := must(t, e.CreateTargetGroup, groupInput("web")).TargetGroups[0]
+	want := types.TargetGroup{
+		TargetGroupArn: got.TargetGroupArn, TargetGroupName: new("web"), Protocol: "HTTP", ProtocolVersion: new("HTTP1"), Port: new(int32(8080)),
+		VpcId: new("vpc-1"), TargetType: "ip", IpAddressType: "ipv4", LoadBalancerArns: []string{}, HealthCheckEnabled: new(true),
+		HealthCheckProtocol: "HTTP", HealthCheckPath: new("/"), HealthCheckPort: new("traffic-port"), HealthCheckIntervalSeconds: new(int32(30)),
+		HealthCheckTimeoutSeconds: new(int32(5)), HealthyThresholdCount: new(int32(5)), UnhealthyThresholdCount: new(int32(2)), Matcher: &types.Matcher{HttpCode: new("200")},
+	}
+	if diff := cmp.Diff(want, got, exact); diff != "" {
+		t.Errorf("created (-want +got):\n%s", diff)
+	}
+	if again := must(t, e.CreateTargetGroup, groupInput("web")).TargetGroups[0]; *again.TargetGroupArn != *got.TargetGroupArn {
+		t.Error("created twice")
+	}
+	e.listener(lb, 80, forward(*got.TargetGroupArn))
+	modified := must(t, e.ModifyTargetGroup, &elb.ModifyTargetGroupInput{TargetGroupArn: got.TargetGroupArn, HealthCheckPath: new("/up"), Matcher: &types.Matcher{HttpCode: new("200-299,301")}})
+	want.HealthCheckPath, want.Matcher, want.LoadBalancerArns = new("/up"), &types.Matcher{HttpCode: new("200-299,301")}, []string{lb}
+	for _, in := range []*elb.DescribeTargetGroupsInput{{}, {Names: []string{"web"}}, {LoadBalancerArn: &lb}, {TargetGroupArns: []string{*got.TargetGroupArn}}} {
+		if diff := cmp.Diff([]types.TargetGroup{want}, must(t, e.DescribeTargetGroups, in).TargetGroups, exact); diff != "" {
+			t.Errorf("described by %+v (-want +got):\n%s", in, diff)
+		}
+	}
+	if diff := cmp.Diff(want, modified.TargetGroups[0], exact); diff != "" {
+		t.Errorf("modified (-want +got):\n%s", diff)
+	}
+	refused(t, "DuplicateTargetGroupName", "'web'", e.CreateTargetGroup, groupInput("web"))
+	refused(t, "TargetGroupNotFound", "One or more", e.DescribeTargetGroups, &elb.DescribeTargetGroupsInput{Names: []string{"nope"}})
+}
+
+func TestCreateTargetGroupRefuses(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	for _, tt := range []struct {
+		code, words string
+		change      func(*elb.CreateTargetGroupInput)
+	}{
+		{"InvalidConfigurationRequest", "'instance' of parameter 'TargetType'", func(in *elb.CreateTargetGroupInput) { in.TargetType = "" }},
+		{"InvalidConfigurationRequest", "'TCP' of parameter 'Protocol'", func(in *elb.CreateTargetGroupInput) { in.Protocol = "TCP" }},
+		{"InvalidConfigurationRequest", "'GRPC'", func(in *elb.CreateTargetGroupInput) { in.ProtocolVersion = new("GRPC") }},
+		{"InvalidConfigurationRequest", "'TargetControlPort'", func(in *elb.CreateTargetGroupInput) { in.TargetControlPort = new(int32(1)) }},
+		{"InvalidConfigurationRequest", "'Matcher.GrpcCode'", func(in *elb.CreateTargetGroupInput) { in.Matcher = &types.Matcher{GrpcCode: new("0")} }},
+		{"ValidationError", "port must be specified", func(in *elb.CreateTargetGroupInput) { in.Port = nil }},
+		{"ValidationError", "VPC ID must", func(in *elb.CreateTargetGroupInput) { in.VpcId = nil }},
+		{"ValidationError", "'vpc-9' is not found", func(in *elb.CreateTargetGroupInput) { in.VpcId = new("vpc-9") }},
+		{"ValidationError", "Health check path 'up'", func(in *elb.CreateTargetGroupInput) { in.HealthCheckPath = new("up") }},
+		{"ValidationError", "'x'", func(in *elb.CreateTargetGroupInput) { in.HealthCheckPort = new("x") }},
+		{"ValidationError", "interval '5'", func(in *elb.CreateTargetGroupInput) { in.HealthCheckIntervalSeconds = new(int32(5)) }},
+		{"ValidationError", "'200-500'", func(in *elb.CreateTargetGroupInput) { in.Matcher = &types.Matcher{HttpCode: new("200-500")} }},
+		{"ValidationError", "'300-200'", func(in *elb.CreateTargetGroupInput) { in.Matcher = &types.Matcher{HttpCode: new("300-200")} }},
+		{"ValidationError", "must be true", func(in *elb.CreateTargetGroupInput) { in.HealthCheckEnabled = new(false) }},
+	} {
+		in := groupInput("web")
+		tt.change(in)
+		refused(t, tt.code, tt.words, e.CreateTargetGroup, in)
+	}
+}
+
+func TestTargetGroupAttributes(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	g := e.group("web")
+	modify := func(key, value string) *elb.ModifyTargetGroupAttributesInput {
+		return &elb.ModifyTargetGroupAttributesInput{TargetGroupArn: &g, Attributes: []types.TargetGroupAttribute{{Key: &key, Value: &value}}}
+	}
+	must(t, e.ModifyTargetGroupAttributes, modify(deregistrationDelay, "5"))
+	must(t, e.ModifyTargetGroupAttributes, modify("stickiness.enabled", "false"))
+	refused(t, "InvalidConfigurationRequest", "'stickiness.enabled'", e.ModifyTargetGroupAttributes, modify("stickiness.enabled", "true"))
+	refused(t, "ValidationError", "'3601'", e.ModifyTargetGroupAttributes, modify(deregistrationDelay, "3601"))
+	got := make(map[string]string)
+	for _, a := range must(t, e.DescribeTargetGroupAttributes, &elb.DescribeTargetGroupAttributesInput{TargetGroupArn: &g}).Attributes {
+		got[*a.Key] = *a.Value
+	}
+	if len(got) != len(targetGroupAttributes) || got[deregistrationDelay] != "5" || got["load_balancing.algorithm.type"] != "round_robin" {
+		t.Errorf("attributes: %v", got)
+	}
+}
+
+func (e env) found(group, addr, state string) {
+	e.t.Helper()
+	err := e.db.Update(e.t.Context(), func(tx store.Tx) error {
+		return Healths.Put(tx, TargetKey(group, addr, 8080), TargetHealth{Group: group, Addr: addr, Port: 8080, State: state, Since: time.Now()})
+	})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+func TestTargetHealth(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	g := e.group("web")
+	const addr = "172.31.0.5"
+	targets := []types.TargetDescription{{Id: new(addr)}}
+	check := func(when, state, reason string) {
+		t.Helper()
+		s, r, _, err := e.TargetState(t.Context(), g, addr, 8080)
+		if err != nil || s != state || r != reason {
+			t.Errorf("%s: %s %s, %v, want %s %s", when, s, r, err, state, reason)
+		}
+		d := must(t, e.DescribeTargetHealth, &elb.DescribeTargetHealthInput{TargetGroupArn: &g, Targets: targets}).TargetHealthDescriptions
+		if len(d) != 1 || string(d[0].TargetHealth.State) != state || string(d[0].TargetHealth.Reason) != reason || *d[0].Target.Port != 8080 {
+			t.Errorf("%s: described as %+v", when, d)
+		}
+	}
+	check("before", "unused", "Target.NotRegistered")
+	must(t, e.RegisterTargets, &elb.RegisterTargetsInput{TargetGroupArn: &g, Targets: targets})
+	check("in a group without a balancer", "unused", "Target.NotInUse")
+	lb := e.balancer("apps")
+	l := e.listener(lb, 80, forward(g))
+	check("registered", "initial", "Elb.RegistrationInProgress")
+	e.found(g, addr, StateHealthy)
+	check("healthy", "healthy", "")
+	must(t, e.DeregisterTargets, &elb.DeregisterTargetsInput{TargetGroupArn: &g, Targets: targets})
+	check("deregistered", "draining", "Target.DeregistrationInProgress")
+	e.found(g, addr, StateDraining)
+	if err := e.Register(t.Context(), g, addr, 8080, "us-west-2a"); err != nil {
+		t.Fatal(err)
+	}
+	check("registered again", "initial", "Elb.RegistrationInProgress")
+	if err := e.Deregister(t.Context(), g, addr, 8080); err != nil {
+		t.Fatal(err)
+	}
+	must(t, e.DeleteListener, &elb.DeleteListenerInput{ListenerArn: &l})
+	must(t, e.DeleteTargetGroup, &elb.DeleteTargetGroupInput{TargetGroupArn: &g})
+	if err := e.Deregister(t.Context(), g, addr, 8080); err != nil {
+		t.Errorf("deregistering from a group that is gone: %v", err)
+	}
+	if s, r, _, err := e.TargetState(t.Context(), g, addr, 8080); s != StateUnused || r != "Target.NotRegistered" || err != nil {
+		t.Errorf("of a group that is gone: %s %s, %v", s, r, err)
+	}
+}
+
+func TestRegisterTargetsRefuses(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	g := e.group("web")
+	for id, words := range map[string]string{
+		"127.0.0.1": "'127.0.0.1' must be in", "8.8.8.8": "'8.8.8.8'", "169.254.169.254": "'169.254.169.254'",
+		"i-0123": "'i-0123' is not a valid", "fd00::1": "'fd00::1' is not a valid IPv4", "0.0.0.0": "'0.0.0.0'",
+	} {
+		refused(t, "ValidationError", words, e.RegisterTargets, &elb.RegisterTargetsInput{TargetGroupArn: &g, Targets: []types.TargetDescription{{Id: &id}}})
+	}
+	refused(t, "TargetGroupNotFound", "One or more", e.RegisterTargets, &elb.RegisterTargetsInput{TargetGroupArn: new(g + "0")})
+	refused(t, "InvalidConfigurationRequest", "'QuicServerId'", e.RegisterTargets, &elb.RegisterTargetsInput{
+		TargetGroupArn: &g, Targets: []types.TargetDescription{{Id: new("10.0.0.1"), QuicServerId: new("x")}},
+	})
+}
+
+func TestGroupBalancers(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	g := e.group("web")
+	if lbs, kind, err := e.GroupBalancers(t.Context(), g); len(lbs) != 0 || kind != "ip" || err != nil {
+		t.Errorf("unused: %v %s %v", lbs, kind, err)
+	}
+	lb := e.balancer("apps")
+	l := e.listener(lb, 80, forward(g))
+	e.rule(l, 1, "a.test", forward(g))
+	if lbs, _, err := e.GroupBalancers(t.Context(), g); len(lbs) != 1 || lbs[0] != lb || err != nil {
+		t.Errorf("used: %v %v", lbs, err)
+	}
+}
