@@ -65,7 +65,8 @@ func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
 	if !ok {
 		e = errInternal
 	}
-	if e.Status >= http.StatusInternalServerError {
+	gone := req.Context().Err() != nil // the client went away, and nothing is wrong
+	if e.Status >= http.StatusInternalServerError && !gone {
 		r.log.Error("registry request", "method", req.Method, "path", req.URL.Path, "err", err)
 	}
 	e.write(w, req.Method)

@@ -17,6 +17,32 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
+func TestParseRoute(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		path string
+		want route
+		ok   bool
+	}{
+		{"/v2/app/manifests/v1", route{"app", "manifests", "v1"}, true},
+		{"/v2/a/manifests/manifests/v1", route{"a/manifests", "manifests", "v1"}, true},
+		{"/v2/a/blobs/uploads/", route{"a", "uploads", ""}, true},
+		{"/v2/a/blobs/uploads", route{"a", "uploads", ""}, true},
+		{"/v2/a/blobs/uploads/some-id", route{"a", "uploads", "some-id"}, true},
+		{"/v2/a/b/blobs/sha256:12", route{"a/b", "blobs", "sha256:12"}, true},
+		{"/v2/tags/list/tags/list", route{"tags/list", "tags", ""}, true},
+		{"/v2/a/referrers/sha256:12", route{"a", "referrers", "sha256:12"}, true},
+		{"/v2/a/manifests/", route{}, false},
+		{"/v2/manifests/v1", route{}, false},
+		{"/v2/a/manifests/x/y", route{}, false},
+	}
+	for _, tt := range tests {
+		if got, ok := parseRoute(tt.path); got != tt.want || ok != tt.ok {
+			t.Errorf("%s: got %+v %v, want %+v %v", tt.path, got, ok, tt.want, tt.ok)
+		}
+	}
+}
+
 func TestPushIsAcknowledgedAfterTheRecord(t *testing.T) {
 	t.Parallel()
 	c := open(t, "app")

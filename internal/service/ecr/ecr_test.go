@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -263,6 +265,31 @@ func TestImmutableTags(t *testing.T) {
 	}
 	if got, err := a.records.Resolve(t.Context(), "app", "v1"); err != nil || got != first {
 		t.Errorf("the tag moved to %s: %v", got, err)
+	}
+}
+
+// Of many who push an immutable tag at once, one succeeds.
+func TestImmutableTagIsPushedOnce(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	_, err := a.CreateRepository(t.Context(), &ecr.CreateRepositoryInput{RepositoryName: new("app"), ImageTagMutability: types.ImageTagMutabilityImmutable})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var pushed atomic.Int32
+	for i := range 20 {
+		wg.Go(func() {
+			m := registry.Manifest{Repo: "app", Digest: digest.FromString(fmt.Sprint(i)).String(), Tags: []string{"v1"}}
+			if a.records.Push(t.Context(), m) == nil {
+				pushed.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	out, err := a.DescribeImages(t.Context(), &ecr.DescribeImagesInput{RepositoryName: new("app")})
+	if err != nil || pushed.Load() != 1 || len(out.ImageDetails) != 1 {
+		t.Errorf("%d pushes succeeded, %d images: %v", pushed.Load(), len(out.ImageDetails), err)
 	}
 }
 

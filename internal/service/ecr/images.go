@@ -31,7 +31,7 @@ func (a *API) ListImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr.Lis
 	if err != nil {
 		return nil, err
 	}
-	var ids []types.ImageIdentifier
+	ids := []types.ImageIdentifier{}
 	for _, img := range list {
 		if f := in.Filter; f == nil || img.matches(f.TagStatus, f.ImageStatus) {
 			ids = append(ids, img.identifiers()...)
