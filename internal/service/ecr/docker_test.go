@@ -94,7 +94,8 @@ func (c *cloud) refused(words string, args ...string) {
 	}
 }
 
-// build makes an image that holds content, called by ref and removed at the end.
+// build makes an image that holds content, called by ref; it is removed at the
+// end, under all its names.
 func (c *cloud) build(ref, content string) {
 	c.t.Helper()
 	dir := c.t.TempDir()
@@ -103,8 +104,7 @@ func (c *cloud) build(ref, content string) {
 			c.t.Fatal(err)
 		}
 	}
-	c.must("build", "-q", "-t", ref, dir)
-	c.forget(ref)
+	c.forget(strings.TrimSpace(c.must("build", "-q", "-t", ref, dir)))
 }
 
 func (c *cloud) forget(ref string) {
@@ -160,13 +160,11 @@ func TestDocker(t *testing.T) {
 	c.must("pull", resolved)
 
 	c.must("tag", ref, c.host+"/copy:v1")
-	c.forget(c.host + "/copy:v1")
 	if out := c.must("push", c.host+"/copy:v1"); !strings.Contains(out, "Mounted from team/app") {
 		t.Errorf("the layer was uploaded again:\n%s", out)
 	}
 
 	c.must("tag", ref, c.host+"/absent:v1")
-	c.forget(c.host + "/absent:v1")
 	c.refused("The repository with name 'absent' does not exist in the registry with id '111122223333'", "push", c.host+"/absent:v1")
 	c.refused("Requested image not found", "pull", c.host+"/team/app:v2")
 }
