@@ -103,12 +103,13 @@ func (p *pool) pick(avoid *target) *target {
 	if n == 0 {
 		return nil
 	}
-	t := usable[(p.turn.Add(1)-1)%n]
-	if t == avoid && n > 1 {
-		t = usable[(p.turn.Add(1)-1)%n]
+	i := p.turn.Add(1) - 1
+	t := usable[i%n]
+	if t == avoid {
+		t = usable[(i+1)%n]
 	}
 	if t == avoid {
-		return nil
+		return nil // it is the only one
 	}
 	return t
 }

@@ -167,6 +167,8 @@ func (a *attempt) failed(b *backend, err error, sent bool) *failure {
 		f.status = 0
 	case a.upload != nil && a.upload.status.Load() >= 0:
 		f.status = int(a.upload.status.Load())
+	case isTimeout(err) && a.upload != nil && a.upload.starves.Load():
+		f.status = 408
 	case isTimeout(err):
 		f.status = 504
 	case errors.Is(err, http1.ErrTooLarge):

@@ -14,6 +14,7 @@ import (
 type upload struct {
 	finished chan struct{}
 	read     atomic.Bool // the client has sent all of it
+	starves  atomic.Bool // it waits for the client
 	cutOff   atomic.Bool // the target doesn't take it
 	stop     atomic.Bool
 	// status is what a request that broke off is answered with: 0 nothing,
@@ -40,7 +41,9 @@ func (u *upload) run(c *conn, b *backend, idle time.Duration) {
 		if u.stop.Load() {
 			return
 		}
+		u.starves.Store(true)
 		piece, err := c.body.Next()
+		u.starves.Store(false)
 		switch {
 		case err == nil:
 			u.read.Store(!chunk && c.body.Ended())
