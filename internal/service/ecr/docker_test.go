@@ -104,11 +104,16 @@ func (c *cloud) build(ref, content string) {
 			c.t.Fatal(err)
 		}
 	}
-	c.forget(strings.TrimSpace(c.must("build", "-q", "-t", ref, dir)))
+	c.must("build", "-q", "-t", ref, dir)
+	c.forget(strings.TrimSpace(c.must("image", "inspect", "-f", "{{.Id}}", ref)))
 }
 
-func (c *cloud) forget(ref string) {
-	c.t.Cleanup(func() { _, _ = c.run(context.Background(), "rmi", "-f", ref) })
+func (c *cloud) forget(id string) {
+	c.t.Cleanup(func() {
+		if out, err := c.run(context.Background(), "rmi", "-f", id); err != nil {
+			c.t.Errorf("remove image %s: %v\n%s", id, err, out)
+		}
+	})
 }
 
 func (c *cloud) login() {
