@@ -13,7 +13,10 @@ import (
 	"github.com/skylift/skylift/internal/service/ec2"
 	"github.com/skylift/skylift/internal/service/ecr"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/ship"
 	"github.com/skylift/skylift/internal/service/elbv2"
+	"github.com/skylift/skylift/internal/service/elbv2/attach"
+	"github.com/skylift/skylift/internal/service/logs"
 	"github.com/skylift/skylift/internal/vpc"
 )
 
@@ -126,4 +129,29 @@ func (t targetGroups) Deregister(ctx context.Context, group string, addr netip.A
 func (t targetGroups) TargetState(ctx context.Context, group string, addr netip.Addr, port int32) (state, description string, err error) {
 	state, _, description, err = t.API.TargetState(ctx, group, addr.String(), port)
 	return state, description, err
+}
+
+// balancerNetwork is EC2 as ELBv2 and elbv2/attach see it.
+type balancerNetwork struct{ *ec2.API }
+
+func (n balancerNetwork) Subnet(ctx context.Context, id string) (elbv2.Subnet, error) {
+	s, err := n.SubnetByID(ctx, id)
+	return elbv2.Subnet{ID: s.ID, VPC: s.VpcID, AZ: s.AZ}, err
+}
+
+func (n balancerNetwork) CreateInterface(ctx context.Context, r attach.Request) (attach.Interface, error) {
+	i, err := n.API.CreateInterface(ctx, ec2.InterfaceRequest{
+		SubnetID: r.Subnet, Groups: r.Groups, Description: r.Description, Type: "load_balancer", Owner: r.Owner, RequesterManaged: true,
+	})
+	return attach.Interface{ID: i.ID, Addr: i.Addr}, err
+}
+
+// shipping is the log shipper with the logs it ships to, as ecs/run sees them.
+type shipping struct {
+	*ship.Shipper
+	logs *logs.API
+}
+
+func (s shipping) Prepare(ctx context.Context, group, stream string, createGroup bool) error {
+	return s.logs.EnsureStream(ctx, group, stream, createGroup)
 }

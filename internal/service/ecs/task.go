@@ -439,3 +439,24 @@ func (t *Task) Counted() bool {
 	running, pending := t.counts()
 	return running+pending > 0
 }
+
+// Failed says whether the task's end is a failure: it could not start, an
+// essential container ended, or a target group called it unhealthy.
+func (t *Task) Failed() bool {
+	return t.StopCode == types.TaskStopCodeTaskFailedToStart || t.StopCode == types.TaskStopCodeEssentialContainerExited ||
+		strings.HasPrefix(t.Reason, "Task failed ELB health checks")
+}
+
+// Ending tells why the task stopped, with what its containers say.
+func (t *Task) Ending() string {
+	s := t.Reason
+	for _, c := range t.Containers {
+		if c.ExitCode != nil && t.StopCode == types.TaskStopCodeEssentialContainerExited {
+			s += fmt.Sprintf(" (container %s) (exit code %d)", c.Name, *c.ExitCode)
+		}
+		if c.Reason != "" && !strings.Contains(s, c.Reason) {
+			s += " " + c.Reason
+		}
+	}
+	return s
+}

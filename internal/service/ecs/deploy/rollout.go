@@ -51,7 +51,7 @@ func (p *pass) settleTask(t *ecs.Task) error {
 	}
 	r := &p.deployments[i].Rollout
 	r.Steady = false
-	if !failed(t) {
+	if !t.Failed() {
 		return nil
 	}
 	r.Failed++
@@ -63,7 +63,7 @@ func (p *pass) settleTask(t *ecs.Task) error {
 		r.FailedAt = p.now
 		r.NotBefore = p.now.Add(backoff(r.Streak))
 	}
-	if err := p.tell("(task %s) failed: %s.", t.ID, strings.TrimSuffix(ending(t), ".")); err != nil {
+	if err := p.tell("(task %s) failed: %s.", t.ID, strings.TrimSuffix(t.Ending(), ".")); err != nil {
 		return err
 	}
 	if r.Streak >= impaired && !r.Impaired {
@@ -71,26 +71,6 @@ func (p *pass) settleTask(t *ecs.Task) error {
 		return p.tell("is unable to consistently start tasks successfully. For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.")
 	}
 	return nil
-}
-
-// failed says whether a task's end is a failure of the deployment.
-func failed(t *ecs.Task) bool {
-	return t.StopCode == types.TaskStopCodeTaskFailedToStart || t.StopCode == types.TaskStopCodeEssentialContainerExited ||
-		strings.HasPrefix(t.Reason, "Task failed ELB health checks")
-}
-
-// ending tells why a task stopped, with what its containers say.
-func ending(t *ecs.Task) string {
-	s := t.Reason
-	for _, c := range t.Containers {
-		if c.ExitCode != nil && t.StopCode == types.TaskStopCodeEssentialContainerExited {
-			s += fmt.Sprintf(" (container %s) (exit code %d)", c.Name, *c.ExitCode)
-		}
-		if c.Reason != "" && !strings.Contains(s, c.Reason) {
-			s += " " + c.Reason
-		}
-	}
-	return s
 }
 
 // start makes n tasks of the primary deployment.

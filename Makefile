@@ -1,0 +1,52 @@
+# Skylift. `make demo` shows it live; `make test` proves it. Both install what is missing.
+SHELL   := /bin/bash
+VERSION ?= 0.1.0
+LDFLAGS := -s -w -X github.com/skylift/skylift/internal/cli.Version=$(VERSION)
+export CGO_ENABLED ?= 0
+
+.PHONY: help demo demo-stop build test check lint unit e2e acceptance bench generate release clean
+
+help: ## what there is
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: setup build ## set up, start Skylift and show its main job live
+	@scripts/demo.sh
+
+demo-stop: ## stop the demo and leave nothing behind
+	@scripts/demo-stop.sh
+
+build: ## bin/skylift
+	@go build -trimpath -ldflags '$(LDFLAGS)' -o bin/skylift ./cmd/skylift
+
+.PHONY: setup
+setup:
+	@scripts/setup.sh
+
+test: ## set up and pass every test: lint, unit, contract, wire, end to end
+	@scripts/setup.sh test lint
+	@$(MAKE) --no-print-directory lint unit e2e acceptance
+
+lint: ## the linter and the formatter's word
+	@.cache/bin/golangci-lint run ./...
+
+unit: ## unit, contract and wire tests, with the race detector and the real engine
+	@REQUIRE=docker CGO_ENABLED=1 go test -race -timeout 20m $$(go list ./... | grep -v /test/e2e)
+
+e2e: build ## the program from outside: real engine, real aws CLI
+	@SKYLIFT=$(CURDIR)/bin/skylift go test -count=1 -timeout 30m ./test/e2e/...
+
+acceptance: build ## the workflow that users type
+	@test/acceptance/run.sh bin/skylift
+
+bench: build ## figures beside those of peers, in one run
+	@scripts/setup.sh bench
+	@go run ./test/bench
+
+generate: ## make the wire descriptors anew from AWS's models
+	@go generate ./...
+
+release: ## stripped binaries for amd64 and arm64 in bin/
+	@for arch in amd64 arm64; do GOARCH=$$arch go build -trimpath -ldflags '$(LDFLAGS)' -o bin/skylift-linux-$$arch ./cmd/skylift || exit 1; done
+
+clean: ## remove what was built
+	@rm -rf bin .cache

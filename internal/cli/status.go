@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/skylift/skylift/internal/daemon"
+	"github.com/skylift/skylift/internal/projection/status"
+)
+
+type statusCmd struct {
+	dataDir
+	Output string `help:"text or json." enum:"text,json" default:"text" short:"o"`
+}
+
+func (s statusCmd) Run(ctx context.Context, c console) error {
+	a, err := accessTo(s.DataDir)
+	if err != nil {
+		return err
+	}
+	r, err := a.status(ctx)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("Skylift does not answer at %s: start it with skylift serve --data-dir %s", a.Endpoint, s.DataDir) //nolint:staticcheck // a name
+	}
+	if err != nil {
+		return fmt.Errorf("ask Skylift at %s: %w", a.Endpoint, err)
+	}
+	if s.Output == "json" {
+		return printJSON(c.out, r)
+	}
+	return printStatus(c.out, r)
+}
+
+// emptyHash is the SHA-256 of no bytes.
+const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+// status asks the instance for its report.
+func (a access) status(ctx context.Context) (r status.Report, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.Endpoint+daemon.StatusPath, nil)
+	if err != nil {
+		return r, err
+	}
+	creds := aws.Credentials{AccessKeyID: a.AccessKeyID, SecretAccessKey: a.SecretAccessKey}
+	if err := v4.NewSigner().SignHTTP(ctx, creds, req, emptyHash, "skylift", a.Region, time.Now()); err != nil {
+		return r, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return r, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		b, _ := io.ReadAll(io.LimitReader(res.Body, 4096))
+		return r, fmt.Errorf("%s: %s", res.Status, strings.TrimSpace(string(b)))
+	}
+	return r, json.NewDecoder(res.Body).Decode(&r)
+}
+
+// printStatus shows the report on a terminal: what is in the way first.
+func printStatus(w io.Writer, r status.Report) error {
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintf(t, "account %s, region %s\n", r.Account, r.Region)
+	for _, p := range r.Problems {
+		fmt.Fprintf(t, "\nPROBLEM  %s\n", p)
+	}
+	for _, b := range r.Blocked {
+		fmt.Fprintf(t, "\nBLOCKED  %s\n  open it:  %s\n", b.What, b.Fix)
+	}
+	for _, c := range r.Clusters {
+		printCluster(t, c)
+	}
+	if len(r.LoadBalancers) > 0 {
+		fmt.Fprint(t, "\nLOAD BALANCER\tURL\tHOST NAMES\n")
+	}
+	for _, b := range r.LoadBalancers {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", b.Name, orDash(strings.Join(b.URLs, " ")), orDash(strings.Join(b.HostNames, " ")))
+	}
+	if len(r.TargetGroups) > 0 {
+		fmt.Fprint(t, "\nTARGET GROUP\tHEALTHY\tNOT HEALTHY\n")
+	}
+	for _, g := range r.TargetGroups {
+		fmt.Fprintf(t, "%s\t%d/%d\t%s\n", g.Name, g.Healthy, g.Total, orDash(ailing(g)))
+	}
+	return t.Flush()
+}
+
+func printCluster(t io.Writer, c status.Cluster) {
+	fmt.Fprintf(t, "\nCLUSTER %s, %d running tasks\n", c.Name, c.Tasks)
+	if len(c.Services) == 0 {
+		return
+	}
+	fmt.Fprint(t, "SERVICE\tDESIRED\tRUNNING\tPENDING\tROLLOUT\tTASK DEFINITION\n")
+	for _, s := range c.Services {
+		rollout := s.Rollout
+		if s.Status != "ACTIVE" {
+			rollout = s.Status
+		}
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t%s\n", s.Name, s.Desired, s.Running, s.Pending, rollout, s.TaskDefinition)
+	}
+	for _, s := range c.Services {
+		if s.LastFailure != "" {
+			fmt.Fprintf(t, "  %s: its last failed task: %s\n", s.Name, s.LastFailure)
+		}
+	}
+}
+
+// ailing lists the targets that are not healthy, and why.
+func ailing(g status.TargetGroup) string {
+	var out []string
+	for _, t := range g.Targets {
+		if t.State != "healthy" {
+			s := t.Address + " " + t.State
+			if t.Description != "" {
+				s += " (" + t.Description + ")"
+			}
+			out = append(out, s)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

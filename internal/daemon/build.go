@@ -1,0 +1,161 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/skylift/skylift/internal/credential"
+	"github.com/skylift/skylift/internal/gateway"
+	"github.com/skylift/skylift/internal/reconcile"
+	"github.com/skylift/skylift/internal/registry"
+	"github.com/skylift/skylift/internal/service/ec2"
+	"github.com/skylift/skylift/internal/service/ecr"
+	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/deploy"
+	"github.com/skylift/skylift/internal/service/ecs/run"
+	"github.com/skylift/skylift/internal/service/ecs/ship"
+	"github.com/skylift/skylift/internal/service/elbv2"
+	"github.com/skylift/skylift/internal/service/elbv2/attach"
+	"github.com/skylift/skylift/internal/service/elbv2/health"
+	"github.com/skylift/skylift/internal/service/logs"
+	"github.com/skylift/skylift/internal/service/sts"
+	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/wire"
+)
+
+// retention is how long a stopped task can be described. ECS keeps it an hour.
+const retention = 24 * time.Hour
+
+// build makes every part once and hands it all it needs.
+func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener) (map[string]Runner, error) {
+	net := ec2.New(m.db, m.ns, m.is.VPCCIDR)
+	if err := net.EnsureDefaults(ctx); err != nil {
+		return nil, fmt.Errorf("make the default VPC: %w", err)
+	}
+	balancing := elbv2.New(m.db, m.ns, balancerNetwork{net}, m.checkPort)
+	repositories, err := ecr.NewRecords(ctx, m.db, m.ns, m.is.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("open the repositories: %w", err)
+	}
+	blobs, err := registry.New(ctx, registry.Config{Root: filepath.Join(m.DataDir, "registry"), Records: repositories, Log: m.Log})
+	if err != nil {
+		return nil, fmt.Errorf("open the registry: %w", err)
+	}
+	images := ecr.New(repositories, blobs)
+	events := logs.New(logs.Config{DB: m.db, Events: m.events, Namespace: m.ns, Log: m.Log})
+	shipper := ship.New(ship.Config{Engine: m.eng, Sink: events, Log: m.Log})
+	groups := targetGroups{balancing}
+	tasks := run.New(run.Config{
+		DB: m.db, Engine: m.eng, Network: taskNetwork{net, m.net}, Targets: groups, Images: imageStore{images, m.eng},
+		Logs: shipping{shipper, events}, Region: m.is.Region, Retention: retention, Log: m.Log,
+	})
+	p := &plane{m: m}
+	term := map[string]Runner{
+		"deploy": m.loop("deploy", deploy.New(m.db, m.ns, groups, imageStore{images, m.eng}, m.Log), 4, append(deploy.Sources(m.db), m.targetHealth())...),
+		"run":    m.loop("run", tasks, 32, reconcile.Rows(m.db, ecs.Tasks, nil), run.Watch(m.db, m.eng, m.Log)),
+		"sweep":  run.NewSweeper(m.db, m.eng, m.Log),
+		"attach": m.sourced("attach", attach.New(m.db, balancerNetwork{net})),
+		"health": m.sourced("health", health.New(m.db, m.lb)),
+		"logs":   events, "registry": blobs,
+	}
+	services, err := bind(map[string][]wire.Operation{
+		"sts": sts.New().Operations(), "ec2": net.Operations(), "elasticloadbalancing": balancing.Operations(),
+		"ecr": images.Operations(), "logs": events.Operations(),
+		"ecs": ecs.New(m.db, m.ns, placement{net}, groups).Operations(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	door := gateway.New(gateway.Config{
+		Region: m.is.Region, Keys: key, Services: services, Ready: m.isReady, Log: m.Log,
+		Mounts: []gateway.Mount{{Prefix: "/v2/", Handler: blobs}, {Prefix: "/skylift/", Service: "skylift", Handler: m.inside()}},
+	})
+	return map[string]Runner{
+		"gateway": runner(func(ctx context.Context) error { return door.Serve(ctx, ln) }),
+		"plane":   m.loop("plane", p, 1, p.sources()...),
+		"network": m.net, "balancers": m.lb, "logs": shipper,
+		"term": runner(func(ctx context.Context) error { return m.lead(ctx, term) }),
+	}, nil
+}
+
+// lead runs the parts of the leader's term whenever this process has it.
+func (m *machine) lead(ctx context.Context, term map[string]Runner) error {
+	for ctx.Err() == nil {
+		err := m.db.Lead(ctx, "term", func(ctx context.Context) error { return together(ctx, term) })
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// loop is a control loop over r.
+func (m *machine) loop(name string, r reconcile.Reconciler, workers int, sources ...reconcile.Source) *reconcile.Loop {
+	return reconcile.New(name, r, reconcile.Options{Workers: workers, Resync: time.Minute, Log: m.Log}, sources...)
+}
+
+// sourced is a control loop over a reconciler that has its own sources.
+func (m *machine) sourced(name string, r interface {
+	reconcile.Reconciler
+	Sources() []reconcile.Source
+}) *reconcile.Loop {
+	return m.loop(name, r, 4, r.Sources()...)
+}
+
+// targetHealth names the services with tasks in a target group whose targets'
+// health changed.
+func (m *machine) targetHealth() reconcile.Source {
+	return func(ctx context.Context, enqueue func(string)) error {
+		groups := reconcile.Rows(m.db, elbv2.Healths, func(_ string, h *elbv2.TargetHealth) []string { return []string{h.Group} })
+		return groups(ctx, func(group string) {
+			if err := deploy.InGroup(ctx, m.db, group, enqueue); err != nil && ctx.Err() == nil {
+				m.Log.Error("look up the services of a target group", "key", group, "err", err)
+			}
+		})
+	}
+}
+
+// bind gives every service its descriptor.
+func bind(ops map[string][]wire.Operation) ([]*wire.Service, error) {
+	var all []*wire.Service
+	for name, o := range ops {
+		s, err := wire.NewService(name, o...)
+		if err != nil {
+			return nil, fmt.Errorf("bind %s: %w", name, err)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// checkPort says why a balancer can't listen on a port, if so. A port that
+// another balancer listens on is shared.
+func (m *machine) checkPort(port uint16) error {
+	shared := false
+	err := m.db.View(context.Background(), func(tx store.Tx) error {
+		all, err := elbv2.Listeners.List(tx, "")
+		shared = slices.ContainsFunc(all, func(l elbv2.Listener) bool { return l.Port == int32(port) })
+		return err
+	})
+	if err != nil || shared {
+		return err
+	}
+	ln, err := net.Listen("tcp", net.JoinHostPort(m.LBAddress.String(), fmt.Sprint(port)))
+	if err != nil {
+		return fmt.Errorf("port %d of %s is in use by another program of this machine", port, m.LBAddress)
+	}
+	return ln.Close()
+}
+
+// isReady says why the instance isn't ready yet.
+func (m *machine) isReady(context.Context) error {
+	if !m.ready.Load() {
+		return errors.New("the load balancers are being set up")
+	}
+	return nil
+}

@@ -1,0 +1,185 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/skylift/skylift/internal/edge"
+	"github.com/skylift/skylift/internal/projection/firewall"
+	"github.com/skylift/skylift/internal/projection/lb"
+	"github.com/skylift/skylift/internal/reconcile"
+	"github.com/skylift/skylift/internal/service/ec2"
+	"github.com/skylift/skylift/internal/service/elbv2"
+	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/vpc"
+)
+
+// plane carries the records over to the data planes of this host: the firewall
+// first, then the balancers' addresses, then what listens on them.
+type plane struct {
+	m       *machine
+	rules   *vpc.Ruleset
+	table   *edge.Table
+	offered map[string]netip.Addr // the balancers' interfaces on this host
+}
+
+// host is the one key of the plane.
+const host = "host"
+
+// bindRetry is how long after a socket could not be opened it is tried again.
+const bindRetry = 2 * time.Second
+
+func (p *plane) sources() []reconcile.Source {
+	return []reconcile.Source{
+		whole(p.m.db, ec2.SecurityGroups),
+		whole(p.m.db, ec2.Interfaces),
+		whole(p.m.db, elbv2.LoadBalancers),
+		whole(p.m.db, elbv2.Interfaces),
+		whole(p.m.db, elbv2.TargetGroups),
+		whole(p.m.db, elbv2.Listeners),
+		whole(p.m.db, elbv2.Rules),
+		whole(p.m.db, elbv2.Targets),
+	}
+}
+
+// whole names the one key for any change of a table.
+func whole[T any](db store.DB, t *store.Table[T]) reconcile.Source {
+	return reconcile.Rows(db, t, func(string, *T) []string { return []string{host} })
+}
+
+// world is the records that the data planes are made from.
+type world struct {
+	groups     []ec2.SecurityGroup
+	interfaces []ec2.Interface
+	lb         lb.Input
+}
+
+func (w *world) read(tx store.Tx) (err error) {
+	if w.groups, err = ec2.SecurityGroups.List(tx, ""); err != nil {
+		return err
+	}
+	if w.interfaces, err = ec2.Interfaces.List(tx, ""); err != nil {
+		return err
+	}
+	return lb.Read(tx, &w.lb)
+}
+
+// read returns the records with the firewall that they make.
+func (m *machine) read(ctx context.Context) (world, *vpc.Ruleset, error) {
+	w := world{lb: lb.Input{Address: m.LBAddress}}
+	if err := m.db.View(ctx, w.read); err != nil {
+		return w, nil, fmt.Errorf("read the records of the network: %w", err)
+	}
+	rules := firewall.Build(w.groups, w.interfaces, w.fronts())
+	w.lb.Admit = w.admit(rules)
+	return w, rules, nil
+}
+
+// fronts are the sockets that balancers share, with the balancers' interfaces.
+func (w *world) fronts() []vpc.Front {
+	members := map[uint16][]string{}
+	for _, l := range w.lb.Listeners {
+		port := uint16(l.Port)
+		members[port] = append(members[port], w.interfacesOf(l.LoadBalancer)...)
+	}
+	var fronts []vpc.Front
+	for port, ids := range members {
+		slices.Sort(ids)
+		fronts = append(fronts, vpc.Front{Addr: netip.AddrPortFrom(w.lb.Address, port), Members: slices.Compact(ids)})
+	}
+	slices.SortFunc(fronts, func(a, b vpc.Front) int { return a.Addr.Compare(b.Addr) })
+	return fronts
+}
+
+func (w *world) interfacesOf(balancer string) (ids []string) {
+	for _, i := range w.lb.Interfaces {
+		if i.LoadBalancer == balancer && i.ID != "" {
+			ids = append(ids, i.ID)
+		}
+	}
+	return ids
+}
+
+// admit says whom the security groups let in, by balancer and port.
+func (w *world) admit(rules *vpc.Ruleset) map[string]map[uint16][]netip.Prefix {
+	out := map[string]map[uint16][]netip.Prefix{}
+	for _, l := range w.lb.Listeners {
+		ids := w.interfacesOf(l.LoadBalancer)
+		if len(ids) == 0 {
+			continue
+		}
+		if out[l.LoadBalancer] == nil {
+			out[l.LoadBalancer] = map[uint16][]netip.Prefix{}
+		}
+		// All interfaces of a balancer are in the same groups.
+		out[l.LoadBalancer][uint16(l.Port)] = firewall.Admit(rules, ids[0], 6, uint16(l.Port))
+	}
+	return out
+}
+
+// Reconcile makes the host match the records.
+func (p *plane) Reconcile(ctx context.Context, _ string) (time.Duration, error) {
+	w, rules, err := p.m.read(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if p.rules == nil || !reflect.DeepEqual(rules, p.rules) {
+		if err := p.m.net.Apply(ctx, rules); err != nil {
+			return 0, fmt.Errorf("apply the security groups: %w", err)
+		}
+		p.rules = rules
+	}
+	if err := p.offer(ctx, w.interfaces); err != nil {
+		return 0, err
+	}
+	table := lb.Build(w.lb)
+	if p.table == nil || !reflect.DeepEqual(table, p.table) {
+		p.table = table
+		if err := p.m.lb.Load(table); err != nil {
+			p.m.Log.Error("a load balancer's port can't be opened", "err", err)
+			p.m.ready.Store(true)
+			p.table = nil
+			return bindRetry, nil
+		}
+	}
+	p.m.ready.Store(true)
+	return 0, nil
+}
+
+// offer gives this host the addresses of the balancers, and takes away what no
+// record names any more.
+func (p *plane) offer(ctx context.Context, want []ec2.Interface) error {
+	wanted, known := map[string]netip.Addr{}, map[string]bool{}
+	for _, i := range want {
+		known[i.ID] = true
+		if i.Type == "load_balancer" {
+			wanted[i.ID] = i.Addr
+		}
+	}
+	if p.offered != nil && reflect.DeepEqual(wanted, p.offered) {
+		return nil
+	}
+	var errs []error
+	for id, addr := range wanted {
+		if err := p.m.net.AttachHost(ctx, id, addr); err != nil {
+			errs = append(errs, fmt.Errorf("give the host the address of balancer interface %s: %w", id, err))
+		}
+	}
+	there, err := p.m.net.List(ctx)
+	errs = append(errs, err)
+	for _, a := range there {
+		if !known[a.ID] {
+			errs = append(errs, p.m.net.Detach(ctx, a.ID))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	p.offered = wanted
+	return nil
+}

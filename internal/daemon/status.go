@@ -1,0 +1,65 @@
+package daemon
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/skylift/skylift/internal/projection/status"
+)
+
+// StatusPath is where `skylift status` gets its report from; requests are
+// signed for the service "skylift".
+const StatusPath = "/skylift/v1/status"
+
+// inside answers what is Skylift's own.
+func (m *machine) inside() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+StatusPath, func(w http.ResponseWriter, r *http.Request) {
+		report, err := m.status(r)
+		if err != nil {
+			m.Log.Error("status", "err", err)
+			http.Error(w, "internal error", http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(report) // the client went away
+	})
+	return mux
+}
+
+func (m *machine) status(r *http.Request) (status.Report, error) {
+	w, rules, err := m.read(r.Context())
+	if err != nil {
+		return status.Report{}, err
+	}
+	in := status.Input{
+		Account: m.is.AccountID, Region: m.is.Region, Address: m.LBAddress, Rules: rules,
+		SecurityGroups: w.groups, Problems: m.problems(), Now: time.Now(),
+	}
+	if err := m.db.View(r.Context(), in.Read); err != nil {
+		return status.Report{}, err
+	}
+	return status.Build(in), nil
+}
+
+// lowDisk is the room in bytes below which a full disk is near.
+const lowDisk = 512 << 20
+
+// problems are what is wrong with the machine.
+func (m *machine) problems() (out []string) {
+	for addr, err := range m.lb.BindErrors() {
+		out = append(out, fmt.Sprintf("load balancers can't listen on %s: %v", addr, err))
+	}
+	slices.Sort(out)
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(m.DataDir, &fs); err == nil {
+		if free := fs.Bavail * uint64(fs.Bsize); free < lowDisk {
+			out = append(out, fmt.Sprintf("the disk of %s is nearly full: %d MB are left", m.DataDir, free>>20))
+		}
+	}
+	return out
+}

@@ -1,0 +1,244 @@
+// Package status makes the picture that `skylift status` shows from the
+// records: what runs, what is healthy, and what is in the way.
+package status
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/skylift/skylift/internal/service/ec2"
+	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/elbv2"
+	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/vpc"
+)
+
+// Report is the picture.
+type Report struct {
+	Account       string         `json:"account"`
+	Region        string         `json:"region"`
+	Clusters      []Cluster      `json:"clusters"`
+	LoadBalancers []LoadBalancer `json:"loadBalancers"`
+	TargetGroups  []TargetGroup  `json:"targetGroups"`
+	Blocked       []Blocked      `json:"blocked"`
+	Problems      []string       `json:"problems"`
+}
+
+// Cluster is a cluster with its active services.
+type Cluster struct {
+	Name     string    `json:"name"`
+	Services []Service `json:"services"`
+	Tasks    int       `json:"tasks"` // that run, of services or not
+}
+
+// Service is a service at a glance.
+type Service struct {
+	Name           string `json:"name"`
+	Status         string `json:"status"`
+	Desired        int    `json:"desired"`
+	Running        int    `json:"running"`
+	Pending        int    `json:"pending"`
+	TaskDefinition string `json:"taskDefinition"` // family:revision
+	Rollout        string `json:"rollout"`
+	LastEvent      string `json:"lastEvent,omitempty"`
+	LastFailure    string `json:"lastFailure,omitempty"` // why its last failed task stopped, while it isn't steady
+}
+
+// LoadBalancer is a balancer and where it answers.
+type LoadBalancer struct {
+	Name      string   `json:"name"`
+	DNSName   string   `json:"dnsName"`
+	URLs      []string `json:"urls"`
+	HostNames []string `json:"hostNames"` // of its rules
+}
+
+// TargetGroup is a target group and the state of its targets.
+type TargetGroup struct {
+	Name    string   `json:"name"`
+	Healthy int      `json:"healthy"`
+	Total   int      `json:"total"`
+	Targets []Target `json:"targets"`
+}
+
+// Target is a target and what its checks say.
+type Target struct {
+	Address     string `json:"address"`
+	State       string `json:"state"`
+	Reason      string `json:"reason,omitempty"`
+	Description string `json:"description,omitempty"`
+}
+
+// Blocked is traffic that security groups keep out, and what would let it in.
+type Blocked struct {
+	What   string   `json:"what"`
+	Groups []string `json:"groups"` // whose rules don't admit it
+	Fix    string   `json:"fix"`    // the command that opens it
+}
+
+// Input is what the picture is made from.
+type Input struct {
+	Account, Region string
+	Address         netip.Addr // where balancers listen
+	Rules           *vpc.Ruleset
+	SecurityGroups  []ec2.SecurityGroup
+	Problems        []string
+	Now             time.Time
+
+	clusters    []ecs.Cluster
+	services    []ecs.Service
+	deployments []ecs.Deployment
+	tasks       []ecs.Task
+	events      map[string]ecs.Event // the last of each service
+	balancers   []elbv2.LoadBalancer
+	interfaces  []elbv2.Interface
+	listeners   []elbv2.Listener
+	rules       []elbv2.Rule
+	groups      []elbv2.TargetGroup
+	targets     []elbv2.Target
+	health      map[string]elbv2.TargetHealth
+}
+
+// Read fills in the records.
+func (in *Input) Read(tx store.Tx) error {
+	var events []ecs.Event
+	var healths []elbv2.TargetHealth
+	for _, err := range []error{
+		list(tx, ecs.Clusters, &in.clusters), list(tx, ecs.Services, &in.services),
+		list(tx, ecs.Deployments, &in.deployments), list(tx, ecs.Tasks, &in.tasks), list(tx, ecs.Events, &events),
+		list(tx, elbv2.LoadBalancers, &in.balancers), list(tx, elbv2.Interfaces, &in.interfaces),
+		list(tx, elbv2.Listeners, &in.listeners), list(tx, elbv2.Rules, &in.rules),
+		list(tx, elbv2.TargetGroups, &in.groups), list(tx, elbv2.Targets, &in.targets), list(tx, elbv2.Healths, &healths),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	in.events, in.health = map[string]ecs.Event{}, map[string]elbv2.TargetHealth{}
+	for _, e := range events {
+		in.events[e.Service] = e // events are in the order of time
+	}
+	for _, h := range healths {
+		in.health[elbv2.TargetKey(h.Group, h.Addr, h.Port)] = h
+	}
+	return nil
+}
+
+func list[T any](tx store.Tx, t *store.Table[T], into *[]T) (err error) {
+	*into, err = t.List(tx, "")
+	return err
+}
+
+// Build makes the picture.
+func Build(in Input) Report {
+	r := Report{
+		Account: in.Account, Region: in.Region, Problems: append([]string{}, in.Problems...),
+		Clusters: []Cluster{}, LoadBalancers: []LoadBalancer{}, TargetGroups: []TargetGroup{}, Blocked: []Blocked{},
+	}
+	for _, c := range in.clusters {
+		if c.Status == ecs.Active {
+			r.Clusters = append(r.Clusters, in.cluster(c.Name))
+		}
+	}
+	for _, b := range in.balancers {
+		r.LoadBalancers = append(r.LoadBalancers, in.balancer(b))
+		r.Blocked = append(r.Blocked, in.blockedListeners(b)...)
+	}
+	for _, g := range in.groups {
+		r.TargetGroups = append(r.TargetGroups, in.group(g))
+		r.Blocked = append(r.Blocked, in.blockedTargets(g)...)
+	}
+	return r
+}
+
+func (in *Input) cluster(name string) Cluster {
+	c := Cluster{Name: name, Services: []Service{}}
+	for _, t := range in.tasks {
+		if t.Cluster == name && t.Status == ecs.Running {
+			c.Tasks++
+		}
+	}
+	for _, s := range in.services {
+		if s.Cluster == name && s.Status != ecs.Inactive {
+			c.Services = append(c.Services, in.service(s))
+		}
+	}
+	return c
+}
+
+func (in *Input) service(s ecs.Service) Service {
+	out := Service{Name: s.Name, Status: s.Status, Desired: int(s.Desired), LastEvent: in.events[s.Key()].Message}
+	for _, d := range in.deployments {
+		if d.Service == s.Key() && d.Primary {
+			out.TaskDefinition = d.TaskDefinition[strings.LastIndex(d.TaskDefinition, "/")+1:]
+			out.Rollout = string(d.Rollout.State)
+		}
+	}
+	var last time.Time
+	for _, t := range in.tasks {
+		if t.Service != s.Key() {
+			continue
+		}
+		switch {
+		case t.Status == ecs.Running:
+			out.Running++
+		case t.Counted():
+			out.Pending++
+		case t.Failed() && t.StopAt.After(last):
+			last, out.LastFailure = t.StopAt, t.Ending()
+		}
+	}
+	if out.Running == out.Desired && in.Now.Sub(last) > 10*time.Minute {
+		out.LastFailure = ""
+	}
+	return out
+}
+
+func (in *Input) balancer(b elbv2.LoadBalancer) LoadBalancer {
+	out := LoadBalancer{Name: b.Name, DNSName: b.DNSName, URLs: []string{}, HostNames: []string{}}
+	for _, l := range in.listeners {
+		if l.LoadBalancer == b.ARN {
+			out.URLs = append(out.URLs, "http://"+withPort(b.DNSName, l.Port)+"/")
+		}
+	}
+	for _, r := range in.rules {
+		if r.LoadBalancer != b.ARN {
+			continue
+		}
+		for _, c := range r.Conditions {
+			if c.Field == "host-header" {
+				out.HostNames = append(out.HostNames, c.Values...)
+			}
+		}
+	}
+	slices.Sort(out.HostNames)
+	out.HostNames = slices.Compact(out.HostNames)
+	return out
+}
+
+func withPort(host string, port int32) string {
+	if port == 80 {
+		return host
+	}
+	return fmt.Sprintf("%s:%d", host, port)
+}
+
+func (in *Input) group(g elbv2.TargetGroup) TargetGroup {
+	out := TargetGroup{Name: g.Name, Targets: []Target{}}
+	for _, t := range in.targets {
+		if t.Group != g.ARN {
+			continue
+		}
+		h := in.health[elbv2.TargetKey(t.Group, t.Addr, t.Port)]
+		out.Total++
+		if h.State == "healthy" {
+			out.Healthy++
+		}
+		out.Targets = append(out.Targets, Target{
+			Address: fmt.Sprintf("%s:%d", t.Addr, t.Port), State: h.State, Reason: h.Reason, Description: h.Description,
+		})
+	}
+	return out
+}
