@@ -67,7 +67,7 @@ func headerParams(s string) map[string]string {
 func parsePresigned(q pairs) (*Signature, error) {
 	value := map[string]string{}
 	var lacks []string
-	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date", "X-Amz-Expires"} {
+	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date"} {
 		if q.count(name) > 1 {
 			return nil, incomplete("AWS query-string parameter '%s' must be given once.", name)
 		}
@@ -81,16 +81,30 @@ func parsePresigned(q pairs) (*Signature, error) {
 	if a := value["X-Amz-Algorithm"]; a != algorithm {
 		return nil, incomplete("Unsupported AWS 'algorithm': '%s', only %s is supported.", a, algorithm)
 	}
-	seconds, err := strconv.Atoi(value["X-Amz-Expires"])
-	if err != nil || seconds < 1 || seconds > int(maxExpires/time.Second) {
-		return nil, incomplete("X-Amz-Expires must be a number of seconds between 1 and %d.", int(maxExpires/time.Second))
+	expires, err := parseExpires(q)
+	if err != nil {
+		return nil, err
 	}
 	token, _ := q.get("X-Amz-Security-Token")
 	s := &Signature{
 		SessionToken: token, mac: value["X-Amz-Signature"],
-		presigned: true, Expires: time.Duration(seconds) * time.Second,
+		presigned: true, Expires: expires,
 	}
 	return s, s.fill(value["X-Amz-Credential"], value["X-Amz-Date"], value["X-Amz-SignedHeaders"])
+}
+
+// parseExpires reads how long a presigned URL is good for: as long as any
+// signature where it doesn't say.
+func parseExpires(q pairs) (time.Duration, error) {
+	value, ok := q.get("X-Amz-Expires")
+	if !ok {
+		return skew, nil
+	}
+	seconds, err := strconv.Atoi(value)
+	if err != nil || q.count("X-Amz-Expires") > 1 || seconds < 1 || seconds > int(maxExpires/time.Second) {
+		return 0, incomplete("X-Amz-Expires must be one number of seconds between 1 and %d.", int(maxExpires/time.Second))
+	}
+	return time.Duration(seconds) * time.Second, nil
 }
 
 // fill reads what both forms of signature carry.

@@ -220,7 +220,7 @@ func TestRefusals(t *testing.T) {
 		"presigned late":     {presigned(), "", "", [2]string{}, 61 * time.Second, Expired, "Signature expired: 20150830T123600Z is now earlier than 20150830T123601Z (20150830T123701Z - 1 min.)"},
 		"presigned early":    {presigned(), "", "", [2]string{}, -16 * time.Minute, Expired, "not yet current"},
 		"presigned too long": {presigned("X-Amz-Expires", "604801"), "", "", [2]string{}, 0, Incomplete, "between 1 and 604800"},
-		"presigned, never":   {presigned("X-Amz-Expires", ""), "", "", [2]string{}, 0, Incomplete, "must include 'X-Amz-Expires'"},
+		"presigned, never":   {presigned("X-Amz-Expires", ""), "", "", [2]string{}, 0, Incomplete, "between 1 and 604800"},
 		"presigned twice":    {presigned() + "&X-Amz-Signature=11", "", "", [2]string{}, 0, Incomplete, "'X-Amz-Signature' must be given once"},
 		"presigned, no algo": {presigned("X-Amz-Algorithm", ""), "", "", [2]string{}, 0, Incomplete, "must include 'X-Amz-Algorithm'"},
 		"presigned, sigv4a":  {presigned("X-Amz-Algorithm", "AWS4-ECDSA"), "", "", [2]string{}, 0, Incomplete, "algorithm"},

@@ -1,0 +1,254 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/smithy-go"
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/caller"
+	"github.com/skylift/skylift/internal/policy"
+	"github.com/skylift/skylift/internal/sigv4"
+	"github.com/skylift/skylift/internal/wire"
+)
+
+// maxUnsigned bounds what is read of a request that will be refused, to see
+// which protocol it speaks.
+const maxUnsigned = 64 << 10
+
+// call is one request on its way through: each step knows a little more.
+type call struct {
+	g     *Gateway
+	w     *recorder
+	r     *http.Request
+	id    string
+	start time.Time
+	mount *Mount        // nil for an API call
+	svc   *wire.Service // nil when the scope names none of ours
+
+	caller                    caller.Caller
+	service, action, resource string
+	code                      string // of the error answered; "" when all is well
+}
+
+// serve answers the call, whatever happens, and writes the audit line.
+func (c *call) serve() {
+	defer c.audit()
+	defer c.caught()
+	body, err := c.admit()
+	if err == nil {
+		err = c.handle(body)
+	}
+	if err != nil {
+		c.fail(err, body)
+	}
+}
+
+// admit verifies who calls and returns the body.
+func (c *call) admit() ([]byte, error) {
+	sig, err := sigv4.Parse(c.r)
+	if err != nil {
+		body, _ := c.read(maxUnsigned) // only a hint of the protocol
+		return body, err
+	}
+	c.service, c.svc = sig.Scope.Service, c.g.services[sig.Scope.Service]
+	who, secret, ok := c.g.cfg.Keys.Lookup(sig.AccessKeyID, sig.SessionToken)
+	if !ok {
+		body, _ := c.read(maxUnsigned)
+		return body, &sigv4.Error{Kind: sigv4.UnknownKey, Message: "The security token included in the request is invalid."}
+	}
+	body, err := c.read(c.g.cfg.MaxBody)
+	if err != nil {
+		return nil, err
+	}
+	want := sigv4.Want{Secret: secret, Regions: c.regions(), Service: c.service, Now: time.Now()}
+	if c.mount != nil {
+		want.Service = c.mount.Service
+	}
+	if err := sig.Verify(c.r, body, want); err != nil {
+		return body, err
+	}
+	c.caller = who
+	return body, nil
+}
+
+// regions returns what the call may be signed for. Clients sign for global
+// services as in us-east-1, whatever their own region.
+func (c *call) regions() []string {
+	regions := []string{c.g.cfg.Region}
+	if slices.Contains([]string{"iam", "route53", "sts"}, c.service) {
+		regions = append(regions, globalRegion)
+	}
+	return regions
+}
+
+// read returns the body, of at most limit bytes, sent in good time. Where it
+// was not, the deadline stays: the server must not wait for the rest either.
+func (c *call) read(limit int64) ([]byte, error) {
+	ctl := http.NewResponseController(c.w)
+	// A server that knows no deadlines (httptest's recorder) sets none.
+	_ = ctl.SetReadDeadline(c.start.Add(c.g.cfg.ReadTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(c.w.ResponseWriter, c.r.Body, limit))
+	if err == nil {
+		_ = ctl.SetReadDeadline(time.Time{})
+		return body, nil
+	}
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, refusal("RequestEntityTooLarge", http.StatusRequestEntityTooLarge, "The request body must not be larger than %d bytes.", tooLarge.Limit)
+	}
+	return nil, refusal("RequestTimeout", http.StatusRequestTimeout, "The request body was not received whole within %s.", c.g.cfg.ReadTimeout)
+}
+
+// handle runs the handler of an admitted call and answers with what it says.
+func (c *call) handle(body []byte) error {
+	ctx := caller.With(c.r.Context(), c.caller)
+	if c.mount != nil {
+		return c.handleMount(ctx, body)
+	}
+	if c.svc == nil {
+		return c.unknownService()
+	}
+	in, err := c.svc.Decode(c.r, body)
+	if err != nil {
+		return err
+	}
+	c.action, c.resource = in.Operation, resource(in.Input)
+	if err := c.authorize(); err != nil {
+		return err
+	}
+	out, err := in.Do(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.svc.Encode(c.w, in, c.id, out); err != nil {
+		return fmt.Errorf("encode %s: %w", in.Operation, err)
+	}
+	return nil
+}
+
+func (c *call) handleMount(ctx context.Context, body []byte) error {
+	c.action, c.resource = c.r.Method, c.r.URL.Path
+	if err := c.authorize(); err != nil {
+		return err
+	}
+	r := c.r.WithContext(ctx)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	c.mount.Handler.ServeHTTP(c.w, r)
+	return nil
+}
+
+func (c *call) authorize() error {
+	err := policy.Authorize(policy.Request{Principal: c.caller.ARN, Action: c.service + ":" + c.action, Resource: c.resource})
+	if err == nil {
+		return nil
+	}
+	codes := map[sigv4.Dialect]string{sigv4.Query: "AccessDenied", sigv4.JSON: "AccessDeniedException", sigv4.EC2: "UnauthorizedOperation"}
+	return refusal(codes[c.dialect(nil)], http.StatusForbidden, "%s", err)
+}
+
+func (c *call) unknownService() error {
+	var have []string
+	for name := range c.g.services {
+		have = append(have, name)
+	}
+	slices.Sort(have)
+	code := "InvalidAction"
+	if c.dialect(nil) == sigv4.JSON {
+		code = "UnknownOperationException"
+	}
+	return refusal(code, http.StatusBadRequest, "Skylift has no service '%s'. It has: %s.", c.service, strings.Join(have, ", "))
+}
+
+// fail answers with err in the protocol of the caller.
+func (c *call) fail(err error, body []byte) {
+	if errors.Is(err, context.Canceled) && c.r.Context().Err() != nil {
+		c.code = "ClientGone" // nobody reads an answer
+		return
+	}
+	if e, ok := errors.AsType[*sigv4.Error](err); ok {
+		a := e.For(c.dialect(body))
+		err = refusal(a.Code, a.Status, "%s", a.Message)
+	}
+	if _, ok := errors.AsType[smithy.APIError](err); !ok {
+		c.g.cfg.Log.Error("call failed", "request", c.id, "service", c.service, "action", c.action, "err", err)
+	}
+	c.code = awserr.ForCaller(err).ErrorCode()
+	if r, ok := errors.AsType[*refused](err); ok {
+		c.w.force = r.status
+	}
+	switch {
+	case c.w.status != 0: // too late to say so
+	case c.svc != nil && c.mount == nil:
+		c.svc.EncodeError(c.w, c.id, err)
+	default:
+		wire.EncodeErrorAs(c.protocol(body), c.w, c.id, err)
+	}
+}
+
+func (c *call) protocol(body []byte) wire.Protocol {
+	switch {
+	case c.mount != nil:
+		return wire.AWSJSON11
+	case c.svc != nil:
+		return c.svc.Protocol()
+	}
+	if p := wire.Sniff(c.r, body); p != wire.AWSJSON11 || c.r.Method == http.MethodPost {
+		return p
+	}
+	return wire.AWSQuery // a browser, or a presigned URL that lost something
+}
+
+// dialect says by which names the caller's service knows errors.
+func (c *call) dialect(body []byte) sigv4.Dialect {
+	switch c.protocol(body) {
+	case wire.AWSQuery:
+		return sigv4.Query
+	case wire.EC2Query:
+		return sigv4.EC2
+	}
+	return sigv4.JSON
+}
+
+// caught turns a panic into an answer. A handler that means to cut the
+// connection may still do so.
+func (c *call) caught() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+		c.code = "Aborted"
+		panic(p)
+	}
+	c.g.cfg.Log.Error("panic", "request", c.id, "service", c.service, "action", c.action, "err", fmt.Sprint(p), "stack", string(debug.Stack()))
+	started := c.w.status != 0
+	c.fail(refusal("InternalFailure", http.StatusInternalServerError, "The request processing has failed because of an unknown error, exception or failure."), nil)
+	if started {
+		panic(http.ErrAbortHandler) // a cut answer must not look whole
+	}
+}
+
+// audit writes the call's one line.
+func (c *call) audit() {
+	code := c.code
+	if code == "" {
+		code = "OK"
+	}
+	source, _, err := net.SplitHostPort(c.r.RemoteAddr)
+	if err != nil {
+		source = c.r.RemoteAddr
+	}
+	c.g.cfg.Log.Info("call",
+		"request", c.id, "caller", c.caller.ARN, "access_key", c.caller.AccessKeyID,
+		"service", c.service, "action", c.action, "resource", c.resource,
+		"code", code, "status", c.w.status, "ms", time.Since(c.start).Milliseconds(), "source", source)
+}

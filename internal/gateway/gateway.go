@@ -1,0 +1,165 @@
+// Package gateway is the front door: one handler for the AWS APIs and for all
+// that hangs on the same port.
+//
+// No handler runs before the caller's signature is verified and policy allows
+// the action; what a handler then says goes out in the shape of the caller's
+// protocol. Every answer bears a request id and every call leaves one audit
+// line, in which there is never a secret nor a body.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/skylift/skylift/internal/caller"
+	"github.com/skylift/skylift/internal/id"
+	"github.com/skylift/skylift/internal/wire"
+)
+
+const (
+	defaultMaxBody     = 16 << 20
+	defaultReadTimeout = 30 * time.Second
+	headerTimeout      = 10 * time.Second
+	idleTimeout        = 2 * time.Minute
+	grace              = 10 * time.Second
+
+	// globalRegion is what services without regions are signed for.
+	globalRegion = "us-east-1"
+)
+
+// Keys knows whose access key it is.
+type Keys interface {
+	// Lookup returns the owner and the secret of an access key; ok is false when
+	// there is no such key, or the session token does not go with it.
+	Lookup(accessKeyID, sessionToken string) (c caller.Caller, secret string, ok bool)
+}
+
+// Config is all a gateway needs.
+type Config struct {
+	Region      string
+	Keys        Keys
+	Services    []*wire.Service
+	Mounts      []Mount
+	MaxBody     int64         // bytes of an API call's body; 0: 16 MiB
+	ReadTimeout time.Duration // to send an API call's body in; 0: 30 s
+	// Ready says why the instance is not ready yet; nil when it is. It may be
+	// absent.
+	Ready func(context.Context) error
+	Log   *slog.Logger
+}
+
+// Mount is a handler of its own below a path.
+type Mount struct {
+	Prefix string // "/v2/"
+	// Service is the signing name that requests must be signed for; "" for a
+	// handler that lets callers in by itself.
+	Service string
+	Handler http.Handler
+}
+
+// Gateway is the handler. It is safe for concurrent use.
+type Gateway struct {
+	cfg      Config
+	services map[string]*wire.Service // by signing name
+}
+
+// New returns a gateway.
+func New(cfg Config) *Gateway {
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = defaultMaxBody
+	}
+	if cfg.ReadTimeout == 0 {
+		cfg.ReadTimeout = defaultReadTimeout
+	}
+	if cfg.Ready == nil {
+		cfg.Ready = func(context.Context) error { return nil }
+	}
+	g := &Gateway{cfg: cfg, services: map[string]*wire.Service{}}
+	for _, s := range cfg.Services {
+		g.services[s.Name()] = s
+	}
+	return g
+}
+
+// ServeHTTP answers one request.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	requestID := id.UUID()
+	w.Header().Set("X-Amzn-Requestid", requestID)
+	w.Header().Set("X-Amz-Request-Id", requestID)
+	switch r.URL.Path {
+	case "/livez":
+		g.probe(w, r, nil)
+		return
+	case "/readyz":
+		g.probe(w, r, g.cfg.Ready(r.Context()))
+		return
+	}
+	m := g.mount(r.URL.Path)
+	if m != nil && m.Service == "" {
+		m.Handler.ServeHTTP(w, r)
+		return
+	}
+	c := &call{g: g, w: &recorder{ResponseWriter: w}, r: r, id: requestID, start: time.Now(), mount: m}
+	c.serve()
+}
+
+func (g *Gateway) mount(path string) *Mount {
+	for i, m := range g.cfg.Mounts {
+		if strings.HasPrefix(path, m.Prefix) || path+"/" == m.Prefix {
+			return &g.cfg.Mounts[i]
+		}
+	}
+	return nil
+}
+
+// probe answers /livez and /readyz in plain text.
+func (g *Gateway) probe(w http.ResponseWriter, r *http.Request, reason error) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", "GET, HEAD")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	case reason != nil:
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintf(w, "not ready: %v\n", reason)
+	default:
+		fmt.Fprintln(w, "ok")
+	}
+}
+
+// Serve answers on ln until ctx ends; what is under way then gets a while to
+// finish. It closes ln.
+func (g *Gateway) Serve(ctx context.Context, ln net.Listener) error {
+	srv := &http.Server{
+		Handler:           g,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(g.cfg.Log.Handler(), slog.LevelWarn),
+	}
+	ended := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		ended <- shutdown(context.WithoutCancel(ctx), srv)
+	})
+	err := srv.Serve(ln)
+	if stop() { // it ended by itself
+		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
+	}
+	return <-ended
+}
+
+func shutdown(ctx context.Context, srv *http.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	err := srv.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return srv.Close()
+	}
+	return err
+}
