@@ -1,0 +1,114 @@
+// Package ec2 is the part of Amazon EC2 that networks are made of: a VPC with
+// its subnets, security groups and network interfaces.
+//
+// An address belongs to one interface at a time and an owner has one
+// interface, however often it asks. A group that an interface is in, or that
+// another group refers to, cannot be deleted.
+package ec2
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+
+	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/wire"
+)
+
+// API is the service. It is safe for concurrent use.
+type API struct {
+	db   store.DB
+	ns   arn.Namespace
+	cidr netip.Prefix
+
+	// allocating keeps this process' own allocations from making each other
+	// retry; what makes them right is the transaction.
+	allocating sync.Mutex
+}
+
+// New returns the service; cidr is the range of the default VPC, the zero
+// Prefix for AWS's 172.31.0.0/16.
+func New(db store.DB, ns arn.Namespace, cidr netip.Prefix) *API {
+	if !cidr.IsValid() {
+		cidr = netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 31, 0, 0}), 16)
+	}
+	return &API{db: db, ns: ns, cidr: cidr}
+}
+
+// Operations lists what is implemented.
+func (a *API) Operations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("AuthorizeSecurityGroupEgress", a.AuthorizeSecurityGroupEgress),
+		wire.Op("AuthorizeSecurityGroupIngress", a.AuthorizeSecurityGroupIngress),
+		wire.Op("CreateSecurityGroup", a.CreateSecurityGroup),
+		wire.Op("CreateTags", a.CreateTags),
+		wire.Op("DeleteSecurityGroup", a.DeleteSecurityGroup),
+		wire.Op("DeleteTags", a.DeleteTags),
+		wire.Op("DescribeAvailabilityZones", a.DescribeAvailabilityZones),
+		wire.Op("DescribeInternetGateways", a.DescribeInternetGateways),
+		wire.Op("DescribeNetworkInterfaces", a.DescribeNetworkInterfaces),
+		wire.Op("DescribeRouteTables", a.DescribeRouteTables),
+		wire.Op("DescribeSecurityGroupRules", a.DescribeSecurityGroupRules),
+		wire.Op("DescribeSecurityGroups", a.DescribeSecurityGroups),
+		wire.Op("DescribeSubnets", a.DescribeSubnets),
+		wire.Op("DescribeTags", a.DescribeTags),
+		wire.Op("DescribeVpcs", a.DescribeVpcs),
+		wire.Op("RevokeSecurityGroupEgress", a.RevokeSecurityGroupEgress),
+		wire.Op("RevokeSecurityGroupIngress", a.RevokeSecurityGroupIngress),
+	}
+}
+
+// view runs f on a snapshot.
+func view[T any](ctx context.Context, db store.DB, f func(tx store.Tx) (T, error)) (out T, err error) {
+	err = db.View(ctx, func(tx store.Tx) error {
+		out, err = f(tx)
+		return err
+	})
+	return out, err
+}
+
+// update runs f in a transaction.
+func update[T any](ctx context.Context, db store.DB, f func(tx store.Tx) (T, error)) (out T, err error) {
+	err = db.Update(ctx, func(tx store.Tx) error {
+		out, err = f(tx)
+		return err
+	})
+	return out, err
+}
+
+// DefaultSubnets returns the default subnet of each zone, in the zones' order.
+func (a *API) DefaultSubnets(ctx context.Context) ([]Subnet, error) {
+	return view(ctx, a.db, func(tx store.Tx) ([]Subnet, error) {
+		all, err := Subnets.List(tx, "")
+		if err != nil {
+			return nil, fmt.Errorf("list subnets: %w", err)
+		}
+		return defaultsOf(all), nil
+	})
+}
+
+// SubnetByID returns a subnet, or InvalidSubnetID.NotFound.
+func (a *API) SubnetByID(ctx context.Context, id string) (Subnet, error) {
+	return view(ctx, a.db, func(tx store.Tx) (Subnet, error) { return subnetByID(tx, id) })
+}
+
+// CheckVPC returns InvalidVpcID.NotFound when there is no such VPC.
+func (a *API) CheckVPC(ctx context.Context, vpcID string) error {
+	return a.db.View(ctx, func(tx store.Tx) error {
+		_, err := vpcByID(tx, vpcID)
+		return err
+	})
+}
+
+// DefaultGroup returns the id of a VPC's default security group.
+func (a *API) DefaultGroup(ctx context.Context, vpcID string) (string, error) {
+	return view(ctx, a.db, func(tx store.Tx) (string, error) { return defaultGroup(tx, vpcID) })
+}
+
+// CheckGroups returns an error that names the first of ids that is not a
+// security group of the VPC.
+func (a *API) CheckGroups(ctx context.Context, vpcID string, ids []string) error {
+	return a.db.View(ctx, func(tx store.Tx) error { return checkGroups(tx, vpcID, ids) })
+}

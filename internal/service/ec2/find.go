@@ -1,0 +1,122 @@
+package ec2
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// byID returns a record, or the error that AWS has for an id that is not
+// well formed or that nothing has.
+func byID[T any](tx store.Tx, t *store.Table[T], k kind, id string) (T, error) {
+	var zero T
+	if !strings.HasPrefix(id, k.prefix+"-") {
+		return zero, k.malformed(id)
+	}
+	v, err := t.Get(tx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return zero, k.notFound(id)
+	}
+	if err != nil {
+		return zero, fmt.Errorf("read %s: %w", id, err)
+	}
+	return v, nil
+}
+
+// kind is how AWS speaks of a kind of resource.
+type kind struct {
+	prefix string // of its ids
+	code   string // InvalidVpcID
+	noun   string // vpc ID
+	typ    string // in tag specifications
+	ids    string // the parameter that takes its ids
+}
+
+var (
+	kindVpc       = kind{"vpc", "InvalidVpcID", "vpc ID", "vpc", "vpcIds"}
+	kindSubnet    = kind{"subnet", "InvalidSubnetID", "subnet ID", "subnet", "subnetIds"}
+	kindGroup     = kind{"sg", "InvalidGroup", "security group", "security-group", "groupIds"}
+	kindRule      = kind{"sgr", "InvalidSecurityGroupRuleId", "security group rule ID", "security-group-rule", "securityGroupRuleIds"}
+	kindInterface = kind{"eni", "InvalidNetworkInterfaceID", "networkInterface ID", "network-interface", "networkInterfaceIds"}
+	kindTable     = kind{"rtb", "InvalidRouteTableID", "routeTable ID", "route-table", "routeTableIds"}
+	kindGateway   = kind{"igw", "InvalidInternetGatewayID", "internetGateway ID", "internet-gateway", "internetGatewayIds"}
+)
+
+func (k kind) notFound(id string) error {
+	return awserr.New(k.code+".NotFound", "The %s '%s' does not exist", k.noun, id)
+}
+
+func (k kind) malformed(id string) error {
+	code := k.code
+	if code == kindGroup.code {
+		code = "InvalidGroupId"
+	}
+	return awserr.New(code+".Malformed", `Invalid id: "%s" (expecting "%s-...")`, id, k.prefix)
+}
+
+func vpcByID(tx store.Tx, id string) (Vpc, error) { return byID(tx, Vpcs, kindVpc, id) }
+
+func subnetByID(tx store.Tx, id string) (Subnet, error) { return byID(tx, Subnets, kindSubnet, id) }
+
+func groupByID(tx store.Tx, id string) (SecurityGroup, error) {
+	return byID(tx, SecurityGroups, kindGroup, id)
+}
+
+// groupByName returns a group of the default VPC.
+func groupByName(tx store.Tx, name string) (SecurityGroup, error) {
+	vpc, err := defaultVpc(tx)
+	if err != nil {
+		return SecurityGroup{}, err
+	}
+	found, err := SecurityGroups.By(tx, "name", vpc.ID+"/"+name)
+	if err != nil {
+		return SecurityGroup{}, err
+	}
+	if len(found) == 0 {
+		return SecurityGroup{}, awserr.New("InvalidGroup.NotFound", "The security group '%s' does not exist in default VPC '%s'", name, vpc.ID)
+	}
+	return found[0], nil
+}
+
+// groupBy returns the group that a request names by id or by name.
+func groupBy(tx store.Tx, id, name *string) (SecurityGroup, error) {
+	switch {
+	case id != nil && name != nil:
+		return SecurityGroup{}, awserr.New("InvalidParameterCombination", "The parameters groupId and groupName cannot be used together")
+	case id != nil:
+		return groupByID(tx, *id)
+	case name != nil:
+		return groupByName(tx, *name)
+	}
+	return SecurityGroup{}, awserr.New("MissingParameter", "The request must contain the parameter groupName or groupId")
+}
+
+func defaultGroup(tx store.Tx, vpcID string) (string, error) {
+	if _, err := vpcByID(tx, vpcID); err != nil {
+		return "", err
+	}
+	found, err := SecurityGroups.By(tx, "name", vpcID+"/"+defaultGroupName)
+	if err != nil {
+		return "", err
+	}
+	if len(found) == 0 {
+		return "", fmt.Errorf("VPC %s has no default security group", vpcID)
+	}
+	return found[0].ID, nil
+}
+
+func checkGroups(tx store.Tx, vpcID string, ids []string) error {
+	for _, id := range ids {
+		g, err := groupByID(tx, id)
+		if err != nil {
+			return err
+		}
+		if g.VpcID != vpcID {
+			return awserr.New("InvalidGroup.NotFound", "The security group '%s' does not exist in VPC '%s'", id, vpcID)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,266 @@
+package ec2
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// flat is the form of a permission from before there were lists of them.
+type flat struct {
+	protocol                  *string
+	from, to                  *int32
+	cidr, groupName, groupOwn *string
+}
+
+// permissions returns what f says as a list; none when it says nothing. A
+// source group by itself stands for all of TCP, UDP and ICMP.
+func (f flat) permissions() ([]types.IpPermission, error) {
+	if f == (flat{}) {
+		return nil, nil
+	}
+	if f.groupName == nil {
+		if f.groupOwn != nil {
+			return nil, awserr.New("MissingParameter", "The request must contain the parameter sourceSecurityGroupName")
+		}
+		if f.cidr == nil {
+			return nil, awserr.New("MissingParameter", "The request must contain the parameter cidrIp")
+		}
+		return []types.IpPermission{{IpProtocol: f.protocol, FromPort: f.from, ToPort: f.to, IpRanges: []types.IpRange{{CidrIp: f.cidr}}}}, nil
+	}
+	if f.protocol != nil || f.from != nil || f.to != nil || f.cidr != nil {
+		return nil, awserr.New("InvalidParameterCombination", "The parameter sourceSecurityGroupName cannot be used with cidrIp, ipProtocol, fromPort or toPort; use ipPermissions")
+	}
+	pairs := []types.UserIdGroupPair{{GroupName: f.groupName, UserId: f.groupOwn}}
+	return []types.IpPermission{
+		{IpProtocol: new("tcp"), FromPort: new(int32(0)), ToPort: new(int32(65535)), UserIdGroupPairs: pairs},
+		{IpProtocol: new("udp"), FromPort: new(int32(0)), ToPort: new(int32(65535)), UserIdGroupPairs: pairs},
+		{IpProtocol: new("icmp"), FromPort: new(int32(-1)), ToPort: new(int32(-1)), UserIdGroupPairs: pairs},
+	}, nil
+}
+
+// parser makes rules of permissions.
+type parser struct {
+	tx      store.Tx
+	account string
+	vpc     string
+	egress  bool
+}
+
+// rules returns a rule for each peer of each permission, without ids.
+func (p parser) rules(perms []types.IpPermission) ([]Rule, error) {
+	var out []Rule
+	for _, perm := range perms {
+		rules, err := p.rulesOf(perm)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rules...)
+	}
+	return out, nil
+}
+
+func (p parser) rulesOf(perm types.IpPermission) ([]Rule, error) {
+	if err := awserr.Refuse(&perm, "UnsupportedOperation", "FromPort", "IpProtocol", "IpRanges", "ToPort", "UserIdGroupPairs"); err != nil {
+		return nil, err
+	}
+	base, err := parseService(perm)
+	if err != nil {
+		return nil, err
+	}
+	base.Egress = p.egress
+	if len(perm.IpRanges)+len(perm.UserIdGroupPairs) == 0 {
+		return nil, awserr.New("MissingParameter", "Each of ipPermissions must contain ipRanges or groups")
+	}
+	var out []Rule
+	for _, rng := range perm.IpRanges {
+		r := base
+		if r.CIDR, err = parseCIDR(deref(rng.CidrIp)); err != nil {
+			return nil, err
+		}
+		r.Description = deref(rng.Description)
+		out = append(out, r)
+	}
+	for _, pair := range perm.UserIdGroupPairs {
+		r := base
+		if r.Group, err = p.peer(pair); err != nil {
+			return nil, err
+		}
+		r.Description = deref(pair.Description)
+		out = append(out, r)
+	}
+	for _, r := range out {
+		if err := checkText("Description", r.Description); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// peer returns the id of the group that pair names.
+func (p parser) peer(pair types.UserIdGroupPair) (string, error) {
+	if err := awserr.Refuse(&pair, "UnsupportedOperation", "Description", "GroupId", "GroupName", "UserId", "VpcId"); err != nil {
+		return "", err
+	}
+	if owner := deref(pair.UserId); owner != "" && owner != p.account {
+		return "", awserr.New("InvalidGroup.NotFound", "You have specified two resources that belong to different networks: account '%s' has no security groups here.", owner)
+	}
+	id := pair.GroupId
+	if id != nil && pair.GroupName != nil { // as in an answer that is sent back
+		pair.GroupName = nil
+	}
+	g, err := groupBy(p.tx, id, pair.GroupName)
+	if err != nil {
+		return "", err
+	}
+	if g.VpcID != p.vpc || pair.VpcId != nil && *pair.VpcId != p.vpc {
+		return "", awserr.New("InvalidGroup.NotFound", "You have specified two resources that belong to different networks.")
+	}
+	return g.ID, nil
+}
+
+// protocols that have names, by number.
+var protocols = map[string]string{"1": "icmp", "6": "tcp", "17": "udp"}
+
+// ProtocolNumber returns the IP protocol number of a rule's protocol; -1 for
+// all.
+func ProtocolNumber(protocol string) int {
+	for number, name := range protocols {
+		if name == protocol {
+			protocol = number
+		}
+	}
+	n, err := strconv.Atoi(protocol)
+	if err != nil {
+		return 0 // none: no record has it
+	}
+	return n
+}
+
+// parseService reads a permission's protocol and ports.
+func parseService(perm types.IpPermission) (Rule, error) {
+	protocol := strings.ToLower(deref(perm.IpProtocol))
+	if protocol == "" {
+		return Rule{}, awserr.New("MissingParameter", "The request must contain the parameter ipProtocol")
+	}
+	if name, ok := protocols[protocol]; ok {
+		protocol = name
+	}
+	from, to := perm.FromPort, perm.ToPort
+	switch protocol {
+	case "tcp", "udp":
+		return parsePorts(protocol, from, to)
+	case "icmp":
+		return parseICMP(from, to)
+	case "icmpv6", "58":
+		return Rule{}, awserr.New("UnsupportedOperation", "The value 'icmpv6' of the parameter 'IpProtocol' is not supported by Skylift.")
+	}
+	if n, err := strconv.Atoi(protocol); err != nil || n < -1 || n > 255 {
+		return Rule{}, awserr.New("InvalidParameterValue", "Invalid value '%s' for IP protocol. Unknown protocol.", protocol)
+	}
+	return Rule{Protocol: protocol, From: -1, To: -1}, nil // all ports, whatever the request says
+}
+
+func parsePorts(protocol string, from, to *int32) (Rule, error) {
+	if from == nil || to == nil {
+		return Rule{}, awserr.New("InvalidParameterValue", "Invalid value 'Must specify both from and to ports with TCP/UDP.' for portRange.")
+	}
+	for _, port := range []int32{*from, *to} {
+		if port < 0 || port > 65535 {
+			return Rule{}, awserr.New("InvalidParameterValue", "TCP/UDP port (%d) out of range", port)
+		}
+	}
+	if *from > *to {
+		return Rule{}, awserr.New("InvalidParameterValue", "Invalid TCP/UDP port range (%d, %d): from must not be greater than to", *from, *to)
+	}
+	return Rule{Protocol: protocol, From: *from, To: *to}, nil
+}
+
+// parseICMP reads a type and a code; -1 is any.
+func parseICMP(from, to *int32) (Rule, error) {
+	r := Rule{Protocol: "icmp", From: -1, To: -1}
+	if from != nil {
+		r.From = *from
+	}
+	if to != nil {
+		r.To = *to
+	}
+	if r.From < -1 || r.From > 255 {
+		return Rule{}, awserr.New("InvalidParameterValue", "ICMP type (%d) out of range", r.From)
+	}
+	if r.To < -1 || r.To > 255 || r.From == -1 && r.To != -1 {
+		return Rule{}, awserr.New("InvalidParameterValue", "ICMP code (%d) out of range", r.To)
+	}
+	return r, nil
+}
+
+// parseCIDR reads a range; bits behind its length do not count.
+func parseCIDR(s string) (netip.Prefix, error) {
+	p, err := netip.ParsePrefix(s)
+	if err != nil || !p.Addr().Is4() {
+		return netip.Prefix{}, awserr.New("InvalidParameterValue", "CIDR block %s is malformed", s)
+	}
+	return p.Masked(), nil
+}
+
+// String says what r admits, in EC2's words.
+func (r Rule) String() string {
+	peer := r.Group
+	if r.CIDR.IsValid() {
+		peer = r.CIDR.String()
+	}
+	switch r.Protocol {
+	case "-1":
+		return fmt.Sprintf("peer: %s, ALL, ALLOW", peer)
+	case "tcp", "udp":
+		return fmt.Sprintf("peer: %s, %s, from port: %d, to port: %d, ALLOW", peer, strings.ToUpper(r.Protocol), r.From, r.To)
+	case "icmp":
+		return fmt.Sprintf("peer: %s, ICMP, type: %d, code: %d, ALLOW", peer, r.From, r.To)
+	}
+	return fmt.Sprintf("peer: %s, protocol: %s, ALLOW", peer, r.Protocol)
+}
+
+// permissionShapes groups the rules of one direction by protocol and ports,
+// in the order in which they were made.
+func permissionShapes(rules []Rule, egress bool, account string) []types.IpPermission {
+	out := []types.IpPermission{}
+	at := map[string]int{}
+	for _, r := range rules {
+		if r.Egress != egress {
+			continue
+		}
+		key := fmt.Sprint(r.Protocol, " ", r.From, " ", r.To)
+		i, ok := at[key]
+		if !ok {
+			i = len(out)
+			at[key] = i
+			out = append(out, serviceShape(r))
+		}
+		var description *string
+		if r.Description != "" {
+			description = new(r.Description)
+		}
+		if r.CIDR.IsValid() {
+			out[i].IpRanges = append(out[i].IpRanges, types.IpRange{CidrIp: new(r.CIDR.String()), Description: description})
+			continue
+		}
+		out[i].UserIdGroupPairs = append(out[i].UserIdGroupPairs, types.UserIdGroupPair{GroupId: new(r.Group), UserId: &account, Description: description})
+	}
+	return out
+}
+
+func serviceShape(r Rule) types.IpPermission {
+	p := types.IpPermission{
+		IpProtocol: new(r.Protocol), IpRanges: []types.IpRange{}, Ipv6Ranges: []types.Ipv6Range{},
+		PrefixListIds: []types.PrefixListId{}, UserIdGroupPairs: []types.UserIdGroupPair{},
+	}
+	if r.Protocol == "tcp" || r.Protocol == "udp" || r.Protocol == "icmp" {
+		p.FromPort, p.ToPort = new(r.From), new(r.To)
+	}
+	return p
+}
