@@ -282,3 +282,12 @@ func TestRunRepairs(t *testing.T) {
 		t.Errorf("run ended with %v", err)
 	}
 }
+
+func BenchmarkAttach(b *testing.B) {
+	w := newWorld(b)
+	s := newSpace(b)
+	for b.Loop() {
+		check(b, w.Attach(b.Context(), Interface{ID: "eni-a", Addr: w.addr(10), NetNS: s.path()}))
+		check(b, w.Detach(b.Context(), "eni-a"))
+	}
+}

@@ -124,6 +124,9 @@ func portBetween(from, to int) exprs {
 	if from <= 0 && to >= 65535 {
 		return nil
 	}
+	if from == to {
+		return exprs{port(destination, reg), compare(expr.CmpOpEq, binary.BigEndian.AppendUint16(nil, uint16(from)))}
+	}
 	low, high := binary.BigEndian.AppendUint16(nil, uint16(max(from, 0))), binary.BigEndian.AppendUint16(nil, uint16(to))
 	return exprs{port(destination, reg), compare(expr.CmpOpGte, low), compare(expr.CmpOpLte, high)}
 }

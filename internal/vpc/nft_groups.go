@@ -119,7 +119,7 @@ func (r Rule) matches() (exprs, bool) {
 // fronts leads from every front to a chain that asks the groups of its members.
 func (c *compiler) fronts(rs *Ruleset) {
 	for _, f := range rs.Fronts {
-		name := "front_" + f.Addr.String()
+		name := "front_" + strings.NewReplacer("[", "", "]", "", ":", "_").Replace(f.Addr.String()) // as nft reads names
 		rules := []exprs{jumpTo(chainTracked)}
 		if groups := c.chainFor(Ingress, f.Members); groups != "" {
 			rules = append(rules, jumpTo(groups))

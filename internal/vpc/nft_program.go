@@ -116,13 +116,13 @@ func (c *compiler) judges() {
 		rule(state(invalid), dropIt()),
 		rule(notOpening(), dropIt()), // what was cut never comes back by the middle
 	)
-	self := rule(exprs{address(source, false, reg), address(destination, false, regAfter4)}, lookup(setSelves), acceptIt())
+	self := rule(ipv4(), exprs{address(source, false, reg), address(destination, false, regAfter4)}, lookup(setSelves), acceptIt())
 	judge := func(name string, e end, byAddress string) {
 		c.add(name,
 			rule(family(expr.CmpOpNeq, familyIPv4), dropIt()),
 			jumpTo(chainTracked),
 			self,
-			rule(exprs{address(e, false, reg)}, goBy(byAddress)),
+			rule(ipv4(), exprs{address(e, false, reg)}, goBy(byAddress)),
 			dropIt(),
 		)
 	}

@@ -219,7 +219,7 @@ func (v *VPC) repairFirewall() (changed bool, err error) {
 	if intact {
 		return v.seal.generation != before, v.seal.complete(v.own.table())
 	}
-	v.log.Warn("somebody changed the firewall's table: writing it again", "table", v.own.table())
+	v.log.Warn("the firewall may have been changed by somebody else: writing it again", "table", v.own.table())
 	if err := v.write(v.applied); err != nil {
 		return true, err
 	}
