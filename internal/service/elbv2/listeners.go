@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -13,7 +14,8 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// CreateListener makes a balancer answer HTTP on a port.
+// CreateListener makes a balancer answer HTTP on a port. A listener that is
+// there with the same settings is returned.
 func (a *API) CreateListener(ctx context.Context, in *elb.CreateListenerInput) (*elb.CreateListenerOutput, error) {
 	if err := awserr.Refuse(in, codeUnsupported, "DefaultActions", "LoadBalancerArn", "Port", "Protocol", "Tags"); err != nil {
 		return nil, err
@@ -38,9 +40,19 @@ func (a *API) CreateListener(ctx context.Context, in *elb.CreateListenerInput) (
 	l := Listener{ARN: listenerARN(*in.LoadBalancerArn), LoadBalancer: *in.LoadBalancerArn, Port: *in.Port, Tags: tags}
 	l.DefaultRule = ruleARN(l.ARN)
 	rule := Rule{ARN: l.DefaultRule, Listener: l.ARN, LoadBalancer: l.LoadBalancer, Action: action}
+	var made Listener
 	err = a.db.Update(ctx, func(tx store.Tx) error {
 		if _, err := getLoadBalancer(tx, l.LoadBalancer); err != nil {
 			return err
+		}
+		there, err := sameListener(tx, l, action)
+		if err != nil {
+			return err
+		}
+		made = l
+		if there != nil {
+			made = *there
+			return nil
 		}
 		if err := putListener(tx, l); err != nil {
 			return err
@@ -50,7 +62,28 @@ func (a *API) CreateListener(ctx context.Context, in *elb.CreateListenerInput) (
 	if err != nil {
 		return nil, err
 	}
-	return &elb.CreateListenerOutput{Listeners: []types.Listener{l.wire(action)}}, nil
+	return &elb.CreateListenerOutput{Listeners: []types.Listener{made.wire(action)}}, nil
+}
+
+// sameListener returns the listener that differs from l in its ARN only.
+func sameListener(tx store.Tx, l Listener, action Action) (*Listener, error) {
+	siblings, err := Listeners.By(tx, "loadbalancer", l.LoadBalancer)
+	if err != nil {
+		return nil, fmt.Errorf("list listeners of %s: %w", l.LoadBalancer, err)
+	}
+	for _, s := range siblings {
+		if s.Port != l.Port || !slices.Equal(s.Tags, l.Tags) {
+			continue
+		}
+		r, err := Rules.Get(tx, s.DefaultRule)
+		if err != nil {
+			return nil, fmt.Errorf("read default rule of %s: %w", s.ARN, err)
+		}
+		if reflect.DeepEqual(r.Action, action) {
+			return &s, nil
+		}
+	}
+	return nil, nil
 }
 
 func (a *API) checkListener(protocol types.ProtocolEnum, port *int32) error {

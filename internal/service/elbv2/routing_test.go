@@ -17,6 +17,9 @@ func TestListeners(t *testing.T) {
 	create := func(port int32, a types.Action) *elb.CreateListenerInput {
 		return &elb.CreateListenerInput{LoadBalancerArn: &lb, Protocol: "HTTP", Port: &port, DefaultActions: []types.Action{a}}
 	}
+	if again := e.listener(lb, 80, forward(group)); again != l {
+		t.Error("the same listener was created twice")
+	}
 	refused(t, "DuplicateListener", lb, e.CreateListener, create(80, fixed("404")))
 	refused(t, "DuplicateListener", lb, e.ModifyListener, &elb.ModifyListenerInput{ListenerArn: &other, Port: new(int32(80))})
 	refused(t, "InvalidConfigurationRequest", "'Port' cannot be used: Skylift itself", e.CreateListener, create(4566, fixed("404")))

@@ -28,6 +28,8 @@ const (
 	// minFree is what must be free on the disk for a write: etcd ends the whole
 	// process when it can't extend its log, so it must not come to that.
 	minFree = 2 * segment
+	// closeFailed bounds the wait for an etcd that has failed.
+	closeFailed = 2 * time.Second
 	// quota bounds etcd's database.
 	quota = 4 << 30
 )
@@ -42,6 +44,8 @@ type server struct {
 	dir    string
 	lock   *os.File
 	failed chan error
+	broken chan struct{} // closed when it has failed
+	once   sync.Once     // it fails once
 	log    *slog.Logger
 
 	mu        sync.Mutex
@@ -55,7 +59,7 @@ func start(ctx context.Context, cfg Config) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: cfg.Dir, lock: lock, failed: make(chan error, 1), log: cfg.Logger}
+	s := &server{dir: cfg.Dir, lock: lock, failed: make(chan error, 1), broken: make(chan struct{}), log: cfg.Logger}
 	if err := s.room(); err != nil {
 		lock.Close()
 		return nil, err
@@ -158,12 +162,13 @@ func (s *server) reclaim(ctx context.Context, c *clientv3.Client) bool {
 	return true
 }
 
-// fail is called by etcd where it would end the process.
+// fail is called by etcd, from any goroutine and with its locks held, where it
+// would end the process.
 func (s *server) fail(err error) {
-	select {
-	case s.failed <- err:
-	default:
-	}
+	s.once.Do(func() {
+		s.failed <- err
+		close(s.broken)
+	})
 }
 
 // report closes rows, and with it the store, when the server has failed.
@@ -181,7 +186,21 @@ func (s *server) report(ctx context.Context, rows *mirror.Mirror) {
 	rows.Close(fmt.Errorf("%w: etcd failed: %w", store.ErrClosed, err))
 }
 
+// close ends etcd. One that has failed may hold its own locks for ever: what is
+// on disk is as after a crash, and the process is about to end.
 func (s *server) close() {
-	s.etcd.Close()
-	s.lock.Close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.etcd.Close()
+		s.lock.Close()
+	}()
+	select {
+	case <-done:
+	case <-s.broken:
+		select {
+		case <-done:
+		case <-time.After(closeFailed):
+		}
+	}
 }
