@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -72,6 +73,9 @@ func newConn(s *socket, nc net.Conn) *conn {
 // serve answers requests until the connection ends.
 func (c *conn) serve() {
 	defer func() {
+		if bug := recover(); bug != nil { // ends this connection, not all of them
+			c.edge.log.Error("request failed", "err", bug, "stack", string(debug.Stack()))
+		}
 		c.nc.Close()
 		c.edge.connMu.Lock()
 		delete(c.edge.conns, c)

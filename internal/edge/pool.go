@@ -106,7 +106,7 @@ func (p *pool) pick(avoid *target) *target {
 	i := p.turn.Add(1) - 1
 	t := usable[i%n]
 	if t == avoid {
-		t = usable[(i+1)%n]
+		t = usable[(i%n+1)%n]
 	}
 	if t == avoid {
 		return nil // it is the only one

@@ -20,7 +20,7 @@ const (
 	// trusted is how long a kept connection is believed to be open without
 	// looking.
 	trusted  = 10 * time.Millisecond
-	readSize = 16 << 10
+	readSize = 32 << 10
 )
 
 // upstream is one target as dialled from one address, with the connections

@@ -88,6 +88,10 @@ type framing struct {
 	coded   bool // has a Transfer-Encoding at all
 }
 
+// maxOptions is how many options Connection may name: each is looked for in
+// all fields.
+const maxOptions = 64
+
 // head is what requests and responses have in common.
 type head struct {
 	Fields  []Field
@@ -95,12 +99,12 @@ type head struct {
 	close   bool
 	keep    bool
 	upgrade bool // Connection names it
+	options int  // of Connection
 }
 
 // parse reads the lines after the first.
 func (h *head) parse(p []byte) error {
 	*h = head{Fields: h.Fields[:0], framing: framing{length: -1}}
-	options := false
 	for {
 		line, rest := cutLine(p)
 		if len(line) == 0 {
@@ -113,11 +117,13 @@ func (h *head) parse(p []byte) error {
 		if err := h.note(&f); err != nil {
 			return err
 		}
-		options = options || f.Kind == Connection
 		h.Fields = append(h.Fields, f)
 		p = rest
 	}
-	if options {
+	if h.options > maxOptions {
+		return malformed("too many Connection options")
+	}
+	if h.options > 0 {
 		h.dropOptions()
 	}
 	return nil
@@ -154,6 +160,7 @@ func (h *head) note(f *Field) error {
 	case Connection:
 		f.Hop = true
 		for option := range options(f.Value) {
+			h.options++
 			switch {
 			case bytes.EqualFold(option, []byte("close")):
 				h.close = true

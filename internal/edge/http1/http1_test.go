@@ -105,6 +105,23 @@ func TestMalformedBodies(t *testing.T) {
 	}
 }
 
+func TestConnectionOptions(t *testing.T) {
+	t.Parallel()
+	var req http1.Request
+	head := "GET / HTTP/1.1\r\nHost: a\r\nConnection: Host, X-Forwarded-For, x-a\r\nX-Forwarded-For: b\r\nX-A: 1\r\n"
+	if err := req.Parse([]byte(head + "\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range req.Fields {
+		if want := f.Kind == http1.Connection || string(f.Name) == "X-A"; f.Hop != want {
+			t.Errorf("%s is for this hop only: %v", f.Name, f.Hop)
+		}
+	}
+	if req.Parse([]byte(head+"Connection: "+strings.Repeat("x,", 100)+"\r\n\r\n")) == nil {
+		t.Error("any number of options is taken")
+	}
+}
+
 func TestHeadLimits(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
