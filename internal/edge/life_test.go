@@ -3,7 +3,6 @@ package edge_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
@@ -15,68 +14,6 @@ import (
 
 	"github.com/skylift/skylift/internal/edge"
 )
-
-// A client that hangs up while it waits ends what it waits for.
-func TestClientHangsUp(t *testing.T) {
-	t.Parallel()
-	f := start(t, edge.Config{})
-	bind := f.bind()
-	arrived, ended := make(chan struct{}), make(chan struct{})
-	f.load(table(bind, backend(t, func(_ http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/wait" {
-			close(arrived)
-			<-r.Context().Done()
-			close(ended)
-		}
-	})))
-	c, _ := dial(t, bind)
-	io.WriteString(c, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n") //nolint:errcheck // the test sees it
-	<-arrived
-	c.Close()
-	select {
-	case <-ended:
-	case <-time.After(4 * time.Second): // the idle timeout is later
-		t.Error("the target still works for a client that is gone")
-	}
-}
-
-// An answer that takes long to begin and to end is passed on as it comes,
-// also when its client was watched meanwhile, and the connection is kept.
-func TestSlowAnswer(t *testing.T) {
-	t.Parallel()
-	f := start(t, edge.Config{})
-	bind := f.bind()
-	next := make(chan struct{})
-	f.load(table(bind, backend(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/slow" {
-			return
-		}
-		for i := range 2 {
-			<-next
-			fmt.Fprintf(w, "data: %d\n\n", i)
-			http.NewResponseController(w).Flush() //nolint:errcheck // HTTP/1 has it
-		}
-	})))
-	c, r := dial(t, bind)
-	io.WriteString(c, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n") //nolint:errcheck // the test sees it
-	time.Sleep(2200 * time.Millisecond)                        // longer than the edge's patience: by the wall clock, for the sockets are real
-	next <- struct{}{}
-	res, err := http.ReadResponse(r, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := make([]byte, 9)
-	if _, err := io.ReadFull(res.Body, got); err != nil || string(got) != "data: 0\n\n" {
-		t.Fatalf("got %q, %v before the second event", got, err)
-	}
-	next <- struct{}{}
-	if rest, err := io.ReadAll(res.Body); err != nil || string(rest) != "data: 1\n\n" {
-		t.Fatalf("got %q, %v", rest, err)
-	}
-	if res, _ := askOn(t, c, r, get); res.StatusCode != 200 {
-		t.Errorf("got %d on the same connection", res.StatusCode)
-	}
-}
 
 func TestClientThatStopsSending(t *testing.T) {
 	t.Parallel()

@@ -123,9 +123,7 @@ func (a *attempt) connect(t *target, fresh bool) (*backend, error) {
 // exchange writes the request and passes the answer on.
 func (a *attempt) exchange(b *backend, toHead bool) (keep, reuse bool, fail *failure) {
 	c := a.c
-	now := time.Now()
-	c.touch(now, a.route.idle)
-	b.touch(now, a.route.idle)
+	now := a.touch(b)
 	if n, err := b.conn.Write(a.scratch.request); err != nil {
 		return false, false, a.failed(b, err, n > 0)
 	}
@@ -152,11 +150,20 @@ func (a *attempt) exchange(b *backend, toHead bool) (keep, reuse bool, fail *fai
 			return false, false, &failure{sent: true}
 		}
 		b.rd.Discard(headLen)
+		a.touch(b)
 	}
 	if c.res.Status == 101 {
 		return false, false, a.tunnel(b, headLen)
 	}
 	return a.reply(b, headLen, toHead)
+}
+
+// touch gives both sides the idle timeout from now.
+func (a *attempt) touch(b *backend) (now time.Time) {
+	now = time.Now()
+	a.c.touch(now, a.route.idle)
+	b.touch(now, a.route.idle)
+	return now
 }
 
 // failed says what it means that b broke before an answer.
@@ -249,10 +256,14 @@ func (a *attempt) relay(b *backend, body *http1.Body, chunk bool) error {
 		return nil
 	}
 	for {
-		if len(out) > flushAt || len(out) > 0 && !body.Ready() {
+		waits := !body.Ready()
+		if len(out) > flushAt || len(out) > 0 && waits {
 			if err := flush(); err != nil {
 				return err
 			}
+		}
+		if waits {
+			a.touch(b)
 		}
 		piece, err := body.Next()
 		if errors.Is(err, io.EOF) {
@@ -265,9 +276,7 @@ func (a *attempt) relay(b *backend, body *http1.Body, chunk bool) error {
 			flush() //nolint:errcheck // what came is passed on, then the connection ends
 			return fmt.Errorf("read from the target: %w", err)
 		}
-		now := time.Now()
-		c.touch(now, a.route.idle)
-		b.touch(now, a.route.idle)
+		a.touch(b)
 		if out, err = a.pass(out, piece, chunk); err != nil {
 			return err
 		}

@@ -33,10 +33,12 @@ func (a *attempt) tunnel(b *backend, headLen int) *failure {
 	if _, err := c.nc.Write(a.scratch.reply); err != nil {
 		return nil
 	}
-	if _, err := b.conn.Write(c.rd.Buffered()); err != nil {
-		return nil
+	if early := c.rd.Buffered(); len(early) > 0 {
+		if _, err := b.conn.Write(early); err != nil {
+			return nil
+		}
+		c.rd.Discard(len(early))
 	}
-	c.rd.Discard(len(c.rd.Buffered()))
 
 	c.endless.Store(true)
 	t := &tunnel{idle: a.route.idle}
