@@ -1,0 +1,115 @@
+package archtest
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// module is what every import of ours begins with.
+const module = "github.com/skylift/skylift/"
+
+// A floor says which of our packages those at a place may import, beside those
+// of their own house. A name stands for the packages below it, too.
+type floor struct {
+	place string // a "*" stands for one element
+	may   []string
+}
+
+var (
+	small      = []string{"internal/arn", "internal/awserr", "internal/caller", "internal/id", "internal/policy", "internal/sigv4"}
+	mechanisms = []string{"internal/engine", "internal/vpc", "internal/edge", "internal/registry", "internal/dns", "internal/logstore", "internal/tsdb"}
+	handlers   = append(slices.Clone(small), "internal/store", "internal/wire")
+	loops      = slices.Concat(handlers, mechanisms, []string{"internal/reconcile"})
+)
+
+// floors is the house, from the top. The first place that fits a package is
+// its own; a package that fits none has no place in the house.
+var floors = []floor{
+	{"cmd/skylift", []string{"internal/cli"}},
+	{"internal/cli", []string{"internal/daemon", "internal/credential", "internal/instance", "internal/projection/status"}},
+	{"internal/daemon", []string{"internal"}},
+
+	{"internal/gateway", append(slices.Clone(small), "internal/wire")},
+	{"internal/service/ecr", append(slices.Clone(handlers), "internal/registry")},  // its records are what the registry serves
+	{"internal/service/logs", append(slices.Clone(handlers), "internal/logstore")}, // events are no records
+	{"internal/service/*/*", loops},
+	{"internal/service/*", handlers},
+	{"internal/projection/*", slices.Concat(loops, []string{"internal/service"})},
+	{"internal/reconcile", []string{"internal/store"}},
+
+	{"internal/engine", nil},
+	{"internal/vpc", nil},
+	{"internal/edge", nil},
+	{"internal/registry", nil},
+	{"internal/dns", nil},
+	{"internal/logstore", nil},
+	{"internal/tsdb", nil},
+
+	{"internal/store", nil},
+	{"internal/wire", []string{"internal/awserr"}},
+	{"internal/credential", []string{"internal/caller"}},
+	{"internal/instance", []string{"internal/id"}},
+	{"internal/arn", nil},
+	{"internal/awserr", nil},
+	{"internal/caller", nil},
+	{"internal/id", nil},
+	{"internal/policy", nil},
+	{"internal/sigv4", nil},
+
+	{"internal/archtest", nil},
+	{"examples/*", nil},
+	{"test/*", nil}, // the program from outside
+}
+
+// rooms names, for imports that are not ours, the only packages that may have
+// them.
+var rooms = map[string][]string{
+	"github.com/alecthomas/kong":           {"internal/cli"},
+	"github.com/aws/aws-sdk-go-v2":         {"internal/service", "internal/projection", "internal/wire", "internal/gateway", "internal/daemon", "internal/cli", "test"},
+	"github.com/aws/smithy-go":             {"internal/service", "internal/wire", "internal/gateway", "internal/daemon", "internal/awserr", "test"},
+	"github.com/cockroachdb/pebble":        {"internal/logstore"},
+	"github.com/distribution/distribution": {"internal/registry"},
+	"github.com/google/nftables":           {"internal/vpc"},
+	"github.com/moby/":                     {"internal/engine/docker"},
+	"github.com/vishvananda/":              {"internal/vpc"},
+	"go.etcd.io/":                          {"internal/store/etcdstore"},
+}
+
+// outdoors is what a handler never touches.
+var outdoors = []string{"io/ioutil", "net/http", "os", "os/exec", "syscall"}
+
+// house returns the part of the tree whose packages may import each other as
+// they like.
+func house(pkg string) string {
+	n := 2
+	if strings.HasPrefix(pkg, "internal/service/") || strings.HasPrefix(pkg, "internal/projection/") {
+		n = 3
+	}
+	return first(pkg, n)
+}
+
+// first returns the first n elements of a path.
+func first(name string, n int) string {
+	elements := strings.Split(name, "/")
+	return strings.Join(elements[:min(n, len(elements))], "/")
+}
+
+// floorOf returns the floor that a package stands on.
+func floorOf(pkg string) (floor, bool) {
+	for _, f := range floors {
+		if fits, _ := path.Match(f.place, first(pkg, 1+strings.Count(f.place, "/"))); fits {
+			return f, true
+		}
+	}
+	return floor{}, false
+}
+
+// below tells whether name is the place, or stands below it.
+func below(name, place string) bool {
+	return name == place || strings.HasPrefix(name, strings.TrimSuffix(place, "/")+"/")
+}
+
+func belowAny(name string, places []string) bool {
+	return slices.ContainsFunc(places, func(p string) bool { return below(name, p) })
+}
