@@ -119,6 +119,7 @@ func (c *call) handle(body []byte) error {
 	}
 	in, err := c.svc.Decode(c.r, body)
 	if err != nil {
+		c.action = short(c.svc.OperationName(c.r, body))
 		return err
 	}
 	c.action, c.resource = in.Operation, resource(in.Input)

@@ -5,8 +5,10 @@ import (
 	"strings"
 )
 
-// maxResource bounds what a caller can put into the audit log.
-const maxResource = 256
+// maxNote bounds what a caller can put into the audit log.
+const maxNote = 256
+
+func short(s string) string { return s[:min(len(s), maxNote)] }
 
 // resource guesses what a call is about: the first ARN in its input, else the
 // first name, else the first id. in is a pointer to an input struct.
@@ -24,7 +26,7 @@ func resource(in any) string {
 	} {
 		for f, value := range v.Fields() {
 			if s := text(value); s != "" && match(f.Name) {
-				return s[:min(len(s), maxResource)]
+				return short(s)
 			}
 		}
 	}

@@ -102,7 +102,7 @@ func (a *API) interfaceShape(i Interface, tags []types.Tag, names map[string]str
 		OwnerId: &a.ns.Account, Description: &i.Description, InterfaceType: types.NetworkInterfaceType(i.Type), MacAddress: &i.MAC,
 		PrivateIpAddress: &addr, PrivateDnsName: &name, Groups: groups, TagSet: tags,
 		PrivateIpAddresses: []types.NetworkInterfacePrivateIpAddress{{Primary: new(true), PrivateIpAddress: &addr, PrivateDnsName: &name}},
-		RequesterManaged:   &i.RequesterManaged, SourceDestCheck: new(true), Status: types.NetworkInterfaceStatusInUse,
+		RequesterManaged:   &i.RequesterManaged, SourceDestCheck: new(true), Ipv6Addresses: []types.NetworkInterfaceIpv6Address{}, Status: types.NetworkInterfaceStatusInUse,
 		Attachment: &types.NetworkInterfaceAttachment{
 			AttachmentId: new(attachmentID(i)), AttachTime: &i.Created, DeleteOnTermination: new(true), DeviceIndex: new(int32(1)),
 			InstanceOwnerId: &a.ns.Account, Status: types.AttachmentStatusAttached,

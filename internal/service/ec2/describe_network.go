@@ -30,11 +30,11 @@ func (a *API) DescribeAvailabilityZones(_ context.Context, in *ec2.DescribeAvail
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeAvailabilityZonesOutput{}
+	out := &ec2.DescribeAvailabilityZonesOutput{AvailabilityZones: []types.AvailabilityZone{}}
 	for _, z := range zones {
 		out.AvailabilityZones = append(out.AvailabilityZones, types.AvailabilityZone{
 			ZoneName: new(z.name), ZoneId: new(z.id), ZoneType: new("availability-zone"), RegionName: &a.ns.Region,
-			GroupName: new(a.ns.Region + "-zg-1"), NetworkBorderGroup: &a.ns.Region,
+			GroupName: new(a.ns.Region + "-zg-1"), Messages: []types.AvailabilityZoneMessage{}, NetworkBorderGroup: &a.ns.Region,
 			OptInStatus: types.AvailabilityZoneOptInStatusOptInNotRequired, State: types.AvailabilityZoneStateAvailable,
 		})
 	}
@@ -136,7 +136,7 @@ func (a *API) tableListing() listing[RouteTable] {
 
 func (a *API) tableShape(t RouteTable, tags []types.Tag) types.RouteTable {
 	return types.RouteTable{
-		RouteTableId: &t.ID, VpcId: &t.VpcID, OwnerId: &a.ns.Account, Tags: tags,
+		RouteTableId: &t.ID, VpcId: &t.VpcID, OwnerId: &a.ns.Account, Tags: tags, PropagatingVgws: []types.PropagatingVgw{},
 		Associations: []types.RouteTableAssociation{{
 			Main: new(true), RouteTableId: &t.ID, RouteTableAssociationId: &t.AssociationID,
 			AssociationState: &types.RouteTableAssociationState{State: types.RouteTableAssociationStateCodeAssociated},

@@ -30,7 +30,8 @@ func describe[T, W any](ctx context.Context, db store.DB, t *store.Table[T], l l
 		if err != nil {
 			return r, err
 		}
-		r.next = next
+		// None is an empty list, never no list: clients read it without asking.
+		r.out, r.next = []W{}, next
 		for _, v := range chosen {
 			r.out = append(r.out, shape(v, tags[l.id(v)].shape()))
 		}
@@ -108,7 +109,7 @@ func (a *API) DescribeSubnets(ctx context.Context, in *ec2.DescribeSubnetsInput)
 		if err != nil {
 			return nil, err
 		}
-		out := &ec2.DescribeSubnetsOutput{NextToken: next}
+		out := &ec2.DescribeSubnetsOutput{Subnets: []types.Subnet{}, NextToken: next}
 		for _, s := range chosen {
 			out.Subnets = append(out.Subnets, a.subnetShape(s, tags[s.ID].shape()))
 		}
@@ -179,6 +180,6 @@ func (a *API) subnetShape(s subnetView, tags []types.Tag) types.Subnet {
 			EnableResourceNameDnsARecord:    new(false),
 			EnableResourceNameDnsAAAARecord: new(false),
 		},
-		State: types.SubnetStateAvailable, Tags: tags,
+		State: types.SubnetStateAvailable, Tags: tags, Ipv6CidrBlockAssociationSet: []types.SubnetIpv6CidrBlockAssociation{},
 	}
 }

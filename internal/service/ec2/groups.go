@@ -156,7 +156,7 @@ func (a *API) DescribeSecurityGroups(ctx context.Context, in *ec2.DescribeSecuri
 		if err != nil {
 			return nil, err
 		}
-		out := &ec2.DescribeSecurityGroupsOutput{NextToken: next}
+		out := &ec2.DescribeSecurityGroupsOutput{SecurityGroups: []types.SecurityGroup{}, NextToken: next}
 		for _, g := range chosen {
 			out.SecurityGroups = append(out.SecurityGroups, a.groupShape(g, tags[g.ID].shape()))
 		}

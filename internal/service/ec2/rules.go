@@ -251,7 +251,7 @@ func (a *API) DescribeSecurityGroupRules(ctx context.Context, in *ec2.DescribeSe
 		if err != nil {
 			return nil, err
 		}
-		out := &ec2.DescribeSecurityGroupRulesOutput{NextToken: next}
+		out := &ec2.DescribeSecurityGroupRulesOutput{SecurityGroupRules: []types.SecurityGroupRule{}, NextToken: next}
 		for _, r := range chosen {
 			out.SecurityGroupRules = append(out.SecurityGroupRules, a.ruleShape(r, tags[r.ID].shape()))
 		}

@@ -35,7 +35,7 @@ func allTags(tx store.Tx) (map[string]tagSet, error) {
 
 // shape returns the tags as the wire has them, sorted by key.
 func (s tagSet) shape() []types.Tag {
-	var out []types.Tag
+	out := []types.Tag{}
 	for _, k := range slices.Sorted(maps.Keys(s.Tags)) {
 		out = append(out, types.Tag{Key: new(k), Value: new(s.Tags[k])})
 	}
@@ -194,7 +194,7 @@ func (a *API) DescribeTags(ctx context.Context, in *ec2.DescribeTagsInput) (*ec2
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.DescribeTagsOutput{NextToken: next}
+	out := &ec2.DescribeTagsOutput{Tags: []types.TagDescription{}, NextToken: next}
 	for _, t := range all {
 		out.Tags = append(out.Tags, types.TagDescription{Key: new(t.key), Value: new(t.value), ResourceId: new(t.resource), ResourceType: types.ResourceType(t.typ)})
 	}
