@@ -1,6 +1,7 @@
 package ecs
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -33,6 +34,7 @@ func viewService(tx store.Tx, s Service) (v serviceView, err error) {
 	if v.events, err = Events.List(tx, s.Key()+"/"); err != nil {
 		return v, fmt.Errorf("read events: %w", err)
 	}
+	v.events = v.events[max(0, len(v.events)-maxEvents):]
 	return v, nil
 }
 
@@ -108,23 +110,32 @@ func EventKey(e Event) string {
 	return fmt.Sprintf("%s/%020d-%s", e.Service, e.At.UnixNano(), e.ID)
 }
 
-// Tell writes a service event and drops the oldest beyond 100. The message
-// comes after "(service NAME) ".
+// Tell writes a service event. The message comes after "(service NAME) ".
 func Tell(tx store.Tx, s *Service, at time.Time, format string, args ...any) error {
 	e := Event{Service: s.Key(), ID: id.UUID(), At: at, Message: fmt.Sprintf("(service %s) ", s.Name) + fmt.Sprintf(format, args...)}
-	if err := Events.Put(tx, EventKey(e), e); err != nil {
+	return Events.Put(tx, EventKey(e), e)
+}
+
+// PruneEvents drops a service's oldest events beyond 100. It is not part of
+// Tell: there, whoever tells something at the same time would be in the way.
+func PruneEvents(ctx context.Context, db store.DB, service string) error {
+	var old []Event
+	err := db.View(ctx, func(tx store.Tx) error {
+		all, err := Events.List(tx, service+"/")
+		old = all[:max(0, len(all)-maxEvents)]
+		return err
+	})
+	if err != nil || len(old) == 0 {
 		return err
 	}
-	all, err := Events.List(tx, s.Key()+"/")
-	if err != nil {
-		return err
-	}
-	for _, old := range all[:max(0, len(all)-maxEvents)] {
-		if err := Events.Delete(tx, EventKey(old)); err != nil {
-			return err
+	return db.Update(ctx, func(tx store.Tx) error {
+		for _, e := range old {
+			if err := Events.Delete(tx, EventKey(e)); err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // Bounds returns how many tasks of desired must stay healthy and how many may

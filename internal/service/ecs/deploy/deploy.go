@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -52,8 +53,8 @@ func New(db store.DB, ns arn.Namespace, lb targets, images images, log *slog.Log
 // inactiveKept is how long an INACTIVE service can still be described.
 const inactiveKept = time.Hour
 
-// resolveWait bounds how long a reconcile waits for an image's digest; the
-// engine goes on by itself meanwhile.
+// resolveWait bounds how long a reconcile waits for the digests of images; the
+// engine goes on by itself meanwhile, and so does the rest of the service.
 const resolveWait = 2 * time.Second
 
 // Reconcile brings the service at key a step nearer to what is wanted of it.
@@ -68,16 +69,20 @@ func (d *Deployer) Reconcile(ctx context.Context, key string) (time.Duration, er
 	if s.Status == ecs.Inactive {
 		return d.bury(ctx, s)
 	}
-	pinned, wait := d.resolve(ctx, s, primary)
-	if wait {
-		return 100 * time.Millisecond, nil
+	pinned, err := d.resolve(ctx, s, primary)
+	if err != nil {
+		return 0, err
 	}
 	checked, err := d.check(ctx, live)
 	if err != nil {
 		return 0, err
 	}
 	p := pass{ns: d.ns, now: time.Now().UTC().Truncate(time.Millisecond), pinned: pinned, checked: checked}
-	if err := d.db.Update(ctx, func(tx store.Tx) error { return p.run(tx, key) }); err != nil {
+	err = d.db.Update(ctx, func(tx store.Tx) error { return p.run(tx, key) })
+	if err == nil && p.told > 0 {
+		err = ecs.PruneEvents(ctx, d.db, key)
+	}
+	if err != nil {
 		return 0, fmt.Errorf("deploy %s: %w", key, err)
 	}
 	return p.again, nil
@@ -121,12 +126,21 @@ func (d *Deployer) bury(ctx context.Context, s ecs.Service) (time.Duration, erro
 	})
 }
 
-// resolve fixes the images of a deployment that has no task yet, so that all
-// its tasks run the same bytes. An image that can't be resolved is left to its
-// task, which stops and says why. wait says to come back.
-func (d *Deployer) resolve(ctx context.Context, s ecs.Service, primary ecs.Deployment) (pinned map[string]string, wait bool) {
-	if primary.Rollout.Images != nil || s.Desired == 0 || s.Status != ecs.Active {
-		return nil, false
+// pins are the images of a deployment as they were resolved. Until ready none
+// of its tasks may start.
+type pins struct {
+	deployment string
+	ready      bool
+	images     map[string]string // container name → image by digest; nil: an image can't be resolved
+}
+
+// resolve fixes the images of a deployment that has none fixed yet, so that all
+// its tasks run the same bytes. An image that can't be resolved is left to the
+// tasks, which stop and say why.
+func (d *Deployer) resolve(ctx context.Context, s ecs.Service, primary ecs.Deployment) (pins, error) {
+	p := pins{deployment: primary.ID, ready: true, images: primary.Rollout.Images}
+	if p.images != nil || s.Desired == 0 || s.Status != ecs.Active {
+		return p, nil
 	}
 	var def ecs.TaskDefinition
 	err := d.db.View(ctx, func(tx store.Tx) (err error) {
@@ -134,23 +148,28 @@ func (d *Deployer) resolve(ctx context.Context, s ecs.Service, primary ecs.Deplo
 		return err
 	})
 	if err != nil {
-		return nil, false
+		return p, fmt.Errorf("read task definition %s: %w", primary.TaskDefinition, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, resolveWait)
+	wait, cancel := context.WithTimeout(ctx, resolveWait)
 	defer cancel()
-	pinned = map[string]string{}
+	images := map[string]string{}
 	for _, c := range def.Definition.ContainerDefinitions {
-		ref, err := d.images.Resolve(ctx, *c.Image)
-		if ctx.Err() != nil {
-			return nil, true
-		}
-		if err != nil {
+		ref, err := d.images.Resolve(wait, *c.Image)
+		switch {
+		case err == nil:
+			images[*c.Name] = ref
+		case ctx.Err() != nil:
+			return p, ctx.Err()
+		case wait.Err() != nil || errors.Is(err, engine.ErrUnavailable):
+			p.ready = false
+			return p, nil
+		default:
 			d.log.Warn("image can't be resolved", "service", s.Key(), "image", *c.Image, "err", err)
-			return nil, false
+			return p, nil
 		}
-		pinned[*c.Name] = ref
 	}
-	return pinned, false
+	p.images = images
+	return p, nil
 }
 
 // verdict is what the target groups say of a task.
@@ -196,9 +215,10 @@ func (d *Deployer) check(ctx context.Context, live []ecs.Task) (map[string]verdi
 type pass struct {
 	ns      arn.Namespace
 	now     time.Time
-	pinned  map[string]string
+	pinned  pins
 	checked map[string]verdict
 	again   time.Duration
+	told    int // events in this pass
 
 	tx          store.Tx
 	service     ecs.Service
@@ -208,8 +228,10 @@ type pass struct {
 
 // run may run more than once: it starts from what it reads.
 func (p *pass) run(tx store.Tx, key string) (err error) {
-	p.tx, p.again = tx, 0
-	if p.service, err = ecs.Services.Get(tx, key); err != nil {
+	p.tx, p.again, p.told = tx, 0, 0
+	if p.service, err = ecs.Services.Get(tx, key); errors.Is(err, store.ErrNotFound) {
+		return nil // deleted meanwhile
+	} else if err != nil {
 		return err
 	}
 	if p.deployments, err = ecs.DeploymentsOf(tx, key); err != nil || len(p.deployments) == 0 {
@@ -223,8 +245,8 @@ func (p *pass) run(tx store.Tx, key string) (err error) {
 		return err
 	}
 	primary := &p.deployments[0]
-	if primary.Rollout.Images == nil && p.pinned != nil {
-		primary.Rollout.Images = p.pinned
+	if primary.Rollout.Images == nil && primary.ID == p.pinned.deployment {
+		primary.Rollout.Images = p.pinned.images
 	}
 	if err := p.act(primary); err != nil {
 		return err
@@ -243,13 +265,36 @@ func (p *pass) run(tx store.Tx, key string) (err error) {
 	return p.retire()
 }
 
+// maxStarts is how many tasks are started at once; a pass follows for the rest.
+const maxStarts = 20
+
+// imageWait is when to ask again for images that weren't there yet.
+const imageWait = 500 * time.Millisecond
+
+// mayStart says whether tasks of the deployment may start now; if not, when to
+// look again.
+func (p *pass) mayStart(primary *ecs.Deployment) bool {
+	switch {
+	case p.service.Desired == 0:
+		return false
+	case primary.ID != p.pinned.deployment: // a newer one, whose images nobody looked at yet
+		p.wake(p.now)
+		return false
+	case !p.pinned.ready:
+		p.wake(p.now.Add(imageWait))
+		return false
+	case p.now.Before(primary.Rollout.NotBefore):
+		p.wake(primary.Rollout.NotBefore)
+		return false
+	}
+	return true
+}
+
 // act carries out the plan.
 func (p *pass) act(primary *ecs.Deployment) error {
 	in := p.input(primary)
 	a := plan(in)
-	if !in.mayStart && p.service.Desired > 0 {
-		p.wake(primary.Rollout.NotBefore)
-	}
+	a.start = min(a.start, maxStarts)
 	if err := p.start(primary, a.start); err != nil {
 		return err
 	}
@@ -266,7 +311,7 @@ func (p *pass) act(primary *ecs.Deployment) error {
 // period counts as starting.
 func (p *pass) input(primary *ecs.Deployment) input {
 	low, high := p.service.Bounds()
-	in := input{desired: int(p.service.Desired), low: low, high: high, mayStart: !p.now.Before(primary.Rollout.NotBefore)}
+	in := input{desired: int(p.service.Desired), low: low, high: high, mayStart: p.mayStart(primary)}
 	for _, t := range p.tasks {
 		if t.Desired != ecs.Running {
 			continue
@@ -296,9 +341,10 @@ func (p *pass) wake(t time.Time) {
 	}
 }
 
-// tell writes a service event.
+// tell writes a service event, later than those before it.
 func (p *pass) tell(format string, args ...any) error {
-	return ecs.Tell(p.tx, &p.service, p.now, format, args...)
+	p.told++
+	return ecs.Tell(p.tx, &p.service, p.now.Add(time.Duration(p.told)), format, args...)
 }
 
 func (p *pass) stop(primary *ecs.Deployment, stop []string) error {

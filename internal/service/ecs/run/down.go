@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/service/ecs"
@@ -30,7 +31,7 @@ func (r *Runner) down(ctx context.Context, t task) (done bool, again time.Durati
 	case ecs.Stopping:
 		return r.terminate(ctx, t)
 	default:
-		return false, 0, r.deprovision(ctx, t)
+		return r.deprovision(ctx, t)
 	}
 }
 
@@ -101,15 +102,19 @@ func (r *Runner) terminate(ctx context.Context, t task) (done bool, again time.D
 		})
 	}
 	if t.TermAt.IsZero() {
-		if err := r.signal(ctx, t, state, "SIGTERM", 0); err != nil {
+		err := r.signal(ctx, t, state, "SIGTERM", 0)
+		if errors.Is(err, engine.ErrUnavailable) || ctx.Err() != nil {
 			return true, 0, err
+		}
+		if err != nil { // SIGKILL comes all the same
+			r.Log.Warn("task can't be told to stop", "task", t.ID, "err", err)
 		}
 		return false, 0, r.change(ctx, t, func(t *ecs.Task) { t.TermAt = now() })
 	}
 	again = time.Minute
-	for _, c := range t.def.Definition.ContainerDefinitions {
-		left := time.Until(t.TermAt.Add(stopTimeout(c)))
-		if left > 0 && isRunning(state, *c.Name) {
+	for _, c := range t.Containers {
+		left := time.Until(t.TermAt.Add(t.stopTimeout(c.Name)))
+		if left > 0 && isRunning(state, c.Name) {
 			again = min(again, left)
 		}
 	}
@@ -117,17 +122,19 @@ func (r *Runner) terminate(ctx context.Context, t task) (done bool, again time.D
 }
 
 // signal sends sig to the containers that run and whose stopTimeout is over
-// after so long; SIGTERM to all.
+// after so long; SIGTERM to all. One that can't be reached doesn't keep it from
+// the others.
 func (r *Runner) signal(ctx context.Context, t task, state engine.Status, sig string, waited time.Duration) error {
-	for _, c := range t.def.Definition.ContainerDefinitions {
-		if !isRunning(state, *c.Name) || sig == "SIGKILL" && waited < stopTimeout(c) {
+	var errs []error
+	for _, c := range t.Containers {
+		if !isRunning(state, c.Name) || sig == "SIGKILL" && waited < t.stopTimeout(c.Name) {
 			continue
 		}
-		if err := r.Engine.Signal(ctx, t.ID, *c.Name, sig); err != nil && !errors.Is(err, engine.ErrNotFound) {
-			return fmt.Errorf("send %s to %s of task %s: %w", sig, *c.Name, t.ID, err)
+		if err := r.Engine.Signal(ctx, t.ID, c.Name, sig); err != nil && !errors.Is(err, engine.ErrNotFound) {
+			errs = append(errs, fmt.Errorf("send %s to %s of task %s: %w", sig, c.Name, t.ID, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func isRunning(s engine.Status, name string) bool {
@@ -141,34 +148,79 @@ func isRunning(s engine.Status, name string) bool {
 
 // stopTimeout is how long a container gets between SIGTERM and SIGKILL: 30 s
 // where the definition doesn't say.
-func stopTimeout(c types.ContainerDefinition) time.Duration {
-	if c.StopTimeout != nil {
-		return time.Duration(*c.StopTimeout) * time.Second
+func (t task) stopTimeout(container string) time.Duration {
+	for _, c := range t.def.Definition.ContainerDefinitions {
+		if *c.Name == container && c.StopTimeout != nil {
+			return time.Duration(*c.StopTimeout) * time.Second
+		}
 	}
 	return 30 * time.Second
 }
 
+// drainStep bounds one wait for a task's last output to be stored; drainWait
+// bounds them together: a log store that stays full must not keep what the task
+// has on the machine for ever.
+const (
+	drainStep = 2 * time.Second
+	drainWait = 5 * time.Minute
+)
+
 // deprovision removes what the task had on the machine, once its last output
 // is kept.
-func (r *Runner) deprovision(ctx context.Context, t task) error {
-	for _, l := range r.logged(t) {
-		if err := r.Logs.Drain(ctx, l.Job); err != nil {
-			return fmt.Errorf("keep the logs of task %s: %w", t.ID, err)
-		}
+func (r *Runner) deprovision(ctx context.Context, t task) (done bool, again time.Duration, err error) {
+	if kept, err := r.keepLogs(ctx, t); err != nil || !kept {
+		return true, time.Second, err
 	}
 	if err := r.Engine.Remove(ctx, t.ID); err != nil {
-		return fmt.Errorf("remove task %s: %w", t.ID, err)
+		return true, 0, fmt.Errorf("remove task %s: %w", t.ID, err)
 	}
-	if t.ENI.ID != "" {
-		if err := r.Network.Delete(ctx, t.ENI.ID); err != nil {
-			return fmt.Errorf("remove interface of task %s: %w", t.ID, err)
-		}
+	if err := r.removeInterface(ctx, t); err != nil {
+		return true, 0, fmt.Errorf("remove interface of task %s: %w", t.ID, err)
 	}
 	if err := r.Logs.Forget(ctx, t.ID); err != nil {
-		return fmt.Errorf("forget the logs of task %s: %w", t.ID, err)
+		return true, 0, fmt.Errorf("forget the logs of task %s: %w", t.ID, err)
 	}
-	return r.change(ctx, t, func(t *ecs.Task) {
+	return false, 0, r.change(ctx, t, func(t *ecs.Task) {
 		t.Status, t.StoppedAt, t.ENI.Deleted = ecs.Stopped, now(), true
 		t.TargetsRegistered = false
 	})
+}
+
+// keepLogs says whether all that the task's containers wrote is stored, or
+// can't be after all this time.
+func (r *Runner) keepLogs(ctx context.Context, t task) (bool, error) {
+	wait, cancel := context.WithTimeout(ctx, drainStep)
+	defer cancel()
+	for _, l := range r.logged(t) {
+		err := r.Logs.Drain(wait, l.Job)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		case time.Since(t.ExecutionStopped) > drainWait:
+			r.Log.Error("the last output of a task is lost: it could not be stored", "task", t.ID, "container", l.Container, "err", err)
+		case wait.Err() != nil:
+			return false, nil
+		default:
+			return false, fmt.Errorf("keep the logs of task %s: %w", t.ID, err)
+		}
+	}
+	return true, nil
+}
+
+// removeInterface deletes the task's interface, also one that was made just
+// before the process died and was not written down: asking for it again names it.
+func (r *Runner) removeInterface(ctx context.Context, t task) error {
+	eni := t.ENI.ID
+	if eni == "" {
+		made, _, err := r.Network.Create(ctx, t.ID, subnetOf(t), t.Network.SecurityGroups)
+		if _, ok := errors.AsType[smithy.APIError](err); ok {
+			return nil // it can't be made, so it wasn't
+		}
+		if err != nil {
+			return err
+		}
+		eni = made.ID
+	}
+	return r.Network.Delete(ctx, eni)
 }

@@ -103,7 +103,8 @@ func (r *Runner) step(ctx context.Context, t task) (done bool, again time.Durati
 	return r.up(ctx, t)
 }
 
-// task is a task's record with its definition.
+// task is a task's record with its definition, which is empty when it was
+// deleted.
 type task struct {
 	ecs.Task
 	def ecs.TaskDefinition
@@ -115,6 +116,9 @@ func (r *Runner) read(ctx context.Context, key string) (t task, err error) {
 			return err
 		}
 		t.def, err = ecs.DefinitionByARN(tx, t.TaskDefinition)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil // deleted, as it may be once no task runs from it
+		}
 		return err
 	})
 	if err != nil {

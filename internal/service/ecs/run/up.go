@@ -29,19 +29,23 @@ func (r *Runner) up(ctx context.Context, t task) (done bool, again time.Duration
 	case t.Status == ecs.Pending && t.PullStoppedAt.IsZero():
 		return r.pull(ctx, t)
 	case t.Status == ecs.Pending:
-		return false, 0, r.start(ctx, t)
+		return false, 0, r.giveUp(ctx, t, r.start(ctx, t))
 	case t.Status == ecs.Activating:
 		return r.activate(ctx, t)
 	}
 	return r.observe(ctx, t)
 }
 
-// provision gives the task its network interface, in a subnet chosen by its id
-// so that tasks spread over zones.
-func (r *Runner) provision(ctx context.Context, t task) error {
+// subnetOf chooses a subnet by the task's id, so that tasks spread over zones.
+func subnetOf(t task) string {
 	h := fnv.New32a()
 	h.Write([]byte(t.ID))
-	subnet := t.Network.Subnets[int(h.Sum32()>>1)%len(t.Network.Subnets)]
+	return t.Network.Subnets[int(h.Sum32()>>1)%len(t.Network.Subnets)]
+}
+
+// provision gives the task its network interface.
+func (r *Runner) provision(ctx context.Context, t task) error {
+	subnet := subnetOf(t)
 	eni, zone, err := r.Network.Create(ctx, t.ID, subnet, t.Network.SecurityGroups)
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
 		return r.fail(ctx, t, "Unexpected EC2 error while attempting to Create Network Interface in subnet '%s': %s: %s", subnet, e.ErrorCode(), e.ErrorMessage())
@@ -106,6 +110,28 @@ func (r *Runner) failContainer(ctx context.Context, t task, container, reason st
 	})
 }
 
+// startWait is how long a task is tried to be started while something other
+// than its containers is in the way.
+const startWait = 3 * time.Minute
+
+// giveUp stops a task that can't be started for too long. While the engine is
+// away nothing is concluded.
+func (r *Runner) giveUp(ctx context.Context, t task, err error) error {
+	if err == nil || ctx.Err() != nil || errors.Is(err, engine.ErrUnavailable) || time.Since(t.PullStoppedAt) < startWait {
+		return err
+	}
+	r.Log.Error("task can't be started", "task", t.ID, "err", err)
+	return r.fail(ctx, t, "ResourceInitializationError: unable to start the task: %s", err)
+}
+
+// failStart stops a task that the engine can't start.
+func (r *Runner) failStart(ctx context.Context, t task, what string, e *engine.StartError) error {
+	if e.Container == "" {
+		return r.fail(ctx, t, "ResourceInitializationError: unable to set up the task's network namespace: %s", e.Reason)
+	}
+	return r.failContainer(ctx, t, e.Container, what+": "+e.Reason)
+}
+
 // start makes the task's sandbox, gives it its interface and starts its
 // containers.
 func (r *Runner) start(ctx context.Context, t task) error {
@@ -120,7 +146,7 @@ func (r *Runner) start(ctx context.Context, t task) error {
 	}
 	netns, err := r.Engine.Create(ctx, r.describe(t))
 	if e, ok := errors.AsType[*engine.StartError](err); ok {
-		return r.failContainer(ctx, t, e.Container, "CannotCreateContainerError: "+e.Reason)
+		return r.failStart(ctx, t, "CannotCreateContainerError", e)
 	}
 	if err != nil {
 		return fmt.Errorf("create task %s: %w", t.ID, err)
@@ -134,7 +160,7 @@ func (r *Runner) start(ctx context.Context, t task) error {
 	}
 	if err := r.Engine.Start(ctx, t.ID, names...); err != nil {
 		if e, ok := errors.AsType[*engine.StartError](err); ok {
-			return r.failContainer(ctx, t, e.Container, "CannotStartContainerError: "+e.Reason)
+			return r.failStart(ctx, t, "CannotStartContainerError", e)
 		}
 		return fmt.Errorf("start task %s: %w", t.ID, err)
 	}
