@@ -13,8 +13,10 @@ import (
 
 // Options are how a loop works. The zero Options are fine.
 type Options struct {
-	Workers    int           // keys worked on at once; 1 when 0
-	Resync     time.Duration // how often every known key is gone over; never when 0
+	Workers int // keys worked on at once; 1 when 0
+	// Resync is how often every known key is gone over; never when 0. A key is
+	// known until all the rows that Rows had it from are gone.
+	Resync     time.Duration
 	MinBackoff time.Duration // after the first failure of a key; 100 ms when 0
 	MaxBackoff time.Duration // after many; 30 s when 0
 	Log        *slog.Logger
@@ -54,7 +56,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, source := range l.sources {
 		wg.Go(func() {
-			err := source(ctx, q.add)
+			err := source(withHolder(ctx, q), q.add)
 			if ctx.Err() == nil {
 				stop(fmt.Errorf("%s: follow source: %w", l.name, sourceErr(err)))
 			}

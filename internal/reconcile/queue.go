@@ -13,7 +13,7 @@ type queue struct {
 	mu    sync.Mutex
 	due   dueHeap
 	items map[string]*item
-	keep  bool          // items that are done, for addAll
+	keep  bool          // items that are done, for addAll, until they are released
 	ready chan struct{} // closed, and made anew, when an earlier key came in
 }
 
@@ -25,6 +25,8 @@ type item struct {
 	working  bool
 	again    bool // added while being worked on
 	failures int  // in a row
+	holders  int  // rows that it depends on
+	released bool // it had holders, and has none now
 }
 
 func newQueue(keep bool) *queue {
@@ -47,12 +49,36 @@ func (q *queue) addAll() {
 	}
 }
 
-func (q *queue) addLocked(key string) {
+// item returns the item of key, a new one when there is none.
+func (q *queue) item(key string) *item {
 	it := q.items[key]
 	if it == nil {
 		it = &item{key: key, index: -1}
 		q.items[key] = it
 	}
+	return it
+}
+
+// hold says that n rows more, or less, have to do with key. When none does any
+// more, the key is forgotten as soon as there is nothing to do for it.
+func (q *queue) hold(key string, n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	it := q.item(key)
+	it.holders += n
+	it.released = it.holders == 0
+	q.forget(it)
+}
+
+// forget drops it when nothing is to be done for it, or going on.
+func (q *queue) forget(it *item) {
+	if it.index < 0 && !it.working && it.holders == 0 && (it.released || !q.keep) {
+		delete(q.items, it.key)
+	}
+}
+
+func (q *queue) addLocked(key string) {
+	it := q.item(key)
 	if it.working {
 		it.again = true
 		return
@@ -124,9 +150,7 @@ func (q *queue) done(key string, again time.Duration) {
 	it := q.items[key]
 	it.failures = 0
 	q.release(it, again, 0)
-	if it.index < 0 && !q.keep {
-		delete(q.items, key)
-	}
+	q.forget(it)
 }
 
 // retry ends the work on key, which failed: it is due again after what backoff

@@ -73,10 +73,16 @@ func loop(t *testing.T, opts Options, f reconciler, test func(t *testing.T, m ma
 		go func() { done <- New("test", f, opts, m.source).Run(ctx) }()
 		test(t, m)
 		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Errorf("Run returned %v", err)
-		}
+		ended(t, done)
 	})
+}
+
+// ended waits for a Run or a Source that was told to end.
+func ended(t *testing.T, done <-chan error) {
+	t.Helper()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
 }
 
 func TestKeyIsWorkedOnOnceAtATime(t *testing.T) {
@@ -137,7 +143,7 @@ func TestAgain(t *testing.T) {
 			t.Errorf("runs (-want +got):\n%s", diff)
 		}
 		cancel()
-		<-done
+		ended(t, done)
 	})
 }
 
@@ -182,7 +188,7 @@ func TestBackoff(t *testing.T) {
 			}
 		}
 		cancel()
-		<-done
+		ended(t, done)
 	})
 }
 
@@ -233,6 +239,40 @@ func TestDoneKeysAreForgotten(t *testing.T) {
 	}
 }
 
+func TestKeysOfVanishedRowsAreForgotten(t *testing.T) {
+	t.Parallel()
+	q := newQueue(true)
+	work := func(again time.Duration) {
+		t.Helper()
+		k, ok := q.take(t.Context())
+		if !ok {
+			t.Fatal("nothing to do")
+		}
+		q.done(k, again)
+	}
+	q.hold("a", 1)
+	q.add("a")
+	q.hold("a", 1) // another row's
+	work(0)
+	q.hold("a", -1)
+	if len(q.items) != 1 {
+		t.Error("forgotten although a row has to do with it")
+	}
+	q.add("a")
+	q.hold("a", -1)
+	if len(q.items) != 1 {
+		t.Error("forgotten although there is something to do")
+	}
+	work(0)
+	if len(q.items) != 0 {
+		t.Error("kept although no row has to do with it")
+	}
+	q.add("b") // of a source that holds nothing
+	work(0)
+	q.addAll()
+	work(0)
+}
+
 type row struct{ Owner string }
 
 func TestRows(t *testing.T) {
@@ -269,10 +309,10 @@ func TestRows(t *testing.T) {
 		put("2", "b")
 		check("a new row", "b")
 		put("1", "c")
-		check("a change of owner", "a", "c")
+		check("a change of owner", "c", "a")
 		put("1", "")
 		check("a row that is gone", "c")
 		cancel()
-		<-done
+		ended(t, done)
 	})
 }

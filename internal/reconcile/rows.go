@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"slices"
 
 	"github.com/skylift/skylift/internal/store"
 )
@@ -16,19 +17,23 @@ func Rows[T any](db store.DB, t *store.Table[T], keys func(key string, v *T) []s
 	}
 	return func(ctx context.Context, enqueue func(string)) error {
 		known := make(map[string][]string) // row: what depends on it
+		hold := holderOf(ctx)
 		change := func(e store.Event[T]) {
-			for _, k := range known[e.Key] {
-				enqueue(k)
-			}
+			old := known[e.Key]
 			delete(known, e.Key)
-			if e.Value == nil {
-				return
+			if e.Value != nil {
+				known[e.Key] = keys(e.Key, e.Value)
 			}
-			deps := keys(e.Key, e.Value)
-			for _, k := range deps {
+			for _, k := range known[e.Key] {
+				hold(k, 1)
 				enqueue(k)
 			}
-			known[e.Key] = deps
+			for _, k := range old {
+				if !slices.Contains(known[e.Key], k) {
+					enqueue(k)
+				}
+				hold(k, -1)
+			}
 		}
 		return t.Follow(ctx, db, func(reset bool, events []store.Event[T]) error {
 			if reset {
@@ -54,4 +59,19 @@ func gone[T any](known map[string][]string, events []store.Event[T]) map[string]
 		delete(out, e.Key)
 	}
 	return out
+}
+
+// holderKey is where a loop's queue is in the context of its sources, so that
+// Rows can tell it which keys are still in use.
+type holderKey struct{}
+
+func withHolder(ctx context.Context, q *queue) context.Context {
+	return context.WithValue(ctx, holderKey{}, q)
+}
+
+func holderOf(ctx context.Context) func(key string, n int) {
+	if q, ok := ctx.Value(holderKey{}).(*queue); ok {
+		return q.hold
+	}
+	return func(string, int) {}
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/skylift/skylift/internal/edge"
-	"github.com/skylift/skylift/internal/reconcile"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -50,25 +49,6 @@ func list[T any](tx store.Tx, t *store.Table[T], into *[]T) (err error) {
 		return fmt.Errorf("list records of load balancing: %w", err)
 	}
 	return nil
-}
-
-// Key is the only key that Sources name.
-const Key = "table"
-
-// Sources name Key whenever a record changes that a table is made from.
-func Sources(db store.DB) []reconcile.Source {
-	return []reconcile.Source{
-		whole(db, elbv2.LoadBalancers),
-		whole(db, elbv2.Interfaces),
-		whole(db, elbv2.TargetGroups),
-		whole(db, elbv2.Listeners),
-		whole(db, elbv2.Rules),
-		whole(db, elbv2.Targets),
-	}
-}
-
-func whole[T any](db store.DB, t *store.Table[T]) reconcile.Source {
-	return reconcile.Rows(db, t, func(string, *T) []string { return []string{Key} })
 }
 
 // Build returns the table.

@@ -12,6 +12,7 @@ package etcdstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -67,8 +68,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, err
 	}
 	if err := db.load(ctx); err != nil {
-		db.release()
-		return nil, fmt.Errorf("read the store: %w", err)
+		return nil, errors.Join(fmt.Errorf("read the store: %w", err), db.release())
 	}
 	run, stop := context.WithCancel(context.Background())
 	db.stop = stop

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -222,7 +223,9 @@ func TestCompacted(t *testing.T) {
 		t.Errorf("after the compaction came %+v", c)
 	}
 	cancel()
-	<-done
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("Follow ended with %v", err)
+	}
 }
 
 func TestTooLarge(t *testing.T) {
@@ -260,7 +263,7 @@ func TestTwoProcesses(t *testing.T) {
 			for range 50 {
 				err := db.Update(t.Context(), func(tx store.Tx) error {
 					n, _ := tx.Get("r/t/n")
-					tx.Put("r/t/n", append(n[:len(n):len(n)], '.'))
+					tx.Put("r/t/n", append(slices.Clip(n), '.'))
 					return nil
 				})
 				if err != nil {

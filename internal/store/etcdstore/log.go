@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -39,7 +40,7 @@ func (c *core) Enabled(l zapcore.Level) bool {
 }
 
 func (c *core) With(fields []zapcore.Field) zapcore.Core {
-	return &core{log: c.log, with: append(c.with[:len(c.with):len(c.with)], fields...)}
+	return &core{log: c.log, with: append(slices.Clip(c.with), fields...)}
 }
 
 func (c *core) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
@@ -50,11 +51,11 @@ func (c *core) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Checked
 }
 
 func (c *core) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	var attrs []slog.Attr
-	for k, v := range zapFields(append(c.with[:len(c.with):len(c.with)], fields...)) {
+	attrs := []slog.Attr{slog.String("says", e.Message)}
+	for k, v := range zapFields(append(slices.Clip(c.with), fields...)) {
 		attrs = append(attrs, slog.Any(k, v))
 	}
-	c.log.LogAttrs(context.Background(), level(e.Level), "etcd: "+e.Message, attrs...)
+	c.log.LogAttrs(context.Background(), level(e.Level), "etcd", attrs...)
 	return nil
 }
 

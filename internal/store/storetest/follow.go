@@ -35,7 +35,12 @@ func follow(t *testing.T, db store.DB, prefix string) *follower {
 			}
 		})
 	}()
-	t.Cleanup(func() { stop(); <-f.done })
+	t.Cleanup(func() {
+		stop()
+		if err := <-f.done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("Follow ended with %v", err)
+		}
+	})
 	return f
 }
 

@@ -114,7 +114,9 @@ func run(t *testing.T, db store.DB, net *fakeNet) {
 	go func() { done <- reconcile.New("attach", r, reconcile.Options{}, r.Sources()...).Run(ctx) }()
 	synctest.Wait()
 	cancel()
-	<-done
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("the loop ended with %v", err)
+	}
 }
 
 func TestInterfacesFollowTheBalancer(t *testing.T) {
