@@ -56,12 +56,13 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 	})
 	p := &plane{m: m}
 	term := map[string]Runner{
-		"deploy": m.loop("deploy", deploy.New(m.db, m.ns, groups, imageStore{images, m.eng}, m.Log), 4, append(deploy.Sources(m.db), m.targetHealth())...),
-		"run":    m.loop("run", tasks, 32, reconcile.Rows(m.db, ecs.Tasks, nil), run.Watch(m.db, m.eng, m.Log)),
-		"sweep":  run.NewSweeper(m.db, m.eng, m.Log),
-		"attach": m.sourced("attach", attach.New(m.db, balancerNetwork{net})),
-		"health": m.sourced("health", health.New(m.db, m.lb)),
-		"logs":   events, "registry": blobs,
+		"deploy":      m.loop("deploy", deploy.New(m.db, m.ns, groups, imageStore{images, m.eng}, m.Log), 4, append(deploy.Sources(m.db), m.targetHealth())...),
+		"run":         m.loop("run", tasks, 32, reconcile.Rows(m.db, ecs.Tasks, nil), run.Watch(m.db, m.eng, m.Log)),
+		"sweep":       run.NewSweeper(m.db, m.eng, m.Log),
+		"definitions": m.sourced("definitions", run.NewDefinitions(m.db)),
+		"attach":      m.sourced("attach", attach.New(m.db, balancerNetwork{net})),
+		"health":      m.sourced("health", health.New(m.db, m.lb)),
+		"registry":    blobs,
 	}
 	services, err := bind(map[string][]wire.Operation{
 		"sts": sts.New().Operations(), "ec2": net.Operations(), "elasticloadbalancing": balancing.Operations(),
@@ -78,7 +79,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 	return map[string]Runner{
 		"gateway": runner(func(ctx context.Context) error { return door.Serve(ctx, ln) }),
 		"plane":   m.loop("plane", p, 1, p.sources()...),
-		"network": m.net, "balancers": m.lb, "logs": shipper,
+		"network": m.net, "balancers": m.lb, "logs": events, "shipper": shipper,
 		"term": runner(func(ctx context.Context) error { return m.lead(ctx, term) }),
 	}, nil
 }
