@@ -16,7 +16,11 @@ need gcc gcc
 for want in "$@"; do
 	case $want in
 	bench) need nginx nginx-light; need haproxy haproxy; need docker-registry docker-registry; need wrk wrk ;;
-	test) need etcd etcd-server; need nft nftables ;;
+	test)
+		need etcd etcd-server; need nft nftables; need nginx nginx-light
+		# Version 2 of the AWS CLI, beside version 1 where that is what is there: people use both.
+		[ -x /usr/bin/aws ] || missing+=(awscli)
+		;;
 	esac
 done
 if [ ${#missing[@]} -gt 0 ]; then

@@ -60,6 +60,9 @@ func (d *daemon) start() {
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	// A daemon without a bridge removes the host's docker0: it gets a network
+	// namespace of its own.
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatal(err)
 	}

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Runs every acceptance script against the program, as its users run them.
+#
+#   run.sh PATH-TO-SKYLIFT [SCRIPT…]     default: those in ../shared/acceptance, where it is there, and those beside this one
+#
+# The AWS CLI exists in two major versions, and people type commands of both: `aws ecr get-login` is only in version 1,
+# `aws logs tail` only in version 2. Where both are installed, the scripts get an `aws` that hands each command to the
+# version that has it. (Debian's version 2 is older than AWS_ENDPOINT_URL, so it gets the flag.)
+set -euo pipefail
+skylift=$(realpath "${1:?path to the skylift binary}"); shift
+here=$(cd "$(dirname "$0")" && pwd)
+shared=$here/../../../shared/acceptance
+[ $# -gt 0 ] || set -- $(ls "$shared"/*.sh "$here"/*-workflow.sh 2>/dev/null || true)
+
+bin=$(mktemp -d); trap 'rm -rf "$bin"' EXIT
+one=$(command -v aws)
+for two in $(which -a aws) /usr/bin/aws; do "$two" --version 2>&1 | grep -q '^aws-cli/2' && break; two=""; done
+if [ -n "$two" ] && [ "$two" != "$one" ]; then
+	cat >"$bin/aws" <<-EOF
+		#!/bin/sh
+		case "\$1 \$2" in "logs tail") exec "$two" --endpoint-url "\$AWS_ENDPOINT_URL" "\$@" ;; esac
+		exec "$one" "\$@"
+	EOF
+	chmod +x "$bin/aws"
+	export PATH="$bin:$PATH"
+fi
+for script; do
+	printf '\n#### %s\n' "$(basename "$script")"
+	bash "$script" "$skylift"
+done
