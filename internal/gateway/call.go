@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/smithy-go"
+
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/policy"
@@ -244,12 +245,12 @@ func (c *call) audit() {
 	if code == "" {
 		code = "OK"
 	}
-	source, _, err := net.SplitHostPort(c.r.RemoteAddr)
+	client, _, err := net.SplitHostPort(c.r.RemoteAddr)
 	if err != nil {
-		source = c.r.RemoteAddr
+		client = c.r.RemoteAddr
 	}
 	c.g.cfg.Log.Info("call",
 		"request", c.id, "caller", c.caller.ARN, "access_key", c.caller.AccessKeyID,
 		"service", c.service, "action", c.action, "resource", c.resource,
-		"code", code, "status", c.w.status, "ms", time.Since(c.start).Milliseconds(), "source", source)
+		"code", code, "status", c.w.status, "ms", time.Since(c.start).Milliseconds(), "client", client)
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -162,7 +163,7 @@ func TestSDKClientsGetIn(t *testing.T) {
 	}
 	for key, want := range map[string]any{
 		"caller": root, "access_key": rootKey.AccessKeyID, "service": "sts", "action": "GetCallerIdentity",
-		"resource": "", "code": "OK", "status": 200.0, "source": "127.0.0.1",
+		"resource": "", "code": "OK", "status": 200.0, "client": "127.0.0.1",
 	} {
 		if lines[0][key] != want {
 			t.Errorf("audit line: %s is %v, want %v", key, lines[0][key], want)
@@ -285,9 +286,7 @@ func signed(t *testing.T, method, url, service string, header http.Header, body 
 	if err != nil {
 		t.Fatal(err)
 	}
-	for k, v := range header {
-		r.Header[k] = v
-	}
+	maps.Copy(r.Header, header)
 	creds := aws.Credentials{AccessKeyID: rootKey.AccessKeyID, SecretAccessKey: rootKey.SecretAccessKey}
 	if err := v4.NewSigner().SignHTTP(t.Context(), creds, r, hash(body), service, region, at); err != nil {
 		t.Fatal(err)
@@ -369,9 +368,7 @@ func TestPresigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for k, v := range p.SignedHeader {
-		r.Header[k] = v
-	}
+	maps.Copy(r.Header, p.SignedHeader)
 	if status, body, _ := send(t, r); status != 200 || !strings.Contains(body, root) {
 		t.Errorf("presigned %s: %d %s", p.Method, status, body)
 	}

@@ -22,12 +22,12 @@ import (
 var testNS = arn.Namespace{Region: "us-west-2", Account: "123456789012"}
 
 // account returns the service as it is after the first start.
-func account(t *testing.T) *API {
+func account(t testing.TB) *API {
 	t.Helper()
 	return accountWith(t, netip.Prefix{})
 }
 
-func accountWith(t *testing.T, cidr netip.Prefix) *API {
+func accountWith(t testing.TB, cidr netip.Prefix) *API {
 	t.Helper()
 	db := memstore.New()
 	t.Cleanup(func() { db.Close() })
@@ -354,7 +354,7 @@ func TestTags(t *testing.T) {
 }
 
 // records reads all of a table.
-func records[T any](t *testing.T, a *API, table *store.Table[T]) []T {
+func records[T any](t testing.TB, a *API, table *store.Table[T]) []T {
 	t.Helper()
 	all, err := view(t.Context(), a.db, func(tx store.Tx) ([]T, error) { return table.List(tx, "") })
 	if err != nil {

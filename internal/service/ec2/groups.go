@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -118,12 +119,7 @@ func (a *API) DeleteSecurityGroup(ctx context.Context, in *ec2.DeleteSecurityGro
 		if len(members)+len(referrers) > 0 {
 			return nil, awserr.New("DependencyViolation", "resource %s has a dependent object", g.ID)
 		}
-		for _, r := range g.Rules {
-			if err := tagSets.Delete(tx, r.ID); err != nil {
-				return nil, err
-			}
-		}
-		if err := tagSets.Delete(tx, g.ID); err != nil {
+		if err := dropTags(tx, append(idsOf(g.Rules), g.ID)...); err != nil {
 			return nil, err
 		}
 		return &ec2.DeleteSecurityGroupOutput{GroupId: &g.ID, Return: new(true)}, SecurityGroups.Delete(tx, g.ID)

@@ -42,9 +42,19 @@ func TestCreateInterface(t *testing.T) {
 		t.Errorf("asked again: %+v, %v, want the same", again, err)
 	}
 	for _, f := range [][2]string{
-		{"network-interface-id", i.ID}, {"private-ip-address", "172.31.0.4"}, {"addresses.private-ip-address", "172.31.0.*"}, {"group-id", group},
-		{"group-name", "default"}, {"subnet-id", s.ID}, {"description", "for a *"}, {"requester-managed", "true"}, {"mac-address", i.MAC},
-		{"status", "in-use"}, {"interface-type", "interface"}, {"availability-zone", s.AZ}, {"private-dns-name", "ip-172-31-0-4.us-west-2.compute.internal"},
+		{"network-interface-id", i.ID},
+		{"private-ip-address", "172.31.0.4"},
+		{"addresses.private-ip-address", "172.31.0.*"},
+		{"group-id", group},
+		{"group-name", "default"},
+		{"subnet-id", s.ID},
+		{"description", "for a *"},
+		{"requester-managed", "true"},
+		{"mac-address", i.MAC},
+		{"status", "in-use"},
+		{"interface-type", "interface"},
+		{"availability-zone", s.AZ},
+		{"private-dns-name", "ip-172-31-0-4.us-west-2.compute.internal"},
 	} {
 		out, err := a.DescribeNetworkInterfaces(t.Context(), &ec2.DescribeNetworkInterfacesInput{Filters: filter(f[0], f[1])})
 		if err != nil || len(out.NetworkInterfaces) != 1 {

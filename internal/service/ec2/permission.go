@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )

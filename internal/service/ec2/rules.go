@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -29,8 +30,10 @@ func (a *API) AuthorizeSecurityGroupIngress(ctx context.Context, in *ec2.Authori
 		"SourceSecurityGroupName", "SourceSecurityGroupOwnerId", "TagSpecifications", "ToPort"); err != nil {
 		return nil, err
 	}
-	c := change{in.GroupId, in.GroupName, false, in.IpPermissions,
-		flat{in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp, in.SourceSecurityGroupName, in.SourceSecurityGroupOwnerId}}
+	c := change{
+		in.GroupId, in.GroupName, false, in.IpPermissions,
+		flat{in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp, in.SourceSecurityGroupName, in.SourceSecurityGroupOwnerId},
+	}
 	rules, err := a.authorize(ctx, c, in.TagSpecifications)
 	if err != nil {
 		return nil, err
@@ -56,8 +59,10 @@ func (a *API) RevokeSecurityGroupIngress(ctx context.Context, in *ec2.RevokeSecu
 		"SecurityGroupRuleIds", "SourceSecurityGroupName", "SourceSecurityGroupOwnerId", "ToPort"); err != nil {
 		return nil, err
 	}
-	c := change{in.GroupId, in.GroupName, false, in.IpPermissions,
-		flat{in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp, in.SourceSecurityGroupName, in.SourceSecurityGroupOwnerId}}
+	c := change{
+		in.GroupId, in.GroupName, false, in.IpPermissions,
+		flat{in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp, in.SourceSecurityGroupName, in.SourceSecurityGroupOwnerId},
+	}
 	rules, err := a.revoke(ctx, c, in.SecurityGroupRuleIds)
 	if err != nil {
 		return nil, err
@@ -156,13 +161,21 @@ func (a *API) revoke(ctx context.Context, c change, ids []string) ([]types.Revok
 		var out []types.RevokedSecurityGroupRule
 		for _, r := range removed {
 			g.Rules = slices.DeleteFunc(g.Rules, func(o Rule) bool { return o.ID == r.ID })
-			if err := tagSets.Delete(tx, r.ID); err != nil {
-				return nil, err
-			}
 			out = append(out, revokedShape(ruleView{r, g.ID}))
+		}
+		if err := dropTags(tx, idsOf(removed)...); err != nil {
+			return nil, err
 		}
 		return out, SecurityGroups.Put(tx, g.ID, g)
 	})
+}
+
+func idsOf(rules []Rule) []string {
+	ids := make([]string, len(rules))
+	for i, r := range rules {
+		ids[i] = r.ID
+	}
+	return ids
 }
 
 // find returns those of g's rules that are named by what they admit or by id.

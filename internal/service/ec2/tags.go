@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -77,12 +78,30 @@ func addTags(set map[string]string, tags []types.Tag) error {
 	return nil
 }
 
-// putTags makes tags those of a resource.
+// putTags gives a new resource tags.
 func putTags(tx store.Tx, resource, typ string, tags map[string]string) error {
 	if len(tags) == 0 {
-		return tagSets.Delete(tx, resource)
+		return nil
 	}
 	return tagSets.Put(tx, resource, tagSet{resource, typ, tags})
+}
+
+// dropTags forgets the tags of resources. It reads them at once: a group has
+// more rules than a transaction may have reads.
+func dropTags(tx store.Tx, resources ...string) error {
+	all, err := allTags(tx)
+	if err != nil {
+		return err
+	}
+	for _, id := range resources {
+		if _, ok := all[id]; !ok {
+			continue
+		}
+		if err := tagSets.Delete(tx, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // typeOf returns the type of the resource called id, which must be there.
@@ -161,7 +180,12 @@ func (a *API) retag(ctx context.Context, resources []string, change func(set map
 			if err := change(s.Tags); err != nil {
 				return err
 			}
-			if err := putTags(tx, id, typ, s.Tags); err != nil {
+			if len(s.Tags) == 0 {
+				err = tagSets.Delete(tx, id)
+			} else {
+				err = tagSets.Put(tx, id, tagSet{id, typ, s.Tags})
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
 	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/wire"
 )
