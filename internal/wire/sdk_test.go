@@ -100,6 +100,10 @@ func ecrOps(cfg aws.Config) []sdkOp {
 		call("DescribeRepositories", c.DescribeRepositories),
 		call("GetAuthorizationToken", c.GetAuthorizationToken),
 		call("ListImages", c.ListImages),
+		call("ListTagsForResource", c.ListTagsForResource),
+		call("PutImageTagMutability", c.PutImageTagMutability),
+		call("TagResource", c.TagResource),
+		call("UntagResource", c.UntagResource),
 	}
 }
 

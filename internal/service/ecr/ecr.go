@@ -46,6 +46,10 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("DescribeRepositories", a.DescribeRepositories),
 		wire.Op("GetAuthorizationToken", a.GetAuthorizationToken),
 		wire.Op("ListImages", a.ListImages),
+		wire.Op("ListTagsForResource", a.ListTagsForResource),
+		wire.Op("PutImageTagMutability", a.PutImageTagMutability),
+		wire.Op("TagResource", a.TagResource),
+		wire.Op("UntagResource", a.UntagResource),
 	}
 }
 
