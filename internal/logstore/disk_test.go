@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -33,16 +34,14 @@ func (b *badDisk) MaybeError(op errorfs.Op) error {
 	if f == nil {
 		return nil
 	}
-	for _, k := range f.kinds {
-		if op.Kind == k {
-			select {
-			case b.hit <- struct{}{}:
-			default:
-			}
-			return f.err
-		}
+	if !slices.Contains(f.kinds, op.Kind) {
+		return nil
 	}
-	return nil
+	select {
+	case b.hit <- struct{}{}:
+	default:
+	}
+	return f.err
 }
 
 func openBad(t *testing.T) (*Store, *badDisk) {

@@ -128,7 +128,7 @@ func (s *session) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range s.open {
-		w.FileWriter.Close() //nolint:errcheck // see above
+		w.FileWriter.Close()
 	}
 	s.open = nil
 }

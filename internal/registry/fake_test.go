@@ -137,7 +137,7 @@ func open(t *testing.T, repos ...string) *client {
 // start opens the registry of c's directory, as after a restart.
 func (c *client) start() {
 	c.t.Helper()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	reg, err := New(c.t.Context(), Config{Root: c.root, Records: c.records, Log: log, Grace: grace})
 	if err != nil {
 		c.t.Fatal(err)

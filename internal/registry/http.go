@@ -155,7 +155,7 @@ func (r *Registry) getBlob(w http.ResponseWriter, req *http.Request, to route) e
 	if err != nil {
 		return fmt.Errorf("read blob: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // only read
+	defer file.Close()
 	h := w.Header()
 	h.Set("Docker-Content-Digest", to.ref)
 	h.Set("Etag", `"`+to.ref+`"`)

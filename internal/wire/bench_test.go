@@ -54,8 +54,10 @@ func BenchmarkDescribeSecurityGroups(b *testing.B) {
 	for range 50 {
 		out.SecurityGroups = append(out.SecurityGroups, ec2types.SecurityGroup{
 			GroupId: aws.String("sg-0123456789abcdef0"), GroupName: aws.String("web"), VpcId: aws.String("vpc-1"),
-			IpPermissions: []ec2types.IpPermission{{IpProtocol: aws.String("tcp"), FromPort: aws.Int32(80), ToPort: aws.Int32(80),
-				IpRanges: []ec2types.IpRange{{CidrIp: aws.String("0.0.0.0/0")}}}},
+			IpPermissions: []ec2types.IpPermission{{
+				IpProtocol: aws.String("tcp"), FromPort: aws.Int32(80), ToPort: aws.Int32(80),
+				IpRanges: []ec2types.IpRange{{CidrIp: aws.String("0.0.0.0/0")}},
+			}},
 		})
 	}
 	bench(b, s, "DescribeSecurityGroups", "Filter.1.Name=vpc-id&Filter.1.Value.1=vpc-1&Filter.2.Name=group-name&Filter.2.Value.1=web", out)

@@ -26,18 +26,24 @@ func TestDecode(t *testing.T) {
 		{"an empty list is a list", "ecs", "DescribeClusters", `{"clusters":[]}`, &ecs.DescribeClustersInput{Clusters: []string{}}},
 		{"escapes", "ecs", "DescribeClusters", ` { "clusters" : [ "a\u00e9\n" , "\ud83d\ude00é" ] } `, &ecs.DescribeClustersInput{Clusters: []string{"aé\n", "\U0001F600é"}}},
 		{"a whole number with an exponent", "ecs", "ListClusters", `{"maxResults":1e1}`, &ecs.ListClustersInput{MaxResults: aws.Int32(10)}},
-		{"the last of two names counts", "ecs", "CreateCluster", `{"tags":[{"key":"a"},{"key":"b"}],"tags":[{"key":"c"}]}`,
-			&ecs.CreateClusterInput{Tags: []ecstypes.Tag{{Key: aws.String("c")}}}},
+		{
+			"the last of two names counts", "ecs", "CreateCluster", `{"tags":[{"key":"a"},{"key":"b"}],"tags":[{"key":"c"}]}`,
+			&ecs.CreateClusterInput{Tags: []ecstypes.Tag{{Key: aws.String("c")}}},
+		},
 		{"an empty list in a query", "elasticloadbalancing", "DescribeLoadBalancers", "Names=", &elbv2.DescribeLoadBalancersInput{Names: []string{}}},
-		{"elements in the order of their numbers", "ec2", "DescribeVpcs", "VpcId.10=c&VpcId.2=b&VpcId.1=a&DryRun=false",
-			&ec2.DescribeVpcsInput{VpcIds: []string{"a", "b", "c"}, DryRun: aws.Bool(false)}},
-		{"lists in lists", "ec2", "AuthorizeSecurityGroupIngress",
+		{
+			"elements in the order of their numbers", "ec2", "DescribeVpcs", "VpcId.10=c&VpcId.2=b&VpcId.1=a&DryRun=false",
+			&ec2.DescribeVpcsInput{VpcIds: []string{"a", "b", "c"}, DryRun: aws.Bool(false)},
+		},
+		{
+			"lists in lists", "ec2", "AuthorizeSecurityGroupIngress",
 			"GroupId=sg-1&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=80&IpPermissions.1.ToPort=80&IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0%2F0&IpPermissions.1.Groups.1.GroupId=sg-2",
 			&ec2.AuthorizeSecurityGroupIngressInput{GroupId: aws.String("sg-1"), IpPermissions: []ec2types.IpPermission{{
 				IpProtocol: aws.String("tcp"), FromPort: aws.Int32(80), ToPort: aws.Int32(80),
 				IpRanges:         []ec2types.IpRange{{CidrIp: aws.String("0.0.0.0/0")}},
 				UserIdGroupPairs: []ec2types.UserIdGroupPair{{GroupId: aws.String("sg-2")}},
-			}}}},
+			}}},
+		},
 	} {
 		s := service(t, tc.service, all[tc.service])
 		r, body := requestOf(s, tc.operation, tc.body)

@@ -28,54 +28,88 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 	for _, tc := range []struct{ service, operation, body, code, message string }{
 		// required
-		{"ecs", "RegisterTaskDefinition", `{"family":"web"}`, "InvalidParameterException",
-			"1 validation error detected: Value null at 'containerDefinitions' failed to satisfy constraint: Member must not be null"},
-		{"ecs", "RegisterTaskDefinition", `{"family":null,"containerDefinitions":null}`, "InvalidParameterException",
+		{
+			"ecs", "RegisterTaskDefinition", `{"family":"web"}`, "InvalidParameterException",
+			"1 validation error detected: Value null at 'containerDefinitions' failed to satisfy constraint: Member must not be null",
+		},
+		{
+			"ecs", "RegisterTaskDefinition", `{"family":null,"containerDefinitions":null}`, "InvalidParameterException",
 			"2 validation errors detected: Value null at 'containerDefinitions' failed to satisfy constraint: Member must not be null; " +
-				"Value null at 'family' failed to satisfy constraint: Member must not be null"},
-		{"logs", "PutLogEvents", `{"logGroupName":"g","logStreamName":"s","logEvents":[{"message":"m"}]}`, "InvalidParameterException",
-			"1 validation error detected: Value null at 'logEvents.1.member.timestamp' failed to satisfy constraint: Member must not be null"},
-		{"ecr", "CreateRepository", `{}`, "InvalidParameterException",
-			"Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must not be null'"},
-		{"elasticloadbalancing", "CreateTargetGroup", ``, "ValidationError",
-			"1 validation error detected: Value null at 'name' failed to satisfy constraint: Member must not be null"},
+				"Value null at 'family' failed to satisfy constraint: Member must not be null",
+		},
+		{
+			"logs", "PutLogEvents", `{"logGroupName":"g","logStreamName":"s","logEvents":[{"message":"m"}]}`, "InvalidParameterException",
+			"1 validation error detected: Value null at 'logEvents.1.member.timestamp' failed to satisfy constraint: Member must not be null",
+		},
+		{
+			"ecr", "CreateRepository", `{}`, "InvalidParameterException",
+			"Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must not be null'",
+		},
+		{
+			"elasticloadbalancing", "CreateTargetGroup", ``, "ValidationError",
+			"1 validation error detected: Value null at 'name' failed to satisfy constraint: Member must not be null",
+		},
 		{"ec2", "CreateSecurityGroup", `GroupName=a`, "MissingParameter", "The request must contain the parameter GroupDescription"},
 
 		// a required number or flag of the SDK that is no pointer
-		{"ecs", "CreateService", `{"serviceName":"s","deploymentConfiguration":{"deploymentCircuitBreaker":{"enable":false}}}`, "InvalidParameterException",
-			"1 validation error detected: Value null at 'deploymentConfiguration.deploymentCircuitBreaker.rollback' failed to satisfy constraint: Member must not be null"},
+		{
+			"ecs", "CreateService", `{"serviceName":"s","deploymentConfiguration":{"deploymentCircuitBreaker":{"enable":false}}}`, "InvalidParameterException",
+			"1 validation error detected: Value null at 'deploymentConfiguration.deploymentCircuitBreaker.rollback' failed to satisfy constraint: Member must not be null",
+		},
 
 		// pattern and length
-		{"ecr", "CreateRepository", `{"repositoryName":"a"}`, "InvalidParameterException",
-			"Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must have length greater than or equal to 2'"},
-		{"ecr", "CreateRepository", `{"repositoryName":"Web"}`, "InvalidParameterException",
-			`Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular expression '[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*''`},
-		{"logs", "CreateLogGroup", `{"logGroupName":""}`, "InvalidParameterException",
+		{
+			"ecr", "CreateRepository", `{"repositoryName":"a"}`, "InvalidParameterException",
+			"Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must have length greater than or equal to 2'",
+		},
+		{
+			"ecr", "CreateRepository", `{"repositoryName":"Web"}`, "InvalidParameterException",
+			`Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular expression '[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*''`,
+		},
+		{
+			"logs", "CreateLogGroup", `{"logGroupName":""}`, "InvalidParameterException",
 			`2 validation errors detected: Value '' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+; ` +
-				`Value '' at 'logGroupName' failed to satisfy constraint: Member must have length greater than or equal to 1`},
-		{"logs", "PutLogEvents", `{"logGroupName":"g","logStreamName":"s","logEvents":[]}`, "InvalidParameterException",
-			"1 validation error detected: Value '[]' at 'logEvents' failed to satisfy constraint: Member must have length greater than or equal to 1"},
-		{"ecs", "TagResource", `{"resourceArn":"a","tags":[{"key":"ok","value":"tab\t"}]}`, "InvalidParameterException",
+				`Value '' at 'logGroupName' failed to satisfy constraint: Member must have length greater than or equal to 1`,
+		},
+		{
+			"logs", "PutLogEvents", `{"logGroupName":"g","logStreamName":"s","logEvents":[]}`, "InvalidParameterException",
+			"1 validation error detected: Value '[]' at 'logEvents' failed to satisfy constraint: Member must have length greater than or equal to 1",
+		},
+		{
+			"ecs", "TagResource", `{"resourceArn":"a","tags":[{"key":"ok","value":"tab\t"}]}`, "InvalidParameterException",
 			"1 validation error detected: Value 'tab\t' at 'tags.1.member.value' failed to satisfy constraint: " +
-				`Member must satisfy regular expression pattern: ([\p{L}\p{Z}\p{N}_.:/=+\-@]*)`},
+				`Member must satisfy regular expression pattern: ([\p{L}\p{Z}\p{N}_.:/=+\-@]*)`,
+		},
 
 		// range
-		{"logs", "DescribeLogGroups", `{"limit":51}`, "InvalidParameterException",
-			"1 validation error detected: Value '51' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 50"},
-		{"ec2", "DescribeVpcs", `MaxResults=4`, "InvalidParameterValue",
-			"Value (4) for parameter MaxResults is invalid. Expecting a value greater than or equal to 5."},
-		{"elasticloadbalancing", "CreateRule", `ListenerArn=a&Priority=0&Actions.member.1.Type=forward&Conditions.member.1.Field=x`, "ValidationError",
-			"1 validation error detected: Value '0' at 'priority' failed to satisfy constraint: Member must have value greater than or equal to 1"},
+		{
+			"logs", "DescribeLogGroups", `{"limit":51}`, "InvalidParameterException",
+			"1 validation error detected: Value '51' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 50",
+		},
+		{
+			"ec2", "DescribeVpcs", `MaxResults=4`, "InvalidParameterValue",
+			"Value (4) for parameter MaxResults is invalid. Expecting a value greater than or equal to 5.",
+		},
+		{
+			"elasticloadbalancing", "CreateRule", `ListenerArn=a&Priority=0&Actions.member.1.Type=forward&Conditions.member.1.Field=x`, "ValidationError",
+			"1 validation error detected: Value '0' at 'priority' failed to satisfy constraint: Member must have value greater than or equal to 1",
+		},
 
 		// enum
-		{"ecs", "RunTask", `{"taskDefinition":"web","launchType":"MOON"}`, "InvalidParameterException",
-			"1 validation error detected: Value 'MOON' at 'launchType' failed to satisfy constraint: Member must satisfy enum value set: [EC2, FARGATE, EXTERNAL, MANAGED_INSTANCES]"},
-		{"ecs", "RunTask", `{"taskDefinition":"web","launchType":""}`, "InvalidParameterException",
-			"1 validation error detected: Value '' at 'launchType' failed to satisfy constraint: Member must satisfy enum value set: [EC2, FARGATE, EXTERNAL, MANAGED_INSTANCES]"},
+		{
+			"ecs", "RunTask", `{"taskDefinition":"web","launchType":"MOON"}`, "InvalidParameterException",
+			"1 validation error detected: Value 'MOON' at 'launchType' failed to satisfy constraint: Member must satisfy enum value set: [EC2, FARGATE, EXTERNAL, MANAGED_INSTANCES]",
+		},
+		{
+			"ecs", "RunTask", `{"taskDefinition":"web","launchType":""}`, "InvalidParameterException",
+			"1 validation error detected: Value '' at 'launchType' failed to satisfy constraint: Member must satisfy enum value set: [EC2, FARGATE, EXTERNAL, MANAGED_INSTANCES]",
+		},
 
 		// secrets are not shown
-		{"ecs", "RegisterTaskDefinition", `{"family":"f","containerDefinitions":[{"environment":{"PASSWORD":"hunter2"}}]}`, "SerializationException",
-			"Value '*****' at 'containerDefinitions.1.member.environment' is not a list."},
+		{
+			"ecs", "RegisterTaskDefinition", `{"family":"f","containerDefinitions":[{"environment":{"PASSWORD":"hunter2"}}]}`, "SerializationException",
+			"Value '*****' at 'containerDefinitions.1.member.environment' is not a list.",
+		},
 
 		// unknown
 		{"ecs", "CreateCluster", `{"clusterNam":"a"}`, "InvalidParameterException", "Unknown parameter: 'clusterNam'"},

@@ -101,7 +101,7 @@ func appendMap(b []byte, t *bind.Type, v reflect.Value) (_ []byte, err error) {
 }
 
 func appendDocument(b []byte, v reflect.Value) ([]byte, error) {
-	m, ok := v.Interface().(document.Marshaler)
+	m, ok := reflect.TypeAssert[document.Marshaler](v)
 	if !ok {
 		return b, fmt.Errorf("%s is not a document", v.Type())
 	}

@@ -37,9 +37,15 @@ func bound(t *testing.T) *bind.Type {
 		"Other": {Type: "map", Key: &descriptor.Ref{Shape: "String", Name: "K"}, Element: &descriptor.Ref{Shape: "String", Name: "V"}, Flattened: true},
 		"Inner": {Type: "structure", Members: []descriptor.Member{{Name: "Value", Shape: "String"}}},
 		"Shape": {Type: "structure", Members: []descriptor.Member{
-			{Name: "Texts", Shape: "Texts"}, {Name: "Flat", Shape: "Flat"}, {Name: "Named", Shape: "Named"},
-			{Name: "Tags", Shape: "Tags"}, {Name: "FlatTags", Shape: "Other"}, {Name: "Inner", Shape: "Inner"},
-			{Name: "Ratio", Shape: "Double"}, {Name: "At", Shape: "Time"}, {Name: "Bytes", Shape: "Blob"},
+			{Name: "Texts", Shape: "Texts"},
+			{Name: "Flat", Shape: "Flat"},
+			{Name: "Named", Shape: "Named"},
+			{Name: "Tags", Shape: "Tags"},
+			{Name: "FlatTags", Shape: "Other"},
+			{Name: "Inner", Shape: "Inner"},
+			{Name: "Ratio", Shape: "Double"},
+			{Name: "At", Shape: "Time"},
+			{Name: "Bytes", Shape: "Blob"},
 		}},
 	}}).Bind("Shape", reflect.TypeFor[shape]())
 	if err != nil {
@@ -56,8 +62,11 @@ var cases = []struct {
 	{shape{Texts: []string{"a", "<b>"}}, "Texts.member.1=a&Texts.member.2=<b>", "<Texts><member>a</member><member>&lt;b&gt;</member></Texts>"},
 	{shape{Flat: []string{"a", "b"}}, "Flat.1=a&Flat.2=b", "<Flat>a</Flat><Flat>b</Flat>"},
 	{shape{Named: []string{"a"}}, "Named.item.1=a", "<Named><item>a</item></Named>"},
-	{shape{Tags: map[string]string{"k": "v", "l": ""}}, "Tags.entry.1.key=k&Tags.entry.1.value=v&Tags.entry.2.key=l&Tags.entry.2.value=",
-		"<Tags><entry><key>k</key><value>v</value></entry><entry><key>l</key><value></value></entry></Tags>"},
+	{
+		shape{Tags: map[string]string{"k": "v", "l": ""}},
+		"Tags.entry.1.key=k&Tags.entry.1.value=v&Tags.entry.2.key=l&Tags.entry.2.value=",
+		"<Tags><entry><key>k</key><value>v</value></entry><entry><key>l</key><value></value></entry></Tags>",
+	},
 	{shape{FlatTags: map[string]string{"k": "v"}}, "FlatTags.1.K=k&FlatTags.1.V=v", "<FlatTags><K>k</K><V>v</V></FlatTags>"},
 	{shape{Inner: &inner{Value: new("x")}}, "Inner.Value=x", "<Inner><Value>x</Value></Inner>"},
 	{shape{Texts: []string{}}, "Texts=", "<Texts></Texts>"},

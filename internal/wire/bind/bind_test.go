@@ -36,10 +36,17 @@ var desc = &descriptor.Service{Protocol: "awsjson1.1", Shapes: map[string]*descr
 	"ByName": {Type: "map", Key: &descriptor.Ref{Shape: "String"}, Element: &descriptor.Ref{Shape: "Int"}},
 	"Kids":   {Type: "list", Element: &descriptor.Ref{Shape: "Everything"}},
 	"Everything": {Type: "structure", Members: []descriptor.Member{
-		{Name: "flag", Shape: "Bool"}, {Name: "small", Shape: "Int"}, {Name: "big", Shape: "Long"},
-		{Name: "half", Shape: "Float"}, {Name: "full", Shape: "Double"}, {Name: "at", Shape: "Time"},
-		{Name: "bytes", Shape: "Blob"}, {Name: "texts", Shape: "Texts"}, {Name: "byName", Shape: "ByName"},
-		{Name: "kids", Shape: "Kids"}, {Name: "only", Shape: "Everything"},
+		{Name: "flag", Shape: "Bool"},
+		{Name: "small", Shape: "Int"},
+		{Name: "big", Shape: "Long"},
+		{Name: "half", Shape: "Float"},
+		{Name: "full", Shape: "Double"},
+		{Name: "at", Shape: "Time"},
+		{Name: "bytes", Shape: "Blob"},
+		{Name: "texts", Shape: "Texts"},
+		{Name: "byName", Shape: "ByName"},
+		{Name: "kids", Shape: "Kids"},
+		{Name: "only", Shape: "Everything"},
 		{Name: "renamed", Shape: "String", Location: "on-the-wire"},
 	}},
 }}
@@ -55,17 +62,32 @@ func TestEveryKindComesBack(t *testing.T) {
 		want everything
 		back string // what is written again; "" is the same
 	}{
-		{`{"flag":false,"small":-1,"big":9223372036854775807,"half":0.5,"full":1e+300}`,
-			everything{Flag: new(false), Small: -1, Big: new(int64(1<<63 - 1)), Half: new(float32(0.5)), Full: new(1e300)}, ""},
-		{`{"small":0,"at":1772600767.890,"bytes":"AP8="}`,
-			everything{At: new(time.UnixMilli(1772600767890).UTC()), Bytes: []byte{0, 255}}, ""},
-		{`{"at":"2026-03-04T05:06:07.89Z"}`,
-			everything{At: new(time.UnixMilli(1772600767890).UTC())}, `{"small":0,"at":1772600767.890}`},
-		{`{"small":0,"texts":["a",""],"byName":{"a":1,"b":2}}`,
-			everything{Texts: []string{"a", ""}, ByName: map[string]int32{"a": 1, "b": 2}}, ""},
+		{
+			`{"flag":false,"small":-1,"big":9223372036854775807,"half":0.5,"full":1e+300}`,
+			everything{Flag: new(false), Small: -1, Big: new(int64(1<<63 - 1)), Half: new(float32(0.5)), Full: new(1e300)},
+			"",
+		},
+		{
+			`{"small":0,"at":1772600767.890,"bytes":"AP8="}`,
+			everything{At: new(time.UnixMilli(1772600767890).UTC()), Bytes: []byte{0, 255}},
+			"",
+		},
+		{
+			`{"at":"2026-03-04T05:06:07.89Z"}`,
+			everything{At: new(time.UnixMilli(1772600767890).UTC())},
+			`{"small":0,"at":1772600767.890}`,
+		},
+		{
+			`{"small":0,"texts":["a",""],"byName":{"a":1,"b":2}}`,
+			everything{Texts: []string{"a", ""}, ByName: map[string]int32{"a": 1, "b": 2}},
+			"",
+		},
 		{`{"small":0,"texts":[],"byName":{}}`, everything{Texts: []string{}, ByName: map[string]int32{}}, ""},
-		{`{"small":0,"kids":[{"small":1,"kids":[]}],"only":{"small":2,"only":{"small":3}}}`,
-			everything{Kids: []everything{{Small: 1, Kids: []everything{}}}, Only: &everything{Small: 2, Only: &everything{Small: 3}}}, ""},
+		{
+			`{"small":0,"kids":[{"small":1,"kids":[]}],"only":{"small":2,"only":{"small":3}}}`,
+			everything{Kids: []everything{{Small: 1, Kids: []everything{}}}, Only: &everything{Small: 2, Only: &everything{Small: 3}}},
+			"",
+		},
 		{`{"small":0,"on-the-wire":"x"}`, everything{Renamed: new("x")}, ""},
 	} {
 		v, err := awsjson.Parse([]byte(tc.body))
