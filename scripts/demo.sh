@@ -18,7 +18,10 @@ run() { # shows a command as the user would type it, and runs it
 	printf '%s  $ %s%s\n' "$dim" "$*" "$off"
 	"$@"
 }
-quiet() { printf '%s  $ %s%s\n' "$dim" "$*" "$off"; "$@" >/dev/null; }
+quiet() { # the same, but for what it prints when it works
+	printf '%s  $ %s%s\n' "$dim" "$*" "$off"
+	"$@" >"$state/out" 2>&1 || { cat "$state/out" >&2; return 1; }
+}
 
 for tool in aws docker curl go; do command -v "$tool" >/dev/null || die "$tool is missing: install it first (https://docs.aws.amazon.com/cli/ for aws)"; done
 if [ -e "$state" ]; then
@@ -75,8 +78,18 @@ for site in shop blog; do
 		--health-check-interval-seconds 5 --health-check-timeout-seconds 2 --healthy-threshold-count 2 --query 'TargetGroups[0].TargetGroupArn' --output text)
 	aws elbv2 modify-target-group-attributes --target-group-arn "$tg" --attributes Key=deregistration_delay.timeout_seconds,Value=5 >/dev/null
 	aws elbv2 create-rule --listener-arn "$listener" --priority $n --conditions "Field=host-header,Values=$site.localhost" --actions "Type=forward,TargetGroupArn=$tg" >/dev/null
-	quiet aws ecs register-task-definition --family "$site" --network-mode awsvpc --requires-compatibilities FARGATE --cpu 256 --memory 512 \
-		--container-definitions "[{\"name\":\"web\",\"image\":\"$listen/$site:latest\",\"portMappings\":[{\"containerPort\":8080}],\"environment\":[{\"name\":\"SITE\",\"value\":\"$site\"}],\"logConfiguration\":{\"logDriver\":\"awslogs\",\"options\":{\"awslogs-group\":\"/demo\",\"awslogs-region\":\"$AWS_DEFAULT_REGION\",\"awslogs-stream-prefix\":\"$site\"}}}]"
+	cat >"$state/$site.json" <<-EOF
+		{
+		  "family": "$site", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+		  "containerDefinitions": [{
+		    "name": "web", "image": "$listen/$site:latest", "portMappings": [{"containerPort": 8080}],
+		    "environment": [{"name": "SITE", "value": "$site"}],
+		    "logConfiguration": {"logDriver": "awslogs", "options": {
+		      "awslogs-group": "/demo", "awslogs-region": "$AWS_DEFAULT_REGION", "awslogs-stream-prefix": "$site"}}
+		  }]
+		}
+	EOF
+	quiet aws ecs register-task-definition --cli-input-json "file://$state/$site.json"
 	quiet aws ecs create-service --service-name "$site" --task-definition "$site" --desired-count 3 --launch-type FARGATE \
 		--health-check-grace-period-seconds 30 --load-balancers "targetGroupArn=$tg,containerName=web,containerPort=8080" \
 		--network-configuration "awsvpcConfiguration={subnets=[$(echo $subnets | tr ' ' ,)],securityGroups=[$webgroup]}"
@@ -93,13 +106,15 @@ printf 'FROM hello:demo\nENV APP_VERSION=2\n' >"$state/Dockerfile.2"
 quiet docker build -t "$listen/shop:latest" -f "$state/Dockerfile.2" "$state"
 quiet docker push "$listen/shop:latest"
 go build -o "$state/load" ./examples/load
-"$state/load" -resolve "$lb:$port" -d 45s "$(at shop.localhost)" >"$state/load.out" & loader=$!
+"$state/load" -resolve "$lb:$port" -d 30s "$(at shop.localhost)" >"$state/load.out" & loader=$!
 quiet aws ecs update-service --service shop --force-new-deployment
+said=""
 while kill -0 $loader 2>/dev/null; do
-	printf '\r  %s' "$(aws ecs describe-services --services shop --query "join('   ', services[0].deployments[].join(' ', [status, ':', to_string(runningCount), 'of', to_string(desiredCount), 'run']))" --output text)            "
-	sleep 1
+	now=$(aws ecs describe-services --services shop --query "join('    ', services[0].deployments[].join(' ', [status, 'deployment:', to_string(runningCount), 'running,', to_string(pendingCount), 'pending']))" --output text)
+	[ "$now" = "$said" ] || echo "  $now"
+	said=$now
+	sleep 0.5
 done
-echo
 wait $loader || { cat "$state/load.out"; die "requests were lost"; }
 sed 's/^/  /' "$state/load.out"
 run aws ecs wait services-stable --services shop
@@ -114,8 +129,8 @@ ${bold}✓ That was the main job. Skylift goes on running.${off}
 
   the sites         $(at shop.localhost)   $(at blog.localhost)   (curl and browsers resolve *.localhost themselves)
   the balancer      $(at "$dns")
-  speak to it       eval "\$($sudo $skylift env --data-dir $state/data)"   and then: aws ecs list-services
-  what runs         $sudo $skylift status --data-dir $state/data
+  speak to it       eval "\$($sudo${sudo:+ }$skylift env --data-dir $state/data)"   and then: aws ecs list-services
+  what runs         $sudo${sudo:+ }$skylift status --data-dir $state/data
   its log           $state/skylift.log
   stop, clean up    make demo-stop
 EOF
