@@ -2,8 +2,11 @@ package ecs
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -87,22 +90,38 @@ func tagsOf[T ~string](include []T, want T, tags []types.Tag) []types.Tag {
 	return nil
 }
 
-// page cuts all (sorted by key) to at most limit entries after token, and
-// returns the token of the next page. A token is the last key of a page.
-func page[T any](all []T, key func(T) string, token *string, limit int32) ([]T, *string) {
-	start := 0
-	if token != nil {
-		for start < len(all) && key(all[start]) <= *token {
-			start++
+// tokenMark begins what a token of ours holds.
+const tokenMark = "after "
+
+// page cuts all (in the order of their keys, or against it when desc) to at most
+// n entries behind token, and returns the token of the next page. A token holds
+// the last key of a page, so that nothing is skipped or told twice when entries
+// come and go meanwhile.
+func page[T any](all []T, key func(T) string, desc bool, token *string, n int32) ([]T, *string, error) {
+	if t := aws.ToString(token); t != "" {
+		b, err := base64.RawURLEncoding.DecodeString(t)
+		last, ok := strings.CutPrefix(string(b), tokenMark)
+		if err != nil || !ok {
+			return nil, nil, invalid("Invalid token: nextToken is not one that was returned.")
 		}
+		behind := slices.IndexFunc(all, func(v T) bool {
+			k := key(v)
+			return k != last && (k > last) != desc
+		})
+		if behind < 0 {
+			behind = len(all)
+		}
+		all = all[behind:]
 	}
-	all = all[start:]
-	if len(all) <= int(limit) {
-		return all, nil
+	if len(all) <= int(n) {
+		return all, nil, nil
 	}
-	all = all[:limit]
-	return all, aws.String(key(all[limit-1]))
+	all = all[:n]
+	return all, aws.String(base64.RawURLEncoding.EncodeToString([]byte(tokenMark + key(all[n-1])))), nil
 }
+
+// itself is the key of what is its own.
+func itself(s string) string { return s }
 
 // limit reads maxResults, 1 to most; most when it is not given.
 func limit(n *int32, most int32) (int32, error) {

@@ -24,7 +24,7 @@ type change struct {
 
 func (a *API) readChange(ctx context.Context, in *ecs.UpdateServiceInput) (change, error) {
 	c := change{at: now(), id: deploymentID()}
-	if in.NetworkConfiguration != nil {
+	if in.NetworkConfiguration != nil && in.NetworkConfiguration.AwsvpcConfiguration != nil {
 		net, err := a.placement(ctx, in.NetworkConfiguration)
 		if err != nil {
 			return c, err
@@ -50,7 +50,7 @@ func (a *API) readChange(ctx context.Context, in *ecs.UpdateServiceInput) (chang
 
 // apply changes s and, where its tasks are to be made anew, puts a new primary
 // deployment in place of the one that is.
-func (c change) apply(tx store.Tx, in *ecs.UpdateServiceInput, s *Service) error {
+func (c change) apply(tx store.Tx, a *API, in *ecs.UpdateServiceInput, s *Service) error {
 	deployments, err := DeploymentsOf(tx, s.Key())
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (c change) apply(tx store.Tx, in *ecs.UpdateServiceInput, s *Service) error
 	old := deployments[0]
 	next := old
 	if in.TaskDefinition != nil {
-		d, err := launchable(tx, *in.TaskDefinition)
+		d, err := a.launchable(tx, *in.TaskDefinition)
 		if err != nil {
 			return err
 		}

@@ -3,48 +3,32 @@ package ecs
 import (
 	"context"
 	"fmt"
-	"regexp"
-	"strings"
+	"slices"
+	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
-	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
-var nameForm = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
-
-// clusterName reads a cluster's short name or ARN; "default" when none is given.
-func clusterName(ref *string) string {
-	s := aws.ToString(ref)
-	if s == "" {
-		return "default"
-	}
-	if _, name, ok := strings.Cut(s, ":cluster/"); ok {
-		return name
-	}
-	return s
-}
-
-// activeCluster returns the cluster that ref names, which must be ACTIVE.
-func activeCluster(tx store.Tx, ref *string) (Cluster, error) {
-	c, err := Clusters.Get(tx, clusterName(ref))
-	if missing(err) || err == nil && c.Status != Active {
-		return Cluster{}, &types.ClusterNotFoundException{Message: aws.String("Cluster not found.")}
-	}
-	return c, err
-}
-
 // CreateCluster makes a cluster; one that exists already is returned as it is.
 func (a *API) CreateCluster(ctx context.Context, in *ecs.CreateClusterInput) (*ecs.CreateClusterOutput, error) {
-	if err := awserr.Refuse(in, "InvalidParameterException", "ClusterName", "Tags"); err != nil {
+	if err := refuse(in, invalid, "", "ClusterName", "Tags", "Settings"); err != nil {
 		return nil, err
 	}
-	name := clusterName(in.ClusterName)
+	for _, s := range in.Settings {
+		if aws.ToString(s.Value) != "disabled" {
+			return nil, invalid("The setting '%s' of the parameter 'settings' is not supported by Skylift.", s.Name)
+		}
+	}
+	name := aws.ToString(in.ClusterName)
+	if name == "" {
+		name = "default"
+	}
 	if !nameForm.MatchString(name) {
-		return nil, invalid("Invalid identifier: Identifier is for %s. Your identifier must use up to 255 letters, numbers, hyphens and underscores.", name)
+		return nil, invalid("Invalid clusterName %s: up to 255 letters (uppercase and lowercase), numbers, underscores, and hyphens are allowed.", name)
 	}
 	if err := checkTags(in.Tags); err != nil {
 		return nil, err
@@ -74,17 +58,20 @@ func (a *API) DescribeClusters(ctx context.Context, in *ecs.DescribeClustersInpu
 	if len(refs) == 0 {
 		refs = []string{"default"}
 	}
-	for _, i := range in.Include {
-		if i != types.ClusterFieldTags {
-			return nil, invalid("include %s is not supported by Skylift yet; leave it out.", i)
-		}
+	if len(refs) > 100 {
+		return nil, invalid("Clusters can have at most 100 items.")
 	}
-	out := &ecs.DescribeClustersOutput{Clusters: []types.Cluster{}, Failures: []types.Failure{}}
+	var out *ecs.DescribeClustersOutput
 	err := a.db.View(ctx, func(tx store.Tx) error {
+		out = &ecs.DescribeClustersOutput{Clusters: []types.Cluster{}, Failures: []types.Failure{}}
 		for _, ref := range refs {
-			c, err := Clusters.Get(tx, clusterName(&ref))
+			name, err := a.clusterName(&ref)
+			if err != nil {
+				return err
+			}
+			c, err := Clusters.Get(tx, name)
 			if missing(err) {
-				out.Failures = append(out.Failures, failure(a.ns.ARN("ecs", "cluster/"+clusterName(&ref)), "MISSING"))
+				out.Failures = append(out.Failures, failure(a.ns.ARN("ecs", "cluster/"+name), "MISSING"))
 				continue
 			}
 			if err != nil {
@@ -120,7 +107,10 @@ func (a *API) ListClusters(ctx context.Context, in *ecs.ListClustersInput) (*ecs
 	if err != nil {
 		return nil, err
 	}
-	arns, next := page(arns, func(s string) string { return s }, in.NextToken, n)
+	arns, next, err := page(arns, itself, false, in.NextToken, n)
+	if err != nil {
+		return nil, err
+	}
 	return &ecs.ListClustersOutput{ClusterArns: arns, NextToken: next}, nil
 }
 
@@ -129,17 +119,17 @@ func (a *API) DeleteCluster(ctx context.Context, in *ecs.DeleteClusterInput) (*e
 	var c Cluster
 	err := a.db.Update(ctx, func(tx store.Tx) error {
 		var err error
-		if c, err = activeCluster(tx, in.Cluster); err != nil {
+		if c, err = a.activeCluster(tx, in.Cluster); err != nil {
 			return err
 		}
 		n, err := count(tx, c.Name)
 		if err != nil {
 			return err
 		}
-		if n.services > 0 {
+		if n.services+n.draining > 0 {
 			return &types.ClusterContainsServicesException{Message: aws.String("The Cluster cannot be deleted while Services are active.")}
 		}
-		if n.running+n.pending > 0 {
+		if n.running+n.pending+n.stopping > 0 {
 			return &types.ClusterContainsTasksException{Message: aws.String("The Cluster cannot be deleted while Tasks are active.")}
 		}
 		c.Status = Inactive
@@ -151,7 +141,9 @@ func (a *API) DeleteCluster(ctx context.Context, in *ecs.DeleteClusterInput) (*e
 	return &ecs.DeleteClusterOutput{Cluster: c.wire(clusterCounts{}, nil)}, nil
 }
 
-type clusterCounts struct{ services, running, pending int32 }
+// clusterCounts is what a cluster has: services by their status, tasks by what
+// they count as.
+type clusterCounts struct{ services, draining, running, pending, stopping int32 }
 
 // count counts what a cluster has.
 func count(tx store.Tx, cluster string) (clusterCounts, error) {
@@ -161,8 +153,11 @@ func count(tx store.Tx, cluster string) (clusterCounts, error) {
 		return n, fmt.Errorf("count services: %w", err)
 	}
 	for _, s := range services {
-		if s.Status != Inactive {
+		switch s.Status {
+		case Active:
 			n.services++
+		case Draining:
+			n.draining++
 		}
 	}
 	for t, err := range Tasks.Scan(tx, cluster+"/", "") {
@@ -171,12 +166,15 @@ func count(tx store.Tx, cluster string) (clusterCounts, error) {
 		}
 		running, pending := t.counts()
 		n.running, n.pending = n.running+running, n.pending+pending
+		if running+pending == 0 && t.Status != Stopped {
+			n.stopping++
+		}
 	}
 	return n, nil
 }
 
 func (c Cluster) wire(n clusterCounts, include []types.ClusterField) *types.Cluster {
-	return &types.Cluster{
+	out := &types.Cluster{
 		ClusterName:                       &c.Name,
 		ClusterArn:                        &c.ARN,
 		Status:                            &c.Status,
@@ -190,4 +188,31 @@ func (c Cluster) wire(n clusterCounts, include []types.ClusterField) *types.Clus
 		DefaultCapacityProviderStrategy:   []types.CapacityProviderStrategyItem{},
 		Tags:                              tagsOf(include, types.ClusterFieldTags, c.Tags),
 	}
+	if slices.Contains(include, types.ClusterFieldSettings) {
+		out.Settings = append(out.Settings, types.ClusterSetting{Name: types.ClusterSettingNameContainerInsights, Value: aws.String("disabled")})
+	}
+	if slices.Contains(include, types.ClusterFieldStatistics) {
+		out.Statistics = n.statistics()
+	}
+	return out
+}
+
+// statistics counts by launch type, as the API has it: all is on Fargate.
+func (n clusterCounts) statistics() (out []types.KeyValuePair) {
+	for _, s := range []struct {
+		what string
+		n    int32
+	}{
+		{"runningEC2TasksCount", 0},
+		{"runningFargateTasksCount", n.running},
+		{"pendingEC2TasksCount", 0},
+		{"pendingFargateTasksCount", n.pending},
+		{"activeEC2ServiceCount", 0},
+		{"activeFargateServiceCount", n.services},
+		{"drainingEC2ServiceCount", 0},
+		{"drainingFargateServiceCount", n.draining},
+	} {
+		out = append(out, types.KeyValuePair{Name: aws.String(s.what), Value: aws.String(strconv.Itoa(int(s.n)))})
+	}
+	return out
 }

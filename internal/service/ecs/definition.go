@@ -10,13 +10,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-
-	"github.com/skylift/skylift/internal/awserr"
 )
 
 // newDefinition checks what is to be registered and fills in what ECS fills in.
-func newDefinition(in *ecs.RegisterTaskDefinitionInput) (*types.TaskDefinition, error) {
-	if err := awserr.Refuse(in, "ClientException", "Family", "ContainerDefinitions", "Cpu", "Memory", "NetworkMode", "RequiresCompatibilities", "Tags"); err != nil {
+// Logs go to the region given.
+func newDefinition(in *ecs.RegisterTaskDefinitionInput, region string) (*types.TaskDefinition, error) {
+	err := refuse(in, client, "", "Family", "ContainerDefinitions", "Cpu", "Memory", "NetworkMode", "RequiresCompatibilities", "Tags", "RuntimePlatform")
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPlatform(in.RuntimePlatform); err != nil {
 		return nil, err
 	}
 	if !nameForm.MatchString(*in.Family) {
@@ -34,7 +37,7 @@ func newDefinition(in *ecs.RegisterTaskDefinitionInput) (*types.TaskDefinition, 
 	if err != nil {
 		return nil, err
 	}
-	containers, err := newContainers(in.ContainerDefinitions, int64(memory))
+	containers, err := newContainers(in.ContainerDefinitions, cpu, int64(memory), region)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +52,21 @@ func newDefinition(in *ecs.RegisterTaskDefinitionInput) (*types.TaskDefinition, 
 		Compatibilities:         []types.Compatibility{types.CompatibilityEc2, types.CompatibilityFargate},
 		Volumes:                 []types.Volume{},
 		PlacementConstraints:    []types.TaskDefinitionPlacementConstraint{},
+		RuntimePlatform:         in.RuntimePlatform,
 	}, nil
+}
+
+// checkPlatform refuses what this machine is not.
+func checkPlatform(p *types.RuntimePlatform) error {
+	switch {
+	case p == nil:
+		return nil
+	case p.OperatingSystemFamily != "" && p.OperatingSystemFamily != types.OSFamilyLinux:
+		return client("operatingSystemFamily %s is not supported by Skylift; use LINUX.", p.OperatingSystemFamily)
+	case p.CpuArchitecture != "" && !strings.EqualFold(string(p.CpuArchitecture), architecture):
+		return client("cpuArchitecture %s is not what this machine has; use %s.", p.CpuArchitecture, strings.ToUpper(architecture))
+	}
+	return nil
 }
 
 // fargateSizes are the memory sizes in MiB for each number of CPU units: from,
@@ -112,8 +129,9 @@ func fargateSize(cpu, memory int) bool {
 	return ok && memory >= s[0] && memory <= s[1] && (memory-s[0])%s[2] == 0
 }
 
-// newContainers checks the containers of a task with that much memory in MiB.
-func newContainers(in []types.ContainerDefinition, memory int64) ([]types.ContainerDefinition, error) {
+// newContainers checks the containers of a task with so many CPU units and so
+// much memory in MiB.
+func newContainers(in []types.ContainerDefinition, cpu int, memory int64, region string) ([]types.ContainerDefinition, error) {
 	if len(in) == 0 {
 		return nil, client("Container list cannot be empty.")
 	}
@@ -121,19 +139,22 @@ func newContainers(in []types.ContainerDefinition, memory int64) ([]types.Contai
 		return nil, client("Too many containers: a task definition has at most 10.")
 	}
 	names, essential := map[string]bool{}, false
-	var reserved int64
+	var units, reserved int64
 	out := slices.Clone(in)
 	for i := range out {
 		c := &out[i]
 		if err := checkContainer(c, memory); err != nil {
 			return nil, err
 		}
+		if err := checkLogs(*c.Name, c.LogConfiguration, region); err != nil {
+			return nil, err
+		}
 		if names[*c.Name] {
 			return nil, client("Container names must be unique within a task definition: %s.", *c.Name)
 		}
 		names[*c.Name] = true
-		complete(c)
-		essential = essential || *c.Essential
+		essential = essential || c.Essential == nil || *c.Essential
+		units += int64(c.Cpu)
 		if c.MemoryReservation != nil {
 			reserved += int64(*c.MemoryReservation)
 		} else if c.Memory != nil {
@@ -146,7 +167,16 @@ func newContainers(in []types.ContainerDefinition, memory int64) ([]types.Contai
 	if reserved > memory {
 		return nil, client("The sum of the containers' memory must not exceed the task's memory of %d MiB.", memory)
 	}
-	return out, checkPorts(out)
+	if units > int64(cpu) {
+		return nil, client("The sum of the containers' cpu must not exceed the task's cpu of %d units.", cpu)
+	}
+	if err := checkPorts(out); err != nil {
+		return nil, err
+	}
+	for i := range out {
+		complete(&out[i])
+	}
+	return out, nil
 }
 
 // complete fills in what ECS fills in.
@@ -172,7 +202,7 @@ func complete(c *types.ContainerDefinition) {
 }
 
 func checkContainer(c *types.ContainerDefinition, memory int64) error {
-	err := awserr.Refuse(c, "ClientException", "Name", "Image", "Command", "EntryPoint", "Environment", "Cpu", "Memory", "MemoryReservation",
+	err := refuse(c, client, "container "+aws.ToString(c.Name), "Name", "Image", "Command", "EntryPoint", "Environment", "Cpu", "Memory", "MemoryReservation",
 		"PortMappings", "Essential", "WorkingDirectory", "User", "StopTimeout", "LogConfiguration")
 	if err != nil {
 		return err
@@ -183,8 +213,10 @@ func checkContainer(c *types.ContainerDefinition, memory int64) error {
 		return client("Container.name should not be null or empty.")
 	case !nameForm.MatchString(name):
 		return client("Container name %s: up to 255 letters (uppercase and lowercase), numbers, underscores, and hyphens are allowed.", name)
-	case aws.ToString(c.Image) == "":
+	case strings.TrimSpace(aws.ToString(c.Image)) == "":
 		return client("Container.image should not be null or empty.")
+	case len(*c.Image) > 255:
+		return client("Container.image of container '%s' must have at most 255 characters.", name)
 	case c.Cpu < 0:
 		return client("Invalid 'cpu' setting for container '%s': it must not be negative.", name)
 	case c.Memory != nil && *c.Memory < 6:
@@ -203,7 +235,7 @@ func checkContainer(c *types.ContainerDefinition, memory int64) error {
 			return client("Invalid 'environment' setting for container '%s': a variable's name must not be empty or contain '='.", name)
 		}
 	}
-	return checkLogs(name, c.LogConfiguration)
+	return nil
 }
 
 // checkPorts checks the ports of all containers, which share one interface.
@@ -211,11 +243,17 @@ func checkPorts(cs []types.ContainerDefinition) error {
 	used := map[string]string{}
 	for _, c := range cs {
 		for _, p := range c.PortMappings {
-			if err := awserr.Refuse(&p, "ClientException", "ContainerPort", "HostPort", "Protocol"); err != nil {
+			if err := refuse(&p, client, "portMappings of container "+*c.Name, "ContainerPort", "HostPort", "Protocol"); err != nil {
 				return err
 			}
 			if p.ContainerPort == nil || *p.ContainerPort < 1 || *p.ContainerPort > 65535 {
 				return client("Invalid 'containerPort' setting for container '%s': it must be between 1 and 65535.", *c.Name)
+			}
+			if p.HostPort != nil && *p.HostPort != *p.ContainerPort {
+				return client("When networkMode=awsvpc, the host ports and container ports in port mappings must match: hostPort %d of container '%s' is not %d.", *p.HostPort, *c.Name, *p.ContainerPort)
+			}
+			if p.Protocol == "" {
+				p.Protocol = types.TransportProtocolTcp
 			}
 			key := strconv.Itoa(int(*p.ContainerPort)) + "/" + string(p.Protocol)
 			if other, ok := used[key]; ok {
@@ -230,7 +268,7 @@ func checkPorts(cs []types.ContainerDefinition) error {
 // logOptions are the options of the awslogs driver that Skylift has.
 var logOptions = []string{"awslogs-group", "awslogs-region", "awslogs-stream-prefix", "awslogs-create-group"}
 
-func checkLogs(container string, l *types.LogConfiguration) error {
+func checkLogs(container string, l *types.LogConfiguration, region string) error {
 	if l == nil {
 		return nil
 	}
@@ -249,6 +287,9 @@ func checkLogs(container string, l *types.LogConfiguration) error {
 		if l.Options[o] == "" {
 			return client("Log driver awslogs requires options: %s. Container '%s' has none.", o, container)
 		}
+	}
+	if r := l.Options["awslogs-region"]; r != region {
+		return client("Log driver awslogs: awslogs-region %s of container '%s' is not supported by Skylift; logs are kept in %s.", r, container, region)
 	}
 	if v, ok := l.Options["awslogs-create-group"]; ok && v != "true" && v != "false" {
 		return client("Log driver awslogs: awslogs-create-group of container '%s' must be true or false.", container)

@@ -139,6 +139,8 @@ type Task struct {
 	Overrides      *types.TaskOverride
 	Tags           []types.Tag
 	CreatedAt      time.Time
+	Token          string // of the RunTask that made it, with its cluster
+	Request        string // digest of that RunTask
 
 	Desired  string // RUNNING, STOPPED
 	StopCode types.TaskStopCode
@@ -253,6 +255,13 @@ var (
 				return nil
 			}
 			return []string{t.Service}
+		}},
+		// token: tasks by the client token that they were made with.
+		store.Index[Task]{Name: "token", Values: func(t Task) []string {
+			if t.Token == "" {
+				return nil
+			}
+			return []string{t.Token}
 		}},
 	)
 )

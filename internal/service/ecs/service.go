@@ -2,24 +2,19 @@ package ecs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/smithy-go"
 
-	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/store"
 )
-
-// serviceName reads a service's name or ARN (also the old one without cluster).
-func serviceName(ref string) string {
-	return ref[strings.LastIndexAny(ref, "/")+1:]
-}
 
 // deploymentID makes a deployment's id: ecs-svc/ and 19 digits.
 func deploymentID() string {
@@ -53,11 +48,11 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 	made, deployment := now(), deploymentID()
 	var view serviceView
 	err = a.db.Update(ctx, func(tx store.Tx) error {
-		c, err := activeCluster(tx, in.Cluster)
+		c, err := a.activeCluster(tx, in.Cluster)
 		if err != nil {
 			return err
 		}
-		d, err := launchable(tx, aws.ToString(in.TaskDefinition))
+		d, err := a.launchable(tx, aws.ToString(in.TaskDefinition))
 		if err != nil {
 			return err
 		}
@@ -132,8 +127,12 @@ func Forget(tx store.Tx, service string) error {
 	return nil
 }
 
+// maxDesired is how many tasks a service may have.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
+const maxDesired = 5000
+
 func checkCreate(in *ecs.CreateServiceInput) error {
-	err := awserr.Refuse(in, "InvalidParameterException", "Cluster", "ServiceName", "TaskDefinition", "DesiredCount", "LaunchType",
+	err := refuse(in, invalid, "", "Cluster", "ServiceName", "TaskDefinition", "DesiredCount", "LaunchType",
 		"NetworkConfiguration", "LoadBalancers", "DeploymentConfiguration", "HealthCheckGracePeriodSeconds", "PlatformVersion",
 		"SchedulingStrategy", "Tags", "ClientToken", "DeploymentController", "PropagateTags", "EnableECSManagedTags")
 	switch {
@@ -147,8 +146,8 @@ func checkCreate(in *ecs.CreateServiceInput) error {
 		return invalid("The daemon scheduling strategy is not supported for Fargate tasks")
 	case in.DesiredCount == nil:
 		return invalid("desiredCount is required for the REPLICA scheduling strategy.")
-	case *in.DesiredCount < 0:
-		return invalid("desiredCount must not be negative.")
+	case *in.DesiredCount < 0 || *in.DesiredCount > maxDesired:
+		return invalid("desiredCount must be between 0 and %d.", maxDesired)
 	case in.DeploymentController != nil && in.DeploymentController.Type != types.DeploymentControllerTypeEcs:
 		return &types.UnsupportedFeatureException{Message: aws.String("The deployment controller " + string(in.DeploymentController.Type) + " is not supported by Skylift; use ECS.")}
 	case in.HealthCheckGracePeriodSeconds != nil && *in.HealthCheckGracePeriodSeconds < 0:
@@ -165,14 +164,7 @@ func percents(c *types.DeploymentConfiguration, low, high int32) (int32, int32, 
 	if c == nil {
 		return low, high, nil
 	}
-	rest := *c
-	if b := rest.DeploymentCircuitBreaker; b != nil && !b.Enable && !b.Rollback {
-		rest.DeploymentCircuitBreaker = nil
-	}
-	if rest.Strategy == types.DeploymentStrategyRolling {
-		rest.Strategy = ""
-	}
-	if err := awserr.Refuse(&rest, "InvalidParameterException", "MinimumHealthyPercent", "MaximumPercent"); err != nil {
+	if err := refuse(c, invalid, "deploymentConfiguration", "MinimumHealthyPercent", "MaximumPercent"); err != nil {
 		return 0, 0, err
 	}
 	if c.MinimumHealthyPercent != nil {
@@ -199,7 +191,7 @@ func (a *API) loadBalancers(ctx context.Context, in []types.LoadBalancer) ([]Loa
 	}
 	var out []LoadBalancer
 	for _, l := range in {
-		if err := awserr.Refuse(&l, "InvalidParameterException", "TargetGroupArn", "ContainerName", "ContainerPort"); err != nil {
+		if err := refuse(&l, invalid, "loadBalancers", "TargetGroupArn", "ContainerName", "ContainerPort"); err != nil {
 			return nil, err
 		}
 		group := aws.ToString(l.TargetGroupArn)
@@ -212,6 +204,9 @@ func (a *API) loadBalancers(ctx context.Context, in []types.LoadBalancer) ([]Loa
 			return nil, invalid("containerPort cannot be blank.")
 		}
 		balancers, kind, err := a.lb.GroupBalancers(ctx, group)
+		if _, ok := errors.AsType[smithy.APIError](err); !ok && err != nil {
+			return nil, fmt.Errorf("read target group %s: %w", group, err)
+		}
 		if err != nil {
 			return nil, invalid("Unable to assume role and validate the specified targetGroupArn. The target group %s does not exist.", group)
 		}
@@ -221,7 +216,11 @@ func (a *API) loadBalancers(ctx context.Context, in []types.LoadBalancer) ([]Loa
 		if len(balancers) == 0 {
 			return nil, invalid("The target group with targetGroupArn %s does not have an associated load balancer.", group)
 		}
-		out = append(out, LoadBalancer{TargetGroup: group, ContainerName: *l.ContainerName, ContainerPort: *l.ContainerPort})
+		b := LoadBalancer{TargetGroup: group, ContainerName: *l.ContainerName, ContainerPort: *l.ContainerPort}
+		if slices.Contains(out, b) {
+			return nil, invalid("loadBalancers has port %d of container %s in target group %s twice.", b.ContainerPort, b.ContainerName, group)
+		}
+		out = append(out, b)
 	}
 	return out, nil
 }
@@ -256,11 +255,11 @@ func (a *API) UpdateService(ctx context.Context, in *ecs.UpdateServiceInput) (*e
 	}
 	var view serviceView
 	err = a.db.Update(ctx, func(tx store.Tx) error {
-		s, err := activeService(tx, in.Cluster, *in.Service)
+		s, err := a.activeService(tx, in.Cluster, *in.Service)
 		if err != nil {
 			return err
 		}
-		if err := c.apply(tx, in, &s); err != nil {
+		if err := c.apply(tx, a, in, &s); err != nil {
 			return err
 		}
 		if err := Services.Put(tx, s.Key(), s); err != nil {
@@ -276,14 +275,14 @@ func (a *API) UpdateService(ctx context.Context, in *ecs.UpdateServiceInput) (*e
 }
 
 func checkUpdate(in *ecs.UpdateServiceInput) error {
-	err := awserr.Refuse(in, "InvalidParameterException", "Cluster", "Service", "DesiredCount", "TaskDefinition", "ForceNewDeployment",
+	err := refuse(in, invalid, "", "Cluster", "Service", "DesiredCount", "TaskDefinition", "ForceNewDeployment",
 		"DeploymentConfiguration", "HealthCheckGracePeriodSeconds", "NetworkConfiguration", "LoadBalancers", "PlatformVersion",
 		"PropagateTags", "EnableECSManagedTags", "DeploymentController")
 	switch {
 	case err != nil:
 		return err
-	case in.DesiredCount != nil && *in.DesiredCount < 0:
-		return invalid("desiredCount must not be negative.")
+	case in.DesiredCount != nil && (*in.DesiredCount < 0 || *in.DesiredCount > maxDesired):
+		return invalid("desiredCount must be between 0 and %d.", maxDesired)
 	case in.HealthCheckGracePeriodSeconds != nil && *in.HealthCheckGracePeriodSeconds < 0:
 		return invalid("healthCheckGracePeriodSeconds must not be negative.")
 	case in.DeploymentController != nil && in.DeploymentController.Type != types.DeploymentControllerTypeEcs:
@@ -293,12 +292,16 @@ func checkUpdate(in *ecs.UpdateServiceInput) error {
 }
 
 // activeService returns the service, which must be ACTIVE.
-func activeService(tx store.Tx, cluster *string, ref string) (Service, error) {
-	c, err := activeCluster(tx, cluster)
+func (a *API) activeService(tx store.Tx, cluster *string, ref string) (Service, error) {
+	c, err := a.activeCluster(tx, cluster)
 	if err != nil {
 		return Service{}, err
 	}
-	s, err := Services.Get(tx, c.Name+"/"+serviceName(ref))
+	key, err := a.serviceKey(c.Name, ref)
+	if err != nil {
+		return Service{}, err
+	}
+	s, err := Services.Get(tx, key)
 	if missing(err) {
 		return s, &types.ServiceNotFoundException{Message: aws.String("Service not found.")}
 	}
@@ -312,7 +315,7 @@ func activeService(tx store.Tx, cluster *string, ref string) (Service, error) {
 func (a *API) DeleteService(ctx context.Context, in *ecs.DeleteServiceInput) (*ecs.DeleteServiceOutput, error) {
 	var view serviceView
 	err := a.db.Update(ctx, func(tx store.Tx) error {
-		s, err := activeService(tx, in.Cluster, *in.Service)
+		s, err := a.activeService(tx, in.Cluster, *in.Service)
 		if err != nil {
 			return err
 		}
@@ -341,16 +344,21 @@ func (a *API) DescribeServices(ctx context.Context, in *ecs.DescribeServicesInpu
 		return nil, invalid("Services can have at most 10 items.")
 	}
 	tags := tagsOf(in.Include, types.ServiceFieldTags, []types.Tag{}) != nil
-	out := &ecs.DescribeServicesOutput{Services: []types.Service{}, Failures: []types.Failure{}}
+	var out *ecs.DescribeServicesOutput
 	err := a.db.View(ctx, func(tx store.Tx) error {
-		c, err := activeCluster(tx, in.Cluster)
+		out = &ecs.DescribeServicesOutput{Services: []types.Service{}, Failures: []types.Failure{}}
+		c, err := a.activeCluster(tx, in.Cluster)
 		if err != nil {
 			return err
 		}
 		for _, ref := range in.Services {
-			s, err := Services.Get(tx, c.Name+"/"+serviceName(ref))
+			key, err := a.serviceKey(c.Name, ref)
+			if err != nil {
+				return err
+			}
+			s, err := Services.Get(tx, key)
 			if missing(err) {
-				out.Failures = append(out.Failures, failure(a.ns.ARN("ecs", "service/"+c.Name+"/"+serviceName(ref)), "MISSING"))
+				out.Failures = append(out.Failures, failure(a.ns.ARN("ecs", "service/"+key), "MISSING"))
 				continue
 			}
 			if err != nil {
@@ -369,7 +377,7 @@ func (a *API) DescribeServices(ctx context.Context, in *ecs.DescribeServicesInpu
 
 // ListServices returns the ARNs of a cluster's services.
 func (a *API) ListServices(ctx context.Context, in *ecs.ListServicesInput) (*ecs.ListServicesOutput, error) {
-	if err := awserr.Refuse(in, "InvalidParameterException", "Cluster", "MaxResults", "NextToken", "LaunchType", "SchedulingStrategy"); err != nil {
+	if err := refuse(in, invalid, "", "Cluster", "MaxResults", "NextToken", "LaunchType", "SchedulingStrategy"); err != nil {
 		return nil, err
 	}
 	n, err := limit(in.MaxResults, 100)
@@ -381,7 +389,7 @@ func (a *API) ListServices(ctx context.Context, in *ecs.ListServicesInput) (*ecs
 	}
 	arns := []string{}
 	err = a.db.View(ctx, func(tx store.Tx) error {
-		c, err := activeCluster(tx, in.Cluster)
+		c, err := a.activeCluster(tx, in.Cluster)
 		if err != nil {
 			return err
 		}
@@ -396,6 +404,9 @@ func (a *API) ListServices(ctx context.Context, in *ecs.ListServicesInput) (*ecs
 	if err != nil {
 		return nil, err
 	}
-	arns, next := page(arns, func(s string) string { return s }, in.NextToken, n)
+	arns, next, err := page(arns, itself, false, in.NextToken, n)
+	if err != nil {
+		return nil, err
+	}
 	return &ecs.ListServicesOutput{ServiceArns: arns, NextToken: next}, nil
 }

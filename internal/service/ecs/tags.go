@@ -3,6 +3,7 @@ package ecs
 import (
 	"context"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -22,9 +23,9 @@ func checkTags(tags []types.Tag) error {
 	for _, t := range tags {
 		k := aws.ToString(t.Key)
 		switch {
-		case k == "" || len(k) > 128:
+		case k == "" || utf8.RuneCountInString(k) > 128:
 			return invalid("A tag's key must have 1 to 128 characters.")
-		case len(aws.ToString(t.Value)) > 256:
+		case utf8.RuneCountInString(aws.ToString(t.Value)) > 256:
 			return invalid("The value of tag %s must have at most 256 characters.", k)
 		case strings.HasPrefix(strings.ToLower(k), "aws:"):
 			return invalid("Tag key %s: the prefix aws: is reserved.", k)
@@ -35,6 +36,9 @@ func checkTags(tags []types.Tag) error {
 	}
 	return nil
 }
+
+// managed are the keys of the tags that ECS itself puts on tasks.
+var managed = []string{"aws:ecs:clusterName", "aws:ecs:serviceName"}
 
 // merge returns tags with more put over them.
 func merge(tags, more []types.Tag) []types.Tag {
@@ -66,17 +70,31 @@ func (a *API) TagResource(ctx context.Context, in *ecs.TagResourceInput) (*ecs.T
 	}
 	_, err := a.retag(ctx, *in.ResourceArn, func(tags []types.Tag) ([]types.Tag, error) {
 		tags = merge(tags, in.Tags)
-		return tags, checkTags(tags)
+		if len(without(tags, managed)) > 50 {
+			return nil, invalid("The maximum number of tags per resource is 50.")
+		}
+		return tags, nil
 	})
-	return &ecs.TagResourceOutput{}, err
+	if err != nil {
+		return nil, err
+	}
+	return &ecs.TagResourceOutput{}, nil
 }
 
 // UntagResource takes tags off a resource.
 func (a *API) UntagResource(ctx context.Context, in *ecs.UntagResourceInput) (*ecs.UntagResourceOutput, error) {
+	for _, k := range in.TagKeys {
+		if strings.HasPrefix(strings.ToLower(k), "aws:") {
+			return nil, invalid("Tag key %s: the prefix aws: is reserved.", k)
+		}
+	}
 	_, err := a.retag(ctx, *in.ResourceArn, func(tags []types.Tag) ([]types.Tag, error) {
 		return without(tags, in.TagKeys), nil
 	})
-	return &ecs.UntagResourceOutput{}, err
+	if err != nil {
+		return nil, err
+	}
+	return &ecs.UntagResourceOutput{}, nil
 }
 
 // ListTagsForResource returns the tags of a resource.
@@ -94,7 +112,14 @@ func (a *API) retag(ctx context.Context, ref string, change func([]types.Tag) ([
 	if err != nil || r.Service != "ecs" {
 		return nil, invalid("The specified resource ARN is not valid: %s.", ref)
 	}
-	kind, rest, _ := strings.Cut(r.Resource, "/")
+	kind, _, _ := strings.Cut(r.Resource, "/")
+	rest, err := a.ours(ref, kind)
+	if err != nil {
+		return nil, err
+	}
+	if (kind == "service" || kind == "task") && !strings.Contains(rest, "/") {
+		return nil, invalid("Long arn format must be used for tagging operations")
+	}
 	run := a.db.Update
 	if change == nil {
 		run = a.db.View

@@ -2,6 +2,8 @@ package ecs
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/arn"
-	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -48,32 +49,15 @@ func mib(n *int32) string {
 
 // RunTask starts count tasks.
 func (a *API) RunTask(ctx context.Context, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
-	err := awserr.Refuse(in, "InvalidParameterException", "Cluster", "TaskDefinition", "Count", "Group", "StartedBy", "Tags",
-		"LaunchType", "NetworkConfiguration", "PlatformVersion", "Overrides", "PropagateTags", "EnableECSManagedTags")
-	if err != nil {
-		return nil, err
-	}
-	n := int32(1)
-	if in.Count != nil {
-		n = *in.Count
-	}
-	if n < 1 || n > 10 {
-		return nil, invalid("Count must be between 1 and 10.")
-	}
-	if g := aws.ToString(in.Group); strings.HasPrefix(g, "family:") || strings.HasPrefix(g, "service:") {
-		return nil, invalid("Group %s: the prefixes family: and service: are reserved.", g)
-	}
-	if in.PropagateTags == types.PropagateTagsService {
-		return nil, invalid("PropagateTags can't be SERVICE for a task that no service runs; use TASK_DEFINITION.")
-	}
-	if err := checkTags(in.Tags); err != nil {
+	if err := checkRun(in); err != nil {
 		return nil, err
 	}
 	platform, err := platformVersion(in.PlatformVersion)
 	if err != nil {
 		return nil, err
 	}
-	if err := fargateOnly(in.LaunchType); err != nil {
+	request, err := digest(*in)
+	if err != nil {
 		return nil, err
 	}
 	net, err := a.placement(ctx, in.NetworkConfiguration)
@@ -82,22 +66,25 @@ func (a *API) RunTask(ctx context.Context, in *ecs.RunTaskInput) (*ecs.RunTaskOu
 	}
 	var tasks []Task
 	err = a.db.Update(ctx, func(tx store.Tx) error {
-		c, err := activeCluster(tx, in.Cluster)
+		c, err := a.activeCluster(tx, in.Cluster)
 		if err != nil {
 			return err
 		}
-		d, err := launchable(tx, *in.TaskDefinition)
+		token := c.token(in.ClientToken)
+		if tasks, err = ranAlready(tx, token, request); err != nil || len(tasks) > 0 {
+			return err
+		}
+		d, err := a.launchable(tx, *in.TaskDefinition)
 		if err != nil {
 			return err
 		}
 		if err := checkOverrides(in.Overrides, d.Definition); err != nil {
 			return err
 		}
-		tasks = tasks[:0]
-		for range n {
+		for range max(1, aws.ToInt32(in.Count)) {
 			t := NewTask(a.ns, c.Name, d.Definition)
 			t.LaunchType, t.Platform, t.Network = types.LaunchTypeFargate, platform, net
-			t.StartedBy = aws.ToString(in.StartedBy)
+			t.StartedBy, t.Token, t.Request = aws.ToString(in.StartedBy), token, request
 			if in.Group != nil {
 				t.Group = *in.Group
 			}
@@ -120,6 +107,61 @@ func (a *API) RunTask(ctx context.Context, in *ecs.RunTaskInput) (*ecs.RunTaskOu
 		out.Tasks = append(out.Tasks, t.wire(a.ns, true))
 	}
 	return out, nil
+}
+
+func checkRun(in *ecs.RunTaskInput) error {
+	err := refuse(in, invalid, "", "Cluster", "TaskDefinition", "Count", "Group", "StartedBy", "Tags", "ClientToken",
+		"LaunchType", "NetworkConfiguration", "PlatformVersion", "Overrides", "PropagateTags", "EnableECSManagedTags")
+	switch {
+	case err != nil:
+		return err
+	case in.Count != nil && (*in.Count < 1 || *in.Count > 10):
+		return invalid("Count must be between 1 and 10.")
+	case len(aws.ToString(in.ClientToken)) > 64:
+		return invalid("clientToken must have at most 64 characters.")
+	case len(aws.ToString(in.StartedBy)) > 128:
+		return invalid("startedBy must have at most 128 characters.")
+	case strings.HasPrefix(aws.ToString(in.Group), "family:"), strings.HasPrefix(aws.ToString(in.Group), "service:"):
+		return invalid("Group %s: the prefixes family: and service: are reserved.", *in.Group)
+	case in.PropagateTags == types.PropagateTagsService:
+		return invalid("PropagateTags can't be SERVICE for a task that no service runs; use TASK_DEFINITION.")
+	}
+	if err := fargateOnly(in.LaunchType); err != nil {
+		return err
+	}
+	return checkTags(in.Tags)
+}
+
+// digest tells one RunTask from another, whatever their tokens.
+func digest(in ecs.RunTaskInput) (string, error) {
+	in.ClientToken = nil
+	b, err := json.Marshal(in)
+	return fmt.Sprintf("%x", sha256.Sum256(b)), err
+}
+
+// token is what a client token is found by: each cluster has its own.
+func (c Cluster) token(t *string) string {
+	if aws.ToString(t) == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s/%x", c.Name, *t)
+}
+
+// ranAlready returns the tasks that the same request has started before, for as
+// long as they are described.
+func ranAlready(tx store.Tx, token, request string) ([]Task, error) {
+	if token == "" {
+		return nil, nil
+	}
+	had, err := Tasks.By(tx, "token", token)
+	if err != nil || len(had) == 0 || had[0].Request == request {
+		return had, err
+	}
+	e := &types.ConflictException{Message: aws.String("The RunTask request could not be processed due to conflicts. The provided clientToken is already in use with a different RunTask request.")}
+	for _, t := range had {
+		e.ResourceIds = append(e.ResourceIds, t.ARN)
+	}
+	return nil, e
 }
 
 // taskTags are the tags of a new task: those propagated, its own over them,
@@ -166,6 +208,9 @@ func (a *API) placement(ctx context.Context, c *types.NetworkConfiguration) (Net
 		return Network{}, invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
 	}
 	v := c.AwsvpcConfiguration
+	if err := refuse(v, invalid, "awsvpcConfiguration", "Subnets", "SecurityGroups", "AssignPublicIp"); err != nil {
+		return Network{}, err
+	}
 	if len(v.Subnets) == 0 {
 		return Network{}, invalid("subnets can not be empty.")
 	}
@@ -190,27 +235,35 @@ func checkOverrides(o *types.TaskOverride, d types.TaskDefinition) error {
 	if o == nil {
 		return nil
 	}
-	if err := awserr.Refuse(o, "InvalidParameterException", "ContainerOverrides"); err != nil {
+	if err := refuse(o, invalid, "overrides", "ContainerOverrides"); err != nil {
 		return err
 	}
 	names := map[string]bool{}
 	for _, c := range d.ContainerDefinitions {
 		names[*c.Name] = true
 	}
+	size := 0
 	for _, c := range o.ContainerOverrides {
-		if err := awserr.Refuse(&c, "InvalidParameterException", "Name", "Command", "Environment"); err != nil {
+		if err := refuse(&c, invalid, "containerOverrides", "Name", "Command", "Environment"); err != nil {
 			return err
+		}
+		for _, s := range c.Command {
+			size += len(s)
+		}
+		for _, e := range c.Environment {
+			if aws.ToString(e.Name) == "" || strings.ContainsAny(*e.Name, "=\x00") {
+				return invalid("Override for container %s: an environment variable's name must not be empty or contain '='.", aws.ToString(c.Name))
+			}
+			size += len(*e.Name) + len(aws.ToString(e.Value))
 		}
 		if !names[aws.ToString(c.Name)] {
 			return invalid("Override for container named %s is not a container in the TaskDefinition.", aws.ToString(c.Name))
 		}
 	}
+	if size > 8192 {
+		return invalid("Container Overrides length must be at most 8192")
+	}
 	return nil
-}
-
-// taskID reads a task's id or ARN.
-func taskID(ref string) string {
-	return ref[strings.LastIndex(ref, "/")+1:]
 }
 
 // Stop marks a task to be stopped, unless it is already.
@@ -232,11 +285,15 @@ func (a *API) StopTask(ctx context.Context, in *ecs.StopTaskInput) (*ecs.StopTas
 	}
 	var t Task
 	err := a.db.Update(ctx, func(tx store.Tx) error {
-		c, err := activeCluster(tx, in.Cluster)
+		c, err := a.activeCluster(tx, in.Cluster)
 		if err != nil {
 			return err
 		}
-		if t, err = Tasks.Get(tx, c.Name+"/"+taskID(*in.Task)); missing(err) {
+		key, err := a.taskKey(c.Name, *in.Task)
+		if err != nil {
+			return err
+		}
+		if t, err = Tasks.Get(tx, key); missing(err) {
 			return invalid("The referenced task was not found.")
 		} else if err != nil {
 			return err
@@ -261,16 +318,21 @@ func (a *API) DescribeTasks(ctx context.Context, in *ecs.DescribeTasksInput) (*e
 		return nil, invalid("Tasks can have at most 100 items.")
 	}
 	tags := tagsOf(in.Include, types.TaskFieldTags, []types.Tag{}) != nil
-	out := &ecs.DescribeTasksOutput{Tasks: []types.Task{}, Failures: []types.Failure{}}
+	var out *ecs.DescribeTasksOutput
 	err := a.db.View(ctx, func(tx store.Tx) error {
-		c, err := activeCluster(tx, in.Cluster)
+		out = &ecs.DescribeTasksOutput{Tasks: []types.Task{}, Failures: []types.Failure{}}
+		c, err := a.activeCluster(tx, in.Cluster)
 		if err != nil {
 			return err
 		}
 		for _, ref := range in.Tasks {
-			t, err := Tasks.Get(tx, c.Name+"/"+taskID(ref))
+			key, err := a.taskKey(c.Name, ref)
+			if err != nil {
+				return err
+			}
+			t, err := Tasks.Get(tx, key)
 			if missing(err) {
-				out.Failures = append(out.Failures, failure(a.ns.ARN("ecs", "task/"+c.Name+"/"+taskID(ref)), "MISSING"))
+				out.Failures = append(out.Failures, failure(a.ns.ARN("ecs", "task/"+key), "MISSING"))
 				continue
 			}
 			if err != nil {
@@ -285,6 +347,10 @@ func (a *API) DescribeTasks(ctx context.Context, in *ecs.DescribeTasksInput) (*e
 
 // ListTasks returns the ARNs of a cluster's tasks that all filters fit.
 func (a *API) ListTasks(ctx context.Context, in *ecs.ListTasksInput) (*ecs.ListTasksOutput, error) {
+	err := refuse(in, invalid, "", "Cluster", "Family", "NextToken", "MaxResults", "StartedBy", "ServiceName", "DesiredStatus", "LaunchType")
+	if err != nil {
+		return nil, err
+	}
 	n, err := limit(in.MaxResults, 100)
 	if err != nil {
 		return nil, err
@@ -293,13 +359,10 @@ func (a *API) ListTasks(ctx context.Context, in *ecs.ListTasksInput) (*ecs.ListT
 	if desired == "" {
 		desired = Running
 	}
-	if in.ContainerInstance != nil {
-		return nil, invalid("The parameter 'containerInstance' is not supported by Skylift: there are no container instances.")
-	}
 	var keys []string
 	var cluster string
 	err = a.db.View(ctx, func(tx store.Tx) error {
-		c, err := activeCluster(tx, in.Cluster)
+		c, err := a.activeCluster(tx, in.Cluster)
 		if err != nil {
 			return err
 		}
@@ -312,9 +375,14 @@ func (a *API) ListTasks(ctx context.Context, in *ecs.ListTasksInput) (*ecs.ListT
 				(in.LaunchType == "" || t.LaunchType == in.LaunchType)
 		}
 		if in.ServiceName != nil {
-			key := cluster + "/" + serviceName(*in.ServiceName)
+			key, err := a.serviceKey(cluster, *in.ServiceName)
+			if err != nil {
+				return err
+			}
 			if _, err := Services.Get(tx, key); missing(err) {
 				return &types.ServiceNotFoundException{Message: aws.String("Service not found.")}
+			} else if err != nil {
+				return err
 			}
 			all, err := Tasks.By(tx, "service", key)
 			for _, t := range all {
@@ -337,126 +405,13 @@ func (a *API) ListTasks(ctx context.Context, in *ecs.ListTasksInput) (*ecs.ListT
 	if err != nil {
 		return nil, err
 	}
-	keys, next := page(keys, func(s string) string { return s }, in.NextToken, n)
+	keys, next, err := page(keys, itself, false, in.NextToken, n)
+	if err != nil {
+		return nil, err
+	}
 	arns := []string{}
 	for _, k := range keys {
 		arns = append(arns, a.ns.ARN("ecs", "task/"+k))
 	}
 	return &ecs.ListTasksOutput{TaskArns: arns, NextToken: next}, nil
-}
-
-// counts says whether the task is counted as running or as pending.
-func (t *Task) counts() (running, pending int32) {
-	switch t.Status {
-	case Running:
-		return 1, 0
-	case Provisioning, Pending, Activating:
-		if t.Desired == Running {
-			return 0, 1
-		}
-	}
-	return 0, 0
-}
-
-// wire returns the task as the API has it.
-func (t *Task) wire(ns arn.Namespace, tags bool) types.Task {
-	out := types.Task{
-		TaskArn: &t.ARN, ClusterArn: aws.String(ns.ARN("ecs", "cluster/"+t.Cluster)),
-		TaskDefinitionArn: &t.TaskDefinition,
-		Group:             &t.Group, StartedBy: str(t.StartedBy),
-		LaunchType: t.LaunchType, PlatformVersion: str(t.Platform), PlatformFamily: aws.String("Linux"),
-		Cpu: &t.CPU, Memory: &t.Memory,
-		DesiredStatus: &t.Desired, LastStatus: &t.Status, Version: t.Version,
-		AvailabilityZone: str(t.Zone),
-		CreatedAt:        at(t.CreatedAt), PullStartedAt: at(t.PullStartedAt), PullStoppedAt: at(t.PullStoppedAt),
-		StartedAt: at(t.StartedAt), StoppingAt: at(t.StoppingAt), ExecutionStoppedAt: at(t.ExecutionStopped), StoppedAt: at(t.StoppedAt),
-		StopCode: t.StopCode, StoppedReason: str(t.Reason),
-		HealthStatus: types.HealthStatusUnknown,
-		Overrides:    t.Overrides,
-		Attachments:  []types.Attachment{t.attachment()},
-		Attributes:   []types.Attribute{{Name: aws.String("ecs.cpu-architecture"), Value: aws.String(architecture)}},
-		Containers:   []types.Container{},
-	}
-	if !t.ConnectivityAt.IsZero() {
-		out.Connectivity, out.ConnectivityAt = types.ConnectivityConnected, &t.ConnectivityAt
-	}
-	if tags {
-		out.Tags = append([]types.Tag{}, t.Tags...)
-	}
-	for _, c := range t.Containers {
-		out.Containers = append(out.Containers, t.container(c))
-	}
-	return out
-}
-
-func (t *Task) container(c Container) types.Container {
-	out := types.Container{
-		ContainerArn: &c.ARN, TaskArn: &t.ARN, Name: &c.Name, Image: &c.Image, ImageDigest: str(c.Digest), RuntimeId: str(c.RuntimeID),
-		LastStatus: &c.Status, ExitCode: c.ExitCode, Reason: str(c.Reason), HealthStatus: types.HealthStatusUnknown,
-		Cpu: str(c.CPU), Memory: str(c.Memory), MemoryReservation: str(c.Soft),
-		NetworkBindings: []types.NetworkBinding{}, NetworkInterfaces: []types.NetworkInterface{},
-	}
-	if t.ENI.Addr.IsValid() {
-		out.NetworkInterfaces = append(out.NetworkInterfaces, types.NetworkInterface{
-			AttachmentId: &t.ENI.Attach, PrivateIpv4Address: aws.String(t.ENI.Addr.String()),
-		})
-	}
-	return out
-}
-
-// attachment tells of the task's network interface.
-func (t *Task) attachment() types.Attachment {
-	status := "PRECREATED"
-	switch {
-	case t.Status == Stopped:
-		status = "DELETED"
-	case t.ENI.Deleted:
-		status = "DETACHED"
-	case t.Started():
-		status = "ATTACHED"
-	case t.ENI.ID != "":
-		status = "ATTACHING"
-	}
-	a := types.Attachment{Id: &t.ENI.Attach, Type: aws.String("ElasticNetworkInterface"), Status: &status, Details: []types.KeyValuePair{}}
-	if t.ENI.ID == "" {
-		return a
-	}
-	host := fmt.Sprintf("ip-%s.internal", strings.ReplaceAll(t.ENI.Addr.String(), ".", "-"))
-	for _, kv := range [][2]string{
-		{"subnetId", t.ENI.Subnet},
-		{"networkInterfaceId", t.ENI.ID},
-		{"macAddress", t.ENI.MAC},
-		{"privateDnsName", host},
-		{"privateIPv4Address", t.ENI.Addr.String()},
-	} {
-		a.Details = append(a.Details, types.KeyValuePair{Name: aws.String(kv[0]), Value: aws.String(kv[1])})
-	}
-	return a
-}
-
-// Counted says whether the task counts as running or pending.
-func (t *Task) Counted() bool {
-	running, pending := t.counts()
-	return running+pending > 0
-}
-
-// Failed says whether the task's end is a failure: it could not start, an
-// essential container ended, or a target group called it unhealthy.
-func (t *Task) Failed() bool {
-	return t.StopCode == types.TaskStopCodeTaskFailedToStart || t.StopCode == types.TaskStopCodeEssentialContainerExited ||
-		strings.HasPrefix(t.Reason, "Task failed ELB health checks")
-}
-
-// Ending tells why the task stopped, with what its containers say.
-func (t *Task) Ending() string {
-	s := t.Reason
-	for _, c := range t.Containers {
-		if c.ExitCode != nil && t.StopCode == types.TaskStopCodeEssentialContainerExited {
-			s += fmt.Sprintf(" (container %s) (exit code %d)", c.Name, *c.ExitCode)
-		}
-		if c.Reason != "" && !strings.Contains(s, c.Reason) {
-			s += " " + c.Reason
-		}
-	}
-	return s
 }

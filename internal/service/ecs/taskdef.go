@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -30,29 +28,10 @@ func DefinitionByARN(tx store.Tx, arn string) (TaskDefinition, error) {
 	return Definitions.Get(tx, DefinitionKey(family, revision))
 }
 
-// parseDefinition reads family, family:revision or an ARN; revision is 0 when
-// none is named.
-func parseDefinition(ref string) (family string, revision int32, err error) {
-	if _, rest, ok := strings.Cut(ref, ":task-definition/"); ok {
-		ref = rest
-	} else if strings.HasPrefix(ref, "arn:") {
-		return "", 0, invalid("Invalid task definition ARN: %s.", ref)
-	}
-	family, number, ok := strings.Cut(ref, ":")
-	if !ok {
-		return family, 0, nil
-	}
-	n, err := strconv.ParseInt(number, 10, 32)
-	if err != nil || n < 1 {
-		return "", 0, invalid("Invalid revision number. Number: %s", number)
-	}
-	return family, int32(n), nil
-}
-
 // definition returns the revision that ref names: the newest ACTIVE one of the
 // family when it names no number.
-func definition(tx store.Tx, ref string) (TaskDefinition, error) {
-	family, revision, err := parseDefinition(ref)
+func (a *API) definition(tx store.Tx, ref string) (TaskDefinition, error) {
+	family, revision, err := a.definitionRef(ref)
 	if err != nil {
 		return TaskDefinition{}, err
 	}
@@ -76,8 +55,8 @@ func definition(tx store.Tx, ref string) (TaskDefinition, error) {
 }
 
 // launchable returns the revision that ref names, which must be ACTIVE.
-func launchable(tx store.Tx, ref string) (TaskDefinition, error) {
-	d, err := definition(tx, ref)
+func (a *API) launchable(tx store.Tx, ref string) (TaskDefinition, error) {
+	d, err := a.definition(tx, ref)
 	if e, ok := errors.AsType[*types.ClientException](err); ok && aws.ToString(e.Message) == "Unable to describe task definition." {
 		return d, client("TaskDefinition not found.")
 	}
@@ -92,7 +71,7 @@ func launchable(tx store.Tx, ref string) (TaskDefinition, error) {
 
 // RegisterTaskDefinition makes the next revision of a family.
 func (a *API) RegisterTaskDefinition(ctx context.Context, in *ecs.RegisterTaskDefinitionInput) (*ecs.RegisterTaskDefinitionOutput, error) {
-	def, err := newDefinition(in)
+	def, err := newDefinition(in, a.ns.Region)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +103,7 @@ func (a *API) RegisterTaskDefinition(ctx context.Context, in *ecs.RegisterTaskDe
 func (a *API) DescribeTaskDefinition(ctx context.Context, in *ecs.DescribeTaskDefinitionInput) (*ecs.DescribeTaskDefinitionOutput, error) {
 	var d TaskDefinition
 	err := a.db.View(ctx, func(tx store.Tx) (err error) {
-		d, err = definition(tx, *in.TaskDefinition)
+		d, err = a.definition(tx, *in.TaskDefinition)
 		return err
 	})
 	if err != nil {
@@ -139,13 +118,24 @@ func (a *API) DescribeTaskDefinition(ctx context.Context, in *ecs.DescribeTaskDe
 // DeregisterTaskDefinition makes a revision INACTIVE: what runs goes on,
 // nothing new starts from it.
 func (a *API) DeregisterTaskDefinition(ctx context.Context, in *ecs.DeregisterTaskDefinitionInput) (*ecs.DeregisterTaskDefinitionOutput, error) {
-	d, err := a.changeDefinition(ctx, *in.TaskDefinition, func(d *TaskDefinition) error {
-		if d.Definition.Status != types.TaskDefinitionStatusActive {
+	family, revision, err := a.revision(*in.TaskDefinition)
+	if err != nil {
+		return nil, err
+	}
+	var d TaskDefinition
+	at := now()
+	err = a.db.Update(ctx, func(tx store.Tx) error {
+		d, err = Definitions.Get(tx, DefinitionKey(family, revision))
+		switch {
+		case missing(err):
+			return client("Unable to describe task definition.")
+		case err != nil:
+			return err
+		case d.Definition.Status != types.TaskDefinitionStatusActive:
 			return client("The specified task definition is inactive. Specify an active task definition and try again.")
 		}
-		d.Definition.Status = types.TaskDefinitionStatusInactive
-		d.Definition.DeregisteredAt = aws.Time(now())
-		return nil
+		d.Definition.Status, d.Definition.DeregisteredAt = types.TaskDefinitionStatusInactive, &at
+		return Definitions.Put(tx, DefinitionKey(family, revision), d)
 	})
 	if err != nil {
 		return nil, err
@@ -153,52 +143,58 @@ func (a *API) DeregisterTaskDefinition(ctx context.Context, in *ecs.DeregisterTa
 	return &ecs.DeregisterTaskDefinitionOutput{TaskDefinition: &d.Definition}, nil
 }
 
-// changeDefinition changes the revision that ref names, which must have a number.
-func (a *API) changeDefinition(ctx context.Context, ref string, change func(*TaskDefinition) error) (TaskDefinition, error) {
-	family, revision, err := parseDefinition(ref)
-	if err != nil {
-		return TaskDefinition{}, err
+// revision reads a reference that must name a revision.
+func (a *API) revision(ref string) (family string, revision int32, err error) {
+	family, revision, err = a.definitionRef(ref)
+	if err == nil && revision == 0 {
+		err = invalid("Missing revision: name it as %s:<revision>.", family)
 	}
-	if revision == 0 {
-		return TaskDefinition{}, invalid("Missing revision: name it as %s:<revision>.", family)
-	}
-	var d TaskDefinition
-	err = a.db.Update(ctx, func(tx store.Tx) (err error) {
-		if d, err = definition(tx, ref); err != nil {
-			return err
-		}
-		if err := change(&d); err != nil {
-			return err
-		}
-		return Definitions.Put(tx, DefinitionKey(family, revision), d)
-	})
-	return d, err
+	return family, revision, err
 }
 
-// DeleteTaskDefinitions deletes INACTIVE revisions; one that a service or task
-// still uses stays, as DELETE_IN_PROGRESS, for as long as it is used.
+// DeleteTaskDefinitions deletes INACTIVE revisions: they are DELETE_IN_PROGRESS
+// for as long as a task or a deployment uses them.
 func (a *API) DeleteTaskDefinitions(ctx context.Context, in *ecs.DeleteTaskDefinitionsInput) (*ecs.DeleteTaskDefinitionsOutput, error) {
-	if len(in.TaskDefinitions) > 10 {
-		return nil, invalid("Cannot delete more than 10 task definitions at once.")
+	if n := len(in.TaskDefinitions); n == 0 || n > 10 {
+		return nil, invalid("taskDefinitions must have 1 to 10 items.")
 	}
-	out := &ecs.DeleteTaskDefinitionsOutput{TaskDefinitions: []types.TaskDefinition{}, Failures: []types.Failure{}}
+	var keys []string
 	for _, ref := range in.TaskDefinitions {
-		d, err := a.changeDefinition(ctx, ref, func(d *TaskDefinition) error {
-			if d.Definition.Status == types.TaskDefinitionStatusActive {
-				return client("The specified task definition is still in ACTIVE status. Please deregister the target and try again.")
-			}
-			d.Definition.Status = types.TaskDefinitionStatusDeleteInProgress
-			d.Definition.DeleteRequestedAt = aws.Time(now())
-			return nil
-		})
-		if e, ok := errors.AsType[*types.ClientException](err); ok {
-			out.Failures = append(out.Failures, types.Failure{Arn: aws.String(ref), Reason: aws.String("MISSING"), Detail: e.Message})
-			continue
-		}
+		family, revision, err := a.revision(ref)
 		if err != nil {
 			return nil, err
 		}
-		out.TaskDefinitions = append(out.TaskDefinitions, d.Definition)
+		keys = append(keys, DefinitionKey(family, revision))
+	}
+	var out *ecs.DeleteTaskDefinitionsOutput
+	at := now()
+	err := a.db.Update(ctx, func(tx store.Tx) error {
+		out = &ecs.DeleteTaskDefinitionsOutput{TaskDefinitions: []types.TaskDefinition{}, Failures: []types.Failure{}}
+		for i, key := range keys {
+			d, err := Definitions.Get(tx, key)
+			if missing(err) {
+				out.Failures = append(out.Failures, failure(in.TaskDefinitions[i], "The specified task definition does not exist. Specify a valid account, family, revision and try again."))
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			switch d.Definition.Status {
+			case types.TaskDefinitionStatusActive:
+				out.Failures = append(out.Failures, failure(*d.Definition.TaskDefinitionArn, "The specified task definition is still in ACTIVE status. Please deregister the target and try again."))
+				continue
+			case types.TaskDefinitionStatusInactive:
+				d.Definition.Status, d.Definition.DeleteRequestedAt = types.TaskDefinitionStatusDeleteInProgress, &at
+				if err := Definitions.Put(tx, key, d); err != nil {
+					return err
+				}
+			}
+			out.TaskDefinitions = append(out.TaskDefinitions, d.Definition)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
@@ -230,27 +226,20 @@ func (a *API) ListTaskDefinitions(ctx context.Context, in *ecs.ListTaskDefinitio
 	if err != nil {
 		return nil, err
 	}
-	arns := []string{}
-	if in.Sort == types.SortOrderDesc {
+	desc := in.Sort == types.SortOrderDesc
+	if desc {
 		slices.Reverse(found)
 	}
+	key := func(d TaskDefinition) string { return DefinitionKey(*d.Definition.Family, d.Definition.Revision) }
+	found, next, err := page(found, key, desc, in.NextToken, n)
+	if err != nil {
+		return nil, err
+	}
+	arns := []string{}
 	for _, d := range found {
 		arns = append(arns, *d.Definition.TaskDefinitionArn)
 	}
-	arns, next := after(arns, in.NextToken, n)
 	return &ecs.ListTaskDefinitionsOutput{TaskDefinitionArns: arns, NextToken: next}, nil
-}
-
-// after pages a list that isn't sorted by what it shows: a token is the last
-// entry of a page.
-func after(all []string, token *string, n int32) ([]string, *string) {
-	if token != nil {
-		all = all[slices.Index(all, *token)+1:]
-	}
-	if len(all) <= int(n) {
-		return all, nil
-	}
-	return all[:n], &all[n-1]
 }
 
 // ListTaskDefinitionFamilies returns the names of families.
@@ -281,6 +270,9 @@ func (a *API) ListTaskDefinitionFamilies(ctx context.Context, in *ecs.ListTaskDe
 		return nil, err
 	}
 	slices.Sort(names)
-	names, next := page(names, func(s string) string { return s }, in.NextToken, n)
+	names, next, err := page(names, itself, false, in.NextToken, n)
+	if err != nil {
+		return nil, err
+	}
 	return &ecs.ListTaskDefinitionFamiliesOutput{Families: names, NextToken: next}, nil
 }

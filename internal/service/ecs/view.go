@@ -50,6 +50,7 @@ func (v serviceView) wire(ns arn.Namespace, tags bool) *types.Service {
 			MinimumHealthyPercent: &s.MinimumHealthyPercent, MaximumPercent: &s.MaximumPercent, Strategy: types.DeploymentStrategyRolling,
 			DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{},
 		},
+		AvailabilityZoneRebalancing:   types.AvailabilityZoneRebalancingDisabled,
 		HealthCheckGracePeriodSeconds: s.HealthCheckGracePeriod,
 		PropagateTags:                 s.PropagateTags, EnableECSManagedTags: s.ManagedTags,
 		CreatedAt: &s.CreatedAt, CreatedBy: str(s.CreatedBy),
