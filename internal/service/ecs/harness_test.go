@@ -77,13 +77,15 @@ func (w *world) start() {
 		Region: "us-west-2", Retention: 24 * time.Hour, Log: log,
 	})
 	w.stop, w.done = stop, make(chan struct{})
+	definitions := run.NewDefinitions(w.db)
 	loops := []*reconcile.Loop{
+		reconcile.New("definitions", definitions, reconcile.Options{Log: log}, definitions.Sources()...),
 		reconcile.New("deploy", d, reconcile.Options{Workers: 4, Log: log}, deploy.Sources(w.db)...),
 		reconcile.New("run", r, reconcile.Options{Workers: 16, Log: log},
 			reconcile.Rows(w.db, ecs.Tasks, nil), run.Watch(w.db, w.eng, log)),
 	}
 	health := func(ctx context.Context, enqueue func(string)) error { return w.lb.follow(ctx, enqueue) }
-	loops[0] = reconcile.New("deploy", d, reconcile.Options{Workers: 4, Log: log}, append(deploy.Sources(w.db), health)...)
+	loops[1] = reconcile.New("deploy", d, reconcile.Options{Workers: 4, Log: log}, append(deploy.Sources(w.db), health)...)
 	go func() {
 		defer close(w.done)
 		var wg sync.WaitGroup
@@ -99,6 +101,10 @@ func (w *world) halt() {
 	<-w.done
 }
 
+type ctx = context.Context
+
+func sec(n int) time.Duration { return time.Duration(n) * time.Second }
+
 // after lets so much time pass, and all that happens in it.
 func (w *world) after(d time.Duration) {
 	time.Sleep(d) // simulated
@@ -108,14 +114,7 @@ func (w *world) after(d time.Duration) {
 // define registers a task definition of one container called web.
 func (w *world) define(change ...func(*sdk.RegisterTaskDefinitionInput)) string {
 	w.t.Helper()
-	in := &sdk.RegisterTaskDefinitionInput{
-		Family: aws.String("web"), Cpu: aws.String("256"), Memory: aws.String("512"), NetworkMode: types.NetworkModeAwsvpc,
-		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate},
-		ContainerDefinitions: []types.ContainerDefinition{{
-			Name: aws.String("web"), Image: aws.String("example.test/web:latest"),
-			PortMappings: []types.PortMapping{{ContainerPort: aws.Int32(8080)}},
-		}},
-	}
+	in := webDefinition()
 	for _, c := range change {
 		c(in)
 	}
@@ -124,6 +123,17 @@ func (w *world) define(change ...func(*sdk.RegisterTaskDefinitionInput)) string 
 		w.t.Fatal(err)
 	}
 	return *out.TaskDefinition.TaskDefinitionArn
+}
+
+func webDefinition() *sdk.RegisterTaskDefinitionInput {
+	return &sdk.RegisterTaskDefinitionInput{
+		Family: aws.String("web"), Cpu: aws.String("256"), Memory: aws.String("512"), NetworkMode: types.NetworkModeAwsvpc,
+		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate},
+		ContainerDefinitions: []types.ContainerDefinition{{
+			Name: aws.String("web"), Image: aws.String("example.test/web:latest"),
+			PortMappings: []types.PortMapping{{ContainerPort: aws.Int32(8080)}},
+		}},
+	}
 }
 
 var placed = &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{"subnet-a", "subnet-b"}}}
