@@ -29,7 +29,7 @@ type commands struct {
 
 // dataDir is the flag that all commands share.
 type dataDir struct {
-	DataDir string `help:"Where Skylift keeps its data." default:"${data_dir}" env:"SKYLIFT_DATA_DIR" placeholder:"DIR"`
+	DataDir string `help:"Where Skylift keeps its data." default:"${data_dir}" env:"SKYLIFT_DATA_DIR"`
 }
 
 // console is where a command writes.

@@ -13,11 +13,11 @@ import (
 
 type serveCmd struct {
 	dataDir
-	Listen        string   `help:"Address of the APIs and the registry." default:"127.0.0.1:4566" env:"SKYLIFT_LISTEN" placeholder:"ADDR:PORT"`
+	Listen        string   `help:"Address of the APIs and the registry." default:"127.0.0.1:4566" env:"SKYLIFT_LISTEN"`
 	Region        string   `help:"The region to be." default:"us-west-2" env:"SKYLIFT_REGION"`
-	AccountID     string   `help:"The account to be, 12 digits. Made at the first start when it isn't given." env:"SKYLIFT_ACCOUNT_ID"`
-	LBAddress     string   `name:"lb-address" help:"Address that load balancers listen at." default:"127.0.0.1" env:"SKYLIFT_LB_ADDRESS" placeholder:"ADDR"`
-	VPCCIDR       string   `name:"vpc-cidr" help:"Range of the default VPC." default:"172.31.0.0/16" env:"SKYLIFT_VPC_CIDR" placeholder:"CIDR"`
+	AccountID     string   `help:"The account to be, 12 digits. Made at the first start when it isn't given." env:"SKYLIFT_ACCOUNT_ID" placeholder:"DIGITS"`
+	LBAddress     string   `name:"lb-address" help:"Address that load balancers listen at." default:"127.0.0.1" env:"SKYLIFT_LB_ADDRESS"`
+	VPCCIDR       string   `name:"vpc-cidr" help:"Range of the default VPC." default:"172.31.0.0/16" env:"SKYLIFT_VPC_CIDR"`
 	EtcdEndpoints []string `help:"An etcd cluster to keep the records in, instead of the embedded one." env:"SKYLIFT_ETCD_ENDPOINTS" placeholder:"URL"`
 	LogFormat     string   `help:"text or json." enum:"text,json" default:"text" env:"SKYLIFT_LOG_FORMAT"`
 	LogLevel      string   `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"SKYLIFT_LOG_LEVEL"`

@@ -30,6 +30,8 @@ func Serve(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	defer lock.Release()
+	_, err = instance.Load(c.DataDir)
+	first := errors.Is(err, instance.ErrNone)
 	is, err := instance.Settle(c.DataDir, c.instance())
 	if err != nil {
 		return err
@@ -44,6 +46,9 @@ func Serve(ctx context.Context, c Config) (err error) {
 	}
 	defer ln.Close()
 	m, err := open(ctx, c, is)
+	if err != nil && first { // the next try may choose another range, say
+		return errors.Join(err, instance.Discard(c.DataDir))
+	}
 	if err != nil {
 		return err
 	}
@@ -54,7 +59,7 @@ func Serve(ctx context.Context, c Config) (err error) {
 	}
 	c.Log.Info("Skylift starts", "version", c.Version, "listen", c.Listen, "account", is.AccountID, "region", is.Region, "instance", is.ID)
 	err = together(ctx, p)
-	c.Log.Info("Skylift ends; tasks run on", "err", err)
+	c.Log.Info("Skylift ends; tasks run on")
 	return err
 }
 

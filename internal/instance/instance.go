@@ -81,6 +81,9 @@ func Settle(dir string, want Instance) (Instance, error) {
 	return want, write(dir, want)
 }
 
+// Discard undoes the first Settle of dir, where nothing came of it.
+func Discard(dir string) error { return os.Remove(filepath.Join(dir, file)) }
+
 // write replaces the file whole, or not at all.
 func write(dir string, i Instance) error {
 	b, err := json.MarshalIndent(i, "", "  ")

@@ -29,6 +29,10 @@ func (h fatal) OnWrite(e *zapcore.CheckedEntry, fields []zapcore.Field) {
 	runtime.Goexit()
 }
 
+// firstStart is what etcd calls an error at every first start: it looks for the
+// version of its storage before the first leader's term has begun.
+const firstStart = "failed to update storage version"
+
 // core writes to slog what zap is given.
 type core struct {
 	log  *slog.Logger
@@ -55,7 +59,11 @@ func (c *core) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	for k, v := range zapFields(append(slices.Clip(c.with), fields...)) {
 		attrs = append(attrs, slog.Any(k, v))
 	}
-	c.log.LogAttrs(context.Background(), level(e.Level), "etcd", attrs...)
+	l := level(e.Level)
+	if e.Message == firstStart {
+		l = slog.LevelDebug
+	}
+	c.log.LogAttrs(context.Background(), l, "etcd", attrs...)
 	return nil
 }
 
