@@ -1,0 +1,107 @@
+// Command app is what the end-to-end tests run in tasks. Its environment says
+// how it behaves:
+//
+//	SITE, VERSION   what it answers
+//	PORT            where it listens (8080)
+//	LINES, EVERY    it logs so many numbered lines, one each EVERY (10ms), then goes on
+//	EXIT            it ends with this code once its lines are out, instead of serving
+//	DEAF            it ignores SIGTERM
+//	EAT             it takes so many MiB of memory before it serves
+//	LINGER          how long it waits after SIGTERM before it stops serving
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	fmt.Println("listening on :"+env("PORT", "8080"), "site="+env("SITE", "none"))
+	go func() {
+		<-ctx.Done()
+		fmt.Println("SIGTERM")
+	}()
+	eat()
+	if code := os.Getenv("EXIT"); code != "" {
+		count()
+		n, _ := strconv.Atoi(code)
+		os.Exit(n)
+	}
+	go count()
+	serve(ctx)
+}
+
+func serve(ctx context.Context) {
+	srv := &http.Server{Addr: ":" + env("PORT", "8080"), Handler: routes()}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.ListenAndServe() }()
+	if os.Getenv("DEAF") != "" {
+		fmt.Println(<-failed)
+		os.Exit(1)
+	}
+	select {
+	case err := <-failed:
+		fmt.Println(err)
+		os.Exit(1)
+	case <-ctx.Done():
+	}
+	linger, _ := time.ParseDuration(env("LINGER", "0s"))
+	time.Sleep(linger)
+	finish, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	_ = srv.Shutdown(finish) // it ends anyway
+}
+
+func routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("/exit", func(_ http.ResponseWriter, r *http.Request) {
+		code, _ := strconv.Atoi(r.FormValue("code"))
+		os.Exit(code)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		wait, _ := time.ParseDuration(r.FormValue("wait"))
+		time.Sleep(wait)
+		fmt.Fprintf(w, "site=%s version=%s\n", env("SITE", "none"), env("VERSION", "1"))
+	})
+	return mux
+}
+
+func count() {
+	n, _ := strconv.Atoi(env("LINES", "0"))
+	every, _ := time.ParseDuration(env("EVERY", "10ms"))
+	for i := range n {
+		fmt.Printf("line %d\n", i)
+		time.Sleep(every)
+	}
+}
+
+func eat() {
+	n, _ := strconv.Atoi(env("EAT", "0"))
+	var eaten [][]byte
+	for range n {
+		b := make([]byte, 1<<20)
+		for i := range b {
+			b[i] = 1
+		}
+		eaten = append(eaten, b)
+	}
+	if n > 0 {
+		fmt.Println("ate", len(eaten), "MiB")
+	}
+}
+
+func env(name, otherwise string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return otherwise
+}
