@@ -64,11 +64,9 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 		"health":      m.sourced("health", health.New(m.db, m.lb)),
 		"registry":    blobs,
 	}
-	services, err := bind(map[string][]wire.Operation{
-		"sts": sts.New().Operations(), "ec2": net.Operations(), "elasticloadbalancing": balancing.Operations(),
-		"ecr": images.Operations(), "logs": events.Operations(),
-		"ecs": ecs.New(m.db, m.ns, placement{net}, groups).Operations(),
-	})
+	services, err := bind(operations(apis{
+		sts: sts.New(), ec2: net, elbv2: balancing, ecr: images, logs: events, ecs: ecs.New(m.db, m.ns, placement{net}, groups),
+	}))
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +80,25 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 		"network": m.net, "balancers": m.lb, "logs": events, "shipper": shipper,
 		"term": runner(func(ctx context.Context) error { return m.lead(ctx, term) }),
 	}, nil
+}
+
+// apis are the services.
+type apis struct {
+	sts   *sts.API
+	ec2   *ec2.API
+	elbv2 *elbv2.API
+	ecr   *ecr.API
+	logs  *logs.API
+	ecs   *ecs.API
+}
+
+// operations is all that Skylift implements, by the names that requests are
+// signed for.
+func operations(a apis) map[string][]wire.Operation {
+	return map[string][]wire.Operation{
+		"sts": a.sts.Operations(), "ec2": a.ec2.Operations(), "elasticloadbalancing": a.elbv2.Operations(),
+		"ecr": a.ecr.Operations(), "logs": a.logs.Operations(), "ecs": a.ecs.Operations(),
+	}
 }
 
 // lead runs the parts of the leader's term whenever this process has it.
