@@ -200,7 +200,7 @@ func refusedOfContainer(handler reflect.Value) (names []string) {
 // handler that takes it goes on, and fails: there is nothing behind it.
 func refuses(handler, in reflect.Value, parameter string) (no bool) {
 	defer func() { _ = recover() }()
-	err, _ := handler.Call([]reflect.Value{reflect.ValueOf(context.Background()), in})[1].Interface().(error)
+	err, _ := reflect.TypeAssert[error](handler.Call([]reflect.Value{reflect.ValueOf(context.Background()), in})[1])
 	return err != nil && strings.HasPrefix(strings.ToLower(message(err)), strings.ToLower("The parameter '"+parameter+"'")) &&
 		strings.Contains(message(err), "not supported by Skylift")
 }
