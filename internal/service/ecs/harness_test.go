@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -38,6 +40,7 @@ type world struct {
 	net  *network
 	api  *sdkAPI
 	logs *logging
+	mood func() error       // spoils what the loops do, if not nil
 	stop context.CancelFunc // ends the loops, as the end of the process does
 	done chan struct{}
 }
@@ -68,16 +71,21 @@ func play(t *testing.T, script fake.Config, f func(w *world)) {
 // start runs the loops, as the start of the process does.
 func (w *world) start() {
 	ctx, stop := context.WithCancel(context.Background())
+	db := w.db
+	if w.mood != nil {
+		db = moody{w.db, w.mood}
+	}
+	w.net.mood, w.lb.mood = w.mood, w.mood
 	log := slog.New(slog.DiscardHandler)
 	ns := arn.Namespace{Region: "us-west-2", Account: "111122223333"}
 	pictures := pictures{w.eng}
-	d := deploy.New(w.db, ns, w.lb, pictures, log)
+	d := deploy.New(db, ns, w.lb, pictures, log)
 	r := run.New(run.Config{
-		DB: w.db, Engine: w.eng, Network: w.net, Targets: w.lb, Images: pictures, Logs: w.logs,
+		DB: db, Engine: w.eng, Network: w.net, Targets: w.lb, Images: pictures, Logs: w.logs,
 		Region: "us-west-2", Retention: 24 * time.Hour, Log: log,
 	})
 	w.stop, w.done = stop, make(chan struct{})
-	definitions := run.NewDefinitions(w.db)
+	definitions := run.NewDefinitions(db)
 	loops := []*reconcile.Loop{
 		reconcile.New("definitions", definitions, reconcile.Options{Log: log}, definitions.Sources()...),
 		reconcile.New("deploy", d, reconcile.Options{Workers: 4, Log: log}, deploy.Sources(w.db)...),
@@ -89,6 +97,7 @@ func (w *world) start() {
 	go func() {
 		defer close(w.done)
 		var wg sync.WaitGroup
+		wg.Go(func() { _ = run.NewSweeper(w.db, w.eng, log).Run(ctx) })
 		for _, l := range loops {
 			wg.Go(func() { _ = l.Run(ctx) })
 		}
@@ -194,6 +203,15 @@ type network struct {
 	mu   sync.Mutex
 	ids  map[string]ecs.ENI
 	next int
+	mood func() error
+}
+
+// spoil returns what mood says, if there is one.
+func spoil(mood func() error) error {
+	if mood == nil {
+		return nil
+	}
+	return mood()
 }
 
 func (n *network) CheckPlacement(_ context.Context, subnets, groups []string) ([]string, error) {
@@ -218,16 +236,16 @@ func (n *network) Create(_ context.Context, taskID, subnet string, _ []string) (
 			Addr: netip.AddrFrom4([4]byte{172, 31, byte(n.next >> 8), byte(n.next)}),
 		}
 	}
-	return n.ids[taskID], subnet[len("subnet-"):], nil
+	return n.ids[taskID], subnet[len("subnet-"):], spoil(n.mood)
 }
 
-func (n *network) Attach(context.Context, ecs.ENI, string) error { return nil }
+func (n *network) Attach(context.Context, ecs.ENI, string) error { return spoil(n.mood) }
 
 func (n *network) Delete(_ context.Context, eni string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.ids, eni[len("eni-"):])
-	return nil
+	return spoil(n.mood)
 }
 
 // balancing is a load balancer whose targets get healthy after two seconds and
@@ -236,7 +254,7 @@ type balancing struct {
 	mu      sync.Mutex
 	targets map[string]*target
 	sick    func(addr netip.Addr) bool
-	changed chan struct{}
+	mood    func() error
 }
 
 type target struct {
@@ -245,7 +263,7 @@ type target struct {
 }
 
 func newBalancing() *balancing {
-	return &balancing{targets: map[string]*target{}, sick: func(netip.Addr) bool { return false }, changed: make(chan struct{}, 1)}
+	return &balancing{targets: map[string]*target{}, sick: func(netip.Addr) bool { return false }}
 }
 
 func (b *balancing) GroupBalancers(_ context.Context, group string) ([]string, string, error) {
@@ -265,7 +283,7 @@ func (b *balancing) Register(_ context.Context, group string, addr netip.Addr, p
 	if b.targets[k] == nil {
 		b.targets[k] = &target{since: time.Now()}
 	}
-	return nil
+	return spoil(b.mood)
 }
 
 func (b *balancing) Deregister(_ context.Context, group string, addr netip.Addr, port int32) error {
@@ -274,42 +292,84 @@ func (b *balancing) Deregister(_ context.Context, group string, addr netip.Addr,
 	if t := b.targets[fmt.Sprintf("%s/%s:%d", group, addr, port)]; t != nil && t.draining.IsZero() {
 		t.draining = time.Now()
 	}
-	return nil
+	return spoil(b.mood)
 }
 
 func (b *balancing) TargetState(_ context.Context, group string, addr netip.Addr, port int32) (state, description string, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	t := b.targets[fmt.Sprintf("%s/%s:%d", group, addr, port)]
-	switch {
-	case t == nil || !t.draining.IsZero() && time.Since(t.draining) >= time.Second:
-		return "", "", nil
-	case !t.draining.IsZero():
-		return "draining", "", nil
-	case time.Since(t.since) < 2*time.Second:
-		return "initial", "", nil
-	case b.sick(addr):
-		return "unhealthy", "Health checks failed with these codes: [500]", nil
+	if err := spoil(b.mood); err != nil {
+		return "", "", err
 	}
-	return "healthy", "", nil
+	return b.state(group, addr, port)
 }
 
-// follow tells that health may have changed, every half second.
+// registered counts the targets that aren't on their way out.
+func (b *balancing) registered() (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, t := range b.targets {
+		if t.draining.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+func (b *balancing) state(group string, addr netip.Addr, port int32) (state, description string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if state = b.stateOf(b.targets[fmt.Sprintf("%s/%s:%d", group, addr, port)], addr); state == "unhealthy" {
+		description = "Health checks failed with these codes: [500]"
+	}
+	return state, description, nil
+}
+
+func (b *balancing) stateOf(t *target, addr netip.Addr) string {
+	switch {
+	case t == nil || !t.draining.IsZero() && time.Since(t.draining) >= time.Second:
+		return ""
+	case !t.draining.IsZero():
+		return "draining"
+	case time.Since(t.since) < 2*time.Second:
+		return "initial"
+	case b.sick(addr):
+		return "unhealthy"
+	}
+	return "healthy"
+}
+
+// follow tells when health changed, within half a second.
 func (b *balancing) follow(ctx context.Context, enqueue func(string)) error {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
+	seen := map[string]string{}
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
-			enqueue("default/web")
+			if now := b.states(); !maps.Equal(now, seen) {
+				seen = now
+				enqueue("default/web")
+			}
 		}
 	}
 }
 
+func (b *balancing) states() map[string]string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := map[string]string{}
+	for k, t := range b.targets {
+		addr := netip.MustParseAddrPort(k[strings.LastIndex(k, "/")+1:])
+		if state := b.stateOf(t, addr.Addr()); state != "" {
+			out[k] = state
+		}
+	}
+	return out
+}
+
 // logging is a log shipper with one group, /web.
-type logging struct{}
+type logging struct{ full bool } // full: what is drained is never stored
 
 func (*logging) Prepare(_ context.Context, group, _ string, create bool) error {
 	if group != "/web" && !create {
@@ -317,6 +377,14 @@ func (*logging) Prepare(_ context.Context, group, _ string, create bool) error {
 	}
 	return nil
 }
-func (*logging) Follow(ship.Job)                       {}
-func (*logging) Drain(context.Context, ship.Job) error { return nil }
-func (*logging) Forget(context.Context, string) error  { return nil }
+func (*logging) Follow(ship.Job) {}
+
+func (l *logging) Drain(ctx context.Context, _ ship.Job) error {
+	if !l.full {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (*logging) Forget(context.Context, string) error { return nil }

@@ -93,6 +93,7 @@ type Rollout struct {
 	FailedAt  time.Time         // the last failure that was counted in Streak
 	NotBefore time.Time         // no task is started before
 	Impaired  bool              // told that tasks can't be started consistently
+	Blocked   bool              // told that its bounds let nothing be started or stopped
 	Steady    bool              // told that it is steady, and nothing changed since
 	UpdatedAt time.Time
 }

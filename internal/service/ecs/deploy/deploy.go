@@ -295,6 +295,9 @@ func (p *pass) act(primary *ecs.Deployment) error {
 	in := p.input(primary)
 	a := plan(in)
 	a.start = min(a.start, maxStarts)
+	if err := p.block(&primary.Rollout, in, a); err != nil {
+		return err
+	}
 	if err := p.start(primary, a.start); err != nil {
 		return err
 	}

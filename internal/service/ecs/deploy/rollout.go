@@ -103,6 +103,20 @@ func (p *pass) start(primary *ecs.Deployment, n int) error {
 	return p.tell("has started %d tasks: %s.", n, strings.Join(ids, " "))
 }
 
+// block says so when the service's bounds let a deployment neither start a task
+// nor stop one: what must stay healthy is all that may run.
+func (p *pass) block(r *ecs.Rollout, in input, a action) error {
+	blocked := in.mayStart && in.low >= in.high && a.start == 0 && len(a.stop) == 0 &&
+		len(in.tasks) >= in.high && slices.ContainsFunc(in.tasks, func(m member) bool { return !m.current })
+	if blocked == r.Blocked {
+		return nil
+	}
+	if r.Blocked = blocked; !blocked {
+		return nil
+	}
+	return p.tell("was unable to stop or start tasks during a deployment because of the service deployment configuration. Update the minimumHealthyPercent or maximumPercent value and try again.")
+}
+
 // conclude says what the deployment has come to.
 func (p *pass) conclude(primary *ecs.Deployment) error {
 	r := &primary.Rollout
@@ -173,5 +187,5 @@ func (p *pass) retire() error {
 func sameRollout(a, b ecs.Rollout) bool {
 	return a.State == b.State && a.Reason == b.Reason && maps.Equal(a.Images, b.Images) && (a.Images == nil) == (b.Images == nil) &&
 		a.Failed == b.Failed && a.Streak == b.Streak && a.FailedAt.Equal(b.FailedAt) && a.NotBefore.Equal(b.NotBefore) &&
-		a.Impaired == b.Impaired && a.Steady == b.Steady
+		a.Impaired == b.Impaired && a.Blocked == b.Blocked && a.Steady == b.Steady
 }
