@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// appPort is where the app listens.
+const appPort = 8080
+
+// cloud is an instance as its users see it, with the app's image in it.
+type cloud struct {
+	*instance
+	ec2 *ec2.Client
+	ecr *ecr.Client
+	ecs *ecs.Client
+	elb *elb.Client
+
+	image      string // the app's, by digest, in the instance's registry
+	vpc, group string // the group lets everybody in to the app and to balancers
+	subnets    []string
+}
+
+// open starts an instance and pushes the app to it.
+func (b *bench) open(ctx context.Context) (*cloud, error) {
+	in, err := b.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &cloud{instance: in}
+	for _, step := range []func(context.Context) error{c.connect, c.network, c.push} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, c.down(ctx))
+		}
+	}
+	return c, nil
+}
+
+func (c *cloud) connect(ctx context.Context) error {
+	a, err := c.access(ctx)
+	if err != nil {
+		return err
+	}
+	config := aws.Config{Region: a.Region, BaseEndpoint: &a.Endpoint, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: a.ID, SecretAccessKey: a.Secret}, nil
+	})}
+	c.ec2, c.ecr, c.ecs, c.elb = ec2.NewFromConfig(config), ecr.NewFromConfig(config), ecs.NewFromConfig(config), elb.NewFromConfig(config)
+	_, err = c.ecs.CreateCluster(ctx, &ecs.CreateClusterInput{})
+	return err
+}
+
+// network makes the security group of all that is measured.
+func (c *cloud) network(ctx context.Context) error {
+	subnets, err := c.ec2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{})
+	if err != nil {
+		return err
+	}
+	for _, s := range subnets.Subnets {
+		c.subnets, c.vpc = append(c.subnets, *s.SubnetId), *s.VpcId
+	}
+	group, err := c.ec2.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{GroupName: new("bench"), Description: new("all may come in"), VpcId: &c.vpc})
+	if err != nil {
+		return err
+	}
+	c.group = *group.GroupId
+	_, err = c.ec2.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &c.group, IpPermissions: []ec2types.IpPermission{{
+		IpProtocol: new("tcp"), FromPort: new(int32(1)), ToPort: new(int32(65535)), IpRanges: []ec2types.IpRange{{CidrIp: new("0.0.0.0/0")}},
+	}}})
+	return err
+}
+
+// login returns the registry's user and password.
+func (c *cloud) login(ctx context.Context) (user, password string, err error) {
+	out, err := c.ecr.GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
+	if err != nil {
+		return "", "", err
+	}
+	plain, err := base64.StdEncoding.DecodeString(*out.AuthorizationData[0].AuthorizationToken)
+	user, password, _ = strings.Cut(string(plain), ":")
+	return user, password, err
+}
+
+// push builds the app and pushes it to the instance's registry.
+func (c *cloud) push(ctx context.Context) error {
+	dir := filepath.Join(c.b.work, "app")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	dockerfile, err := os.ReadFile("test/bench/app/Dockerfile")
+	if err != nil {
+		return fmt.Errorf("run it from the root of the repository: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), dockerfile, 0o644); err != nil {
+		return err
+	}
+	if _, err := output(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "app"), "./test/bench/app"); err != nil {
+		return err
+	}
+	repository, err := c.ecr.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: new("bench-app")})
+	if err != nil {
+		return err
+	}
+	name := *repository.Repository.RepositoryUri
+	user, password, err := c.login(ctx)
+	if err != nil {
+		return err
+	}
+	config, err := dockerConfig(c.b.work, c.listen, user, password)
+	if err != nil {
+		return err
+	}
+	if _, err := output(ctx, "docker", "build", "-q", "-t", name+":latest", dir); err != nil {
+		return err
+	}
+	c.cleanup = append(c.cleanup, func(ctx context.Context) error {
+		for _, ref := range []string{c.image, name + ":latest"} {
+			if _, err := output(ctx, "docker", "rmi", "-f", ref); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if _, err := output(ctx, "docker", "--config", config, "push", "-q", name+":latest"); err != nil {
+		return err
+	}
+	c.image, err = output(ctx, "docker", "image", "inspect", "--format", "{{index .RepoDigests 0}}", name+":latest")
+	return err
+}
+
+// dockerConfig makes a configuration of the docker command with a login.
+func dockerConfig(work, registry, user, password string) (string, error) {
+	dir, err := os.MkdirTemp(work, "docker-")
+	if err != nil {
+		return "", err
+	}
+	auth := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+	return dir, os.WriteFile(filepath.Join(dir, "config.json"), fmt.Appendf(nil, `{"auths":{%q:{"auth":%q}}}`, registry, auth), 0o600)
+}
+
+// define registers the definition of a task that runs the app.
+func (c *cloud) define(ctx context.Context) error {
+	_, err := c.ecs.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{
+		Family: new("app"), NetworkMode: types.NetworkModeAwsvpc, RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate},
+		Cpu: new("1024"), Memory: new("2048"),
+		ContainerDefinitions: []types.ContainerDefinition{{Name: new("app"), Image: &c.image, PortMappings: []types.PortMapping{{ContainerPort: new(int32(appPort))}}}},
+	})
+	return err
+}
+
+func (c *cloud) networking() *types.NetworkConfiguration {
+	return &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: c.subnets, SecurityGroups: []string{c.group}}}
+}
+
+// started is a task with the times at which the client knew it.
+type started struct {
+	types.Task
+	asked, accepted, running time.Time
+}
+
+// runTask runs the app and asks every few milliseconds whether it runs.
+func (c *cloud) runTask(ctx context.Context) (s started, err error) {
+	s.asked = time.Now()
+	out, err := c.ecs.RunTask(ctx, &ecs.RunTaskInput{TaskDefinition: new("app"), LaunchType: types.LaunchTypeFargate, NetworkConfiguration: c.networking()})
+	s.accepted = time.Now()
+	if err != nil {
+		return s, err
+	}
+	if len(out.Tasks) != 1 {
+		return s, fmt.Errorf("run the app: %v", out.Failures)
+	}
+	s.Task, err = c.await(ctx, *out.Tasks[0].TaskArn, "RUNNING")
+	s.running = time.Now()
+	return s, err
+}
+
+// await polls a task until it has the status.
+func (c *cloud) await(ctx context.Context, task, status string) (types.Task, error) {
+	for end := time.Now().Add(time.Minute); ; {
+		out, err := c.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Tasks: []string{task}})
+		if err != nil {
+			return types.Task{}, err
+		}
+		if len(out.Tasks) != 1 {
+			return types.Task{}, fmt.Errorf("task %s is gone", task)
+		}
+		t := out.Tasks[0]
+		switch {
+		case *t.LastStatus == status:
+			return t, nil
+		case *t.LastStatus == "STOPPED" || time.Now().After(end):
+			return t, fmt.Errorf("task %s is %s instead of %s: %s", task, *t.LastStatus, status, aws.ToString(t.StoppedReason))
+		}
+		if err := pause(ctx, 5*time.Millisecond); err != nil {
+			return t, err
+		}
+	}
+}
+
+func (c *cloud) stopTask(ctx context.Context, task string) error {
+	if _, err := c.ecs.StopTask(ctx, &ecs.StopTaskInput{Task: &task}); err != nil {
+		return err
+	}
+	_, err := c.await(ctx, task, "STOPPED")
+	return err
+}
+
+// balancer makes a load balancer with a listener on port and returns its ARN
+// and the listener's.
+func (c *cloud) balancer(ctx context.Context, port int32, action elbtypes.Action) (listener string, err error) {
+	made, err := c.elb.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{Name: new("bench"), Subnets: c.subnets, SecurityGroups: []string{c.group}})
+	if err != nil {
+		return "", err
+	}
+	l, err := c.elb.CreateListener(ctx, &elb.CreateListenerInput{
+		LoadBalancerArn: made.LoadBalancers[0].LoadBalancerArn, Protocol: elbtypes.ProtocolEnumHttp, Port: &port, DefaultActions: []elbtypes.Action{action},
+	})
+	if err != nil {
+		return "", err
+	}
+	return *l.Listeners[0].ListenerArn, nil
+}
+
+func (c *cloud) targetGroup(ctx context.Context, name string) (string, error) {
+	out, err := c.elb.CreateTargetGroup(ctx, &elb.CreateTargetGroupInput{
+		Name: &name, Protocol: elbtypes.ProtocolEnumHttp, Port: new(int32(appPort)), VpcId: &c.vpc, TargetType: elbtypes.TargetTypeEnumIp,
+		HealthyThresholdCount: new(int32(2)), HealthCheckIntervalSeconds: new(int32(5)), HealthCheckTimeoutSeconds: new(int32(2)),
+	})
+	if err != nil {
+		return "", err
+	}
+	return *out.TargetGroups[0].TargetGroupArn, nil
+}
+
+// pause waits.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

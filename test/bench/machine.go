@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// machine is what the figures were measured on, and with what.
+type machine struct {
+	Time     time.Time `json:"time"`
+	CPU      string    `json:"cpu"`
+	Cores    int       `json:"cores"`
+	MemoryGB float64   `json:"memory_gib"`
+	Kernel   string    `json:"kernel"`
+	Load     string    `json:"load_before"` // over one minute
+	Versions []string  `json:"versions"`
+}
+
+func describeMachine(ctx context.Context, skylift string) machine {
+	m := machine{Time: time.Now().UTC().Truncate(time.Minute), CPU: "unknown", Cores: runtime.NumCPU()}
+	for line := range strings.Lines(content("/proc/cpuinfo")) {
+		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
+			m.CPU = strings.TrimSpace(v)
+			break
+		}
+	}
+	var kb float64
+	if _, err := fmt.Sscanf(content("/proc/meminfo"), "MemTotal: %f kB", &kb); err == nil {
+		m.MemoryGB = kb / (1 << 20)
+	}
+	m.Kernel = strings.TrimSpace(content("/proc/sys/kernel/osrelease"))
+	m.Load, _, _ = strings.Cut(content("/proc/loadavg"), " ")
+	for _, c := range [][]string{
+		{skylift, "version"},
+		{"docker", "version", "--format", "Docker engine {{.Server.Version}}, docker command {{.Client.Version}}"},
+		{"nginx", "-v"},
+		{"haproxy", "-v"},
+		{"docker-registry", "--version"},
+		{"wrk", "-v"},
+	} {
+		// A program that isn't there is of a section that isn't run; wrk -v exits with 1.
+		out, _ := exec.CommandContext(ctx, lookPath(c[0]), c[1:]...).CombinedOutput()
+		if line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n"); line != "" {
+			line, _, _ = strings.Cut(line, " Copyright")
+			line, _, _ = strings.Cut(line, " - http")
+			m.Versions = append(m.Versions, strings.TrimPrefix(line, "nginx version: "))
+		}
+	}
+	return m
+}
+
+// String is the machine in a line.
+func (m machine) String() string {
+	return fmt.Sprintf("%d × %s, %.0f GiB, Linux %s, load before %s", m.Cores, m.CPU, m.MemoryGB, m.Kernel, m.Load)
+}
+
+func (m machine) markdown(rounds int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Measured at %s; medians of %d rounds (least – most).\n\n", m.Time.Format("2006-01-02 15:04 MST"), rounds)
+	fmt.Fprintf(&b, "- machine: %s\n", m)
+	fmt.Fprintf(&b, "- versions: %s\n", strings.Join(append(m.Versions, runtime.Version()), "; "))
+	return b.String()
+}
+
+// content is what a file holds, "" when it can't be read.
+func content(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// lookPath finds a program also where only root's PATH looks.
+func lookPath(name string) string {
+	if p, err := exec.LookPath(name); err == nil {
+		return p
+	}
+	return "/usr/sbin/" + name
+}

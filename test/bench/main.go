@@ -1,0 +1,164 @@
+// Command bench measures Skylift beside its peers on this machine and prints the figures in one table.
+//
+// A figure is the median of several rounds with the least and the most. Where there is a peer, rounds of Skylift and of
+// the peer alternate, so that what else the machine does falls on both. All load is bounded and stays on this machine,
+// and nothing is left behind.
+//
+//	go run ./test/bench [-only start,idle,task,balancer,registry] [-n 5] [-json | -markdown] [-write docs/benchmarks.md]
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// bench is what the sections share.
+type bench struct {
+	skylift string // the program under test
+	work    string // a directory of this run
+	cidr    string // the range of the instances' VPC
+	lb      string // the address of their load balancers
+	rounds  int
+	load    time.Duration // how long one load on a balancer lasts
+	layer   int           // bytes of a layer
+}
+
+// section measures one part.
+type section struct {
+	name string
+	run  func(context.Context, *bench) ([]figure, error)
+}
+
+var sections = []section{
+	{"start", measureStart},
+	{"idle", measureIdle},
+	{"task", measureTask},
+	{"balancer", measureBalancer},
+	{"registry", measureRegistry},
+}
+
+// options are the command line.
+type options struct {
+	bench
+	only           string
+	json, markdown bool
+	write          string
+}
+
+func main() {
+	o := options{}
+	flag.StringVar(&o.skylift, "skylift", "bin/skylift", "the program to measure")
+	flag.StringVar(&o.only, "only", "", "sections to run, by comma: start, idle, task, balancer, registry (default: all)")
+	flag.IntVar(&o.rounds, "n", 5, "rounds")
+	flag.DurationVar(&o.load, "d", 5*time.Second, "how long one load on a balancer lasts")
+	flag.IntVar(&o.layer, "layer", 500, "size of the layer that is pushed and pulled, in MB")
+	flag.StringVar(&o.cidr, "vpc-cidr", "10.93.0.0/16", "range of the VPC of the instances that are measured")
+	flag.StringVar(&o.lb, "lb-address", "127.0.0.93", "address of their load balancers")
+	flag.BoolVar(&o.json, "json", false, "print JSON")
+	flag.BoolVar(&o.markdown, "markdown", false, "print Markdown, with the machine")
+	flag.StringVar(&o.write, "write", "", "also write the figures between the marks of this file")
+	flag.Parse()
+	o.layer *= 1e6
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := o.run(ctx); err != nil {
+		stop()
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func (o *options) run(ctx context.Context) (err error) {
+	chosen, err := choose(o.only)
+	switch {
+	case err != nil:
+		return err
+	case o.write != "" && (o.only != "" || o.rounds < 5):
+		return errors.New("-write records all sections with at least 5 rounds: leave -only and a smaller -n away")
+	case os.Geteuid() != 0:
+		return errors.New("the instances that are measured need root: run it as root")
+	}
+	if o.skylift, err = filepath.Abs(o.skylift); err != nil {
+		return err
+	}
+	if _, err := os.Stat(o.skylift); err != nil {
+		return fmt.Errorf("%w: run make build first", err)
+	}
+	if o.work, err = os.MkdirTemp("", "skylift-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(o.work)
+	before := describeMachine(ctx, o.skylift)
+	var figures []figure
+	for _, s := range chosen {
+		begin := time.Now()
+		progress("%s", s.name)
+		got, err := s.run(ctx, &o.bench)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		figures = append(figures, got...)
+		progress("%s: done in %v", s.name, time.Since(begin).Round(time.Second))
+	}
+	return o.report(os.Stdout, before, figures)
+}
+
+// choose returns the sections named by comma, all where none is.
+func choose(only string) ([]section, error) {
+	if only == "" {
+		return sections, nil
+	}
+	var chosen []section
+	for name := range strings.SplitSeq(only, ",") {
+		i := slices.IndexFunc(sections, func(s section) bool { return s.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no section %q", name)
+		}
+		chosen = append(chosen, sections[i])
+	}
+	return chosen, nil
+}
+
+func (o *options) report(w io.Writer, m machine, figures []figure) error {
+	text := m.markdown(o.rounds) + "\n" + markdown(figures)
+	if o.write != "" {
+		doc, err := os.ReadFile(o.write)
+		if err != nil {
+			return err
+		}
+		out, err := between(string(doc), text)
+		if err != nil {
+			return fmt.Errorf("%s: %w", o.write, err)
+		}
+		if err := os.WriteFile(o.write, []byte(out), 0o644); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.json:
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(map[string]any{"machine": m, "figures": figures})
+	case o.markdown:
+		_, err := io.WriteString(w, text)
+		return err
+	}
+	fmt.Fprintf(w, "\nMedians of %d rounds (least – most), on %s\n\n", o.rounds, m)
+	return printTable(w, figures)
+}
+
+// progress tells the user what goes on.
+func progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+)
+
+// shelf is a registry with a repository that takes layers.
+type shelf struct {
+	name           string
+	base           string // of the repository's addresses
+	user, password string
+
+	push, pull series
+}
+
+// measureRegistry measures how fast a layer is pushed to and pulled from
+// Skylift and Debian's docker-registry, by turns. The layer is new in every
+// round; what was written is flushed between the measurements.
+func measureRegistry(ctx context.Context, b *bench) (figures []figure, err error) {
+	in, err := b.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, in.down(ctx)) }()
+	c := &cloud{instance: in}
+	if err := c.connect(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := c.ecr.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: new("layers")}); err != nil {
+		return nil, err
+	}
+	own := &shelf{name: "skylift", base: "http://" + in.listen + "/v2/layers"}
+	if own.user, own.password, err = c.login(ctx); err != nil {
+		return nil, err
+	}
+	process, other, err := b.dockerRegistry(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer process.stop()
+	layer := make([]byte, b.layer)
+	if _, err := rand.Read(layer); err != nil {
+		return nil, err
+	}
+	for i := range b.rounds + 1 {
+		for _, s := range []*shelf{own, other} {
+			up, down, err := s.round(ctx, layer, uint64(i))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", s.name, err)
+			}
+			if i == 0 {
+				continue // both warm up
+			}
+			s.push, s.pull = append(s.push, up), append(s.pull, down)
+			progress("registry: round %d: %s: push %.0f MB/s, pull %.0f MB/s", i, s.name, up, down)
+		}
+	}
+	what := fmt.Sprintf(" of a %d MB layer", b.layer/1e6)
+	return []figure{
+		{Name: "registry: push" + what, Unit: "MB/s", Ours: own.push, Peer: other.name, Theirs: other.push},
+		{Name: "registry: pull" + what, Unit: "MB/s", Ours: own.pull, Peer: other.name, Theirs: other.pull},
+	}, nil
+}
+
+// dockerRegistry starts Debian's.
+func (b *bench) dockerRegistry(ctx context.Context) (*process, *shelf, error) {
+	listen, err := freeAddress()
+	if err != nil {
+		return nil, nil, err
+	}
+	config := filepath.Join(b.work, "registry.yml")
+	text := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %s}\n",
+		filepath.Join(b.work, "docker-registry"), listen)
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		return nil, nil, err
+	}
+	p, err := b.spawn("docker-registry", "serve", config)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.answers(ctx, "http://"+listen+"/v2/", http.StatusOK); err != nil {
+		p.stop()
+		return nil, nil, err
+	}
+	return p, &shelf{name: "docker-registry", base: "http://" + listen + "/v2/layers"}, nil
+}
+
+// round pushes a layer that the registry doesn't have and pulls it, and returns
+// the MB/s of both.
+func (s *shelf) round(ctx context.Context, layer []byte, n uint64) (up, down float64, err error) {
+	binary.BigEndian.PutUint64(layer, n)
+	sum := sha256.Sum256(layer)
+	digest := "sha256:" + hex.EncodeToString(sum[:])
+	syscall.Sync()
+	took, err := s.pushLayer(ctx, layer, digest)
+	if err != nil {
+		return 0, 0, fmt.Errorf("push: %w", err)
+	}
+	up = float64(len(layer)) / 1e6 / took.Seconds()
+	syscall.Sync()
+	if took, err = s.pullLayer(ctx, digest, int64(len(layer))); err != nil {
+		return 0, 0, fmt.Errorf("pull: %w", err)
+	}
+	return up, float64(len(layer)) / 1e6 / took.Seconds(), nil
+}
+
+// pushLayer sends a layer as the docker command does: POST, one PATCH, PUT.
+func (s *shelf) pushLayer(ctx context.Context, layer []byte, digest string) (time.Duration, error) {
+	began := time.Now()
+	at, err := s.upload(ctx, http.MethodPost, s.base+"/blobs/uploads/", nil, http.StatusAccepted)
+	if err != nil {
+		return 0, err
+	}
+	if at, err = s.upload(ctx, http.MethodPatch, at, layer, http.StatusAccepted); err != nil {
+		return 0, err
+	}
+	u, err := url.Parse(at)
+	if err != nil {
+		return 0, err
+	}
+	q := u.Query()
+	q.Set("digest", digest)
+	u.RawQuery = q.Encode()
+	_, err = s.upload(ctx, http.MethodPut, u.String(), nil, http.StatusCreated)
+	return time.Since(began), err
+}
+
+// upload takes one step of an upload and returns where the next one goes.
+func (s *shelf) upload(ctx context.Context, method, address string, body []byte, want int) (next string, err error) {
+	res, err := s.do(ctx, method, address, body)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	said, err := io.ReadAll(io.LimitReader(res.Body, 1<<10))
+	if err != nil {
+		return "", err
+	}
+	if res.StatusCode != want {
+		return "", fmt.Errorf("%s: %s: %s", method, res.Status, said)
+	}
+	to, err := res.Location()
+	if err != nil {
+		return "", err
+	}
+	return to.String(), nil
+}
+
+func (s *shelf) pullLayer(ctx context.Context, digest string, size int64) (time.Duration, error) {
+	began := time.Now()
+	res, err := s.do(ctx, http.MethodGet, s.base+"/blobs/"+digest, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	got, err := io.Copy(io.Discard, res.Body)
+	if err == nil && (res.StatusCode != http.StatusOK || got != size) {
+		err = fmt.Errorf("%s with %d of %d bytes", res.Status, got, size)
+	}
+	return time.Since(began), err
+}
+
+func (s *shelf) do(ctx context.Context, method, address string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/octet-stream")
+	}
+	if s.user != "" {
+		req.SetBasicAuth(s.user, s.password)
+	}
+	return http.DefaultClient.Do(req)
+}
