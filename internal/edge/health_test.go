@@ -219,3 +219,36 @@ func TestFailOpen(t *testing.T) {
 		t.Errorf("got %v, want both in turn", got)
 	}
 }
+
+// A target that answers a moment after its registration is healthy long before
+// its second check, and one that never does is given its whole intervals.
+func TestLateStarterIsHealthySoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var p pipes
+		e := edge.New(edge.Config{Dial: p.dial})
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { e.Run(ctx) }) //nolint:errcheck // ends with ctx
+		defer running.Wait()
+		defer stop()
+		tb := &edge.Table{Pools: []edge.Pool{{
+			ID: "pool", InUse: true, Targets: []edge.Target{{ID: "10.0.0.1", Addr: netip.MustParseAddrPort("10.0.0.1:80")}},
+			Check: edge.Check{Path: "/", Interval: 30 * time.Second, Timeout: 5 * time.Second, HealthyThreshold: 5, UnhealthyThreshold: 2, Matcher: "200"},
+		}}}
+		if err := e.Load(tb); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Second) // simulated: many looks, one check
+		synctest.Wait()
+		if got := e.Statuses()[0].State; got != edge.Initial {
+			t.Errorf("after one failed check the target is %s, want initial", got)
+		}
+		p.status.Store(200)
+		time.Sleep(1500 * time.Millisecond) // simulated
+		synctest.Wait()
+		if got := e.Statuses()[0].State; got != edge.Healthy {
+			t.Errorf("a second after it began to answer the target is %s, want healthy", got)
+		}
+	})
+}

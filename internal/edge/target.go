@@ -175,7 +175,7 @@ var states = map[check.State]State{
 func (t *target) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var due time.Time // of the next probe
+	var due, peek time.Time // of the next check, and of the next look before it
 	for {
 		s := t.current()
 		timer.Stop()
@@ -188,11 +188,20 @@ func (t *target) run(ctx context.Context) {
 			t.edge.cutTarget(t)
 			t.settle(true)
 		case s.inUse:
-			if due = earlier(due, now.Add(s.check.Interval)); !now.Before(due) {
-				t.ask(ctx, s)
+			due = earlier(due, now.Add(s.check.Interval))
+			counts := !now.Before(due)
+			if counts {
+				t.ask(ctx, s, true)
 				due = now.Add(jittered(s.check.Interval))
+			} else if t.healthState() == check.Initial && !now.Before(peek) {
+				t.ask(ctx, s, false)
 			}
-			timer.Reset(time.Until(due))
+			next := due
+			if t.healthState() == check.Initial {
+				peek = time.Now().Add(peekEvery)
+				next = earlier(due, peek)
+			}
+			timer.Reset(time.Until(next))
 		default:
 			due = time.Time{}
 		}
@@ -204,6 +213,11 @@ func (t *target) run(ctx context.Context) {
 		}
 	}
 }
+
+// peekEvery is how often a new target that did not answer yet is looked at
+// between its checks: an application that takes a moment to start need not wait
+// for a whole interval. Only a pass counts then.
+const peekEvery = time.Second
 
 // earlier keeps an interval that became shorter from waiting for the end of
 // the longer one.
@@ -219,8 +233,9 @@ func jittered(d time.Duration) time.Duration {
 	return d - time.Duration(rand.Int64N(int64(max(d/10, 1))))
 }
 
-// ask probes once and takes in what came of it.
-func (t *target) ask(ctx context.Context, s spec) {
+// ask probes once and takes in what came of it. When it doesn't count, it is
+// a look between checks: short, and only a pass is taken in.
+func (t *target) ask(ctx context.Context, s spec, counts bool) {
 	select {
 	case t.edge.probes <- struct{}{}:
 		defer func() { <-t.edge.probes }()
@@ -239,8 +254,12 @@ func (t *target) ask(ctx context.Context, s spec) {
 	dial := func(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
 		return t.edge.dial(ctx, s.source, addr)
 	}
-	outcome := check.Probe{Path: s.check.Path, Matcher: matcher, Timeout: s.check.Timeout}.Ask(ctx, dial, addr)
-	if ctx.Err() == nil {
+	timeout := s.check.Timeout
+	if !counts {
+		timeout = min(timeout, peekEvery)
+	}
+	outcome := check.Probe{Path: s.check.Path, Matcher: matcher, Timeout: timeout}.Ask(ctx, dial, addr)
+	if ctx.Err() == nil && (counts || outcome.Kind == check.Pass) {
 		t.take(outcome, s)
 	}
 }

@@ -44,7 +44,7 @@ type Service struct {
 	TaskDefinition string `json:"taskDefinition"` // family:revision
 	Rollout        string `json:"rollout"`
 	LastEvent      string `json:"lastEvent,omitempty"`
-	LastFailure    string `json:"lastFailure,omitempty"` // why its last failed task stopped, while it isn't steady
+	LastFailure    string `json:"lastFailure,omitempty"` // why the last failed task of its deployment stopped, in the last ten minutes
 }
 
 // LoadBalancer is a balancer and where it answers.
@@ -170,10 +170,12 @@ func (in *Input) cluster(name string) Cluster {
 
 func (in *Input) service(s ecs.Service) Service {
 	out := Service{Name: s.Name, Status: s.Status, Desired: int(s.Desired), LastEvent: in.events[s.Key()].Message}
+	primary := ""
 	for _, d := range in.deployments {
 		if d.Service == s.Key() && d.Primary {
 			out.TaskDefinition = d.TaskDefinition[strings.LastIndex(d.TaskDefinition, "/")+1:]
 			out.Rollout = string(d.Rollout.State)
+			primary = d.ID
 		}
 	}
 	var last time.Time
@@ -186,7 +188,7 @@ func (in *Input) service(s ecs.Service) Service {
 			out.Running++
 		case t.Counted():
 			out.Pending++
-		case t.Failed() && t.StopAt.After(last):
+		case t.Failed() && t.Deployment == primary && t.StopAt.After(last):
 			last, out.LastFailure = t.StopAt, t.Ending()
 		}
 	}
