@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,6 +109,9 @@ func TestProbe(t *testing.T) {
 		}
 	}
 	refuse := func(context.Context, netip.AddrPort) (net.Conn, error) { return nil, errors.New("refused") }
+	nobody := func(context.Context, netip.AddrPort) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}
+	}
 	silent := func(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -121,6 +126,7 @@ func TestProbe(t *testing.T) {
 		{"malformed", answer("hello\r\n\r\n"), check.Outcome{Kind: check.Failure}},
 		{"no answer", answer(""), check.Outcome{Kind: check.Timeout}},
 		{"refused", refuse, check.Outcome{Kind: check.Failure}},
+		{"nobody has the address", nobody, check.Outcome{Kind: check.Timeout}},
 		{"no connection in time", silent, check.Outcome{Kind: check.Timeout}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -70,8 +71,10 @@ func (p Probe) ask(ctx context.Context, dial Dial, addr netip.AddrPort) (code in
 	return res.StatusCode, nil
 }
 
+// isTimeout says that nothing answered: also where the host itself knows that
+// nobody has the target's address, which a client of AWS finds out by waiting.
 func isTimeout(err error) bool {
-	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 		return true
 	}
 	ne, ok := errors.AsType[net.Error](err)
