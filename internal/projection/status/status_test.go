@@ -125,4 +125,3 @@ func TestBuild(t *testing.T) {
 		t.Errorf("target group %+v", g)
 	}
 }
-
