@@ -22,7 +22,7 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-var games = flag.Int("games", 60, "how many games TestChaos plays")
+var games = flag.Int("games", 24, "how many games TestChaos plays")
 
 // TestChaos plays a minute of updates by users, of crashes between any two
 // steps of the loops and, in every other game, of faults of the engine; then the

@@ -120,15 +120,15 @@ func TestSlowImage(t *testing.T) {
 func TestManyTasks(t *testing.T) {
 	play(t, fake.Config{Behave: func(engine.Container) fake.Behaviour { return fake.Behaviour{} }}, func(w *world) {
 		w.define()
-		w.service(90)
+		w.service(45)
 		w.after(sec(30))
-		if s := w.describe(); s.RunningCount != 90 {
-			t.Errorf("%d run, want 90", s.RunningCount)
+		if s := w.describe(); s.RunningCount != 45 {
+			t.Errorf("%d run, want 45", s.RunningCount)
 		}
 		w.eng.Restart()
 		w.after(time.Minute)
-		if s := w.describe(); s.RunningCount != 90 || len(w.net.ids) != 90 {
-			t.Errorf("after a restart of the engine %d run with %d interfaces, want 90", s.RunningCount, len(w.net.ids))
+		if s := w.describe(); s.RunningCount != 45 || len(w.net.ids) != 45 {
+			t.Errorf("after a restart of the engine %d run with %d interfaces, want 45", s.RunningCount, len(w.net.ids))
 		}
 	})
 }

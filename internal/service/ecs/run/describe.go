@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -100,14 +101,15 @@ func (r *Runner) logged(t task) (out []logged) {
 func record(t *ecs.Task, s engine.Status) (changed bool) {
 	for i := range t.Containers {
 		c := &t.Containers[i]
-		for _, is := range s.Containers {
-			if is.Name != c.Name {
-				continue
-			}
-			was := *c
-			recordContainer(c, is)
-			changed = changed || was.Status != c.Status || was.RuntimeID != c.RuntimeID || was.Reason != c.Reason || (was.ExitCode == nil) != (c.ExitCode == nil)
+		was := *c
+		at := slices.IndexFunc(s.Containers, func(is engine.ContainerStatus) bool { return is.Name == c.Name })
+		switch {
+		case at >= 0:
+			recordContainer(c, s.Containers[at])
+		case c.Status == ecs.Running: // somebody removed it
+			c.Status, c.Reason = ecs.Stopped, "The container was removed from the container engine."
 		}
+		changed = changed || was.Status != c.Status || was.RuntimeID != c.RuntimeID || was.Reason != c.Reason || (was.ExitCode == nil) != (c.ExitCode == nil)
 	}
 	return changed
 }
