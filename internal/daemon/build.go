@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/skylift/skylift/internal/credential"
@@ -71,7 +72,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 		return nil, err
 	}
 	door := gateway.New(gateway.Config{
-		Region: m.is.Region, Keys: key, Services: services, Ready: m.isReady, Log: m.Log,
+		Region: m.is.Region, Keys: key, Services: services, Ready: m.isReady, Unavailable: unavailable, Log: m.Log,
 		Mounts: []gateway.Mount{{Prefix: "/v2/", Handler: blobs}, {Prefix: "/skylift/", Service: "skylift", Handler: m.inside()}},
 	})
 	return map[string]Runner{
@@ -101,15 +102,32 @@ func operations(a apis) map[string][]wire.Operation {
 	}
 }
 
-// lead runs the parts of the leader's term whenever this process has it.
+// leadRetry is how long after leadership was lost, or could not be sought
+// because an external etcd is away, it is sought again.
+const leadRetry = time.Second
+
+// lead runs the parts of the leader's term whenever this process has it. Only
+// what fails in the term, or the end of the store, ends it.
 func (m *machine) lead(ctx context.Context, term map[string]Runner) error {
-	for ctx.Err() == nil {
-		err := m.db.Lead(ctx, "term", func(ctx context.Context) error { return together(ctx, term) })
-		if err != nil && ctx.Err() == nil {
+	for {
+		var failed error
+		err := m.db.Lead(ctx, "term", func(ctx context.Context) error {
+			failed = together(ctx, term)
+			return failed
+		})
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case failed != nil && !errors.Is(failed, store.ErrLostLead), errors.Is(err, store.ErrClosed):
 			return err
 		}
+		m.Log.Warn("this process does not lead now", "err", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(leadRetry):
+		}
 	}
-	return ctx.Err()
 }
 
 // loop is a control loop over r.
@@ -168,6 +186,16 @@ func (m *machine) checkPort(port uint16) error {
 		return fmt.Errorf("port %d of %s is in use by another program of this machine", port, m.LBAddress)
 	}
 	return ln.Close()
+}
+
+// unavailable says that the disk, or an external etcd, has no room for what a
+// call would write.
+func unavailable(err error) string {
+	if !errors.Is(err, store.ErrFull) {
+		return ""
+	}
+	_, why, _ := strings.Cut(err.Error(), store.ErrFull.Error()+": ")
+	return "Skylift can't write now, and reads only: " + why + "."
 }
 
 // isReady says why the instance isn't ready yet.

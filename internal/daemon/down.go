@@ -75,14 +75,14 @@ func takeOver(ctx context.Context, dir string, step func(string)) (*instance.Loc
 }
 
 // removeData removes what Skylift keeps in dir, and dir when nothing else is
-// in it.
+// in it and it isn't where a disk is mounted.
 func removeData(dir string) error {
 	for _, name := range []string{"etcd", "logs", "registry", "credentials.json", "instance.json", "lock"} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("remove the data: %w", err)
 		}
 	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(dir); err != nil && !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, syscall.EBUSY) && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove the data: %w", err)
 	}
 	return nil

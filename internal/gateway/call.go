@@ -181,6 +181,9 @@ func (c *call) fail(err error, body []byte) {
 		err = refusal(a.Code, a.Status, "%s", a.Message)
 	}
 	if _, ok := errors.AsType[smithy.APIError](err); !ok {
+		err = c.unavailable(err, body)
+	}
+	if _, ok := errors.AsType[smithy.APIError](err); !ok {
 		c.g.cfg.Log.Error("call failed", "request", c.id, "service", c.service, "action", c.action, "err", err)
 	}
 	c.code = awserr.ForCaller(err).ErrorCode()
@@ -194,6 +197,22 @@ func (c *call) fail(err error, body []byte) {
 	default:
 		wire.EncodeErrorAs(c.protocol(body), c.w, c.id, err)
 	}
+}
+
+// unavailable returns err, or the refusal that it means.
+func (c *call) unavailable(err error, body []byte) error {
+	if c.g.cfg.Unavailable == nil {
+		return err
+	}
+	why := c.g.cfg.Unavailable(err)
+	if why == "" {
+		return err
+	}
+	code := "ServiceUnavailable"
+	if c.dialect(body) == sigv4.JSON {
+		code = "ServiceUnavailableException"
+	}
+	return refusal(code, http.StatusServiceUnavailable, "%s", why)
 }
 
 func (c *call) protocol(body []byte) wire.Protocol {

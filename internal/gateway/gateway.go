@@ -51,7 +51,10 @@ type Config struct {
 	// Ready says why the instance is not ready yet; nil when it is. It may be
 	// absent.
 	Ready func(context.Context) error
-	Log   *slog.Logger
+	// Unavailable says, in a sentence for the caller, that an error means that
+	// the call can't be done for now; "" when it doesn't. It may be absent.
+	Unavailable func(error) string
+	Log         *slog.Logger
 }
 
 // Mount is a handler of its own below a path.
