@@ -101,7 +101,9 @@ func TestSlowImage(t *testing.T) {
 		w.define()
 		w.service(2)
 		w.after(sec(5))
-		w.define(func(in *sdk.RegisterTaskDefinitionInput) { in.ContainerDefinitions[0].Image = aws.String("example.test/web:slow") })
+		w.define(func(in *sdk.RegisterTaskDefinitionInput) {
+			in.ContainerDefinitions[0].Image = aws.String("example.test/web:slow")
+		})
 		if _, err := w.api.UpdateService(w.t.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), TaskDefinition: aws.String("web"), DesiredCount: aws.Int32(1)}); err != nil {
 			t.Fatal(err)
 		}
