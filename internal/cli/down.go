@@ -5,9 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/skylift/skylift/internal/daemon"
 )
@@ -32,7 +33,7 @@ func (d downCmd) Run(ctx context.Context, c console) error {
 }
 
 func (d downCmd) confirm(c console, dir string) error {
-	if s, err := c.in.Stat(); err != nil || s.Mode()&os.ModeCharDevice == 0 {
+	if _, err := unix.IoctlGetTermios(int(c.in.Fd()), unix.TCGETS); err != nil { // nobody is there to ask
 		return usageError{errors.New("this stops every task of the instance: confirm it with --yes")}
 	}
 	what := "Stop every task of " + dir
