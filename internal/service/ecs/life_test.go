@@ -262,6 +262,28 @@ func TestCrashLoopBacksOff(t *testing.T) {
 	})
 }
 
+// A crash loop whose tasks are RUNNING for a moment is never called steady
+// again, and its failures add up.
+func TestCrashLoopIsNotSteady(t *testing.T) {
+	play(t, fake.Config{Behave: func(engine.Container) fake.Behaviour {
+		return fake.Behaviour{Exits: true, ExitAfter: time.Second, ExitCode: 1}
+	}}, func(w *world) {
+		w.define()
+		w.service(1)
+		w.after(5 * time.Minute)
+		s := w.describe()
+		steady := 0
+		for _, e := range s.Events {
+			if strings.HasSuffix(*e.Message, "has reached a steady state.") {
+				steady++
+			}
+		}
+		if failed := s.Deployments[0].FailedTasks; steady > 1 || failed < 3 {
+			t.Errorf("told %d times that it is steady (at most once, at first), %d failed tasks", steady, failed)
+		}
+	})
+}
+
 func TestDeadTaskIsReplacedAtOnce(t *testing.T) {
 	play(t, fake.Config{}, func(w *world) {
 		w.define()

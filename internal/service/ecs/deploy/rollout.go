@@ -138,10 +138,21 @@ func (p *pass) conclude(primary *ecs.Deployment) error {
 	return p.tell("has reached a steady state.")
 }
 
-// steady says that the desired count of current tasks is healthy and no other
-// task runs.
+// proven is how long a task must have run to count for a steady state, after
+// so many rounds of failures in a row: one that crashes a moment after its
+// start isn't steady in between.
+func proven(streak int) time.Duration {
+	if streak == 0 {
+		return 0
+	}
+	return min(5*time.Second+backoff(streak), lasted)
+}
+
+// steady says that the desired count of current tasks is healthy, and has been
+// for long enough, and no other task runs.
 func (p *pass) steady(primary *ecs.Deployment) bool {
 	fit := 0
+	wait := proven(primary.Rollout.Streak)
 	for _, t := range p.tasks {
 		switch {
 		case t.Desired != ecs.Running:
@@ -149,6 +160,9 @@ func (p *pass) steady(primary *ecs.Deployment) bool {
 				return false
 			}
 		case t.Deployment != primary.ID || t.Status != ecs.Running || p.checked[t.ID].health != healthy:
+			return false
+		case p.now.Before(t.StartedAt.Add(wait)):
+			p.wake(t.StartedAt.Add(wait))
 			return false
 		default:
 			fit++
