@@ -22,6 +22,17 @@ type codec interface {
 	failure(h http.Header, namespace, requestID string, f failure) ([]byte, error)
 }
 
+// routed is a codec that needs the routes of the service that it is for.
+type routed interface {
+	routed(routes map[string]descriptor.Route) (codec, error)
+}
+
+// headed is a codec whose answers say something beside the body.
+type headed interface {
+	// head sets headers and returns the status.
+	head(h http.Header, op *operation, out reflect.Value) int
+}
+
 // request is a request on its way in.
 type request interface {
 	operation() string
@@ -31,13 +42,17 @@ type request interface {
 // failure is an error on its way out.
 type failure struct {
 	code, message string
-	status        int
-	members       *bind.Type    // of the error's own members; nil when it has none
-	value         reflect.Value // the struct that holds them
+	// What the body calls them, where the service has names of its own for them.
+	codeName, messageName string
+
+	status  int
+	members *bind.Type    // of the error's own members; nil when it has none
+	value   reflect.Value // the struct that holds them
 }
 
 var codecs = map[Protocol]codec{
 	AWSJSON11: jsonCodec{},
 	AWSQuery:  queryCodec{},
 	EC2Query:  ec2Codec{},
+	RESTJSON:  restCodec{},
 }

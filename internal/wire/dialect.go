@@ -29,6 +29,7 @@ var dialects = map[string]dialect{
 	"ecs":                  jsonDialect("InvalidParameterException", "ServerException", joined),
 	"ecr":                  jsonDialect("InvalidParameterException", "ServerException", firstECR),
 	"logs":                 jsonDialect("InvalidParameterException", "ServiceUnavailableException", joined),
+	"elasticfilesystem":    jsonDialect("ValidationException", "InternalServerError", joined),
 	"elasticloadbalancing": queryDialect,
 	"sts":                  queryDialect,
 	"ec2": {

@@ -20,6 +20,9 @@ func (s *Service) EncodeError(w http.ResponseWriter, requestID string, err error
 	if _, modelled := s.errors[f.code]; f.code == opaque && !modelled {
 		f.code = s.words.internal
 	}
+	if s.Protocol() == RESTJSON {
+		f.codeName, f.messageName = s.errorNames(f.code)
+	}
 	if e, ok := s.errors[f.code]; ok {
 		f.status = e.Status
 		f.members, f.value = s.errorMembers(e, awserr.ForCaller(err))
@@ -45,8 +48,33 @@ func sendFailure(c codec, w http.ResponseWriter, namespace, requestID string, f 
 		f.members = nil
 		b, _ = c.failure(w.Header(), namespace, requestID, f)
 	}
-	send(w, f.status, c.contentType(), requestID, b)
+	w.Header().Set("Content-Type", c.contentType())
+	send(w, f.status, requestID, b)
 }
+
+// errorNames returns the members in which an error of a REST service has its code, if in any, and its
+// message. A code that is not modelled goes where those of the service's other errors do.
+func (s *Service) errorNames(code string) (codeName, messageName string) {
+	e, ok := s.errors[code]
+	if !ok && len(s.desc.Errors) > 0 {
+		e, ok = s.desc.Errors[0], true
+	}
+	if !ok {
+		return "", ""
+	}
+	for _, m := range s.desc.Shapes[e.Shape].Members {
+		switch {
+		case m.Name == errorCode:
+			codeName = m.Name
+		case strings.EqualFold(m.Name, "message"):
+			messageName = m.Name
+		}
+	}
+	return codeName, messageName
+}
+
+// errorCode is the member that some REST services have their errors' code in.
+const errorCode = "ErrorCode"
 
 func failureOf(p Protocol, err error) failure {
 	api := awserr.ForCaller(err)
@@ -64,6 +92,8 @@ func failureOf(p Protocol, err error) failure {
 // services answer all of them with 400.
 var statuses = map[string]int{
 	"AccessDenied":                 http.StatusForbidden,
+	"AccessDeniedException":        http.StatusForbidden,
+	"UnknownOperationException":    http.StatusNotFound,
 	"UnauthorizedOperation":        http.StatusForbidden,
 	"AuthFailure":                  http.StatusUnauthorized,
 	"InvalidClientTokenId":         http.StatusForbidden,
@@ -93,7 +123,7 @@ func (s *Service) errorMembers(e descriptor.Error, api smithy.APIError) (*bind.T
 	}
 	var own []bind.Field
 	for _, f := range t.Fields {
-		if !strings.EqualFold(f.Out, "message") {
+		if !strings.EqualFold(f.Out, "message") && (f.Out != errorCode || s.Protocol() != RESTJSON) {
 			own = append(own, f)
 		}
 	}

@@ -34,25 +34,40 @@ type operation struct {
 }
 
 // NewService binds operations to the descriptor of the service with that signing name: "ecs", "ecr",
-// "ec2", "elasticloadbalancing", "logs" or "sts". It fails when an operation is unknown to the
+// "ec2", "elasticfilesystem", "elasticloadbalancing", "logs" or "sts". It fails when an operation is unknown to the
 // descriptor or a member does not fit the SDK's type.
 func NewService(signingName string, ops ...Operation) (*Service, error) {
 	desc, err := descriptor.Load(signingName)
 	if err != nil {
 		return nil, err
 	}
-	codec, ok := codecs[Protocol(desc.Protocol)]
-	if !ok {
-		return nil, fmt.Errorf("%s: no codec for protocol %q", signingName, desc.Protocol)
+	return newService(desc, ops)
+}
+
+func newService(desc *descriptor.Service, ops []Operation) (*Service, error) {
+	codec, err := codecOf(desc)
+	if err != nil {
+		return nil, err
 	}
 	s := &Service{
-		desc: desc, codec: codec, words: dialects[signingName],
+		desc: desc, codec: codec, words: dialects[desc.SigningName],
 		ops: map[string]*operation{}, errors: map[string]descriptor.Error{},
 	}
 	for _, e := range desc.Errors {
 		s.errors[e.Code] = e
 	}
 	return s, s.bind(ops)
+}
+
+func codecOf(desc *descriptor.Service) (codec, error) {
+	c, ok := codecs[Protocol(desc.Protocol)]
+	if !ok {
+		return nil, fmt.Errorf("%s: no codec for protocol %q", desc.SigningName, desc.Protocol)
+	}
+	if r, ok := c.(routed); ok {
+		return r.routed(desc.Routes)
+	}
+	return c, nil
 }
 
 func (s *Service) bind(ops []Operation) error {
@@ -148,7 +163,12 @@ func (s *Service) Encode(w http.ResponseWriter, c *Call, requestID string, out a
 	if err := s.codec.answer(b, s.desc, c.op, requestID, v.Elem()); err != nil {
 		return fmt.Errorf("answer %s %s: %w", s.Name(), c.Operation, err)
 	}
-	send(w, http.StatusOK, s.codec.contentType(), requestID, b.Bytes())
+	status := http.StatusOK
+	w.Header().Set("Content-Type", s.codec.contentType())
+	if h, ok := s.codec.(headed); ok {
+		status = h.head(w.Header(), c.op, v.Elem())
+	}
+	send(w, status, requestID, b.Bytes())
 	return nil
 }
 
@@ -179,10 +199,12 @@ func (s *Service) Coverage() (implemented, missing []string) {
 }
 
 // send writes a whole answer; a caller that has gone is not told.
-func send(w http.ResponseWriter, status int, contentType, requestID string, body []byte) {
+func send(w http.ResponseWriter, status int, requestID string, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", contentType)
 	h.Set("X-Amzn-Requestid", requestID)
+	if len(body) == 0 {
+		h.Del("Content-Type")
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

@@ -19,6 +19,7 @@ const (
 	AWSJSON11 Protocol = "awsjson1.1"
 	AWSQuery  Protocol = "awsquery"
 	EC2Query  Protocol = "ec2query"
+	RESTJSON  Protocol = "restjson"
 )
 
 // Operation is a handler with the name that AWS calls it by.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net/http"
 	"reflect"
 	"slices"
 	"strconv"
@@ -36,7 +37,7 @@ func Append(b []byte, t *bind.Type, v reflect.Value) ([]byte, error) {
 	case bind.Float, bind.Double:
 		return appendFloat(b, v.Float(), v.Type().Bits()), nil
 	case bind.Timestamp:
-		return appendTime(b, v.Interface().(time.Time)), nil
+		return appendTimestamp(b, t.Format, v.Interface().(time.Time)), nil
 	case bind.Blob:
 		b = append(b, '"')
 		b = base64.StdEncoding.AppendEncode(b, v.Bytes())
@@ -46,13 +47,13 @@ func Append(b []byte, t *bind.Type, v reflect.Value) ([]byte, error) {
 	}
 }
 
-// AppendFields writes the members that are set, without braces. more says that some stand before
-// them; it returns whether some stand there now.
+// AppendFields writes the members of a body that are set, without braces. more says that some stand
+// before them; it returns whether some stand there now.
 func AppendFields(b []byte, t *bind.Type, v reflect.Value, more bool) ([]byte, bool, error) {
 	for i := range t.Fields {
 		f := &t.Fields[i]
 		fv, ok := f.Value(v)
-		if !ok {
+		if !ok || f.Place != bind.Body {
 			continue
 		}
 		if more {
@@ -119,6 +120,16 @@ func appendFloat(b []byte, f float64, bits int) []byte {
 		return append(b, `"-Infinity"`...)
 	}
 	return strconv.AppendFloat(b, f, 'g', -1, bits)
+}
+
+func appendTimestamp(b []byte, format bind.Format, at time.Time) []byte {
+	switch format {
+	case bind.ISO8601:
+		return append(at.UTC().AppendFormat(append(b, '"'), "2006-01-02T15:04:05.999Z07:00"), '"')
+	case bind.HTTPDate:
+		return append(at.UTC().AppendFormat(append(b, '"'), http.TimeFormat), '"')
+	}
+	return appendTime(b, at)
 }
 
 // appendTime writes seconds since 1970, to the millisecond.

@@ -44,7 +44,7 @@ func (b *Binder) build(name string, sh *descriptor.Shape, goes reflect.Type) (*T
 	}
 	t := &Type{
 		Kind: kind, Go: goes, Shape: name, Flattened: sh.Flattened, sensitive: sh.Sensitive,
-		min: sh.Min, max: sh.Max, source: sh.Pattern, enum: sh.Enum,
+		min: sh.Min, max: sh.Max, source: sh.Pattern, enum: sh.Enum, Format: Format(sh.Format),
 	}
 	b.made[key{name, goes}] = t // before its parts, which may be made of it
 	if !fits(kind, goes) {
@@ -96,6 +96,9 @@ func (b *Binder) fields(t *Type, sh *descriptor.Shape) error {
 			errs = append(errs, fmt.Errorf("%s.%s: %w", t.Shape, m.Name, err))
 			continue
 		}
+		if m.Name == sh.Payload {
+			f.Place = Payload
+		}
 		t.byName[f.In] = len(t.Fields)
 		t.Fields = append(t.Fields, f)
 	}
@@ -104,10 +107,13 @@ func (b *Binder) fields(t *Type, sh *descriptor.Shape) error {
 
 func (b *Binder) field(goes reflect.Type, m descriptor.Member) (Field, error) {
 	sf, ok := goes.FieldByName(upperFirst(m.Name))
+	if !ok { // an error's ErrorCode is also the name of a method
+		sf, ok = goes.FieldByName(upperFirst(m.Name) + "_")
+	}
 	if !ok || len(sf.Index) != 1 {
 		return Field{}, fmt.Errorf("%s has no such field", goes)
 	}
-	f := Field{Index: sf.Index[0], Required: m.Required, Flattened: m.Flattened}
+	f := Field{Index: sf.Index[0], Required: m.Required, Flattened: m.Flattened, Place: Place(m.In), Name: cmp.Or(m.Location, m.Name)}
 	f.In, f.Out, f.Label = b.names(m)
 	ft := sf.Type
 	if f.Ptr = ft.Kind() == reflect.Pointer; f.Ptr {
@@ -117,6 +123,11 @@ func (b *Binder) field(goes reflect.Type, m descriptor.Member) (Field, error) {
 	f.Type, err = b.bind(m.Shape, ft)
 	if err == nil {
 		f.Flattened = f.Flattened || f.Type.Flattened
+	}
+	if err == nil && m.Format != "" {
+		formatted := *f.Type
+		formatted.Format = Format(m.Format)
+		f.Type = &formatted
 	}
 	return f, err
 }
@@ -130,6 +141,19 @@ func ec2Names(m descriptor.Member) (in, out, label string) {
 	out = cmp.Or(m.Location, m.Name)
 	in = cmp.Or(m.Query, upperFirst(out))
 	return in, out, in
+}
+
+// restNames gives the members beside the body names that none in the body has.
+func restNames(m descriptor.Member) (in, out, label string) {
+	in, out, label = usualNames(m)
+	switch Place(m.In) {
+	case Body:
+	case Query:
+		in = "?" + in
+	default:
+		in = m.In + ":" + in
+	}
+	return in, out, label
 }
 
 func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -3,6 +3,7 @@ package bind
 import (
 	"encoding/base64"
 	"math"
+	"net/http"
 	"reflect"
 	"strconv"
 	"time"
@@ -155,7 +156,7 @@ func scalar(t *Type, dst reflect.Value, v Value) bool {
 		dst.SetFloat(f)
 		return ok
 	case Timestamp:
-		at, ok := timestamp(v)
+		at, ok := timestamp(v, t.Format)
 		dst.Set(reflect.ValueOf(at))
 		return ok
 	case Blob:
@@ -194,8 +195,9 @@ func float(v Value, bits int) (float64, bool) {
 	return 0, false
 }
 
-// timestamp takes seconds since 1970, to the millisecond, and ISO 8601.
-func timestamp(v Value) (time.Time, bool) {
+// timestamp takes seconds since 1970, to the millisecond, and ISO 8601; and the date of an HTTP header
+// where that is the format.
+func timestamp(v Value, format Format) (time.Time, bool) {
 	if v.Kind == Number {
 		f, err := strconv.ParseFloat(v.Text, 64)
 		if err != nil || math.Abs(f) > 253402300799 { // the year 9999
@@ -206,6 +208,10 @@ func timestamp(v Value) (time.Time, bool) {
 	if v.Kind != Text && v.Kind != Plain {
 		return time.Time{}, false
 	}
-	at, err := time.Parse(time.RFC3339Nano, v.Text)
+	layout := time.RFC3339Nano
+	if format == HTTPDate {
+		layout = http.TimeFormat
+	}
+	at, err := time.Parse(layout, v.Text)
 	return at.UTC(), err == nil
 }

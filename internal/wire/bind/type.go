@@ -43,6 +43,7 @@ type Type struct {
 	Key       *Type  // of a Map
 	KeyName   string
 	Flattened bool
+	Format    Format // of a Timestamp
 
 	sensitive bool
 	min, max  *float64
@@ -52,10 +53,36 @@ type Type struct {
 	byName    map[string]int // index in Fields by In
 }
 
+// Format is how a timestamp is written.
+type Format string
+
+// The formats, in the words of API models. The zero Format is the usual one of the protocol.
+const (
+	Epoch    Format = "unixTimestamp"
+	ISO8601  Format = "iso8601"
+	HTTPDate Format = "rfc822"
+)
+
+// Place is where a member stands in a REST request or answer.
+type Place string
+
+// The places, in the words of API models.
+const (
+	Body    Place = ""
+	URI     Place = "uri"
+	Query   Place = "querystring"
+	Header  Place = "header"
+	Headers Place = "headers" // all whose names have a prefix
+	Status  Place = "statusCode"
+	Payload Place = "payload" // the whole body
+)
+
 // Field is a member of a structure.
 type Field struct {
 	In, Out   string // name in requests and in answers
 	Label     string // name in messages
+	Place     Place
+	Name      string // of a label, query parameter or header
 	Index     int    // of the Go field
 	Ptr       bool
 	Required  bool
@@ -78,8 +105,11 @@ type key struct {
 // New returns a binder that names members as the service's protocol does.
 func New(s *descriptor.Service) *Binder {
 	b := &Binder{service: s, names: usualNames, made: map[key]*Type{}}
-	if s.Protocol == "ec2query" {
+	switch s.Protocol {
+	case "ec2query":
 		b.names = ec2Names
+	case "restjson":
+		b.names = restNames
 	}
 	return b
 }

@@ -25,7 +25,8 @@ type Service struct {
 	Target      string               `json:"target,omitempty"`    // prefix of X-Amz-Target
 	Namespace   string               `json:"namespace,omitempty"` // of XML answers
 	Operations  map[string]Operation `json:"operations"`
-	Missing     []string             `json:"missing"` // names of the operations that are not described
+	Routes      map[string]Route     `json:"routes,omitempty"` // of all operations, where a route is what names one
+	Missing     []string             `json:"missing"`          // names of the operations that are not described
 	Errors      []Error              `json:"errors"`
 	Shapes      map[string]*Shape    `json:"shapes"`
 }
@@ -35,6 +36,13 @@ type Operation struct {
 	Input   string `json:"in,omitempty"`
 	Output  string `json:"out,omitempty"`
 	Wrapper string `json:"wrapper,omitempty"` // element around the output in an awsquery answer
+}
+
+// Route is the request line that names an operation, and the status of its answer.
+type Route struct {
+	Method string `json:"method"`
+	URI    string `json:"uri"`              // /2015-02-01/file-systems/{FileSystemId}
+	Status int    `json:"status,omitempty"` // 0: 200
 }
 
 // Error is an error that a described operation may return.
@@ -50,6 +58,8 @@ type Shape struct {
 	Members   []Member `json:"members,omitempty"` // structure
 	Element   *Ref     `json:"element,omitempty"` // list, and the values of a map
 	Key       *Ref     `json:"key,omitempty"`     // map
+	Payload   string   `json:"payload,omitempty"` // the member of a structure that is the whole body
+	Format    string   `json:"format,omitempty"`  // of a timestamp, where it is not the usual one of its place
 	Flattened bool     `json:"flattened,omitempty"`
 	Document  bool     `json:"document,omitempty"`
 	Sensitive bool     `json:"sensitive,omitempty"`
@@ -69,7 +79,9 @@ type Ref struct {
 type Member struct {
 	Name      string `json:"name"`
 	Shape     string `json:"shape"`
+	In        string `json:"in,omitempty"`       // where it stands, unless in the body: "uri", "querystring", "header", "headers" (all with a prefix), "statusCode"
 	Location  string `json:"location,omitempty"` // name on the wire, where it differs
+	Format    string `json:"format,omitempty"`   // of a timestamp, where it differs from its shape's
 	Query     string `json:"query,omitempty"`    // name in an ec2query request, where it differs from Location
 	Required  bool   `json:"required,omitempty"`
 	Flattened bool   `json:"flattened,omitempty"`

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 
@@ -21,7 +22,7 @@ func generate(models, signingName string, want wanted) (file []byte, dropped []s
 	if got := cmp.Or(m.Metadata.SigningName, m.Metadata.EndpointPrefix); got != signingName {
 		return nil, nil, fmt.Errorf("model %s is of %q", want.Model, got)
 	}
-	g := generator{model: m, inputs: map[string]bool{}, dropped: map[string]bool{}}
+	g := generator{model: m, rest: m.Metadata.Protocol == "rest-json", inputs: map[string]bool{}, dropped: map[string]bool{}}
 	s, err := g.service(signingName, want.Operations)
 	if err != nil {
 		return nil, nil, err
@@ -33,6 +34,7 @@ func generate(models, signingName string, want wanted) (file []byte, dropped []s
 // generator collects what one descriptor needs of a model.
 type generator struct {
 	model   *model
+	rest    bool            // methods, paths and headers matter
 	inputs  map[string]bool // shapes that an input uses
 	dropped map[string]bool
 }
@@ -76,7 +78,32 @@ func (g *generator) service(signingName string, names []string) (*descriptor.Ser
 		}
 	}
 	slices.Sort(s.Missing)
-	return s, nil
+	s.Routes = g.routes()
+	return s, g.readable(all)
+}
+
+// routes returns the routes of all operations of a service that has them.
+func (g *generator) routes() map[string]descriptor.Route {
+	if !g.rest {
+		return nil
+	}
+	all := map[string]descriptor.Route{}
+	for name, op := range g.model.Operations {
+		all[name] = descriptor.Route{Method: op.HTTP.Method, URI: op.HTTP.URI, Status: other(op.HTTP.Status, http.StatusOK)}
+	}
+	return all
+}
+
+// readable says which of the shapes no codec reads.
+func (g *generator) readable(shapes map[string]bool) error {
+	for name := range shapes {
+		for member, r := range g.model.Shapes[name].Members {
+			if r.JSONValue {
+				return fmt.Errorf("%s.%s is JSON in a header, which no codec reads", name, member)
+			}
+		}
+	}
+	return nil
 }
 
 func (g *generator) protocol() (string, error) {
@@ -87,6 +114,8 @@ func (g *generator) protocol() (string, error) {
 		return "awsquery", nil
 	case "ec2":
 		return "ec2query", nil
+	case "rest-json":
+		return "restjson", nil
 	default:
 		return "", fmt.Errorf("protocol %q has no codec", meta.Protocol)
 	}
@@ -117,10 +146,17 @@ func (g *generator) shape(name string) *descriptor.Shape {
 	}
 	for _, member := range slices.Sorted(maps.Keys(m.Members)) {
 		r := m.Members[member]
-		sh.Members = append(sh.Members, descriptor.Member{
+		d := descriptor.Member{
 			Name: member, Shape: r.Shape, Location: other(r.LocationName, member), Query: r.QueryName,
 			Flattened: r.Flattened, Required: g.inputs[name] && slices.Contains(m.Required, member),
-		})
+		}
+		if g.rest {
+			d.In, d.Format = r.Location, r.TimestampFormat
+		}
+		sh.Members = append(sh.Members, d)
+	}
+	if g.rest {
+		sh.Payload, sh.Format = m.Payload, m.Format
 	}
 	if !g.inputs[name] {
 		return sh
@@ -150,19 +186,20 @@ func ref(r *modelRef) *descriptor.Ref {
 	return &descriptor.Ref{Shape: r.Shape, Name: r.LocationName}
 }
 
-// other returns s unless it says no more than usual.
-func other(s, usual string) string {
-	if s == usual {
-		return ""
+// other returns v unless it says no more than usual.
+func other[T comparable](v, usual T) T {
+	if v == usual {
+		var zero T
+		return zero
 	}
-	return s
+	return v
 }
 
 // format writes one shape and one operation a line, so that a change reads well in a diff.
 func format(s *descriptor.Service) ([]byte, error) {
 	shapes, operations := s.Shapes, s.Operations
 	head := *s
-	head.Shapes, head.Operations = nil, nil
+	head.Shapes, head.Operations, head.Routes = nil, nil, nil
 	b, err := compact(head)
 	if err != nil {
 		return nil, err
@@ -172,6 +209,11 @@ func format(s *descriptor.Service) ([]byte, error) {
 	b = append(b, ",\n\"operations\":{"...)
 	if b, err = lines(b, operations); err != nil {
 		return nil, err
+	}
+	if s.Routes != nil {
+		if b, err = lines(append(b, "},\n\"routes\":{"...), s.Routes); err != nil {
+			return nil, err
+		}
 	}
 	b = append(b, "},\n\"shapes\":{"...)
 	if b, err = lines(b, shapes); err != nil {

@@ -19,6 +19,7 @@ type model struct {
 		XMLNamespace   string `json:"xmlNamespace"`
 	} `json:"metadata"`
 	Operations map[string]struct {
+		HTTP   modelHTTP  `json:"http"`
 		Input  modelRef   `json:"input"`
 		Output modelRef   `json:"output"`
 		Errors []modelRef `json:"errors"`
@@ -26,12 +27,21 @@ type model struct {
 	Shapes map[string]modelShape `json:"shapes"`
 }
 
+type modelHTTP struct {
+	Method string `json:"method"`
+	URI    string `json:"requestUri"`
+	Status int    `json:"responseCode"`
+}
+
 type modelRef struct {
-	Shape         string `json:"shape"`
-	LocationName  string `json:"locationName"`
-	QueryName     string `json:"queryName"`
-	ResultWrapper string `json:"resultWrapper"`
-	Flattened     bool   `json:"flattened"`
+	Shape           string `json:"shape"`
+	Location        string `json:"location"`
+	LocationName    string `json:"locationName"`
+	QueryName       string `json:"queryName"`
+	ResultWrapper   string `json:"resultWrapper"`
+	TimestampFormat string `json:"timestampFormat"`
+	Flattened       bool   `json:"flattened"`
+	JSONValue       bool   `json:"jsonvalue"`
 }
 
 type modelShape struct {
@@ -41,6 +51,8 @@ type modelShape struct {
 	Member    *modelRef           `json:"member"`
 	Key       *modelRef           `json:"key"`
 	Value     *modelRef           `json:"value"`
+	Payload   string              `json:"payload"` // the member that is the whole body
+	Format    string              `json:"timestampFormat"`
 	Flattened bool                `json:"flattened"`
 	Document  bool                `json:"document"`
 	Sensitive bool                `json:"sensitive"`
