@@ -30,14 +30,16 @@ type skylift struct {
 	lb     string // address of the load balancers
 	cidr   string // of the default VPC
 	flags  []string
-	within []string // a command that runs the program in another place; none: here
-	extra  []string // environment besides this process's
+	within []string                                                          // a command that runs the program in another place; none: here
+	extra  []string                                                          // environment besides this process's
+	dial   func(ctx context.Context, network, addr string) (net.Conn, error) // where the instance is; nil: here
 
 	cmd    *exec.Cmd
 	ended  chan struct{} // closed when the process is gone
 	logs   string        // file
 	docker string        // directory of the docker client's configuration
 
+	api     *http.Transport   // of the SDK's clients
 	access  map[string]string // what `skylift env` says
 	clients func() *clients
 }
@@ -225,6 +227,14 @@ func (s *skylift) kill9(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-s.ended
+	s.hangUp()
+}
+
+// hangUp closes the SDK's connections to a process that is gone.
+func (s *skylift) hangUp() {
+	if s.api != nil {
+		s.api.CloseIdleConnections()
+	}
 }
 
 // term ends the process as a service manager does and returns how long it took.
@@ -243,6 +253,7 @@ func (s *skylift) term(t *testing.T) time.Duration {
 	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
 		t.Errorf("Skylift ended with %d after SIGTERM:\n%s", code, s.tail())
 	}
+	s.hangUp()
 	return time.Since(begin)
 }
 
@@ -331,7 +342,7 @@ func (s *skylift) awsRun(args ...string) (string, error) {
 
 // web is an HTTP client that goes where the instance is.
 func (s *skylift) web(timeout time.Duration) *http.Client {
-	return &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true}}
+	return &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true, DialContext: s.dial}}
 }
 
 // get asks the load balancers for path of host.

@@ -53,11 +53,12 @@ func (s *skylift) dockerRun(t *testing.T, args ...string) string {
 }
 
 func (s *skylift) dockerCLI(args ...string) (string, error) {
+	var stderr strings.Builder
 	cmd := exec.Command("docker", args...)
-	cmd.Env = s.env()
-	out, err := cmd.CombinedOutput()
+	cmd.Env, cmd.Stderr = s.env(), &stderr
+	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("docker %s: %w\n%s", strings.Join(args, " "), err, out)
+		return "", fmt.Errorf("docker %s: %w\n%s%s", strings.Join(args, " "), err, out, stderr.String())
 	}
 	return strings.TrimSpace(string(out)), nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,8 +38,9 @@ type clients struct {
 }
 
 func (s *skylift) connect() *clients {
+	s.api = &http.Transport{DialContext: s.dial}
 	cfg := aws.Config{
-		Region: region, BaseEndpoint: aws.String(s.access["AWS_ENDPOINT_URL"]), RetryMaxAttempts: 1, HTTPClient: s.web(time.Minute),
+		Region: region, BaseEndpoint: aws.String(s.access["AWS_ENDPOINT_URL"]), RetryMaxAttempts: 1, HTTPClient: &http.Client{Timeout: time.Minute, Transport: s.api},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: s.access["AWS_ACCESS_KEY_ID"], SecretAccessKey: s.access["AWS_SECRET_ACCESS_KEY"]}, nil
 		}),
@@ -59,6 +61,16 @@ func (s *skylift) push(t *testing.T, repo, tag string, env ...string) (ref strin
 	if _, there := errors.AsType[*ecrtypes.RepositoryAlreadyExistsException](err); err != nil && !there {
 		t.Fatal(err)
 	}
+	ref, err = s.pushed(repo, tag, env...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}
+
+// pushed is push for a repository that is there and a client that has the
+// password.
+func (s *skylift) pushed(repo, tag string, env ...string) (ref string, err error) {
 	ref = s.listen + "/" + repo + ":" + tag
 	dockerfile := "FROM " + baseImage + "\n"
 	for _, e := range env {
@@ -67,10 +79,10 @@ func (s *skylift) push(t *testing.T, repo, tag string, env ...string) (ref strin
 	cmd := exec.Command("docker", "build", "-q", "-t", ref, "-")
 	cmd.Env, cmd.Stdin = s.env(), strings.NewReader(dockerfile)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", ref, err, out)
+		return "", fmt.Errorf("build %s: %w\n%s", ref, err, out)
 	}
-	s.dockerRun(t, "push", "-q", ref)
-	return ref
+	_, err = s.dockerCLI("push", "-q", ref)
+	return ref, err
 }
 
 // login gives the docker client the registry's password.
