@@ -32,7 +32,8 @@ type PullError struct {
 func (e *PullError) Error() string { return e.Reason }
 
 // StartError says why a container can't be created or started: bad command,
-// unknown user, no such working directory. Reason is the engine's own message.
+// unknown user, no such working directory, a limit that the host can't give.
+// Reason is the engine's own message.
 type StartError struct {
 	Container string
 	Reason    string
@@ -62,12 +63,20 @@ type Engine interface {
 	// *StartError, ErrNotFound, ErrUnavailable.
 	Start(ctx context.Context, taskID string, containers ...string) error
 
+	// StartAgain starts a container that ended, with the files and the output
+	// that it has, and counts that in its status. One that runs or never ran is
+	// left. Errors: *StartError, ErrNotFound, ErrUnavailable.
+	StartAgain(ctx context.Context, taskID, container string) error
+
 	// Signal sends sig ("SIGTERM", "SIGKILL") to a container. One that ended, or
 	// never started, is left without error. Errors: ErrNotFound, ErrUnavailable.
 	Signal(ctx context.Context, taskID, container, sig string) error
 
 	// Inspect returns what is true of a task now, or ErrNotFound.
 	Inspect(ctx context.Context, taskID string) (Status, error)
+
+	// Stats returns what the task uses now. Errors: ErrNotFound, ErrUnavailable.
+	Stats(ctx context.Context, taskID string) (Stats, error)
 
 	// List returns every task of this instance that the engine has anything of.
 	List(ctx context.Context) ([]Status, error)
@@ -78,11 +87,12 @@ type Engine interface {
 	// Watch calls changed with the id of each task whose status may have
 	// changed, and with "" when any may have (at first, and after the engine was
 	// away), until ctx ends. It reconnects by itself, and returns ctx's error.
+	// A container's health is part of that status.
 	// changed should return at once: an engine drops events for who is slow.
 	Watch(ctx context.Context, changed func(taskID string)) error
 
 	// Logs calls emit with the container's output lines after since (zero: from
-	// the first), in order. With follow it goes on until the container, which
+	// the first), in order; those before a restart come too. With follow it goes on until the container, which
 	// need not have started yet, ended and all was read, or ctx ends. A line's
 	// Time is a cursor: read again from it, come exactly the lines after that
 	// one. An error of emit ends it and is returned. Errors: ErrNotFound when the
@@ -100,6 +110,14 @@ type Task struct {
 	Labels     map[string]string
 	Hosts      map[string]string // extra /etc/hosts entries: name → address
 	DNS        []string          // resolvers; empty: the host's
+
+	// PIDMode "task" puts all containers in one process namespace, in which the
+	// sandbox is the init process; with "" each container has its own.
+	PIDMode string
+	// Volumes are the names of empty directories that live as long as the task,
+	// for its containers to mount. One takes over what the image has where its
+	// first container mounts it, owner and mode too.
+	Volumes []string
 }
 
 // Container describes one container of a task.
@@ -114,6 +132,55 @@ type Container struct {
 	CPU               int   // CPU units, a share
 	Memory            int64 // MiB, hard limit; 0: none
 	MemoryReservation int64 // MiB, soft limit; 0: none
+
+	Labels                 map[string]string // beside the engine's own, which win
+	ReadonlyRootFilesystem bool
+	Interactive            bool // standard input stays open
+	PseudoTerminal         bool // its output is then one stream, standard output
+
+	// Init puts an init process before the command, which reaps and hands on
+	// signals. In a task with one process namespace the sandbox is that already.
+	Init    bool
+	CapAdd  []string // "SYS_PTRACE"; "ALL"
+	CapDrop []string
+	Ulimits []Ulimit
+	// Sysctls are namespaced kernel parameters: "net.core.somaxconn" → value.
+	// Those of the network are the whole task's; of two values the later
+	// container's is taken.
+	Sysctls map[string]string
+
+	Mounts      []Mount
+	VolumesFrom []VolumesFrom
+	Tmpfs       []Tmpfs
+	HealthCheck *HealthCheck // nil: none, whatever the image says
+}
+
+// Ulimit is a limit on each process; -1 is unlimited. The name is that of
+// setrlimit's in lower case: "nofile".
+type Ulimit struct {
+	Name       string
+	Soft, Hard int64
+}
+
+// Mount shows a directory to a container.
+type Mount struct {
+	Source   string // an existing directory of the host by its absolute path, or one of the task's Volumes
+	Target   string
+	ReadOnly bool
+}
+
+// VolumesFrom mounts all that another container of the task mounts, at the same
+// paths.
+type VolumesFrom struct {
+	Container string
+	ReadOnly  bool
+}
+
+// Tmpfs is a directory in memory, which counts as the container's memory.
+type Tmpfs struct {
+	Target  string
+	Size    int64    // MiB
+	Options []string // of mount(8): "noexec", "mode=1777"
 }
 
 // Status is what is true of a task in the engine.
@@ -144,6 +211,9 @@ type ContainerStatus struct {
 	Error      string // the engine's message when it could not run
 	StartedAt  time.Time
 	FinishedAt time.Time
+	Restarts   int    // how often StartAgain did
+	Health     Health // of a running container with a health check
+	HealthLog  string // what its last health check said, also after its end
 }
 
 // Line is one line of a container's output, without its newline.

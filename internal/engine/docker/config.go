@@ -19,24 +19,26 @@ const mebibyte = 1 << 20
 // some, as the ECS agent does it.
 const sharesMin = 2
 
-// labels returns what marks a container of t; name is "" for the sandbox.
-func (e *Engine) labels(t engine.Task, name string) map[string]string {
-	all := maps.Clone(t.Labels)
-	if all == nil {
-		all = make(map[string]string, 3)
-	}
+// labels returns what marks a container of t, with labels of its own; name is ""
+// for the sandbox.
+func (e *Engine) labels(t engine.Task, name string, own map[string]string) map[string]string {
+	all := make(map[string]string, len(t.Labels)+len(own)+3)
+	maps.Copy(all, t.Labels)
+	maps.Copy(all, own)
 	all[labelInstance], all[labelTask], all[labelContainer] = e.instance, t.ID, name
 	return all
 }
 
 // shortName is the readable name of a container; name is "" for the sandbox.
-func (e *Engine) shortName(task, name string) string {
-	return containerName(prefix(e.instance, 6), prefix(task, 8), name)
-}
+func (e *Engine) shortName(task, name string) string { return names(e.instance, task, name)[0] }
 
-// longName is for a container whose short name somebody else took.
-func (e *Engine) longName(task, name string) string {
-	return containerName(e.instance, task, name)
+// names returns the names that a container may have: the readable one, and one
+// for when somebody else took that. Name is "" for the sandbox.
+func names(instance, task, name string) [2]string {
+	return [2]string{
+		containerName(prefix(instance, 6), prefix(task, 8), name),
+		containerName(instance, task, name),
+	}
 }
 
 func containerName(instance, task, name string) string {
@@ -60,7 +62,7 @@ func (e *Engine) sandboxOptions(t engine.Task) (client.ContainerCreateOptions, e
 		Config: &container.Config{
 			Image:    e.pause.ref,
 			Hostname: t.Hostname,
-			Labels:   e.labels(t, ""),
+			Labels:   e.labels(t, "", nil),
 		},
 		HostConfig: &container.HostConfig{
 			NetworkMode:    "none",
@@ -72,26 +74,38 @@ func (e *Engine) sandboxOptions(t engine.Task) (client.ContainerCreateOptions, e
 			ReadonlyRootfs: true,
 			RestartPolicy:  container.RestartPolicy{Name: container.RestartPolicyDisabled},
 			LogConfig:      container.LogConfig{Type: "none"},
+			Sysctls:        networkSysctls(t),
 			Resources:      container.Resources{CgroupParent: e.cgroups.parent(t.ID)},
 		},
 	}, nil
 }
 
-// containerOptions describes one container of t that joins the sandbox.
-func (e *Engine) containerOptions(t engine.Task, c engine.Container, sandbox string) client.ContainerCreateOptions {
-	return client.ContainerCreateOptions{
+// containerOptions describes one container of t that joins the sandbox. made
+// holds the ids of the containers whose volumes it takes.
+func (e *Engine) containerOptions(t engine.Task, c engine.Container, sandbox string, made map[string]string) client.ContainerCreateOptions {
+	o := client.ContainerCreateOptions{
 		Config: &container.Config{
-			Image:      c.Image,
-			Cmd:        c.Command,
-			Entrypoint: c.EntryPoint,
-			Env:        c.Env,
-			WorkingDir: c.WorkingDirectory,
-			User:       c.User,
-			Labels:     e.labels(t, c.Name),
+			Image:       c.Image,
+			Cmd:         c.Command,
+			Entrypoint:  c.EntryPoint,
+			Env:         c.Env,
+			WorkingDir:  c.WorkingDirectory,
+			User:        c.User,
+			OpenStdin:   c.Interactive,
+			Tty:         c.PseudoTerminal,
+			Healthcheck: healthConfig(c.HealthCheck),
+			Labels:      e.labels(t, c.Name, c.Labels),
 		},
 		HostConfig: &container.HostConfig{
-			NetworkMode:   container.NetworkMode("container:" + sandbox),
-			RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
+			NetworkMode:    container.NetworkMode("container:" + sandbox),
+			RestartPolicy:  container.RestartPolicy{Name: container.RestartPolicyDisabled},
+			ReadonlyRootfs: c.ReadonlyRootFilesystem,
+			CapAdd:         c.CapAdd,
+			CapDrop:        c.CapDrop,
+			Sysctls:        ownSysctls(c),
+			Mounts:         e.mounts(t, c),
+			VolumesFrom:    sources(c, made),
+			Tmpfs:          tmpfs(c),
 			LogConfig: container.LogConfig{
 				Type:   "json-file",
 				Config: map[string]string{"max-size": "20m", "max-file": "3"},
@@ -99,6 +113,12 @@ func (e *Engine) containerOptions(t engine.Task, c engine.Container, sandbox str
 			Resources: e.resources(t, c),
 		},
 	}
+	if t.PIDMode != "" {
+		o.HostConfig.PidMode = container.PidMode("container:" + sandbox)
+	} else if c.Init {
+		o.HostConfig.Init = new(true)
+	}
+	return o
 }
 
 // resources returns a container's limits. What the task's cgroup limits for
@@ -109,6 +129,7 @@ func (e *Engine) resources(t engine.Task, c engine.Container) container.Resource
 		Memory:            c.Memory * mebibyte,
 		MemoryReservation: c.MemoryReservation * mebibyte,
 		CgroupParent:      e.cgroups.parent(t.ID),
+		Ulimits:           ulimits(c),
 	}
 	if !e.cgroups.usable {
 		r.CPUShares = int64(cmp.Or(c.CPU, t.CPU))

@@ -16,7 +16,7 @@ import (
 // Create makes the sandbox and the containers of t. The containers are made
 // while the sandbox starts.
 func (e *Engine) Create(ctx context.Context, t engine.Task) (netns string, err error) {
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), t.Check()); err != nil {
 		return "", err
 	}
 	ctx, cancel := detach(ctx)
@@ -25,24 +25,62 @@ func (e *Engine) Create(ctx context.Context, t engine.Task) (netns string, err e
 	if err := e.cgroups.limit(t); err != nil {
 		return "", fmt.Errorf("create task %s: %w", t.ID, err)
 	}
-	sandbox, state, err := e.createSandbox(ctx, t)
+	sandbox, err := e.createSandbox(ctx, t)
 	if err != nil {
 		return "", err
 	}
-	errs := make([]error, len(t.Containers)+1)
+	var made error
 	var wg sync.WaitGroup
-	for i, c := range t.Containers {
-		wg.Go(func() {
-			_, _, errs[i+1] = e.ensureContainer(ctx, t, c.Name, e.containerOptions(t, c, sandbox))
-		})
-	}
-	netns, errs[0] = e.startSandbox(ctx, sandbox, state)
+	wg.Go(func() { made = e.createContainers(ctx, t, sandbox) })
+	netns, err = e.startSandbox(ctx, t, sandbox)
 	wg.Wait()
-	return netns, firstOf(errs)
+	if err == nil {
+		err = made
+	}
+	return netns, err
 }
 
-// firstOf returns the first error there is: that of the sandbox, then in the
-// order of the task's containers.
+// createContainers makes the volumes of t and those of its containers that
+// there aren't. Those with a part in volumes are made one after the other, so
+// that it is certain which is the first to mount one.
+func (e *Engine) createContainers(ctx context.Context, t engine.Task, sandbox made) error {
+	there := map[string]container.Summary{}
+	if sandbox.before {
+		var err error
+		if there, err = e.containersOf(ctx, t.ID); err != nil {
+			return err
+		}
+	}
+	if err := e.createVolumes(ctx, t); err != nil {
+		return err
+	}
+	ordered, _ := t.ByVolumes() // Check found no cycle
+	ids := make(map[string]string, len(ordered))
+	errs := make([]error, len(ordered))
+	var wg sync.WaitGroup
+	for i, c := range ordered {
+		if s, ok := there[c.Name]; ok && s.State != container.StateDead && s.State != container.StateRemoving {
+			ids[c.Name] = s.ID // also if it has another name since it was restarted
+			continue
+		}
+		if usesVolumes(t, c) {
+			m, err := e.ensureContainer(ctx, t, c.Name, e.containerOptions(t, c, sandbox.id, ids))
+			ids[c.Name], errs[i] = m.id, err
+			if err != nil {
+				break
+			}
+			continue
+		}
+		wg.Go(func() {
+			_, errs[i] = e.ensureContainer(ctx, t, c.Name, e.containerOptions(t, c, sandbox.id, nil))
+		})
+	}
+	wg.Wait()
+	return firstOf(errs)
+}
+
+// firstOf returns the first error there is, in the order of the task's
+// containers.
 func firstOf(errs []error) error {
 	for _, err := range errs {
 		if err != nil {
@@ -52,32 +90,39 @@ func firstOf(errs []error) error {
 	return nil
 }
 
+// made is a container that there is now.
+type made struct {
+	id     string
+	state  container.ContainerState
+	before bool // an earlier call made it
+}
+
 // createSandbox makes the pause container; when somebody removed its image,
 // that is made again.
-func (e *Engine) createSandbox(ctx context.Context, t engine.Task) (id string, s container.ContainerState, err error) {
+func (e *Engine) createSandbox(ctx context.Context, t engine.Task) (made, error) {
 	options, err := e.sandboxOptions(t)
 	if err != nil {
-		return "", "", &engine.StartError{Reason: err.Error()}
+		return made{}, &engine.StartError{Reason: err.Error()}
 	}
-	id, s, err = e.ensureContainer(ctx, t, "", options)
+	sandbox, err := e.ensureContainer(ctx, t, "", options)
 	if _, refused := errors.AsType[*engine.StartError](err); !refused {
-		return id, s, err
+		return sandbox, err
 	}
 	if err := e.pause.ensure(ctx, e.cli); err != nil {
-		return "", "", err
+		return made{}, err
 	}
 	return e.ensureContainer(ctx, t, "", options)
 }
 
 // startSandbox starts the pause container if it never ran, and returns the
 // path of its network namespace.
-func (e *Engine) startSandbox(ctx context.Context, id string, s container.ContainerState) (netns string, err error) {
-	if s == container.StateCreated {
-		if _, err := e.cli.ContainerStart(ctx, id, client.ContainerStartOptions{}); err != nil {
-			return "", startError("", err)
+func (e *Engine) startSandbox(ctx context.Context, t engine.Task, sandbox made) (netns string, err error) {
+	if sandbox.state == container.StateCreated {
+		if _, err := e.cli.ContainerStart(ctx, sandbox.id, client.ContainerStartOptions{}); err != nil {
+			return "", blame(t, startError("", err))
 		}
 	}
-	seen, err := e.cli.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	seen, err := e.cli.ContainerInspect(ctx, sandbox.id, client.ContainerInspectOptions{})
 	if err != nil {
 		return "", translate("inspect sandbox", err)
 	}
@@ -96,45 +141,42 @@ func netnsOf(s *container.State) string {
 }
 
 // ensureContainer creates a container or adopts the one that an earlier call
-// made, and returns its state. A name that somebody else holds is left to them.
-func (e *Engine) ensureContainer(ctx context.Context, t engine.Task, name string, o client.ContainerCreateOptions) (id string, s container.ContainerState, err error) {
-	for _, o.Name = range []string{e.shortName(t.ID, name), e.longName(t.ID, name)} {
-		made, err := e.cli.ContainerCreate(ctx, o)
+// made. A name that somebody else holds is left to them.
+func (e *Engine) ensureContainer(ctx context.Context, t engine.Task, name string, o client.ContainerCreateOptions) (made, error) {
+	for _, o.Name = range names(e.instance, t.ID, name) {
+		created, err := e.cli.ContainerCreate(ctx, o)
 		if err == nil {
-			return made.ID, container.StateCreated, nil
+			return made{id: created.ID, state: container.StateCreated}, nil
 		}
 		if !cerrdefs.IsConflict(err) {
-			return "", "", startError(name, err)
+			return made{}, startError(name, err)
 		}
-		switch id, s, err := e.adopt(ctx, t.ID, name, o.Name); {
-		case err != nil:
-			return "", "", err
-		case id != "":
-			return id, s, nil
+		if m, err := e.adopt(ctx, t.ID, name, o.Name); err != nil || m.before {
+			return m, err
 		}
 	}
-	return "", "", &engine.StartError{Container: name, Reason: "the container name " + o.Name + " is in use"}
+	return made{}, &engine.StartError{Container: name, Reason: "the container name " + o.Name + " is in use"}
 }
 
-// adopt returns the id and state of the container called held if it is the one
-// wanted, or "". What is left of one whose removal failed is removed.
-func (e *Engine) adopt(ctx context.Context, task, name, held string) (id string, s container.ContainerState, err error) {
+// adopt returns the container called held if it is the one wanted. What is left
+// of one whose removal failed is removed.
+func (e *Engine) adopt(ctx context.Context, task, name, held string) (made, error) {
 	seen, err := e.cli.ContainerInspect(ctx, held, client.ContainerInspectOptions{})
 	if cerrdefs.IsNotFound(err) {
-		return "", "", nil
+		return made{}, nil
 	}
 	if err != nil {
-		return "", "", translate("inspect "+held, err)
+		return made{}, translate("inspect "+held, err)
 	}
 	c := seen.Container
 	l := c.Config.Labels
 	if l[labelInstance] != e.instance || l[labelTask] != task || l[labelContainer] != name {
-		return "", "", nil
+		return made{}, nil
 	}
 	if c.State.Dead || c.State.Status == container.StateRemoving {
-		return "", "", removeContainer(ctx, e.cli, c.ID)
+		return made{}, removeContainer(ctx, e.cli, c.ID)
 	}
-	return c.ID, c.State.Status, nil
+	return made{id: c.ID, state: c.State.Status, before: true}, nil
 }
 
 // Start starts those of the named containers that never ran.
@@ -170,7 +212,7 @@ func startError(name string, err error) error {
 	if unavailable(err) {
 		return translate("run container "+name, err)
 	}
-	return &engine.StartError{Container: name, Reason: err.Error()}
+	return &engine.StartError{Container: name, Reason: explain(err.Error())}
 }
 
 // containersOf returns a task's containers by name, the sandbox as "".

@@ -176,6 +176,7 @@ func TestContract(t *testing.T) {
 	h := dockerHost(t)
 	enginetest.Run(t, func(t *testing.T) engine.Engine { return openEngine(t) }, enginetest.Images{
 		App:     h.app,
+		Program: "/app",
 		Pull:    h.pushed,
 		Missing: h.registry + "/team/app:none",
 	})

@@ -20,6 +20,10 @@ const (
 	// maxFrame guards against a stream that isn't a log; the daemon's frames
 	// are some 16 KiB.
 	maxFrame = 16 << 20
+	// partialFrame is the size of the parts of a long line. A shorter one without
+	// newline is the last that a stream had before the container ended; what
+	// follows was written after a restart.
+	partialFrame = 16 << 10
 )
 
 // frame is one message of a container's log: a line, or a part of one when
@@ -49,22 +53,30 @@ func readFrame(r *bufio.Reader) (frame, error) {
 	if kind == stdcopy.Systemerr {
 		return frame{}, fmt.Errorf("%s%s", daemonPrefix, bytes.TrimSpace(body))
 	}
+	f, err := stamped(body)
+	f.stderr = kind == stdcopy.Stderr
+	return f, err
+}
+
+// stamped splits the time from a line, or a part of one.
+func stamped(body []byte) (frame, error) {
 	stamp, text, _ := bytes.Cut(body, []byte(" "))
 	at, err := time.Parse(time.RFC3339Nano, string(stamp))
 	if err != nil {
 		return frame{}, fmt.Errorf("log frame without time: %w", err)
 	}
-	return frame{time: at, stderr: kind == stdcopy.Stderr, text: text}, nil
+	return frame{time: at, text: text}, nil
 }
 
 // lineMaker makes lines of frames. Times strictly increase: a line that was
 // written at the same time as the one before, or seems older, comes 1 ns after
 // it. The same frames always make the same lines, so a line's time is a cursor.
 type lineMaker struct {
-	after   time.Time // lines up to here were emitted by an earlier call
-	last    time.Time
-	pending [2]frame // by stream: the start of a line
-	emit    func(engine.Line) error
+	after    time.Time // lines up to here were emitted by an earlier call
+	last     time.Time
+	pending  [2]frame // by stream: the start of a line
+	terminal bool     // lines end in a carriage return too
+	emit     func(engine.Line) error
 }
 
 // add takes the next frame.
@@ -86,7 +98,7 @@ func (m *lineMaker) add(f frame) error {
 	if p.text == nil {
 		p.text = []byte{}
 	}
-	if whole {
+	if whole || len(f.text) < partialFrame {
 		return m.finish(p)
 	}
 	return nil
@@ -109,6 +121,9 @@ func (m *lineMaker) finish(p *frame) error {
 	at := p.time
 	if !at.After(m.last) {
 		at = m.last.Add(time.Nanosecond)
+	}
+	if m.terminal {
+		p.text = bytes.TrimSuffix(p.text, []byte("\r"))
 	}
 	line := engine.Line{Time: at, Stderr: p.stderr, Text: string(p.text)}
 	m.last = at

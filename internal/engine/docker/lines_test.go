@@ -21,6 +21,9 @@ var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func at(ns int) time.Time { return epoch.Add(time.Duration(ns)) }
 
+// part is as much of a long line as the daemon takes at once.
+var part = strings.Repeat("p", partialFrame)
+
 // linesOf makes lines of all frames of a log, and what is left at its end.
 func linesOf(t *testing.T, frames []frame, after time.Time) []engine.Line {
 	t.Helper()
@@ -56,8 +59,11 @@ func TestLines(t *testing.T) {
 		{"times out of order", []frame{out(9, "a\n"), err(3, "b\n"), out(20, "c\n")}, []engine.Line{
 			{Time: at(9), Text: "a"}, {Time: at(10), Stderr: true, Text: "b"}, {Time: at(20), Text: "c"},
 		}},
-		{"parts of two streams", []frame{out(1, "ab"), err(2, "x\n"), out(1, "cd"), out(1, "\n")}, []engine.Line{
-			{Time: at(2), Stderr: true, Text: "x"}, {Time: at(3), Text: "abcd"},
+		{"parts of two streams", []frame{out(1, part), err(2, "x\n"), out(1, part), out(1, "\n")}, []engine.Line{
+			{Time: at(2), Stderr: true, Text: "x"}, {Time: at(3), Text: part + part},
+		}},
+		{"started again after an end without newline", []frame{out(1, part), out(1, "a"), out(9, "b\n")}, []engine.Line{
+			{Time: at(1), Text: part + "a"}, {Time: at(9), Text: "b"},
 		}},
 		{"empty lines", []frame{out(1, "\n"), out(2, "\n")}, []engine.Line{{Time: at(1)}, {Time: at(2)}}},
 		{"no newline at the end", []frame{err(1, "a"), out(2, "b")}, []engine.Line{
@@ -84,7 +90,7 @@ func TestLinesResumeAnywhere(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		var frames []frame
 		for i := range 30 {
-			text := []string{"a\n", "b", "\n", "c\n"}[r.IntN(4)]
+			text := []string{"a\n", "b", "\n", "c\n", part}[r.IntN(5)]
 			frames = append(frames, frame{time: at(i/2 + r.IntN(4)), stderr: r.IntN(2) == 0, text: []byte(text)})
 		}
 		whole := linesOf(t, frames, time.Time{})

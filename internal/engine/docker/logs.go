@@ -36,47 +36,48 @@ func (e *Engine) Logs(ctx context.Context, taskID, name string, since time.Time,
 		cursor = l.Time
 		return emit(l)
 	}
-	state := c.State
-	if follow {
-		if state == container.StateCreated {
-			if state, err = e.awaitStart(ctx, c.ID); err != nil {
-				return err
-			}
-		}
-		// What a container writes last may be missing from a followed log, so
-		// the end of it is read below, from a container that has ended.
-		for live(state) {
-			if err := e.readLog(ctx, c.ID, cursor, true, false, keep); err != nil {
-				return err
-			}
-			if state, err = e.awaitEnd(ctx, c.ID); err != nil {
-				return err
-			}
-		}
+	is, err := e.look(ctx, c.ID)
+	if err == nil && follow && is.State.Status == container.StateCreated {
+		is, err = e.awaitStart(ctx, c.ID)
 	}
-	return e.readLog(ctx, c.ID, cursor, false, !live(state), keep)
+	// What a container writes last may be missing from a followed log, so
+	// the end of it is read below, from a container that has ended.
+	for err == nil && follow && live(is.State.Status) {
+		if err := e.readLog(ctx, is, cursor, true, keep); err != nil {
+			return err
+		}
+		is, err = e.awaitEnd(ctx, c.ID)
+	}
+	if err != nil {
+		return err
+	}
+	return e.readLog(ctx, is, cursor, false, keep)
 }
 
 func live(s container.ContainerState) bool {
 	return s == container.StateRunning || s == container.StatePaused || s == container.StateRestarting
 }
 
-// readLog reads a log once. Of a container that has ended, the last line needs no
-// newline.
-func (e *Engine) readLog(ctx context.Context, id string, since time.Time, follow, ended bool, emit func(engine.Line) error) error {
+// readLog reads the log of a container once. Of one that has ended, the last
+// line needs no newline.
+func (e *Engine) readLog(ctx context.Context, is *container.InspectResponse, since time.Time, follow bool, emit func(engine.Line) error) error {
 	options := client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true, Follow: follow}
 	if !since.IsZero() && since.Before(time.Now()) {
 		options.Since = since.Add(-resumeMargin).Format(time.RFC3339Nano)
 	}
-	answer, err := e.cli.ContainerLogs(ctx, id, options)
+	answer, err := e.cli.ContainerLogs(ctx, is.ID, options)
 	if err != nil {
 		return translate("read log", err)
 	}
 	defer answer.Close()
-	lines := lineMaker{after: since, emit: emit}
+	lines := lineMaker{after: since, terminal: is.Config.Tty, emit: emit}
 	r := bufio.NewReaderSize(answer, 64<<10)
+	next := func() (frame, error) { return readFrame(r) }
+	if is.Config.Tty {
+		next = (&terminalLog{r: r, restarted: restartsOf(is) > 0}).next
+	}
 	for {
-		f, err := readFrame(r)
+		f, err := next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -90,7 +91,7 @@ func (e *Engine) readLog(ctx context.Context, id string, since time.Time, follow
 			return err
 		}
 	}
-	if ended {
+	if !live(is.State.Status) {
 		return lines.flush()
 	}
 	return nil
@@ -98,25 +99,25 @@ func (e *Engine) readLog(ctx context.Context, id string, since time.Time, follow
 
 // awaitEnd waits until a container doesn't run, but not long: the log of one that
 // still runs is then read on.
-func (e *Engine) awaitEnd(ctx context.Context, id string) (container.ContainerState, error) {
+func (e *Engine) awaitEnd(ctx context.Context, id string) (*container.InspectResponse, error) {
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	wait := e.cli.ContainerWait(waiting, id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
 	select {
 	case <-wait.Result:
-		return e.state(ctx, id)
+		return e.look(ctx, id)
 	case <-time.After(time.Second):
-		return e.state(ctx, id)
+		return e.look(ctx, id)
 	case err := <-wait.Error:
 		if ctx.Err() != nil {
-			return "", ctx.Err()
+			return nil, ctx.Err()
 		}
-		return "", translate("wait for container", err)
+		return nil, translate("wait for container", err)
 	}
 }
 
 // awaitStart waits until a container was started.
-func (e *Engine) awaitStart(ctx context.Context, id string) (container.ContainerState, error) {
+func (e *Engine) awaitStart(ctx context.Context, id string) (*container.InspectResponse, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream := e.cli.Events(ctx, client.EventsListOptions{
@@ -124,25 +125,26 @@ func (e *Engine) awaitStart(ctx context.Context, id string) (container.Container
 		Filters: e.filter().Add("container", id).Add("event", "start", "destroy"),
 	})
 	for {
-		state, err := e.state(ctx, id)
-		if err != nil || state != container.StateCreated {
-			return state, err
+		is, err := e.look(ctx, id)
+		if err != nil || is.State.Status != container.StateCreated {
+			return is, err
 		}
 		select {
 		case <-stream.Messages:
 		case err := <-stream.Err:
 			if ctx.Err() != nil {
-				return "", ctx.Err()
+				return nil, ctx.Err()
 			}
-			return "", translate("wait for container", err)
+			return nil, translate("wait for container", err)
 		}
 	}
 }
 
-func (e *Engine) state(ctx context.Context, id string) (container.ContainerState, error) {
+// look returns what the daemon knows of a container.
+func (e *Engine) look(ctx context.Context, id string) (*container.InspectResponse, error) {
 	c, err := e.cli.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if err != nil {
-		return "", translate("inspect container", err)
+		return nil, translate("inspect container", err)
 	}
-	return c.Container.State.Status, nil
+	return &c.Container, nil
 }

@@ -50,15 +50,42 @@ func (e *Engine) Inspect(ctx context.Context, taskID string) (engine.Status, err
 	if err != nil {
 		return engine.Status{}, fmt.Errorf("inspect task %s: %w", taskID, err)
 	}
-	if len(all) == 0 {
+	if len(all) > 0 {
+		return all[0], nil
+	}
+	owners, err := e.volumeOwners(ctx, e.filter(labelTask+"="+taskID))
+	if err != nil {
+		return engine.Status{}, fmt.Errorf("inspect task %s: %w", taskID, err)
+	}
+	if len(owners) == 0 {
 		return engine.Status{}, fmt.Errorf("inspect task %s: %w", taskID, engine.ErrNotFound)
 	}
-	return all[0], nil
+	return engine.Status{ID: taskID}, nil
 }
 
 // List returns what is true of every task of this instance, by id.
 func (e *Engine) List(ctx context.Context) ([]engine.Status, error) {
-	return e.statuses(ctx, e.filter())
+	owners, err := e.volumeOwners(ctx, e.filter())
+	if err != nil {
+		return nil, err
+	}
+	all, err := e.statuses(ctx, e.filter())
+	if err != nil {
+		return nil, err
+	}
+	return withOwners(all, owners), nil
+}
+
+// withOwners adds the tasks of which there are volumes only, since their removal
+// was broken off.
+func withOwners(all []engine.Status, owners []string) []engine.Status {
+	for _, id := range owners {
+		at, found := slices.BinarySearchFunc(all, id, func(s engine.Status, id string) int { return cmp.Compare(s.ID, id) })
+		if !found {
+			all = slices.Insert(all, at, engine.Status{ID: id})
+		}
+	}
+	return all
 }
 
 // statuses returns the tasks of the containers that f selects.
@@ -135,11 +162,14 @@ func statusOf(name string, c *container.InspectResponse) engine.ContainerStatus 
 		RuntimeID:  c.ID,
 		State:      engine.Exited,
 		ExitCode:   c.State.ExitCode,
-		OOMKilled:  c.State.ExitCode == killedExitCode && (c.State.OOMKilled || oomVictim(c.ID)),
 		Error:      c.State.Error,
 		StartedAt:  moment(c.State.StartedAt),
 		FinishedAt: moment(c.State.FinishedAt),
+		Restarts:   restartsOf(c),
 	}
+	// What the kernel said may have been about an earlier run.
+	s.OOMKilled = s.ExitCode == killedExitCode && (c.State.OOMKilled || s.Restarts == 0 && oomVictim(c.ID))
+	s.Health, s.HealthLog = healthOf(c.State)
 	switch c.State.Status {
 	case container.StateCreated:
 		s.State = engine.Created
@@ -150,7 +180,7 @@ func statusOf(name string, c *container.InspectResponse) engine.ContainerStatus 
 		s.FinishedAt = s.StartedAt // Docker notes a start only after it, and may be late
 	}
 	if s.State != engine.Exited {
-		s.ExitCode, s.FinishedAt = 0, time.Time{}
+		s.ExitCode, s.OOMKilled, s.FinishedAt = 0, false, time.Time{}
 	}
 	return s
 }
@@ -172,7 +202,11 @@ func (e *Engine) Remove(ctx context.Context, taskID string) error {
 	ctx, cancel := detach(ctx)
 	defer cancel()
 	defer e.tasks.lock(taskID)()
-	if err := removeAll(ctx, e.cli, e.filter(labelTask+"="+taskID)); err != nil {
+	f := e.filter(labelTask + "=" + taskID)
+	if err := removeAll(ctx, e.cli, f); err != nil {
+		return fmt.Errorf("remove task %s: %w", taskID, err)
+	}
+	if err := removeVolumes(ctx, e.cli, f); err != nil {
 		return fmt.Errorf("remove task %s: %w", taskID, err)
 	}
 	if err := e.cgroups.remove(taskID); err != nil {
@@ -223,6 +257,9 @@ func Purge(ctx context.Context, host, instance string) error {
 	}
 	defer cli.Close()
 	if err := removeAll(ctx, cli, instanceFilter(instance)); err != nil {
+		return fmt.Errorf("purge instance %s: %w", instance, err)
+	}
+	if err := removeVolumes(ctx, cli, instanceFilter(instance)); err != nil {
 		return fmt.Errorf("purge instance %s: %w", instance, err)
 	}
 	if err := removePauseImages(ctx, cli); err != nil {

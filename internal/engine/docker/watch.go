@@ -47,7 +47,7 @@ func (e *Engine) watchOnce(ctx context.Context, changed func(taskID string)) err
 	stream := e.cli.Events(ctx, client.EventsListOptions{
 		Since: time.Now().Add(-eventOverlap).Format(time.RFC3339Nano),
 		Filters: e.filter().Add("type", "container").
-			Add("event", "create", "start", "die", "oom", "destroy"),
+			Add("event", "create", "start", "die", "oom", "destroy", "health_status"),
 	})
 	select {
 	case err := <-stream.Err: // not connected

@@ -24,9 +24,12 @@ const patience = 60 * time.Second
 // ignores SIGTERM); "lines N" (prints "line 0" …, every other line to standard
 // error); "long N" (prints N times x as a line, then "tail" without newline);
 // "serve" (prints "ready", listens on localhost); "dial" (exits with 0 if it
-// reaches serve on localhost).
+// reaches serve on localhost); "write FILE" (creates it with the text "hello",
+// exits with 1 if it can't); "read FILE" (prints it, exits with 1 if it can't);
+// "say TEXT N" (prints TEXT, exits with N).
 type Images struct {
 	App     string // as Create takes it
+	Program string // path of the program in it
 	Pull    string // name:tag in a registry
 	Missing string // name:tag that a registry doesn't have
 }
@@ -56,6 +59,18 @@ func Run(t *testing.T, open func(*testing.T) engine.Engine, images Images) {
 		{"Logs resume without loss or doubling", testLogsResume},
 		{"Logs keep long lines and an end without newline", testLogsLong},
 		{"Logs follow to the end", testLogsFollow},
+		{"Logs of a terminal are lines too", testLogsTerminal},
+		{"Logs go on after a restart", testLogsRestarted},
+		{"StartAgain starts what ended, and counts", testStartAgain},
+		{"StartAgain leaves what runs or never ran", testStartAgainLeaves},
+		{"health is told when it is known", testHealth},
+		{"health is that of a check only", testNoHealth},
+		{"health is starting while failures don't count", testStartPeriod},
+		{"Create refuses what can't be", testRefused},
+		{"volumes are shared", testVolumes},
+		{"a read-only file system is", testReadOnly},
+		{"Stats measures what runs", testStats},
+		{"settings keep a task from nothing", testSettings},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {

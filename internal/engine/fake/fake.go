@@ -22,7 +22,7 @@ import (
 // containers run until SIGTERM.
 type Config struct {
 	Latency time.Duration                      // of each call but Watch and Logs
-	Behave  func(c engine.Container) Behaviour // nil: Runs for all
+	Behave  func(c engine.Container) Behaviour // at its creation and each restart; nil: Runs for all
 	Pull    func(ref string) Pull              // nil: every image is there at once
 }
 
@@ -42,6 +42,12 @@ type Behaviour struct {
 	IgnoreTerm bool          // SIGTERM does nothing
 	TermTime   time.Duration // from SIGTERM to the end
 	TermCode   int           // exit code after SIGTERM
+
+	Unhealthy    bool   // its health checks, if it has any, fail
+	HealthOutput string // what they print
+
+	CPU    float64 // how many processors it keeps busy
+	Memory int64   // bytes that it uses
 }
 
 // Runs is a container without a handler for SIGTERM.
@@ -66,12 +72,14 @@ type Engine struct {
 	changed  chan struct{}  // closed when away changes
 	lost     map[string]int // answers to lose, by call
 	calls    map[string]int
+	began    time.Time
 }
 
 var _ engine.Engine = (*Engine)(nil)
 
 type task struct {
 	id         string
+	memory     int64 // MiB for all of it; 0: no limit
 	sandbox    bool
 	containers []*container
 }
@@ -80,6 +88,7 @@ type container struct {
 	spec    engine.Container
 	script  Behaviour
 	status  engine.ContainerStatus
+	run     int // counts the starts
 	lines   []engine.Line
 	changed chan struct{} // closed at the next line or state
 }
@@ -101,6 +110,7 @@ func New(c Config) *Engine {
 		changed:  make(chan struct{}),
 		lost:     make(map[string]int),
 		calls:    make(map[string]int),
+		began:    time.Now(),
 	}
 }
 
@@ -147,6 +157,9 @@ func (e *Engine) Create(ctx context.Context, t engine.Task) (netns string, err e
 	if err := e.enter(ctx, "Create"); err != nil {
 		return "", err
 	}
+	if err := t.Check(); err != nil {
+		return "", err
+	}
 	netns, err = e.create(t)
 	if err := e.leave("Create", err); err != nil {
 		return "", err
@@ -159,7 +172,7 @@ func (e *Engine) create(t engine.Task) (netns string, err error) {
 	defer e.mu.Unlock()
 	made := e.tasks[t.ID]
 	if made == nil {
-		made = &task{id: t.ID, sandbox: true}
+		made = &task{id: t.ID, memory: t.Memory, sandbox: true}
 		e.tasks[t.ID] = made
 		e.tell(t.ID)
 	}
@@ -220,29 +233,36 @@ func (e *Engine) start(taskID, name string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t, c, err := e.find(taskID, name)
-	switch {
-	case err != nil:
+	if err != nil || c.status.State != engine.Created {
 		return err
-	case c.status.State != engine.Created:
-		return nil
-	case !t.sandbox:
-		return &engine.StartError{Container: name, Reason: "cannot join network of a non running container"}
-	case script.StartError != "":
-		c.status.Error = script.StartError
-		return &engine.StartError{Container: name, Reason: script.StartError}
 	}
+	return e.begin(t, c)
+}
+
+// begin starts a container that doesn't run; e.mu is held.
+func (e *Engine) begin(t *task, c *container) error {
+	if !t.sandbox {
+		return &engine.StartError{Container: c.spec.Name, Reason: "cannot join network of a non running container"}
+	}
+	if c.script.StartError != "" {
+		c.status.Error = c.script.StartError
+		return &engine.StartError{Container: c.spec.Name, Reason: c.script.StartError}
+	}
+	c.run++
 	c.status.State = engine.Running
-	c.status.StartedAt = time.Now()
-	for _, l := range script.Output {
+	c.status.StartedAt, c.status.FinishedAt = time.Now(), time.Time{}
+	c.status.ExitCode, c.status.OOMKilled, c.status.Error = 0, false, ""
+	for _, l := range c.script.Output {
 		c.print(l.Stderr, l.Text)
 	}
+	e.beginChecks(t, c)
 	e.touch(t, c)
-	if script.Exits {
-		code := script.ExitCode
-		if script.OOM {
+	if c.script.Exits {
+		code := c.script.ExitCode
+		if c.script.OOM {
 			code = 128 + 9
 		}
-		e.endAfter(t, c, script.ExitAfter, code, script.OOM)
+		e.endAfter(t, c, c.script.ExitAfter, code, c.script.OOM)
 	}
 	return nil
 }
@@ -274,16 +294,26 @@ func (e *Engine) find(taskID, name string) (*task, *container, error) {
 	return t, c, nil
 }
 
-// endAfter ends a container later, if it still runs then; e.mu is held.
+// endAfter ends a container later, if it still is the same run then; e.mu is
+// held.
 func (e *Engine) endAfter(t *task, c *container, d time.Duration, code int, oom bool) {
 	if d <= 0 {
 		e.end(t, c, code, oom)
 		return
 	}
+	e.later(c, d, func() { e.end(t, c, code, oom) })
+}
+
+// later calls f after d, with e.mu held, if c is still in the same run; e.mu is
+// held.
+func (e *Engine) later(c *container, d time.Duration, f func()) {
+	run := c.run
 	time.AfterFunc(d, func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.end(t, c, code, oom)
+		if c.run == run && c.status.State == engine.Running {
+			f()
+		}
 	})
 }
 
@@ -295,6 +325,7 @@ func (e *Engine) end(t *task, c *container, code int, oom bool) {
 	c.status.State = engine.Exited
 	c.status.ExitCode, c.status.OOMKilled = code, oom
 	c.status.FinishedAt = time.Now()
+	c.status.Health = ""
 	e.touch(t, c)
 }
 

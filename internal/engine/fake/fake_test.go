@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,13 +18,26 @@ import (
 
 // app scripts what enginetest's program does.
 func app(c engine.Container) fake.Behaviour {
+	b := program(c)
+	b.Memory = 1 << 20
+	if c.PseudoTerminal {
+		for i := range b.Output {
+			b.Output[i].Stderr = false
+		}
+	}
+	if h := c.HealthCheck; h != nil && len(h.Command) > 3 {
+		b.HealthOutput = h.Command[3] + "\n"
+		b.Unhealthy = h.Command[4] != "0"
+	}
+	return b
+}
+
+func program(c engine.Container) fake.Behaviour {
 	if c.EntryPoint != nil {
 		return fake.Behaviour{StartError: "exec: " + c.EntryPoint[0] + ": no such file or directory"}
 	}
-	n := 0
-	if len(c.Command) > 1 {
-		n, _ = strconv.Atoi(c.Command[1])
-	}
+	argument := append(slices.Clone(c.Command), "")[1]
+	n, _ := strconv.Atoi(argument)
 	ready := []engine.Line{{Text: "ready"}}
 	switch c.Command[0] {
 	case "exit":
@@ -42,9 +56,30 @@ func app(c engine.Container) fake.Behaviour {
 		return fake.Behaviour{Output: []engine.Line{{Text: strings.Repeat("x", n)}, {Text: "tail"}}, Exits: true}
 	case "dial":
 		return fake.Behaviour{Exits: true, ExitAfter: time.Millisecond}
+	case "write":
+		return fake.Behaviour{Exits: true, ExitCode: writeCode(c, argument)}
+	case "read":
+		return fake.Behaviour{Output: []engine.Line{{Text: "hello"}}, Exits: true}
 	default:
 		return fake.Behaviour{Output: ready, TermCode: 143, TermTime: time.Millisecond}
 	}
+}
+
+// writeCode is 0 when c may write the file.
+func writeCode(c engine.Container, file string) int {
+	readOnly := c.ReadonlyRootFilesystem
+	for _, m := range c.Mounts {
+		if strings.HasPrefix(file, m.Target+"/") {
+			readOnly = m.ReadOnly
+		}
+	}
+	for _, m := range c.Tmpfs {
+		readOnly = readOnly && !strings.HasPrefix(file, m.Target+"/")
+	}
+	if readOnly {
+		return 1
+	}
+	return 0
 }
 
 func TestContract(t *testing.T) {
@@ -57,7 +92,7 @@ func TestContract(t *testing.T) {
 			return fake.Pull{Time: time.Millisecond}
 		}})
 	}
-	enginetest.Run(t, open, enginetest.Images{App: "app", Pull: "registry:5000/app:v1", Missing: "registry:5000/app:none"})
+	enginetest.Run(t, open, enginetest.Images{App: "app", Program: "/app", Pull: "registry:5000/app:v1", Missing: "registry:5000/app:none"})
 }
 
 // task has one container called app.

@@ -1,5 +1,7 @@
 package fake
 
+import "github.com/skylift/skylift/internal/engine"
+
 // GoAway makes every call fail with engine.ErrUnavailable until ComeBack; also
 // those that are at work, which do it all the same. Containers run on.
 func (e *Engine) GoAway() { e.setAway(true) }
@@ -79,5 +81,19 @@ func (e *Engine) Print(taskID, name string, stderr bool, text string) error {
 	}
 	c.print(stderr, text)
 	c.wake()
+	return nil
+}
+
+// SetHealth has the health checks of a running container say something else.
+func (e *Engine) SetHealth(taskID, name string, h engine.Health, output string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t, c, err := e.find(taskID, name)
+	if err != nil {
+		return err
+	}
+	if c.status.State == engine.Running {
+		e.setHealth(t, c, h, output)
+	}
 	return nil
 }

@@ -1,0 +1,86 @@
+package docker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/client"
+
+	"github.com/skylift/skylift/internal/engine"
+)
+
+// longestVolume is how much of a volume's name is kept in Docker's.
+const longestVolume = 64
+
+// volumeName is Docker's name of a task's volume.
+func volumeName(instance, task, volume string) string {
+	if len(volume) > longestVolume {
+		sum := sha256.Sum256([]byte(volume))
+		volume = volume[:longestVolume] + "." + hex.EncodeToString(sum[:6])
+	}
+	return containerName(instance, task, volume)
+}
+
+// usesVolumes reports whether c has a part in what containers share.
+func usesVolumes(t engine.Task, c engine.Container) bool {
+	if len(c.VolumesFrom) > 0 || slices.ContainsFunc(c.Mounts, func(m engine.Mount) bool { return !strings.HasPrefix(m.Source, "/") }) {
+		return true
+	}
+	return slices.ContainsFunc(t.Containers, func(o engine.Container) bool {
+		return slices.ContainsFunc(o.VolumesFrom, func(f engine.VolumesFrom) bool { return f.Container == c.Name })
+	})
+}
+
+// createVolumes makes the volumes of t; those that there are stay.
+func (e *Engine) createVolumes(ctx context.Context, t engine.Task) error {
+	for _, v := range t.Volumes {
+		name := volumeName(e.instance, t.ID, v)
+		created, err := e.cli.VolumeCreate(ctx, client.VolumeCreateOptions{
+			Name: name, Driver: "local", Labels: map[string]string{labelInstance: e.instance, labelTask: t.ID},
+		})
+		if err != nil && unavailable(err) {
+			return translate("make volume "+v, err)
+		}
+		if err != nil {
+			return &engine.StartError{Reason: fmt.Sprintf("volume %s: %s", v, err)}
+		}
+		if created.Volume.Labels[labelInstance] != e.instance {
+			return &engine.StartError{Reason: fmt.Sprintf("volume %s: the name %s is in use", v, name)}
+		}
+	}
+	return nil
+}
+
+// removeVolumes removes the volumes that f selects, which no container uses any
+// more.
+func removeVolumes(ctx context.Context, cli *client.Client, f client.Filters) error {
+	list, err := cli.VolumeList(ctx, client.VolumeListOptions{Filters: f})
+	if err != nil {
+		return translate("list volumes", err)
+	}
+	return inParallel(len(list.Items), func(i int) error {
+		_, err := cli.VolumeRemove(ctx, list.Items[i].Name, client.VolumeRemoveOptions{})
+		if cerrdefs.IsNotFound(err) {
+			return nil
+		}
+		return translate("remove volume", err)
+	})
+}
+
+// volumeOwners returns the tasks whose volumes f selects.
+func (e *Engine) volumeOwners(ctx context.Context, f client.Filters) ([]string, error) {
+	list, err := e.cli.VolumeList(ctx, client.VolumeListOptions{Filters: f})
+	if err != nil {
+		return nil, translate("list volumes", err)
+	}
+	var tasks []string
+	for _, v := range list.Items {
+		tasks = append(tasks, v.Labels[labelTask])
+	}
+	return tasks, nil
+}

@@ -1,0 +1,61 @@
+package fake
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/skylift/skylift/internal/engine"
+)
+
+// The host that isn't there.
+const (
+	hostCPUs   = 2
+	hostMemory = 16 << 30
+)
+
+// Stats returns what the running containers use by their scripts.
+func (e *Engine) Stats(ctx context.Context, taskID string) (engine.Stats, error) {
+	if err := e.enter(ctx, "Stats"); err != nil {
+		return engine.Stats{}, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := e.tasks[taskID]
+	if t == nil {
+		return engine.Stats{}, fmt.Errorf("stats of task %s: %w", taskID, engine.ErrNotFound)
+	}
+	var stats engine.Stats
+	if t.sandbox {
+		stats.Networks = map[string]engine.NetworkStats{}
+	}
+	for _, c := range t.containers {
+		if c.status.State == engine.Running {
+			stats.Containers = append(stats.Containers, e.measure(t, c))
+		}
+	}
+	slices.SortFunc(stats.Containers, func(a, b engine.ContainerStats) int { return strings.Compare(a.Name, b.Name) })
+	return stats, nil
+}
+
+// measure returns what a running container uses; e.mu is held.
+func (e *Engine) measure(t *task, c *container) engine.ContainerStats {
+	now := time.Now()
+	busy := time.Duration(c.script.CPU * float64(now.Sub(c.status.StartedAt)))
+	limit := int64(hostMemory)
+	for _, mib := range []int64{t.memory, c.spec.Memory} {
+		if mib > 0 {
+			limit = min(limit, mib<<20)
+		}
+	}
+	return engine.ContainerStats{
+		Name:      c.spec.Name,
+		RuntimeID: c.status.RuntimeID,
+		Time:      now,
+		CPU:       engine.CPUStats{Total: busy, User: busy, System: hostCPUs * now.Sub(e.began), Online: hostCPUs},
+		Memory:    engine.MemoryStats{Usage: c.script.Memory, MaxUsage: c.script.Memory, Limit: limit},
+		Processes: 1,
+	}
+}
