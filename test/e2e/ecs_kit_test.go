@@ -163,3 +163,8 @@ func (s *stage) tasksOf(t *testing.T, service string, desired types.DesiredStatu
 	t.Helper()
 	return must(s.ecs.ListTasks(t.Context(), &ecs.ListTasksInput{ServiceName: &service, DesiredStatus: desired}))(t).TaskArns
 }
+
+// registers names a target of a group.
+func registers(pool, addr string) *elb.RegisterTargetsInput {
+	return &elb.RegisterTargetsInput{TargetGroupArn: &pool, Targets: []elbtypes.TargetDescription{{Id: &addr}}}
+}

@@ -136,7 +136,7 @@ func (s *stage) testBalancerRefused(t *testing.T) {
 	}), "InvalidConfigurationRequest", "redirect")
 	refused(t, rule(func(in *elb.CreateRuleInput) { in.Priority = new(int32(50001)) }), "ValidationError", "50001")
 	refused(t, rule(func(in *elb.CreateRuleInput) { in.Conditions[0].Field = new("http-header") }), "InvalidConfigurationRequest", "http-header")
-	refused(t, rule(func(in *elb.CreateRuleInput) { in.Conditions = []types.RuleCondition{} }), "ValidationError", "onditions")
+	refused(t, rule(func(in *elb.CreateRuleInput) { in.Conditions = []types.RuleCondition{} }), "ValidationError", "ondition")
 	refused(t, rule(func(in *elb.CreateRuleInput) { in.Actions = []types.Action{forward(pool + "0")} }), "TargetGroupNotFound", "")
 	refused(t, rule(func(in *elb.CreateRuleInput) { in.ListenerArn = new("nonsense") }), "ValidationError", "nonsense")
 
