@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -53,7 +52,7 @@ func measureBalancer(ctx context.Context, b *bench) (figures []figure, err error
 	}
 	defer haproxy.stop()
 	own := &contender{name: "skylift", url: fmt.Sprintf("http://%s:%d/", b.lb, balancerPort), pid: c.Process.Pid}
-	if err := c.answers(ctx, own.url, http.StatusOK); err != nil {
+	if err := c.answers(ctx, own.url); err != nil {
 		return nil, err
 	}
 	all := []*contender{own, nginx.contender, haproxy.contender, {name: "the task alone", url: "http://" + target + "/"}}

@@ -41,8 +41,8 @@ func (b *bench) spawn(name string, args ...string) (*process, error) {
 	return p, nil
 }
 
-// answers waits until the process answers a GET of url with one of the codes.
-func (p *process) answers(ctx context.Context, url string, codes ...int) error {
+// answers waits until the process answers a GET of url with 200.
+func (p *process) answers(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -53,10 +53,8 @@ func (p *process) answers(ctx context.Context, url string, codes ...int) error {
 		}
 		if res, err := client.Do(req); err == nil {
 			res.Body.Close()
-			for _, c := range codes {
-				if res.StatusCode == c {
-					return nil
-				}
+			if res.StatusCode == http.StatusOK {
+				return nil
 			}
 		}
 		select {
@@ -110,7 +108,7 @@ func (b *bench) start(ctx context.Context) (*instance, error) {
 	if in.process, err = b.spawn(b.skylift, "serve", "--data-dir", dir, "--listen", listen, "--lb-address", b.lb, "--vpc-cidr", b.cidr, "--log-level", "warn"); err != nil {
 		return nil, err
 	}
-	if err := in.answers(ctx, "http://"+listen+"/readyz", http.StatusOK); err != nil {
+	if err := in.answers(ctx, "http://"+listen+"/readyz"); err != nil {
 		return nil, errors.Join(err, in.down(ctx))
 	}
 	in.took = time.Since(began)

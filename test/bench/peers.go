@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -98,7 +97,7 @@ func (b *bench) peer(ctx context.Context, name string, config *template.Template
 		return nil, err
 	}
 	url := "http://" + listen + "/"
-	if err := p.answers(ctx, url, http.StatusOK); err != nil {
+	if err := p.answers(ctx, url); err != nil {
 		p.stop()
 		return nil, errors.Join(err, errors.New(lastLines(filepath.Join(b.work, "nginx-error.log"))))
 	}

@@ -94,7 +94,7 @@ func (b *bench) dockerRegistry(ctx context.Context) (*process, *shelf, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := p.answers(ctx, "http://"+listen+"/v2/", http.StatusOK); err != nil {
+	if err := p.answers(ctx, "http://"+listen+"/v2/"); err != nil {
 		p.stop()
 		return nil, nil, err
 	}
