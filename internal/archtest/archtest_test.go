@@ -79,6 +79,7 @@ func TestImportsFound(t *testing.T) {
 		{"internal/projection/lb/lb.go", ours + "service/elbv2", ""},
 		{"internal/projection/lb/lb.go", ours + "edge", ""},
 		{"internal/projection/lb/lb.go", ours + "gateway", "may import"},
+		{"internal/projection/lb/lb.go", ours + "reconcile", "may import"},
 		{"internal/projection/lb/lb.go", ours + "projection/firewall", "may import"},
 
 		{"internal/edge/edge.go", ours + "edge/http1", ""},

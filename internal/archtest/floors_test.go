@@ -35,7 +35,7 @@ var floors = []floor{
 	{"internal/service/logs", append(slices.Clone(handlers), "internal/logstore")}, // events are no records
 	{"internal/service/*/*", loops},
 	{"internal/service/*", handlers},
-	{"internal/projection/*", slices.Concat(loops, []string{"internal/service"})},
+	{"internal/projection/*", slices.Concat(handlers, mechanisms, []string{"internal/service"})},
 	{"internal/reconcile", []string{"internal/store"}},
 
 	{"internal/engine", nil},
