@@ -135,11 +135,14 @@ func (m *machine) loop(name string, r reconcile.Reconciler, workers int, sources
 	return reconcile.New(name, r, reconcile.Options{Workers: workers, Resync: time.Minute, Log: m.Log}, sources...)
 }
 
-// sourced is a control loop over a reconciler that has its own sources.
-func (m *machine) sourced(name string, r interface {
+// sourced is a reconciler that knows what its keys come from.
+type sourced interface {
 	reconcile.Reconciler
 	Sources() []reconcile.Source
-}) *reconcile.Loop {
+}
+
+// sourced is a control loop over such a one.
+func (m *machine) sourced(name string, r sourced) *reconcile.Loop {
 	return m.loop(name, r, 4, r.Sources()...)
 }
 

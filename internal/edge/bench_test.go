@@ -93,7 +93,7 @@ func BenchmarkEdge(b *testing.B) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- e.Run(ctx) }()
-	defer func() { stop(); <-ended }()
+	defer func() { stop(); <-ended }() //nolint:errcheck // ends with ctx
 	tb := table(netip.MustParseAddrPort(ln.Addr().String()), quickBackend(b))
 	tb.Pools[0].Check.Interval = time.Hour
 	if err := e.Load(tb); err != nil {

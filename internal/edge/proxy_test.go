@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -241,7 +242,7 @@ func TestTruncatedAnswerEndsTheConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if body, err := io.ReadAll(res.Body); string(body) != "hell" || err != io.ErrUnexpectedEOF {
+	if body, err := io.ReadAll(res.Body); string(body) != "hell" || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %q, %v", body, err)
 	}
 }

@@ -3,6 +3,7 @@ package edge
 import (
 	"bytes"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -124,7 +125,7 @@ func appendChunk(out, piece []byte) []byte {
 
 func appendList(list, more []byte) []byte {
 	if len(list) > 0 {
-		list = append(list[:len(list):len(list)], ", "...)
+		list = append(slices.Clip(list), ", "...)
 	}
 	return append(list, more...)
 }

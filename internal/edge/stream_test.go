@@ -25,11 +25,11 @@ func TestStreamsBothWays(t *testing.T) {
 		rc := http.NewResponseController(w)
 		rc.EnableFullDuplex() //nolint:errcheck // HTTP/1 has it
 		w.WriteHeader(200)
-		rc.Flush() //nolint:errcheck // as above
+		rc.Flush()
 		lines := bufio.NewScanner(r.Body)
 		for lines.Scan() {
 			io.WriteString(w, strings.ToUpper(lines.Text())+"\n") //nolint:errcheck // the test sees it
-			rc.Flush()                                            //nolint:errcheck // as above
+			rc.Flush()
 		}
 	})))
 	body, feed := io.Pipe()
@@ -152,7 +152,7 @@ func TestPipelinedRequests(t *testing.T) {
 	t.Parallel()
 	f := start(t, edge.Config{})
 	bind := f.bind()
-	f.load(table(bind, backend(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) })))
+	f.load(table(bind, backend(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) }))) //nolint:errcheck // the test sees it
 	c, r := dial(t, bind)
 	res, body := askOn(t, c, r, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /3 HTTP/1.1\r\nHost: a\r\n\r\n")
 	for _, want := range []string{"/1", "/2", "/3"} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -64,7 +65,7 @@ func (t *target) upstream(source netip.Addr) *upstream {
 		}
 	}
 	u := &upstream{target: t, source: source, dead: t.refuses.Load()}
-	grown := append(all[:len(all):len(all)], u)
+	grown := append(slices.Clip(all), u)
 	t.upstreams.Store(&grown)
 	return u
 }

@@ -138,5 +138,5 @@ func Acquire(dir string) (*Lock, error) {
 	return &Lock{f}, err
 }
 
-// Release lets the data directory go.
-func (l *Lock) Release() error { return l.f.Close() }
+// Release lets the data directory go; a second time does nothing.
+func (l *Lock) Release() { l.f.Close() }

@@ -57,15 +57,21 @@ func TestBlocked(t *testing.T) {
 	}{
 		{"all open", []ec2.Rule{all, open}, []ec2.Rule{all, fromLB}, nil},
 		{
-			"targets closed", []ec2.Rule{all, open}, []ec2.Rule{all},
+			"targets closed",
+			[]ec2.Rule{all, open},
+			[]ec2.Rule{all},
 			[]string{"aws ec2 authorize-security-group-ingress --group-id sg-web --protocol tcp --port 8080 --source-group sg-lb"},
 		},
 		{
-			"balancer lets nothing out", []ec2.Rule{open}, []ec2.Rule{all, fromLB},
+			"balancer lets nothing out",
+			[]ec2.Rule{open},
+			[]ec2.Rule{all, fromLB},
 			[]string{"aws ec2 authorize-security-group-egress --group-id sg-lb --protocol tcp --port 8080 --cidr 10.0.0.9/32"},
 		},
 		{
-			"balancer lets nobody in", []ec2.Rule{all}, []ec2.Rule{all, fromLB},
+			"balancer lets nobody in",
+			[]ec2.Rule{all},
+			[]ec2.Rule{all, fromLB},
 			[]string{"aws ec2 authorize-security-group-ingress --group-id sg-lb --protocol tcp --port 81 --cidr 0.0.0.0/0"},
 		},
 		{"balancer meant for some", []ec2.Rule{all, {Protocol: "tcp", From: 81, To: 81, CIDR: netip.MustParsePrefix("192.0.2.0/24")}}, []ec2.Rule{all, fromLB}, nil},

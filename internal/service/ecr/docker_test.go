@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -43,7 +42,7 @@ func serve(t *testing.T) *cloud {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.reg, err = registry.New(t.Context(), registry.Config{Root: t.TempDir(), Records: records, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	c.reg, err = registry.New(t.Context(), registry.Config{Root: t.TempDir(), Records: records, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -344,7 +344,12 @@ func TestBatchGetImage(t *testing.T) {
 	d := a.push(t, "app", "content", "v1")
 	other := digest.FromString("other").String()
 	out, err := a.BatchGetImage(t.Context(), &ecr.BatchGetImageInput{RepositoryName: new("app"), ImageIds: []types.ImageIdentifier{
-		{ImageTag: new("v1")}, {ImageDigest: &d}, {ImageTag: new("gone")}, {}, {ImageDigest: new("nonsense")}, {ImageDigest: &other},
+		{ImageTag: new("v1")},
+		{ImageDigest: &d},
+		{ImageTag: new("gone")},
+		{},
+		{ImageDigest: new("nonsense")},
+		{ImageDigest: &other},
 		{ImageDigest: &d, ImageTag: new("gone")},
 	}})
 	if err != nil || len(out.Images) != 2 {

@@ -82,12 +82,10 @@ func missing(err error) bool { return errors.Is(err, store.ErrNotFound) }
 
 // tagsOf returns the tags when include asks for them.
 func tagsOf[T ~string](include []T, want T, tags []types.Tag) []types.Tag {
-	for _, i := range include {
-		if i == want {
-			return append([]types.Tag{}, tags...)
-		}
+	if !slices.Contains(include, want) {
+		return nil
 	}
-	return nil
+	return append([]types.Tag{}, tags...)
 }
 
 // tokenMark begins what a token of ours holds.

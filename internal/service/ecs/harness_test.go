@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -194,6 +195,7 @@ func (w *world) tasks(desired types.DesiredStatus) []types.Task {
 type pictures struct{ eng *fake.Engine }
 
 func (p pictures) Resolve(ctx context.Context, ref string) (string, error) { return p.Pull(ctx, ref) }
+
 func (p pictures) Pull(ctx context.Context, ref string) (string, error) {
 	return p.eng.Pull(ctx, ref, engine.Auth{})
 }
@@ -215,10 +217,8 @@ func spoil(mood func() error) error {
 }
 
 func (n *network) CheckPlacement(_ context.Context, subnets, groups []string) ([]string, error) {
-	for _, s := range subnets {
-		if s == "subnet-gone" {
-			return nil, errors.New("The subnet ID 'subnet-gone' does not exist")
-		}
+	if slices.Contains(subnets, "subnet-gone") {
+		return nil, errors.New("The subnet ID 'subnet-gone' does not exist")
 	}
 	if len(groups) == 0 {
 		groups = []string{"sg-default"}

@@ -154,7 +154,7 @@ func TestFilterLogEvents(t *testing.T) {
 		{"by prefix", cwl.FilterLogEventsInput{LogStreamNamePrefix: new("a/")}, "a/150 a/240 a/130 a/220"},
 		{"by name", cwl.FilterLogEventsInput{LogStreamNames: []string{"b", "a/2"}}, "a/240 b35 a/220"},
 		{"by time", cwl.FilterLogEventsInput{StartTime: ago(45), EndTime: ago(25)}, "a/240 b35 a/130"},
-		{"by pattern", cwl.FilterLogEventsInput{FilterPattern: new("?40 ?20"), Interleaved: new(false)}, "a/240 a/220"},
+		{"by pattern", cwl.FilterLogEventsInput{FilterPattern: new("?40 ?20"), Interleaved: new(false)}, "a/240 a/220"}, //nolint:staticcheck // old clients send it
 	}
 	for _, tt := range tests {
 		if got := filter(t, a, tt.in); got != tt.want {
@@ -373,7 +373,7 @@ func TestRunAppliesRetention(t *testing.T) {
 		must(t, err)
 		put(t, a, "g", "s", 80_000, 10)
 		put(t, a, "g", "t", 10)
-		go a.Run(t.Context())
+		go a.Run(t.Context()) //nolint:errcheck // ends with the test
 		_, err = a.DeleteLogStream(t.Context(), &cwl.DeleteLogStreamInput{LogGroupName: new("g"), LogStreamName: new("t")})
 		must(t, err)
 		time.Sleep(7 * time.Hour)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -115,12 +116,7 @@ func (p *parser) comparison() (condition, error) {
 			return nil, err
 		}
 		return func(doc any) bool {
-			for _, v := range path.find(doc) {
-				if test(v) {
-					return true
-				}
-			}
-			return false
+			return slices.ContainsFunc(path.find(doc), test)
 		}, nil
 	}
 	return nil, fmt.Errorf("an operator is missing before '%s'", p.rest)
