@@ -69,6 +69,12 @@ func (w *world) read(tx store.Tx) (err error) {
 	return lb.Read(tx, &w.lb)
 }
 
+// readHealths reads what was found out about targets before this process began.
+func (w *world) readHealths(tx store.Tx) (err error) {
+	w.lb.Healths, err = elbv2.Healths.List(tx, "")
+	return err
+}
+
 // read returns the records with the firewall that they make.
 func (m *machine) read(ctx context.Context) (world, *vpc.Ruleset, error) {
 	w := world{lb: lb.Input{Address: m.LBAddress}}
@@ -136,6 +142,11 @@ func (p *plane) Reconcile(ctx context.Context, _ string) (time.Duration, error) 
 	}
 	if err := p.offer(ctx, w.interfaces); err != nil {
 		return 0, err
+	}
+	if p.table == nil {
+		if err := p.m.db.View(ctx, w.readHealths); err != nil {
+			return 0, fmt.Errorf("read the health of targets: %w", err)
+		}
 	}
 	table := lb.Build(w.lb)
 	if p.table == nil || !reflect.DeepEqual(table, p.table) {

@@ -252,3 +252,39 @@ func TestLateStarterIsHealthySoon(t *testing.T) {
 		}
 	})
 }
+
+// A process that comes after another goes on with what that one knew: nobody
+// takes a healthy target for one that was just registered.
+func TestKnownHealth(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		known, want, then edge.State
+	}{
+		{"", edge.Initial, edge.Initial}, // one failure is not enough
+		{edge.Healthy, edge.Healthy, edge.Healthy},
+		{edge.Unhealthy, edge.Unhealthy, edge.Unhealthy},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var p pipes // refuses
+			e := edge.New(edge.Config{Dial: p.dial})
+			ctx, stop := context.WithCancel(t.Context())
+			var running sync.WaitGroup
+			addr := netip.MustParseAddrPort("10.0.0.1:80")
+			tb := table(netip.AddrPort{}, addr)
+			tb.Pools[0].Targets[0].Known = tt.known
+			if err := e.Load(&edge.Table{Pools: tb.Pools}); err != nil {
+				t.Fatal(err)
+			}
+			if got := e.Statuses()[0].State; got != tt.want {
+				t.Errorf("known as %q it begins as %s, want %s", tt.known, got, tt.want)
+			}
+			running.Go(func() { e.Run(ctx) }) //nolint:errcheck // ends with ctx
+			defer running.Wait()
+			defer stop()
+			synctest.Wait() // the first check is over
+			if got := e.Statuses()[0].State; got != tt.then {
+				t.Errorf("known as %q, after one failure it is %s, want %s", tt.known, got, tt.then)
+			}
+		})
+	}
+}

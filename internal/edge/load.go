@@ -3,7 +3,9 @@ package edge
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -49,15 +51,24 @@ func (e *Edge) addTargets(t *Table) {
 		}
 		for addr, s := range specs(&t.Pools[i]) {
 			if p.get(addr) == nil {
-				e.addTarget(p, addr, s)
+				e.addTarget(p, addr, s, known(&t.Pools[i], addr))
 			}
 		}
 		p.refresh()
 	}
 }
 
-func (e *Edge) addTarget(p *pool, addr netip.AddrPort, s spec) {
-	t := newTarget(e, p, addr, s)
+// known is what an earlier process knew of a target of the pool.
+func known(p *Pool, addr netip.AddrPort) State {
+	i := slices.IndexFunc(p.Targets, func(t Target) bool { return t.Addr == addr && !t.Draining })
+	if i < 0 {
+		return ""
+	}
+	return p.Targets[i].Known
+}
+
+func (e *Edge) addTarget(p *pool, addr netip.AddrPort, s spec, known State) {
+	t := newTarget(e, p, addr, s, known)
 	ctx, stop := context.WithCancel(context.Background())
 	t.stop = stop
 	p.put(t)
@@ -72,11 +83,8 @@ func (e *Edge) addTarget(p *pool, addr netip.AddrPort, s spec) {
 // setTargets tells the targets what the table says of them, and takes those
 // out that aren't in it.
 func (e *Edge) setTargets(t *Table) {
-	gone := map[string]*pool{}
 	e.mu.Lock()
-	for id, p := range e.pools {
-		gone[id] = p
-	}
+	gone := maps.Clone(e.pools)
 	e.mu.Unlock()
 	for i := range t.Pools {
 		p := gone[t.Pools[i].ID]

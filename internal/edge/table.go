@@ -98,6 +98,9 @@ type Target struct {
 	Addr     netip.AddrPort
 	Draining bool      // gets no new request
 	Deadline time.Time // of a draining target: what is under way then is cut
+	// Known is Healthy or Unhealthy when an earlier process found that out: a
+	// target that is new to this one, but was not just registered, begins so.
+	Known State
 }
 
 // Check is how a pool's targets are checked over HTTP.

@@ -41,8 +41,14 @@ type spec struct {
 	deadline time.Time
 }
 
-func newTarget(e *Edge, p *pool, addr netip.AddrPort, s spec) *target {
+func newTarget(e *Edge, p *pool, addr netip.AddrPort, s spec, known State) *target {
 	t := &target{edge: e, pool: p, addr: addr, spec: s, wake: make(chan struct{}, 1)}
+	if s.inUse && known == Healthy {
+		t.health = check.Health{State: check.Healthy}
+	}
+	if s.inUse && known == Unhealthy {
+		t.health = check.Health{State: check.Unhealthy, Last: check.Outcome{Kind: check.Failure}}
+	}
 	t.upstreams.Store(new([]*upstream))
 	t.refuses.Store(s.draining)
 	return t

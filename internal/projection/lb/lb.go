@@ -25,6 +25,10 @@ type Input struct {
 	Rules         []elbv2.Rule
 	Targets       []elbv2.Target
 
+	// Healths is what an earlier process found out about targets, for the first
+	// table of this one; the data plane knows better after that.
+	Healths []elbv2.TargetHealth
+
 	// Address is where all balancers listen besides their own addresses.
 	Address netip.Addr
 	// Admit is who the security groups let in: by balancer (ARN) and port. Who
@@ -156,7 +160,7 @@ func (b builder) pool(g elbv2.TargetGroup) edge.Pool {
 	}
 	for _, t := range b.in.Targets {
 		if t.Group == g.ARN {
-			p.Targets = append(p.Targets, target(g, t))
+			p.Targets = append(p.Targets, b.target(g, t))
 		}
 	}
 	return p
@@ -175,12 +179,21 @@ func check(c elbv2.HealthCheck) edge.Check {
 	}
 }
 
-func target(g elbv2.TargetGroup, t elbv2.Target) edge.Target {
+func (b builder) target(g elbv2.TargetGroup, t elbv2.Target) edge.Target {
 	addr, _ := netip.ParseAddr(t.Addr) // it was checked when it was registered
-	out := edge.Target{ID: t.Addr, Addr: netip.AddrPortFrom(addr, uint16(t.Port))}
+	out := edge.Target{ID: t.Addr, Addr: netip.AddrPortFrom(addr, uint16(t.Port)), Known: b.known(t)}
 	if !t.DeregisteredAt.IsZero() {
 		out.Draining = true
 		out.Deadline = t.DeregisteredAt.Add(time.Duration(g.DeregistrationDelay()) * time.Second)
 	}
 	return out
+}
+
+func (b builder) known(t elbv2.Target) edge.State {
+	for _, h := range b.in.Healths {
+		if h.Group == t.Group && h.Addr == t.Addr && h.Port == t.Port && (h.State == string(edge.Healthy) || h.State == string(edge.Unhealthy)) {
+			return edge.State(h.State)
+		}
+	}
+	return ""
 }
