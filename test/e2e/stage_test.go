@@ -1,12 +1,14 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -181,4 +183,12 @@ func (s *stage) ask(url string) (int, string) {
 func sha256Hex(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:])
+}
+
+// readLines sends each line of r, and closes the channel at the end.
+func readLines(r io.Reader, lines chan<- string) {
+	defer close(lines)
+	for in := bufio.NewScanner(r); in.Scan(); {
+		lines <- in.Text()
+	}
 }
