@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -184,11 +185,7 @@ func (m *machine) checkPort(port uint16) error {
 	if err != nil || shared {
 		return err
 	}
-	ln, err := net.Listen("tcp", net.JoinHostPort(m.LBAddress.String(), fmt.Sprint(port)))
-	if err != nil {
-		return fmt.Errorf("port %d of %s is in use by another program of this machine", port, m.LBAddress)
-	}
-	return ln.Close()
+	return try(netip.AddrPortFrom(m.LBAddress, port).String())
 }
 
 // unavailable says that the disk, or an external etcd, has no room for what a

@@ -56,18 +56,36 @@ func (c Config) check() error {
 	return nil
 }
 
-// listen takes the APIs' port.
+// listen takes the APIs' port, once it is clear that balancers can listen too.
 func (c Config) listen() (net.Listener, error) {
+	if err := try(netip.AddrPortFrom(c.LBAddress, 0).String()); err != nil {
+		return nil, fmt.Errorf("load balancers can't listen at --lb-address: %w", err)
+	}
 	ln, err := net.Listen("tcp", c.Listen)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("%s is in use by another program: stop it, or choose another address with --listen", c.Listen)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return nil, fmt.Errorf("%s is no address of this machine: choose another with --listen", c.Listen)
-	case err != nil:
-		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose another address with --listen", why(c.Listen, err))
 	}
 	return ln, nil
+}
+
+// try says why nothing can listen at addr, if so.
+func try(addr string) error {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return why(addr, err)
+	}
+	return ln.Close()
+}
+
+// why says in words why listening at addr failed.
+func why(addr string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s is in use by another program of this machine", addr)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%s is no address of this machine", addr)
+	}
+	return fmt.Errorf("listen on %s: %w", addr, err)
 }
 
 // instance is what the configuration makes of the data directory.

@@ -30,6 +30,11 @@ func Serve(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	defer lock.Release()
+	ln, err := c.listen()
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
 	_, err = instance.Load(c.DataDir)
 	first := errors.Is(err, instance.ErrNone)
 	is, err := instance.Settle(c.DataDir, c.instance())
@@ -40,11 +45,6 @@ func Serve(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	ln, err := c.listen()
-	if err != nil {
-		return err
-	}
-	defer ln.Close()
 	m, err := open(ctx, c, is)
 	if err != nil && first { // the next try may choose another range, say
 		return errors.Join(err, instance.Discard(c.DataDir))

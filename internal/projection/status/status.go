@@ -192,7 +192,7 @@ func (in *Input) service(s ecs.Service) Service {
 			last, out.LastFailure = t.StopAt, t.Ending()
 		}
 	}
-	if out.Running == out.Desired && in.Now.Sub(last) > 10*time.Minute {
+	if out.Desired == 0 || out.Running == out.Desired && in.Now.Sub(last) > 10*time.Minute {
 		out.LastFailure = ""
 	}
 	return out
