@@ -80,8 +80,10 @@ func TestCheck(t *testing.T) {
 func TestByVolumes(t *testing.T) {
 	t.Parallel()
 	task := Task{Containers: []Container{
-		{Name: "c", VolumesFrom: []VolumesFrom{{Container: "b"}}}, {Name: "x"},
-		{Name: "b", VolumesFrom: []VolumesFrom{{Container: "a"}}}, {Name: "a"},
+		{Name: "c", VolumesFrom: []VolumesFrom{{Container: "b"}}},
+		{Name: "x"},
+		{Name: "b", VolumesFrom: []VolumesFrom{{Container: "a"}}},
+		{Name: "a"},
 	}}
 	ordered, cyclic := task.ByVolumes()
 	var names []string

@@ -38,7 +38,7 @@ func (s *skylift) end() error {
 	case <-time.After(30 * time.Second):
 		_ = s.cmd.Process.Kill()
 		<-s.ended
-		return fmt.Errorf("Skylift did not end within 30 s of SIGTERM:\n%s", s.tail()) //nolint:staticcheck // a name
+		return fmt.Errorf("Skylift did not end within 30 s of SIGTERM:\n%s", s.tail())
 	}
 }
 

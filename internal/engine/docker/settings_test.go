@@ -66,15 +66,23 @@ func TestSettingsReachTheContainer(t *testing.T) {
 		}, is("9000")},
 		{"terminal", []string{"link", "/proc/self/fd/1"}, func(_ *engine.Task, c *engine.Container) { c.PseudoTerminal = true }, is("/dev/pts/0")},
 		{"closed input", []string{"link", "/proc/self/fd/0"}, func(*engine.Task, *engine.Container) {}, is("/dev/null")},
-		{"open input", []string{"link", "/proc/self/fd/0"}, func(_ *engine.Task, c *engine.Container) { c.Interactive = true },
-			func(said string) bool { return strings.HasPrefix(said, "pipe:") }},
+		{
+			"open input",
+			[]string{"link", "/proc/self/fd/0"},
+			func(_ *engine.Task, c *engine.Container) { c.Interactive = true },
+			func(said string) bool { return strings.HasPrefix(said, "pipe:") },
+		},
 		{"tmpfs", []string{"read", "/proc/self/mounts"}, func(_ *engine.Task, c *engine.Container) {
 			c.Tmpfs = []engine.Tmpfs{{Target: "/scratch", Size: 3, Options: []string{"noexec", "mode=0700"}}}
 		}, func(said string) bool {
 			return has(said, "tmpfs /scratch tmpfs rw,") && has(said, "size=3072k,mode=700") && has(said, ",noexec,")
 		}},
-		{"cgroup of the task", []string{"read", "/proc/self/cgroup"}, func(*engine.Task, *engine.Container) {},
-			func(said string) bool { return !e.cgroups.usable || has(said, "/skylift/"+e.instance+"/") }},
+		{
+			"cgroup of the task",
+			[]string{"read", "/proc/self/cgroup"},
+			func(*engine.Task, *engine.Container) {},
+			func(said string) bool { return !e.cgroups.usable || has(said, "/skylift/"+e.instance+"/") },
+		},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {

@@ -2,12 +2,12 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
-	"os"
 	"time"
 )
 
@@ -73,7 +73,7 @@ func dial(w http.ResponseWriter, r *http.Request) {
 }
 
 func tell(w http.ResponseWriter, err error) {
-	if err, ok := err.(net.Error); ok && err.Timeout() || os.IsTimeout(err) {
+	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
 		http.Error(w, "timeout", http.StatusGatewayTimeout)
 		return
 	}
