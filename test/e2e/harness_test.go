@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -286,11 +287,13 @@ func (s *skylift) id() string {
 	return is.ID
 }
 
-// tail is the end of the instance's log.
+// tail is the end of the instance's log, without the calls that went well.
 func (s *skylift) tail() string {
 	b, _ := os.ReadFile(s.logs)
-	lines := strings.Split(string(b), "\n")
-	return strings.Join(lines[max(0, len(lines)-60):], "\n")
+	lines := slices.DeleteFunc(strings.Split(string(b), "\n"), func(l string) bool {
+		return strings.Contains(l, " msg=call ") && strings.Contains(l, " code=OK ")
+	})
+	return strings.Join(lines[max(0, len(lines)-100):], "\n")
 }
 
 // env is what the aws CLI and docker need to speak to the instance.

@@ -25,6 +25,9 @@ type failure struct {
 	what         string
 }
 
+// clock is how failures and the log say when.
+const clock = "15:04:05.000"
+
 // window is a time in which requests may be lost.
 type window struct{ from, to time.Time }
 
@@ -115,11 +118,15 @@ func (l *load) lossless(t *testing.T) {
 			excused = excused || f.ended.After(w.from) && f.begun.Before(w.to)
 		}
 		if !excused {
-			lost = append(lost, fmt.Sprintf("%s (after %v): %s", f.begun.Format("15:04:05.000"), f.ended.Sub(f.begun), f.what))
+			first, _, _ := strings.Cut(f.what, "\n")
+			lost = append(lost, fmt.Sprintf("%s (after %v): %s", f.begun.Format(clock), f.ended.Sub(f.begun), first))
 		}
 	}
 	if len(lost) > 0 {
-		t.Errorf("%d of %d requests lost:\n%s", len(lost), l.n, strings.Join(lost[:min(10, len(lost))], "\n"))
+		for _, w := range l.down {
+			t.Logf("the balancer was down from %s to %s", w.from.Format(clock), w.to.Format(clock))
+		}
+		t.Errorf("%d of %d requests lost:\n%s\n…\n%s", len(lost), l.n, strings.Join(lost[:min(10, len(lost))], "\n"), lost[len(lost)-1])
 	}
 	if l.n < 100 {
 		t.Errorf("only %d requests were sent", l.n)
