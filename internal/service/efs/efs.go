@@ -1,0 +1,122 @@
+// Package efs is the Amazon EFS API: file systems, the mount targets that they
+// are reached through and access points, as records.
+//
+// A handler checks, writes what is wanted in one transaction and answers. What
+// is comes from loops: efs/volumes keeps each file system's directory and says
+// when it is there and how large it is, efs/attach gives mount targets their
+// network interfaces. A directory is removed only for a file system whose
+// record says that it is to be deleted.
+package efs
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/efs/types"
+
+	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/id"
+	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/wire"
+)
+
+// Subnet is what EFS needs to know of a subnet.
+type Subnet struct{ ID, VPC, AZ, AZID string }
+
+// network is what mount targets refer to.
+type network interface {
+	// Subnet and CheckGroups fail with a client's error when there is no such
+	// thing.
+	Subnet(ctx context.Context, id string) (Subnet, error)
+	DefaultGroup(ctx context.Context, vpc string) (string, error)
+	CheckGroups(ctx context.Context, vpc string, ids []string) error
+}
+
+// API answers for EFS.
+type API struct {
+	db  store.DB
+	ns  arn.Namespace
+	net network
+}
+
+// New returns the API.
+func New(db store.DB, ns arn.Namespace, net network) *API { return &API{db: db, ns: ns, net: net} }
+
+// Operations lists what the API answers.
+func (a *API) Operations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("CreateAccessPoint", a.CreateAccessPoint),
+		wire.Op("CreateFileSystem", a.CreateFileSystem),
+		wire.Op("CreateMountTarget", a.CreateMountTarget),
+		wire.Op("DeleteAccessPoint", a.DeleteAccessPoint),
+		wire.Op("DeleteFileSystem", a.DeleteFileSystem),
+		wire.Op("DeleteMountTarget", a.DeleteMountTarget),
+		wire.Op("DescribeAccessPoints", a.DescribeAccessPoints),
+		wire.Op("DescribeFileSystems", a.DescribeFileSystems),
+		wire.Op("DescribeLifecycleConfiguration", a.DescribeLifecycleConfiguration),
+		wire.Op("DescribeMountTargetSecurityGroups", a.DescribeMountTargetSecurityGroups),
+		wire.Op("DescribeMountTargets", a.DescribeMountTargets),
+		wire.Op("ListTagsForResource", a.ListTagsForResource),
+		wire.Op("ModifyMountTargetSecurityGroups", a.ModifyMountTargetSecurityGroups),
+		wire.Op("PutLifecycleConfiguration", a.PutLifecycleConfiguration),
+		wire.Op("TagResource", a.TagResource),
+		wire.Op("UntagResource", a.UntagResource),
+		wire.Op("UpdateFileSystem", a.UpdateFileSystem),
+	}
+}
+
+const (
+	serviceName = "elasticfilesystem"
+	// refusal is the code of what is not supported.
+	refusal = "BadRequest"
+)
+
+func badRequest(format string, args ...any) error {
+	return &types.BadRequest{Message: new(fmt.Sprintf(format, args...))}
+}
+
+// unsupported refuses a parameter for the value that it has.
+func unsupported(parameter, why string) error {
+	return awserr.New(refusal, "The parameter '%s' is not supported by Skylift: %s", parameter, why)
+}
+
+func invalid(format string, args ...any) error {
+	return awserr.New("ValidationException", format, args...)
+}
+
+// newID makes an id such as fs-0123456789abcdef0.
+func newID(prefix string) string { return prefix + "-" + id.Hex(17) }
+
+// local returns the id of a resource that may be named by its ARN. An ARN of
+// another account or region names none that there is, and is returned as it is.
+func (a *API) local(name *string) string {
+	if name == nil {
+		return ""
+	}
+	r, err := arn.Parse(*name)
+	if err != nil || r.Region != a.ns.Region || r.Account != a.ns.Account {
+		return *name
+	}
+	_, resource, _ := strings.Cut(r.Resource, "/")
+	return resource
+}
+
+// view runs f on a snapshot.
+func view[T any](ctx context.Context, db store.DB, f func(tx store.Tx) (T, error)) (out T, err error) {
+	err = db.View(ctx, func(tx store.Tx) error {
+		out, err = f(tx)
+		return err
+	})
+	return out, err
+}
+
+// update runs f in a transaction.
+func update[T any](ctx context.Context, db store.DB, f func(tx store.Tx) (T, error)) (out T, err error) {
+	err = db.Update(ctx, func(tx store.Tx) error {
+		out, err = f(tx)
+		return err
+	})
+	return out, err
+}

@@ -1,0 +1,234 @@
+package efs
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/efs"
+	"github.com/aws/aws-sdk-go-v2/service/efs/types"
+
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// CreateFileSystem makes a file system, unless one has the same token.
+func (a *API) CreateFileSystem(ctx context.Context, in *efs.CreateFileSystemInput) (*efs.CreateFileSystemOutput, error) {
+	f, err := a.readFileSystem(in)
+	if err != nil {
+		return nil, err
+	}
+	d, err := update(ctx, a.db, func(tx store.Tx) (types.FileSystemDescription, error) {
+		same, err := FileSystems.By(tx, "token", f.Token)
+		if err != nil {
+			return types.FileSystemDescription{}, err
+		}
+		if len(same) > 0 {
+			return types.FileSystemDescription{}, &types.FileSystemAlreadyExists{
+				Message:      new(fmt.Sprintf("File system '%s' already exists with creation token '%s'", same[0].ID, f.Token)),
+				FileSystemId: new(same[0].ID),
+			}
+		}
+		if err := FileSystems.Put(tx, f.ID, f); err != nil {
+			return types.FileSystemDescription{}, err
+		}
+		return a.describe(tx, f)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &efs.CreateFileSystemOutput{
+		CreationTime: d.CreationTime, CreationToken: d.CreationToken, Encrypted: d.Encrypted, FileSystemArn: d.FileSystemArn,
+		FileSystemId: d.FileSystemId, FileSystemProtection: d.FileSystemProtection, LifeCycleState: d.LifeCycleState, Name: d.Name,
+		NumberOfMountTargets: d.NumberOfMountTargets, OwnerId: d.OwnerId, PerformanceMode: d.PerformanceMode,
+		SizeInBytes: d.SizeInBytes, Tags: d.Tags, ThroughputMode: d.ThroughputMode,
+	}, nil
+}
+
+// readFileSystem makes a record of what is asked for, or refuses it.
+func (a *API) readFileSystem(in *efs.CreateFileSystemInput) (FileSystem, error) {
+	err := awserr.Refuse(in, refusal, "CreationToken", "PerformanceMode", "ThroughputMode", "Encrypted", "Backup", "Tags")
+	if err != nil {
+		return FileSystem{}, err
+	}
+	switch {
+	case in.Encrypted != nil && *in.Encrypted:
+		return FileSystem{}, unsupported("Encrypted", "files are encrypted where the disk below the data directory is")
+	case in.Backup != nil && *in.Backup:
+		return FileSystem{}, unsupported("Backup", "there is no AWS Backup")
+	case in.PerformanceMode == types.PerformanceModeMaxIo:
+		return FileSystem{}, badRequest("The performance mode 'maxIO' is not supported by Skylift: use 'generalPurpose'.")
+	}
+	mode, err := throughput(in.ThroughputMode)
+	if err != nil {
+		return FileSystem{}, err
+	}
+	token, err := readToken("CreationToken", in.CreationToken)
+	if err != nil {
+		return FileSystem{}, err
+	}
+	tags, err := withTags(nil, in.Tags)
+	return FileSystem{
+		ID: newID("fs"), Token: token, Created: time.Now().UTC(), Tags: tags,
+		PerformanceMode: string(types.PerformanceModeGeneralPurpose), ThroughputMode: mode,
+	}, err
+}
+
+// throughput reads a mode; in both that there are, files are as fast as the
+// disk is.
+func throughput(mode types.ThroughputMode) (string, error) {
+	switch mode {
+	case "":
+		return string(types.ThroughputModeBursting), nil
+	case types.ThroughputModeProvisioned:
+		return "", badRequest("The throughput mode 'provisioned' is not supported by Skylift: use 'bursting' or 'elastic'.")
+	}
+	return string(mode), nil
+}
+
+// readToken reads a token that resources are found by.
+func readToken(parameter string, token *string) (string, error) {
+	if token == nil || *token == "" || strings.Contains(*token, "\x00") {
+		return "", badRequest("The parameter '%s' must be a text of 1 to 64 characters.", parameter)
+	}
+	return *token, nil
+}
+
+// DescribeFileSystems lists file systems: all, or the one with that id or that
+// token.
+func (a *API) DescribeFileSystems(ctx context.Context, in *efs.DescribeFileSystemsInput) (*efs.DescribeFileSystemsOutput, error) {
+	if in.FileSystemId != nil && in.CreationToken != nil {
+		return nil, badRequest("Request cannot contain both a file system ID and a creation token.")
+	}
+	return view(ctx, a.db, func(tx store.Tx) (*efs.DescribeFileSystemsOutput, error) {
+		found, err := a.findFileSystems(tx, in)
+		if err != nil {
+			return nil, err
+		}
+		part, next, err := page(found, func(f FileSystem) string { return f.ID }, in.Marker, in.MaxItems)
+		if err != nil {
+			return nil, err
+		}
+		out := &efs.DescribeFileSystemsOutput{Marker: in.Marker, NextMarker: next, FileSystems: []types.FileSystemDescription{}}
+		for _, f := range part {
+			d, err := a.describe(tx, f)
+			if err != nil {
+				return nil, err
+			}
+			out.FileSystems = append(out.FileSystems, d)
+		}
+		return out, nil
+	})
+}
+
+func (a *API) findFileSystems(tx store.Tx, in *efs.DescribeFileSystemsInput) ([]FileSystem, error) {
+	switch {
+	case in.FileSystemId != nil:
+		f, err := getFileSystem(tx, a.local(in.FileSystemId))
+		return []FileSystem{f}, err
+	case in.CreationToken != nil:
+		token, err := readToken("CreationToken", in.CreationToken)
+		if err != nil {
+			return nil, err
+		}
+		return FileSystems.By(tx, "token", token)
+	}
+	return FileSystems.List(tx, "")
+}
+
+// describe is f as the API shows it.
+func (a *API) describe(tx store.Tx, f FileSystem) (types.FileSystemDescription, error) {
+	state, volume, err := f.State(tx)
+	if err != nil {
+		return types.FileSystemDescription{}, err
+	}
+	targets, err := TargetsOf(tx, f.ID)
+	if err != nil {
+		return types.FileSystemDescription{}, err
+	}
+	size := &types.FileSystemSize{Value: volume.Bytes, ValueInStandard: &volume.Bytes, ValueInIA: new(int64), ValueInArchive: new(int64)}
+	if !volume.Metered.IsZero() {
+		size.Timestamp = &volume.Metered
+	}
+	return types.FileSystemDescription{
+		OwnerId: &a.ns.Account, FileSystemId: &f.ID, FileSystemArn: new(a.ns.ARN(serviceName, "file-system/"+f.ID)),
+		CreationToken: &f.Token, CreationTime: &f.Created, LifeCycleState: state, Name: nameOf(f.Tags), NumberOfMountTargets: int32(len(targets)),
+		SizeInBytes: size, PerformanceMode: types.PerformanceMode(f.PerformanceMode), ThroughputMode: types.ThroughputMode(f.ThroughputMode),
+		Encrypted: new(false), Tags: wireTags(f.Tags),
+		FileSystemProtection: &types.FileSystemProtectionDescription{ReplicationOverwriteProtection: types.ReplicationOverwriteProtectionEnabled},
+	}, nil
+}
+
+// UpdateFileSystem changes the throughput mode.
+func (a *API) UpdateFileSystem(ctx context.Context, in *efs.UpdateFileSystemInput) (*efs.UpdateFileSystemOutput, error) {
+	if err := awserr.Refuse(in, refusal, "FileSystemId", "ThroughputMode"); err != nil {
+		return nil, err
+	}
+	mode, err := throughput(in.ThroughputMode)
+	if err != nil {
+		return nil, err
+	}
+	d, err := update(ctx, a.db, func(tx store.Tx) (types.FileSystemDescription, error) {
+		f, err := available(tx, a.local(in.FileSystemId))
+		if err != nil {
+			return types.FileSystemDescription{}, err
+		}
+		if in.ThroughputMode != "" {
+			f.ThroughputMode = mode
+		}
+		if err := FileSystems.Put(tx, f.ID, f); err != nil {
+			return types.FileSystemDescription{}, err
+		}
+		return a.describe(tx, f)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &efs.UpdateFileSystemOutput{
+		CreationTime: d.CreationTime, CreationToken: d.CreationToken, Encrypted: d.Encrypted, FileSystemArn: d.FileSystemArn,
+		FileSystemId: d.FileSystemId, FileSystemProtection: d.FileSystemProtection, LifeCycleState: d.LifeCycleState, Name: d.Name,
+		NumberOfMountTargets: d.NumberOfMountTargets, OwnerId: d.OwnerId, PerformanceMode: d.PerformanceMode,
+		SizeInBytes: d.SizeInBytes, Tags: d.Tags, ThroughputMode: d.ThroughputMode,
+	}, nil
+}
+
+// DeleteFileSystem asks for a file system to be deleted with all that is in it.
+// Its access points go with it; its mount targets must have gone before.
+func (a *API) DeleteFileSystem(ctx context.Context, in *efs.DeleteFileSystemInput) (*efs.DeleteFileSystemOutput, error) {
+	return update(ctx, a.db, func(tx store.Tx) (*efs.DeleteFileSystemOutput, error) {
+		f, err := getFileSystem(tx, a.local(in.FileSystemId))
+		if err != nil {
+			return nil, err
+		}
+		targets, err := TargetsOf(tx, f.ID)
+		if err != nil {
+			return nil, err
+		}
+		if len(targets) > 0 {
+			return nil, &types.FileSystemInUse{Message: new(fmt.Sprintf("The file system '%s' cannot be deleted because it has mount targets. "+
+				"You must delete the mount targets, and then try again.", f.ID))}
+		}
+		f.Deleted = true
+		return &efs.DeleteFileSystemOutput{}, FileSystems.Put(tx, f.ID, f)
+	})
+}
+
+// DescribeLifecycleConfiguration says that files stay where they are.
+func (a *API) DescribeLifecycleConfiguration(ctx context.Context, in *efs.DescribeLifecycleConfigurationInput) (*efs.DescribeLifecycleConfigurationOutput, error) {
+	return view(ctx, a.db, func(tx store.Tx) (*efs.DescribeLifecycleConfigurationOutput, error) {
+		_, err := getFileSystem(tx, a.local(in.FileSystemId))
+		return &efs.DescribeLifecycleConfigurationOutput{LifecyclePolicies: []types.LifecyclePolicy{}}, err
+	})
+}
+
+// PutLifecycleConfiguration takes no policies: there is one class of storage.
+func (a *API) PutLifecycleConfiguration(ctx context.Context, in *efs.PutLifecycleConfigurationInput) (*efs.PutLifecycleConfigurationOutput, error) {
+	if len(in.LifecyclePolicies) > 0 {
+		return nil, unsupported("LifecyclePolicies", "there is one storage class. Send an empty list")
+	}
+	return view(ctx, a.db, func(tx store.Tx) (*efs.PutLifecycleConfigurationOutput, error) {
+		_, err := available(tx, a.local(in.FileSystemId))
+		return &efs.PutLifecycleConfigurationOutput{LifecyclePolicies: []types.LifecyclePolicy{}}, err
+	})
+}

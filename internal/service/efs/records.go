@@ -1,0 +1,178 @@
+package efs
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/efs/types"
+
+	"github.com/skylift/skylift/internal/store"
+)
+
+// The tables, each keyed by the id of what its records are about.
+var (
+	FileSystems = store.NewTable("efs-file-system",
+		store.Index[FileSystem]{Name: "token", Values: func(f FileSystem) []string { return []string{f.Token} }},
+	)
+	// Volumes is what is of file systems, by their ids.
+	Volumes      = store.NewTable[Volume]("efs-volume")
+	MountTargets = store.NewTable("efs-mount-target",
+		store.Index[MountTarget]{Name: byFileSystem, Values: func(m MountTarget) []string { return []string{m.FileSystem} }},
+	)
+	// Attachments is what is of mount targets, by their ids.
+	Attachments  = store.NewTable[Attachment]("efs-attachment")
+	AccessPoints = store.NewTable("efs-access-point",
+		store.Index[AccessPoint]{Name: byFileSystem, Values: func(p AccessPoint) []string { return []string{p.FileSystem} }},
+		store.Index[AccessPoint]{Name: "token", Values: func(p AccessPoint) []string { return []string{p.Token} }},
+	)
+)
+
+const byFileSystem = "file-system"
+
+// Tag is a resource's.
+type Tag struct{ Key, Value string }
+
+// FileSystem is a file system that is wanted. Handlers write it, and
+// efs/volumes deletes it when nothing is left of what it says.
+type FileSystem struct {
+	ID              string
+	Token           string // no two file systems have the same
+	Created         time.Time
+	PerformanceMode string
+	ThroughputMode  string
+	Tags            []Tag
+	Deleted         bool // it is to go, with all that is in it
+}
+
+// Volume is the directory of a file system. efs/volumes writes it.
+type Volume struct {
+	FileSystem string
+	Bytes      int64
+	Metered    time.Time // when Bytes was true; zero before the first time
+	Lost       bool      // the directory was there, and is not
+}
+
+// MountTarget is a way into a file system from a subnet. Handlers write it, and
+// efs/attach deletes it.
+type MountTarget struct {
+	ID         string
+	FileSystem string
+	Subnet     Subnet
+	Groups     []string
+	Deleted    bool
+}
+
+// Attachment is the network interface of a mount target. efs/attach writes it:
+// first without the interface's ID, so that none is left behind by a crash.
+type Attachment struct {
+	MountTarget string
+	ID          string // eni-…
+	Addr        netip.Addr
+	Groups      []string
+}
+
+// AccessPoint is a directory of a file system as the root, for one user.
+type AccessPoint struct {
+	ID         string
+	FileSystem string
+	Token      string // no two access points have the same
+	Root       string // absolute and clean
+	Creation   *Creation
+	User       *User
+	Tags       []Tag
+}
+
+// Creation is how the root of an access point is made where it is not there.
+type Creation struct {
+	UID, GID    int64
+	Permissions string // octal
+}
+
+// User is who all files are accessed as.
+type User struct{ UID, GID int64 }
+
+// get returns a record, or what none says when there is none.
+func get[T any](tx store.Tx, t *store.Table[T], id string, none func(string) error) (T, error) {
+	v, err := t.Get(tx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return v, none(id)
+	}
+	if err != nil {
+		return v, fmt.Errorf("read %s: %w", id, err)
+	}
+	return v, nil
+}
+
+func noFileSystem(id string) error {
+	return &types.FileSystemNotFound{Message: new(fmt.Sprintf("File system '%s' does not exist.", id))}
+}
+
+func noMountTarget(id string) error {
+	return &types.MountTargetNotFound{Message: new(fmt.Sprintf("Mount target '%s' does not exist.", id))}
+}
+
+func noAccessPoint(id string) error {
+	return &types.AccessPointNotFound{Message: new(fmt.Sprintf("Access point '%s' does not exist.", id))}
+}
+
+func getFileSystem(tx store.Tx, id string) (FileSystem, error) {
+	return get(tx, FileSystems, id, noFileSystem)
+}
+
+// State returns what a file system is, and its volume when it has one.
+func (f FileSystem) State(tx store.Tx) (types.LifeCycleState, Volume, error) {
+	v, err := Volumes.Get(tx, f.ID)
+	none := errors.Is(err, store.ErrNotFound)
+	switch {
+	case err != nil && !none:
+		return "", v, fmt.Errorf("read volume of %s: %w", f.ID, err)
+	case f.Deleted:
+		return types.LifeCycleStateDeleting, v, nil
+	case none:
+		return types.LifeCycleStateCreating, v, nil
+	case v.Lost:
+		return types.LifeCycleStateError, v, nil
+	}
+	return types.LifeCycleStateAvailable, v, nil
+}
+
+// available returns a file system that can be changed.
+func available(tx store.Tx, id string) (FileSystem, error) {
+	f, err := getFileSystem(tx, id)
+	if err != nil {
+		return f, err
+	}
+	state, _, err := f.State(tx)
+	if err == nil && state != types.LifeCycleStateAvailable {
+		err = &types.IncorrectFileSystemLifeCycleState{
+			Message: new(fmt.Sprintf("File system '%s' is in the life cycle state '%s'; it must be 'available'.", id, state)),
+		}
+	}
+	return f, err
+}
+
+// TargetsOf returns the mount targets of a file system.
+func TargetsOf(tx store.Tx, fileSystem string) ([]MountTarget, error) {
+	return MountTargets.By(tx, byFileSystem, fileSystem)
+}
+
+// PointsOf returns the access points of a file system.
+func PointsOf(tx store.Tx, fileSystem string) ([]AccessPoint, error) {
+	return AccessPoints.By(tx, byFileSystem, fileSystem)
+}
+
+// State returns what a mount target is, and its interface when it has one.
+func (m MountTarget) State(tx store.Tx) (types.LifeCycleState, Attachment, error) {
+	at, err := Attachments.Get(tx, m.ID)
+	switch {
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return "", at, fmt.Errorf("read attachment of %s: %w", m.ID, err)
+	case m.Deleted:
+		return types.LifeCycleStateDeleting, at, nil
+	case at.ID == "":
+		return types.LifeCycleStateCreating, at, nil
+	}
+	return types.LifeCycleStateAvailable, at, nil
+}
