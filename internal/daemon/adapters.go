@@ -14,6 +14,8 @@ import (
 	"github.com/skylift/skylift/internal/service/ecr"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
+	"github.com/skylift/skylift/internal/service/efs"
+	efsattach "github.com/skylift/skylift/internal/service/efs/attach"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/service/elbv2/attach"
 	"github.com/skylift/skylift/internal/service/logs"
@@ -144,6 +146,21 @@ func (n balancerNetwork) CreateInterface(ctx context.Context, r attach.Request) 
 		SubnetID: r.Subnet, Groups: r.Groups, Description: r.Description, Type: "load_balancer", Owner: r.Owner, RequesterManaged: true,
 	})
 	return attach.Interface{ID: i.ID, Addr: i.Addr}, err
+}
+
+// fileNetwork is EC2 as EFS and efs/attach see it.
+type fileNetwork struct{ *ec2.API }
+
+func (n fileNetwork) Subnet(ctx context.Context, id string) (efs.Subnet, error) {
+	s, err := n.SubnetByID(ctx, id)
+	return efs.Subnet{ID: s.ID, VPC: s.VpcID, AZ: s.AZ, AZID: s.AZID}, err
+}
+
+func (n fileNetwork) CreateInterface(ctx context.Context, r efsattach.Request) (efsattach.Interface, error) {
+	i, err := n.API.CreateInterface(ctx, ec2.InterfaceRequest{
+		SubnetID: r.Subnet, Groups: r.Groups, Description: r.Description, Type: "efs", Owner: r.Owner, RequesterManaged: true,
+	})
+	return efsattach.Interface{ID: i.ID, Addr: i.Addr}, err
 }
 
 // shipping is the log shipper with the logs it ships to, as ecs/run sees them.

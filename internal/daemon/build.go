@@ -21,6 +21,9 @@ import (
 	"github.com/skylift/skylift/internal/service/ecs/deploy"
 	"github.com/skylift/skylift/internal/service/ecs/run"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
+	"github.com/skylift/skylift/internal/service/efs"
+	efsattach "github.com/skylift/skylift/internal/service/efs/attach"
+	"github.com/skylift/skylift/internal/service/efs/volumes"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/service/elbv2/attach"
 	"github.com/skylift/skylift/internal/service/elbv2/health"
@@ -56,6 +59,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 		DB: m.db, Engine: m.eng, Network: taskNetwork{net, m.net}, Targets: groups, Images: imageStore{images, m.eng},
 		Logs: shipping{shipper, events}, Region: m.is.Region, Retention: retention, Log: m.Log,
 	})
+	files := volumes.New(volumes.Config{DB: m.db, Dir: filepath.Join(m.DataDir, "efs"), Region: m.is.Region, Log: m.Log})
 	p := &plane{m: m}
 	term := map[string]Runner{
 		"deploy":      m.loop("deploy", deploy.New(m.db, m.ns, groups, imageStore{images, m.eng}, m.Log), 4, append(deploy.Sources(m.db), m.targetHealth())...),
@@ -63,11 +67,14 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 		"sweep":       run.NewSweeper(m.db, m.eng, m.Log),
 		"definitions": m.sourced("definitions", run.NewDefinitions(m.db)),
 		"attach":      m.sourced("attach", attach.New(m.db, balancerNetwork{net})),
+		"mounts":      m.sourced("mounts", efsattach.New(m.db, fileNetwork{net})),
+		"volumes":     m.sourced("volumes", files),
 		"health":      m.sourced("health", health.New(m.db, m.lb)),
 		"registry":    blobs,
 	}
 	services, err := bind(operations(apis{
 		sts: sts.New(), ec2: net, elbv2: balancing, ecr: images, logs: events, ecs: ecs.New(m.db, m.ns, placement{net}, groups),
+		efs: efs.New(m.db, m.ns, fileNetwork{net}),
 	}))
 	if err != nil {
 		return nil, err
@@ -92,6 +99,7 @@ type apis struct {
 	ecr   *ecr.API
 	logs  *logs.API
 	ecs   *ecs.API
+	efs   *efs.API
 }
 
 // operations is all that Skylift implements, by the names that requests are
@@ -99,7 +107,7 @@ type apis struct {
 func operations(a apis) map[string][]wire.Operation {
 	return map[string][]wire.Operation{
 		"sts": a.sts.Operations(), "ec2": a.ec2.Operations(), "elasticloadbalancing": a.elbv2.Operations(),
-		"ecr": a.ecr.Operations(), "logs": a.logs.Operations(), "ecs": a.ecs.Operations(),
+		"ecr": a.ecr.Operations(), "logs": a.logs.Operations(), "ecs": a.ecs.Operations(), "elasticfilesystem": a.efs.Operations(),
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/skylift/skylift/internal/service/ec2"
 	"github.com/skylift/skylift/internal/service/ecr"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/efs"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/service/logs"
 	"github.com/skylift/skylift/internal/service/sts"
@@ -62,7 +63,7 @@ func unplugged() apis {
 	ns := arn.Namespace{Region: "us-west-2", Account: "123456789012"}
 	return apis{
 		sts: sts.New(), ec2: ec2.New(nil, ns, netip.Prefix{}), elbv2: elbv2.New(nil, ns, nil, nil), ecr: ecr.New(nil, nil),
-		logs: logs.New(logs.Config{Namespace: ns, Log: slog.New(slog.DiscardHandler)}), ecs: ecs.New(nil, ns, nil, nil),
+		logs: logs.New(logs.Config{Namespace: ns, Log: slog.New(slog.DiscardHandler)}), ecs: ecs.New(nil, ns, nil, nil), efs: efs.New(nil, ns, nil),
 	}
 }
 
@@ -104,6 +105,7 @@ func chapters(a apis) []chapter {
 		{"ECR", "ecr", a.ecr},
 		{"Elastic Load Balancing v2", "elasticloadbalancing", a.elbv2},
 		{"EC2", "ec2", a.ec2},
+		{"EFS", "elasticfilesystem", a.efs},
 		{"CloudWatch Logs", "logs", a.logs},
 		{"STS", "sts", a.sts},
 	}
