@@ -25,8 +25,9 @@ type shelf struct {
 	name           string
 	base           string // of the repository's addresses
 	user, password string
+	pid            int // of its process
 
-	push, pull series
+	push, pull, pushCPU, pullCPU series
 }
 
 // measureRegistry measures how fast a layer is pushed to and pulled from
@@ -45,7 +46,7 @@ func measureRegistry(ctx context.Context, b *bench) (figures []figure, err error
 	if _, err := c.ecr.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: new("layers")}); err != nil {
 		return nil, err
 	}
-	own := &shelf{name: "skylift", base: "http://" + in.listen + "/v2/layers"}
+	own := &shelf{name: "skylift", base: "http://" + in.listen + "/v2/layers", pid: in.Process.Pid}
 	if own.user, own.password, err = c.login(ctx); err != nil {
 		return nil, err
 	}
@@ -60,21 +61,22 @@ func measureRegistry(ctx context.Context, b *bench) (figures []figure, err error
 	}
 	for i := range b.rounds + 1 {
 		for _, s := range []*shelf{own, other} {
-			up, down, err := s.round(ctx, layer, uint64(i))
-			if err != nil {
+			if err := s.round(ctx, layer, uint64(i)); err != nil {
 				return nil, fmt.Errorf("%s: %w", s.name, err)
 			}
-			if i == 0 {
-				continue // both warm up
+			if i == 0 { // both warm up
+				*s = shelf{name: s.name, base: s.base, user: s.user, password: s.password, pid: s.pid}
+				continue
 			}
-			s.push, s.pull = append(s.push, up), append(s.pull, down)
-			progress("registry: round %d: %s: push %.0f MB/s, pull %.0f MB/s", i, s.name, up, down)
+			progress("registry: round %d: %s: push %.0f MB/s, pull %.0f MB/s", i, s.name, s.push[i-1], s.pull[i-1])
 		}
 	}
 	what := fmt.Sprintf(" of a %d MB layer", b.layer/1e6)
 	return []figure{
 		{Name: "registry: push" + what, Unit: "MB/s", Ours: own.push, Peer: other.name, Theirs: other.push},
 		{Name: "registry: pull" + what, Unit: "MB/s", Ours: own.pull, Peer: other.name, Theirs: other.pull},
+		{Name: "registry: CPU time of a push", Unit: "ms", Ours: own.pushCPU, Peer: other.name, Theirs: other.pushCPU},
+		{Name: "registry: CPU time of a pull", Unit: "ms", Ours: own.pullCPU, Peer: other.name, Theirs: other.pullCPU},
 	}, nil
 }
 
@@ -98,47 +100,64 @@ func (b *bench) dockerRegistry(ctx context.Context) (*process, *shelf, error) {
 		p.stop()
 		return nil, nil, err
 	}
-	return p, &shelf{name: "docker-registry", base: "http://" + listen + "/v2/layers"}, nil
+	return p, &shelf{name: "docker-registry", base: "http://" + listen + "/v2/layers", pid: p.Process.Pid}, nil
 }
 
-// round pushes a layer that the registry doesn't have and pulls it, and returns
-// the MB/s of both.
-func (s *shelf) round(ctx context.Context, layer []byte, n uint64) (up, down float64, err error) {
+// round pushes a layer that the registry doesn't have, and pulls it.
+func (s *shelf) round(ctx context.Context, layer []byte, n uint64) error {
 	binary.BigEndian.PutUint64(layer, n)
 	sum := sha256.Sum256(layer)
 	digest := "sha256:" + hex.EncodeToString(sum[:])
-	syscall.Sync()
-	took, err := s.pushLayer(ctx, layer, digest)
+	err := s.measure(&s.push, &s.pushCPU, len(layer), func() error { return s.pushLayer(ctx, layer, digest) })
 	if err != nil {
-		return 0, 0, fmt.Errorf("push: %w", err)
+		return fmt.Errorf("push: %w", err)
 	}
-	up = float64(len(layer)) / 1e6 / took.Seconds()
+	err = s.measure(&s.pull, &s.pullCPU, len(layer), func() error { return s.pullLayer(ctx, digest, len(layer)) })
+	if err != nil {
+		return fmt.Errorf("pull: %w", err)
+	}
+	return nil
+}
+
+// measure notes the MB/s of what moves size bytes, and the CPU time in ms that
+// the registry spends on it. What was written before is flushed first.
+func (s *shelf) measure(rate, cpu *series, size int, move func() error) error {
 	syscall.Sync()
-	if took, err = s.pullLayer(ctx, digest, int64(len(layer))); err != nil {
-		return 0, 0, fmt.Errorf("pull: %w", err)
+	before, err := cpuOf(s.pid)
+	if err != nil {
+		return err
 	}
-	return up, float64(len(layer)) / 1e6 / took.Seconds(), nil
+	began := time.Now()
+	if err := move(); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	after, err := cpuOf(s.pid)
+	if err != nil {
+		return err
+	}
+	*rate, *cpu = append(*rate, float64(size)/1e6/took.Seconds()), append(*cpu, ms(after-before))
+	return nil
 }
 
 // pushLayer sends a layer as the docker command does: POST, one PATCH, PUT.
-func (s *shelf) pushLayer(ctx context.Context, layer []byte, digest string) (time.Duration, error) {
-	began := time.Now()
+func (s *shelf) pushLayer(ctx context.Context, layer []byte, digest string) error {
 	at, err := s.upload(ctx, http.MethodPost, s.base+"/blobs/uploads/", nil, http.StatusAccepted)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if at, err = s.upload(ctx, http.MethodPatch, at, layer, http.StatusAccepted); err != nil {
-		return 0, err
+		return err
 	}
 	u, err := url.Parse(at)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	q := u.Query()
 	q.Set("digest", digest)
 	u.RawQuery = q.Encode()
 	_, err = s.upload(ctx, http.MethodPut, u.String(), nil, http.StatusCreated)
-	return time.Since(began), err
+	return err
 }
 
 // upload takes one step of an upload and returns where the next one goes.
@@ -162,18 +181,24 @@ func (s *shelf) upload(ctx context.Context, method, address string, body []byte,
 	return to.String(), nil
 }
 
-func (s *shelf) pullLayer(ctx context.Context, digest string, size int64) (time.Duration, error) {
-	began := time.Now()
+// pullLayer reads a layer in pieces so large that the client is not what
+// limits it.
+func (s *shelf) pullLayer(ctx context.Context, digest string, size int) error {
 	res, err := s.do(ctx, http.MethodGet, s.base+"/blobs/"+digest, nil)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer res.Body.Close()
-	got, err := io.Copy(io.Discard, res.Body)
-	if err == nil && (res.StatusCode != http.StatusOK || got != size) {
-		err = fmt.Errorf("%s with %d of %d bytes", res.Status, got, size)
+	piece, got := make([]byte, 1<<20), 0
+	for err == nil {
+		n := 0
+		n, err = res.Body.Read(piece)
+		got += n
 	}
-	return time.Since(began), err
+	if errors.Is(err, io.EOF) && res.StatusCode == http.StatusOK && got == size {
+		return nil
+	}
+	return fmt.Errorf("%s with %d of %d bytes: %w", res.Status, got, size, err)
 }
 
 func (s *shelf) do(ctx context.Context, method, address string, body []byte) (*http.Response, error) {
