@@ -74,6 +74,9 @@ func TestImportsFound(t *testing.T) {
 		{"internal/service/ecs/run/run.go", ours + "gateway", "may import"},
 		{"internal/service/ecr/records.go", ours + "registry", ""},
 		{"internal/service/ecr/records.go", ours + "logstore", "may import"},
+		{"internal/service/logs/logs.go", "os", "a handler reads and writes records"},
+		{"internal/service/ecr/sweep/sweep.go", ours + "reconcile", ""},
+		{"internal/service/efs/volumes/volumes.go", "os", ""},
 		{"internal/service/sqs/queue.go", ours + "service/sns", "services never import each other"},
 
 		{"internal/projection/lb/lb.go", ours + "service/elbv2", ""},

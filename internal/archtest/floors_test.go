@@ -31,9 +31,9 @@ var floors = []floor{
 	{"internal/daemon", []string{"internal"}},
 
 	{"internal/gateway", append(slices.Clone(small), "internal/wire")},
+	{"internal/service/*/*", loops},
 	{"internal/service/ecr", append(slices.Clone(handlers), "internal/registry")},  // its records are what the registry serves
 	{"internal/service/logs", append(slices.Clone(handlers), "internal/logstore")}, // events are no records
-	{"internal/service/*/*", loops},
 	{"internal/service/*", handlers},
 	{"internal/projection/*", slices.Concat(handlers, mechanisms, []string{"internal/service"})},
 	{"internal/reconcile", []string{"internal/store"}},

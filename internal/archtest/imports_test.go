@@ -42,7 +42,7 @@ func forbidden(f floor, pkg string, test bool, imp string) string {
 		return forCode(f, pkg, own)
 	case !test && imp == "testing" && !strings.HasSuffix(pkg, "test"):
 		return "only tests and packages named for them test"
-	case !test && f.place == "internal/service/*" && slices.Contains(outdoors, imp):
+	case !test && below(pkg, "internal/service") && pkg == house(pkg) && slices.Contains(outdoors, imp):
 		return "a handler reads and writes records, nothing else"
 	}
 	for lib, place := range rooms {
