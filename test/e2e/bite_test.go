@@ -23,6 +23,7 @@ func TestSecurityGroups(t *testing.T) {
 	t.Run("egress", s.testEgress)
 	t.Run("default group", s.testDefaultGroup)
 	t.Run("listener", s.testListenerGroup)
+	t.Run("open flows", s.testOpenFlows)
 	t.Run("status", s.testBlocked)
 }
 
@@ -232,5 +233,52 @@ func (s *stage) testBlocked(t *testing.T) {
 		if strings.Contains(b.What, lb) || strings.Contains(b.What, web) {
 			t.Errorf("still: %s", b.What)
 		}
+	}
+}
+
+// What is under way through a balancer is cut too, once its listener's group
+// or its targets' no longer admits it.
+func (s *stage) testOpenFlows(t *testing.T) {
+	t.Parallel()
+	lb, web := s.groupOf(t, "flows-lb", fromCIDR("tcp", 8231, "0.0.0.0/0")), s.groupOf(t, "flows-web")
+	s.allow(t, web, fromGroup("tcp", 8080, lb))
+	_, addr := s.serving(t, s.defineProbe(t, "flows"), web)
+	pool := s.pool(t, "flows")
+	f := s.front(t, "flows", 8231, forward(pool), lb)
+	s.target(t, pool, addr)
+	for _, c := range []struct {
+		group string
+		rule  types.IpPermission
+	}{{lb, fromCIDR("tcp", 8231, "0.0.0.0/0")}, {web, fromGroup("tcp", 8080, lb)}} {
+		in, out := io.Pipe()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.url("/echo"), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := s.browser()
+		b.Timeout = 8 * time.Second
+		say := func() { go func() { _, _ = io.WriteString(out, "x\n") }() }
+		say()
+		res := must(b.Do(r))(t)
+		lines := bufio.NewReader(res.Body)
+		if line := must(lines.ReadString('\n'))(t); line != "x\n" {
+			t.Fatalf("echo: %q", line)
+		}
+		s.revoke(t, c.group, c.rule)
+		revoked := time.Now()
+		last := revoked
+		for err == nil { // until it is cut, or the browser has enough
+			say()
+			if _, err = lines.ReadString('\n'); err == nil {
+				last = time.Now()
+			}
+		}
+		t.Logf("cut %s after the answer", last.Sub(revoked))
+		if last.Sub(revoked) > slowest {
+			t.Errorf("a request under way through the balancer goes on %s after group %s no longer admits it", last.Sub(revoked), c.group)
+		}
+		_ = res.Body.Close()
+		_ = out.Close()
+		s.allow(t, c.group, c.rule)
 	}
 }

@@ -43,8 +43,12 @@ func (s *stage) started(t *testing.T, definition string, groups ...string) (arn 
 		groups = []string{s.open}
 	}
 	arn = s.runTask(t, definition, groups...)
-	t.Cleanup(func() { _, _ = s.ecs.StopTask(context.Background(), &ecs.StopTaskInput{Task: &arn}) })
+	s.stopAtEnd(t, arn)
 	return arn
+}
+
+func (s *stage) stopAtEnd(t *testing.T, arn string) {
+	t.Cleanup(func() { _, _ = s.ecs.StopTask(context.Background(), &ecs.StopTaskInput{Task: &arn}) })
 }
 
 // serving runs a probe until the test ends, and waits until it can be asked.
