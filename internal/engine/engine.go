@@ -78,6 +78,12 @@ type Engine interface {
 	// Stats returns what the task uses now. Errors: ErrNotFound, ErrUnavailable.
 	Stats(ctx context.Context, taskID string) (Stats, error)
 
+	// Storage returns how many bytes of disk the task has written: its
+	// containers' files and its volumes, without images and host directories. It
+	// looks at every file. Errors: ErrNotFound, ErrUnavailable, and
+	// errors.ErrUnsupported where that can't be known.
+	Storage(ctx context.Context, taskID string) (bytes int64, err error)
+
 	// List returns every task of this instance that the engine has anything of.
 	List(ctx context.Context) ([]Status, error)
 

@@ -188,6 +188,37 @@ func testStats(t *testing.T, s suite) {
 	}
 }
 
+func testStorage(t *testing.T, s suite) {
+	e, task := s.open(t), s.task("fill /file 3", "fill /data/file 5", "run")
+	task.Containers[1].Name = "volume"
+	task.Volumes = []string{"data"}
+	task.Containers[1].Mounts = []engine.Mount{{Source: "data", Target: "/data"}}
+	task.Containers[2].Mounts = task.Containers[1].Mounts
+	inTurn(t, e, task)
+	storage := func() int64 {
+		t.Helper()
+		bytes, err := e.Storage(t.Context(), task.ID)
+		if errors.Is(err, errors.ErrUnsupported) {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes
+	}
+	before := storage()
+	for i, name := range []string{"fill", "volume"} {
+		inTurn(t, e, task, name)
+		want, got := []int64{3 << 20, 8 << 20}[i], storage()-before
+		if got < want || got > want+1<<20 {
+			t.Errorf("after %s the task wrote %d bytes, want %d", name, got, want)
+		}
+	}
+	if _, err := e.Storage(t.Context(), NewID()); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("storage of no task: %v, want ErrNotFound", err)
+	}
+}
+
 func testSettings(t *testing.T, s suite) {
 	e, task := s.open(t), s.task("exit 0", "exit 0")
 	task.PIDMode = "task"

@@ -46,8 +46,9 @@ type Behaviour struct {
 	Unhealthy    bool   // its health checks, if it has any, fail
 	HealthOutput string // what they print
 
-	CPU    float64 // how many processors it keeps busy
-	Memory int64   // bytes that it uses
+	CPU     float64 // how many processors it keeps busy
+	Memory  int64   // bytes that it uses
+	Storage int64   // bytes that it writes at its start
 }
 
 // Runs is a container without a handler for SIGTERM.

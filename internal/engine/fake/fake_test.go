@@ -58,6 +58,9 @@ func program(c engine.Container) fake.Behaviour {
 		return fake.Behaviour{Exits: true, ExitAfter: time.Millisecond}
 	case "write":
 		return fake.Behaviour{Exits: true, ExitCode: writeCode(c, argument)}
+	case "fill":
+		megabytes, _ := strconv.Atoi(c.Command[2])
+		return fake.Behaviour{Storage: int64(megabytes) << 20, Exits: true}
 	case "read":
 		return fake.Behaviour{Output: []engine.Line{{Text: "hello"}}, Exits: true}
 	default:

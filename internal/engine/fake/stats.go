@@ -40,6 +40,25 @@ func (e *Engine) Stats(ctx context.Context, taskID string) (engine.Stats, error)
 	return stats, nil
 }
 
+// Storage returns what the containers that ran wrote by their scripts.
+func (e *Engine) Storage(ctx context.Context, taskID string) (bytes int64, err error) {
+	if err := e.enter(ctx, "Storage"); err != nil {
+		return 0, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := e.tasks[taskID]
+	if t == nil {
+		return 0, fmt.Errorf("storage of task %s: %w", taskID, engine.ErrNotFound)
+	}
+	for _, c := range t.containers {
+		if c.run > 0 {
+			bytes += c.script.Storage
+		}
+	}
+	return bytes, nil
+}
+
 // measure returns what a running container uses; e.mu is held.
 func (e *Engine) measure(t *task, c *container) engine.ContainerStats {
 	now := time.Now()

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -55,6 +56,9 @@ func run(command, argument string) int {
 		return dial()
 	case "write":
 		return report(os.WriteFile(argument, []byte("hello\n"), 0o644))
+	case "fill":
+		size, _ := strconv.Atoi(os.Args[3]) // the tests give a number
+		return report(os.WriteFile(argument, bytes.Repeat([]byte("x"), size<<20), 0o644))
 	case "read":
 		return read(argument)
 	case "link":
