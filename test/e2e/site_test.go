@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -40,7 +42,7 @@ type clients struct {
 func (s *skylift) connect() *clients {
 	s.api = &http.Transport{DialContext: s.dial}
 	cfg := aws.Config{
-		Region: region, BaseEndpoint: aws.String(s.access["AWS_ENDPOINT_URL"]), RetryMaxAttempts: 1, HTTPClient: &http.Client{Timeout: time.Minute, Transport: s.api},
+		Region: region, BaseEndpoint: aws.String(s.access["AWS_ENDPOINT_URL"]), RetryMaxAttempts: 1, HTTPClient: &http.Client{Timeout: time.Minute, Transport: ownBody{s.api}},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: s.access["AWS_ACCESS_KEY_ID"], SecretAccessKey: s.access["AWS_SECRET_ACCESS_KEY"]}, nil
 		}),
@@ -49,6 +51,24 @@ func (s *skylift) connect() *clients {
 		ecs.NewFromConfig(cfg), ecr.NewFromConfig(cfg), ec2.NewFromConfig(cfg), elb.NewFromConfig(cfg),
 		cloudwatchlogs.NewFromConfig(cfg), sts.NewFromConfig(cfg),
 	}
+}
+
+// ownBody sends each request with a body of its own. The SDK closes its body
+// when an answer is there, which net/http, when it is still looking for the
+// body's end, takes for a failure, and hangs up.
+type ownBody struct{ http.RoundTripper }
+
+func (o ownBody) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		return o.RoundTripper.RoundTrip(r)
+	}
+	b, err := io.ReadAll(r.Body)
+	if err := errors.Join(err, r.Body.Close()); err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(b))
+	return o.RoundTripper.RoundTrip(r)
 }
 
 // push makes an image of the test application with that environment

@@ -61,10 +61,17 @@ func TestStopTimeout(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			definition := s.define(t, tt.name, image, environment(tt.env), func(in *ecs.RegisterTaskDefinitionInput) {
+			group := "/e2e/" + tt.name
+			definition := s.define(t, tt.name, image, environment(tt.env), s.logged(t, group), func(in *ecs.RegisterTaskDefinitionInput) {
 				in.ContainerDefinitions[0].StopTimeout = new(int32(4))
 			})
 			task := s.reaches(t, s.runTask(t, definition), "RUNNING")
+			waitFor(t, 10*time.Second, "the application to know what SIGTERM means", func() error {
+				if len(s.events(t, group)) == 0 {
+					return errors.New("it says nothing yet")
+				}
+				return nil
+			})
 			must(s.clients().ecs.StopTask(t.Context(), &ecs.StopTaskInput{Task: task.TaskArn, Reason: new("enough")}))(t)
 			task = s.reaches(t, *task.TaskArn, "STOPPED")
 			took := task.ExecutionStoppedAt.Sub(*task.StoppingAt)
