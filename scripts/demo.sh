@@ -41,6 +41,7 @@ done
 curl -fs "http://$listen/readyz" >/dev/null || die "Skylift was not ready within 10 s"
 printf '%s  $ eval "$(skylift env)"%s\n' "$dim" "$off"
 eval "$($sudo "$skylift" env --data-dir "$state/data")"
+aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; } # Debian's is older than AWS_ENDPOINT_URL
 run aws sts get-caller-identity --output text
 
 step "Build the sample application (examples/hello) and push it, as to ECR"
