@@ -9,6 +9,6 @@ sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo
 if [ -e "$state/data/instance.json" ] || $sudo test -e "$state/data/instance.json"; then
 	$sudo bin/skylift down --purge --yes --data-dir "$state/data"
 fi
-docker images --format '{{.Repository}}:{{.Tag}}' | grep -E "^($listen/(shop|blog)|hello):" | xargs -r docker rmi -f >/dev/null 2>&1 || true
+docker images --format '{{.Repository}}:{{.Tag}}' | grep -E "^($listen/(shop|blog):|hello:demo$)" | xargs -r docker rmi -f >/dev/null 2>&1 || true
 $sudo rm -rf "$state"
 echo "the demo is gone"
