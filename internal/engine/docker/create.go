@@ -59,8 +59,8 @@ func (e *Engine) createContainers(ctx context.Context, t engine.Task, sandbox ma
 	errs := make([]error, len(ordered))
 	var wg sync.WaitGroup
 	for i, c := range ordered {
-		if s, ok := there[c.Name]; ok && s.State != container.StateDead && s.State != container.StateRemoving {
-			ids[c.Name] = s.ID // also if it has another name since it was restarted
+		if id, err := e.stays(ctx, there[c.Name]); id != "" || err != nil {
+			ids[c.Name], errs[i] = id, err // also when it has another name since it was started again
 			continue
 		}
 		if usesVolumes(t, c) {
@@ -77,6 +77,15 @@ func (e *Engine) createContainers(ctx context.Context, t engine.Task, sandbox ma
 	}
 	wg.Wait()
 	return firstOf(errs)
+}
+
+// stays returns the id of a container that an earlier call made, or "" when there
+// is none; what is left of one whose removal failed is removed.
+func (e *Engine) stays(ctx context.Context, s container.Summary) (id string, err error) {
+	if s.State == container.StateDead || s.State == container.StateRemoving {
+		return "", removeContainer(ctx, e.cli, s.ID)
+	}
+	return s.ID, nil
 }
 
 // firstOf returns the first error there is, in the order of the task's

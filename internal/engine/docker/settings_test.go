@@ -96,6 +96,25 @@ func TestSettingsReachTheContainer(t *testing.T) {
 	}
 }
 
+// v1 is a control file as a container sees it where cgroups are of version 1;
+// elsewhere a file that there always is.
+func v1(file string) string {
+	if path := filepath.Join(cgroupRoot, file); fileExists(path) {
+		return path
+	}
+	return "/proc/self/cgroup"
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// cgroupSays wants a control file's text, where there is that file.
+func cgroupSays(e *Engine, want string) func(string) bool {
+	return func(said string) bool { return e.cgroups.unified || said == want }
+}
+
 func is(want string) func(string) bool { return func(said string) bool { return said == want } }
 
 // has reports whether a line of said has want in it, spaces apart.
@@ -168,98 +187,6 @@ func TestLabelsOfAContainer(t *testing.T) {
 	want := map[string]string{"team": "web", "tier": "2", labelInstance: e.instance, labelTask: task.ID, labelContainer: "app"}
 	if got := seen.Container.Config.Labels; !maps.Equal(got, want) {
 		t.Errorf("labels %v, want %v", got, want)
-	}
-}
-
-func TestHostDirectory(t *testing.T) {
-	t.Parallel()
-	e, h := openEngine(t), dockerHost(t)
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("kept"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	task := appTask(h, "read", "/data/file")
-	task.Containers[0].Mounts = []engine.Mount{{Source: dir, Target: "/data", ReadOnly: true}}
-	if said := printed(t, e, task); said != "kept" {
-		t.Errorf("container read %q", said)
-	}
-	if err := e.Remove(t.Context(), task.ID); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(dir, "file")); err != nil {
-		t.Errorf("after the task's end: %v", err)
-	}
-}
-
-// volumesOf returns the names of the Docker volumes of an instance.
-func volumesOf(t *testing.T, h *host, instance string) (names []string) {
-	t.Helper()
-	list, err := h.cli.VolumeList(t.Context(), client.VolumeListOptions{Filters: instanceFilter(instance)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range list.Items {
-		names = append(names, v.Name)
-	}
-	return names
-}
-
-func TestVolumesEndWithTheTask(t *testing.T) {
-	t.Parallel()
-	e, h := openEngine(t), dockerHost(t)
-	task := appTask(h, "write", "/data/file")
-	task.Volumes = []string{"data", strings.Repeat("long", 60)}
-	task.Containers[0].Mounts = []engine.Mount{{Source: "data", Target: "/data"}, {Source: task.Volumes[1], Target: "/long"}}
-	printed(t, e, task)
-	if got := volumesOf(t, h, e.instance); len(got) != 2 {
-		t.Errorf("volumes %q, want two", got)
-	}
-	if err := e.Remove(t.Context(), task.ID); err != nil {
-		t.Fatal(err)
-	}
-	if got := volumesOf(t, h, e.instance); len(got) > 0 {
-		t.Errorf("volumes %q are left", got)
-	}
-	task.Containers[0].Command = []string{"read", "/data/file"}
-	if _, status := run(t, e, task); status.ExitCode != 1 {
-		t.Errorf("container %+v, want a new and empty volume", status)
-	}
-}
-
-func TestVolumesThatWereLeftAreFound(t *testing.T) {
-	t.Parallel()
-	e, h := openEngine(t), dockerHost(t)
-	task := appTask(h, "run")
-	task.Volumes = []string{"data"}
-	if err := e.createVolumes(t.Context(), task); err != nil {
-		t.Fatal(err)
-	}
-	all, err := e.List(t.Context())
-	if err != nil || len(all) != 1 || all[0].ID != task.ID {
-		t.Errorf("list %+v, %v, want task %s", all, err, task.ID)
-	}
-	if err := e.Remove(t.Context(), task.ID); err != nil {
-		t.Fatal(err)
-	}
-	if got := volumesOf(t, h, e.instance); len(got) > 0 {
-		t.Errorf("volumes %q are left", got)
-	}
-}
-
-func TestPurgeTakesTheVolumes(t *testing.T) {
-	t.Parallel()
-	e, h := openEngine(t), dockerHost(t)
-	task := appTask(h, "run")
-	task.Volumes = []string{"data"}
-	task.Containers[0].Mounts = []engine.Mount{{Source: "data", Target: "/data"}}
-	if _, err := e.Create(t.Context(), task); err != nil {
-		t.Fatal(err)
-	}
-	if err := Purge(t.Context(), "", e.instance); err != nil {
-		t.Fatal(err)
-	}
-	if got := volumesOf(t, h, e.instance); len(got) > 0 {
-		t.Errorf("volumes %q are left", got)
 	}
 }
 
