@@ -2,11 +2,14 @@ package e2e
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -167,14 +170,21 @@ func (s *stage) testDefaultGroup(t *testing.T) {
 	takes(t, 5*time.Second, "the balancer lets everybody in", func() bool { code, _ := s.ask(f.url("/")); return code == 200 })
 }
 
-// shut checks that a balancer doesn't answer.
+// shut checks that a balancer listens, and doesn't answer.
 func (s *stage) shut(t *testing.T, f front) {
 	t.Helper()
 	b := s.browser()
 	b.Timeout = time.Second
-	if res, err := b.Get(f.url("/")); err == nil {
-		_ = res.Body.Close()
-		t.Errorf("%s answers %s", f.url("/"), res.Status)
+	var err error
+	takes(t, slowest, f.url("/")+" is listened at", func() bool {
+		var res *http.Response
+		if res, err = b.Get(f.url("/")); err == nil {
+			_ = res.Body.Close()
+		}
+		return !errors.Is(err, syscall.ECONNREFUSED)
+	})
+	if !os.IsTimeout(err) {
+		t.Errorf("%s: %v, want a timeout", f.url("/"), err)
 	}
 }
 

@@ -302,9 +302,7 @@ func (s *stage) testFailOpen(t *testing.T) {
 	_, addr := s.serving(t, s.defineProbe(t, "fail-open", environment("HEALTH=500")))
 	pool := s.pool(t, "fail-open")
 	f := s.front(t, "fail-open", 8151, forward(pool))
-	if code, _ := s.ask(f.url("/")); code != 503 {
-		t.Errorf("a balancer without targets answers %d", code)
-	}
+	takes(t, 5*time.Second, "a balancer without targets answers 503", func() bool { code, _ := s.ask(f.url("/")); return code == 503 })
 	must(s.elb.RegisterTargets(t.Context(), &elb.RegisterTargetsInput{TargetGroupArn: &pool, Targets: []types.TargetDescription{{Id: &addr}}}))(t)
 	takes(t, 30*time.Second, "the target is unhealthy", func() bool { return s.health(t, pool, addr).State == types.TargetHealthStateEnumUnhealthy })
 	if code, body := s.ask(f.url("/")); code != 200 || !strings.HasPrefix(body, "site=none") {
