@@ -197,13 +197,15 @@ func (m *machine) checkPort(port uint16) error {
 }
 
 // unavailable says that the disk, or an external etcd, has no room for what a
-// call would write.
+// call would write, or that it is away.
 func unavailable(err error) string {
-	if !errors.Is(err, store.ErrFull) {
-		return ""
+	for _, reason := range []error{store.ErrFull, store.ErrAway} {
+		if errors.Is(err, reason) {
+			_, why, _ := strings.Cut(err.Error(), reason.Error()+": ")
+			return "Skylift can't write now, and reads only: " + why + "."
+		}
 	}
-	_, why, _ := strings.Cut(err.Error(), store.ErrFull.Error()+": ")
-	return "Skylift can't write now, and reads only: " + why + "."
+	return ""
 }
 
 // isReady says why the instance isn't ready yet.

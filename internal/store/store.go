@@ -19,6 +19,9 @@ var ErrNotFound = errors.New("record not found")
 var (
 	// ErrFull: there is no room left to write. What is there can be read.
 	ErrFull = errors.New("the store is full")
+	// ErrAway: the store did not answer in time. Whether it has made the change
+	// is not known; what was there can be read.
+	ErrAway = errors.New("the store does not answer")
 	// ErrTooLarge: a transaction writes or reads more than the store takes at once.
 	ErrTooLarge = errors.New("the transaction is too large for the store")
 	// ErrClosed: the store was closed, or has failed for good.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -11,6 +12,10 @@ import (
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/store/mirror"
 )
+
+// commitWait is how long a cluster that is away is waited for: less than
+// clients of the APIs wait for their answer.
+const commitWait = 10 * time.Second
 
 // Update implements store.DB.
 func (db *DB) Update(ctx context.Context, f func(store.Tx) error) error {
@@ -62,6 +67,11 @@ func (db *DB) attempt(ctx context.Context, f func(store.Tx) error) (done bool, e
 func (db *DB) commit(ctx context.Context, when []clientv3.Cmp, then []clientv3.Op) (*clientv3.TxnResponse, error) {
 	ctx, cancel := db.whileUp(ctx)
 	defer cancel()
+	if db.server == nil {
+		var enough context.CancelFunc
+		ctx, enough = context.WithTimeoutCause(ctx, commitWait, fmt.Errorf("%w: etcd took no change within %v", store.ErrAway, commitWait))
+		defer enough()
+	}
 	if db.server != nil && len(then) > 0 {
 		if err := db.server.room(); err != nil {
 			return nil, err
