@@ -1,11 +1,11 @@
 // Package docker runs tasks on a Docker daemon.
 //
-// A task is a pause container that owns the network namespace, and one
-// container per definition that joins it. Everything carries the labels of its
-// Skylift instance and task, and the daemon is the only memory: a restarted
-// Skylift finds all of it by label, and a container that the daemon made while
-// its answer was lost is adopted, never made twice. Nothing without the
-// instance's label is ever changed.
+// A task is a pause container that owns the network namespace, one container per
+// definition that joins it, and a Docker volume for each of the task's. Everything
+// carries the labels of its Skylift instance and task, and the daemon is the only
+// memory: a restarted Skylift finds all of it by label, and a container that the
+// daemon made while its answer was lost is adopted, never made twice. Nothing
+// without the instance's label is ever changed.
 //
 // On a cgroupfs daemon of this host the containers of a task share a parent
 // cgroup /skylift/<instance>/<task> that holds the task's CPU and memory limits
