@@ -39,21 +39,21 @@ func (s *seal) intact(table string) (bool, error) {
 	return true, nil
 }
 
-// complete takes the rules down, as long as they are known to be ours, so that
-// the seal outlives what others change. It is left to a quiet moment.
-func (s *seal) complete(table string) error {
-	if s.rules != nil {
-		return nil
+// sealed takes down the rules that one transaction after generation before has
+// written; the seal is zero when anybody else wrote meanwhile.
+func sealed(table string, before uint32) (seal, error) {
+	now, err := generation()
+	if err != nil || now != before && now != before+1 {
+		return seal{}, err
 	}
 	rules, err := digestRules(table)
 	if err != nil {
-		return err
+		return seal{}, err
 	}
-	if now, err := generation(); err != nil || now != s.generation {
-		return err
+	if after, err := generation(); err != nil || after != now {
+		return seal{}, err
 	}
-	s.rules = &rules
-	return nil
+	return seal{generation: now, rules: &rules}, nil
 }
 
 // generation is a number that every change of nftables on the host increases.

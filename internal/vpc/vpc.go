@@ -137,32 +137,36 @@ func (v *VPC) Apply(ctx context.Context, rs *Ruleset) error {
 	return cutFlows(&full)
 }
 
+// sealTries is how often write begins again when somebody else writes to
+// nftables in the same moment, so that nobody can tell whose the rules are.
+const sealTries = 3
+
 // write makes the table enforce rs: by the difference, where the table is known
-// to be as we left it, else anew.
+// to be as we left it, else anew. It seals what it wrote at once: other
+// instances, and Docker, write too, and each of their writes before that would
+// make this one look like somebody else's.
 func (v *VPC) write(rs *Ruleset) error {
 	p, name := compile(rs, v.own.prefix()), v.own.table()
-	known, err := v.seal.intact(name)
-	if err != nil {
-		return err
-	}
-	before, err := generation()
-	if err != nil {
-		return err
-	}
-	if !known || update(name, v.program, p) != nil {
-		if err := rewrite(name, p); err != nil {
+	for range sealTries {
+		known, err := v.seal.intact(name)
+		if err != nil {
+			return err
+		}
+		before, err := generation()
+		if err != nil {
+			return err
+		}
+		if !known || update(name, v.program, p) != nil {
+			if err := rewrite(name, p); err != nil {
+				return err
+			}
+		}
+		v.applied, v.program = rs, p
+		if v.seal, err = sealed(name, before); err != nil || v.seal.rules != nil {
 			return err
 		}
 	}
-	v.applied, v.program, v.seal = rs, p, seal{}
-	now, err := generation()
-	if err != nil {
-		return err
-	}
-	if now == before || now == before+1 { // nobody else wrote meanwhile
-		v.seal.generation = now
-	}
-	return nil
+	return nil // it is in force; Run looks again
 }
 
 // How often Run looks. Reading the firewall's generation is one system call;
@@ -217,7 +221,7 @@ func (v *VPC) repairFirewall() (changed bool, err error) {
 		return false, err
 	}
 	if intact {
-		return v.seal.generation != before, v.seal.complete(v.own.table())
+		return v.seal.generation != before, nil
 	}
 	v.log.Warn("the firewall may have been changed by somebody else: writing it again", "table", v.own.table())
 	if err := v.write(v.applied); err != nil {

@@ -31,3 +31,26 @@ func watchTables(t *testing.T, ctx context.Context) <-chan string {
 	}()
 	return names
 }
+
+// Two instances that write in turn leave each other's tables alone: neither
+// takes the other's writes for a change of its own, which it would write again
+// for ever.
+func TestNeighboursDoNotRewrite(t *testing.T) {
+	w, x := newWorld(t), newWorld(t)
+	for range 3 {
+		w.apply(&Ruleset{Groups: []Group{open("sg-1")}})
+		x.apply(&Ruleset{Groups: []Group{open("sg-1")}})
+	}
+	before, err := generation()
+	check(t, err)
+	for _, v := range []*VPC{w.VPC, x.VPC, w.VPC} {
+		if _, err := v.repairFirewall(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after, err := generation()
+	check(t, err)
+	if after != before {
+		t.Errorf("looking wrote %d times", after-before)
+	}
+}
