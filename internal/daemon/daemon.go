@@ -47,7 +47,7 @@ func Serve(ctx context.Context, c Config) (err error) {
 	}
 	m, err := open(ctx, c, is)
 	if err != nil && first { // the next try may choose another range, say
-		return errors.Join(err, instance.Discard(c.DataDir))
+		return errors.Join(err, m.undo(ctx))
 	}
 	if err != nil {
 		return err
@@ -100,6 +100,16 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 	}
 	m.lb = edge.New(edge.Config{Log: c.Log})
 	return m, nil
+}
+
+// undo gives back what a first start that failed has taken of the host, whose
+// instance nobody would find again.
+func (m *machine) undo(ctx context.Context) error {
+	var err error
+	if m.net != nil {
+		err = vpc.Purge(context.WithoutCancel(ctx), m.is.ID)
+	}
+	return errors.Join(err, instance.Discard(m.DataDir))
 }
 
 func (m *machine) close() error {
