@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -64,6 +65,9 @@ func (m machine) markdown(rounds int) string {
 	fmt.Fprintf(&b, "Measured at %s; medians of %d rounds (least – most).\n\n", m.Time.Format("2006-01-02 15:04 MST"), rounds)
 	fmt.Fprintf(&b, "- machine: %s\n", m)
 	fmt.Fprintf(&b, "- versions: %s\n", strings.Join(append(m.Versions, runtime.Version()), "; "))
+	if load, err := strconv.ParseFloat(m.Load, 64); err == nil && load > float64(m.Cores) {
+		fmt.Fprintf(&b, "\n**The machine was busy with other work (load %s on %d cores)**: only the ratios say something, and `make bench` on a quiet one says more.\n", m.Load, m.Cores)
+	}
 	return b.String()
 }
 
