@@ -109,6 +109,9 @@ func (m *machine) undo(ctx context.Context) error {
 	if m.net != nil {
 		err = vpc.Purge(context.WithoutCancel(ctx), m.is.ID)
 	}
+	if m.eng != nil { // it has made cgroups
+		err = errors.Join(err, docker.Purge(context.WithoutCancel(ctx), "", m.is.ID))
+	}
 	return errors.Join(err, instance.Discard(m.DataDir))
 }
 
