@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"sync/atomic"
 
@@ -127,9 +126,4 @@ func (m *machine) close() error {
 		errs = append(errs, m.eng.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// server is the front door on its listener.
-type server interface {
-	Serve(ctx context.Context, ln net.Listener) error
 }
