@@ -2,9 +2,13 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -51,11 +55,26 @@ func (s *stage) stopAtEnd(t *testing.T, arn string) {
 	t.Cleanup(func() { _, _ = s.ecs.StopTask(context.Background(), &ecs.StopTaskInput{Task: &arn}) })
 }
 
-// serving runs a probe until the test ends, and waits until it can be asked.
+// serving runs a probe until the test ends, and waits until it listens.
 func (s *stage) serving(t *testing.T, definition string, groups ...string) (arn, addr string) {
 	t.Helper()
 	arn = s.started(t, definition, groups...)
-	return arn, address(t, s.reaches(t, arn, "RUNNING"))
+	addr = address(t, s.reaches(t, arn, "RUNNING"))
+	listens(t, addr)
+	return arn, addr
+}
+
+// listens waits until the probe at an address listens, as far as its groups
+// let that be seen: RUNNING says that it was started.
+func listens(t *testing.T, addr string) {
+	t.Helper()
+	takes(t, 20*time.Second, addr+" listens", func() bool {
+		c, err := net.DialTimeout("tcp", net.JoinHostPort(addr, "8080"), 300*time.Millisecond)
+		if err == nil {
+			_ = c.Close()
+		}
+		return !errors.Is(err, syscall.ECONNREFUSED)
+	})
 }
 
 // address is the task's private address.

@@ -228,6 +228,7 @@ func (s *stage) testMany(t *testing.T) {
 		is := s.reaches(t, *task.TaskArn, "RUNNING")
 		addr := address(t, is)
 		seen[addr] = true
+		listens(t, addr)
 		if code, body := s.ask(fmt.Sprintf("http://%s:8080/", addr)); code != 200 {
 			t.Errorf("%s: %d %s", addr, code, body)
 		}

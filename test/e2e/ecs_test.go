@@ -245,6 +245,7 @@ func (s *stage) testRun(t *testing.T) {
 		"--query", "tasks[0].taskArn", "--output", "text")
 	s.aws(t, "ecs", "wait", "tasks-running", "--tasks", arn)
 	task := s.task(t, arn)
+	listens(t, address(t, task))
 	if code, body := s.ask("http://" + address(t, task) + ":8080/"); code != 200 {
 		t.Errorf("the task answers %d %s", code, body)
 	}
@@ -477,7 +478,9 @@ func (s *stage) testFailingService(t *testing.T) {
 			return strings.Contains(*e.Message, "(service failing) is unable to consistently start tasks successfully.")
 		})
 	})
-	t.Logf("%d failed tasks, rollout %s", is.Deployments[0].FailedTasks, is.Deployments[0].RolloutState)
+	if n := is.Deployments[0].FailedTasks; n < 3 {
+		t.Errorf("%d failed tasks", n)
+	}
 	if n := len(s.tasksOf(t, "failing", types.DesiredStatusStopped)); n > 6 {
 		t.Errorf("%d tasks were tried in a row", n)
 	}
