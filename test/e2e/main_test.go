@@ -1,8 +1,9 @@
 // Package e2e holds the program to its promises from outside: the real binary
 // on a port and a data directory of its own, the real engine, the real aws CLI.
 //
-// Every test has an instance of its own, so they run side by side, and beside
-// any other Skylift of the machine. Whatever a test did, its instance is purged
+// Every test of the program's life has an instance of its own, those of the
+// APIs share one, so they run side by side, and beside any other Skylift of the
+// machine. Whatever a test did, its instance is purged
 // at the end, and the test fails if anything of it is left on the host.
 package e2e
 
