@@ -40,7 +40,7 @@ acceptance: build ## the workflow that users type
 
 bench: build ## figures beside those of peers, in one run
 	@scripts/setup.sh bench
-	@go run ./test/bench
+	@go run ./test/bench $(BENCH)
 
 generate: ## make the wire descriptors anew from AWS's models
 	@go generate ./...
