@@ -49,7 +49,7 @@ func describeMachine(ctx context.Context, skylift string) machine {
 		if line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n"); line != "" {
 			line, _, _ = strings.Cut(line, " Copyright")
 			line, _, _ = strings.Cut(line, " - http")
-			m.Versions = append(m.Versions, strings.TrimPrefix(line, "nginx version: "))
+			m.Versions = append(m.Versions, strings.TrimPrefix(strings.TrimPrefix(line, "nginx version: "), "/usr/bin/"))
 		}
 	}
 	return m
