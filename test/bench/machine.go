@@ -66,7 +66,7 @@ func (m machine) markdown(rounds int) string {
 	fmt.Fprintf(&b, "- machine: %s\n", m)
 	fmt.Fprintf(&b, "- versions: %s\n", strings.Join(append(m.Versions, runtime.Version()), "; "))
 	if load, err := strconv.ParseFloat(m.Load, 64); err == nil && load > float64(m.Cores) {
-		fmt.Fprintf(&b, "\n**The machine was busy with other work (load %s on %d cores)**: only the ratios say something, and `make bench` on a quiet one says more.\n", m.Load, m.Cores)
+		fmt.Fprintf(&b, "\n**The machine was busy with other work (load %s on %d cores)**: figures and the balancer's ratios vary much from run to run then, so measure again on a quiet one.\n", m.Load, m.Cores)
 	}
 	return b.String()
 }
