@@ -156,7 +156,7 @@ func (p *pass) steady(primary *ecs.Deployment) bool {
 	for _, t := range p.tasks {
 		switch {
 		case t.Desired != ecs.Running:
-			if t.Status == ecs.Running {
+			if serves(t) {
 				return false
 			}
 		case t.Deployment != primary.ID || t.Status != ecs.Running || p.checked[t.ID].health != healthy:
@@ -171,11 +171,15 @@ func (p *pass) steady(primary *ecs.Deployment) bool {
 	return fit == int(p.service.Desired)
 }
 
+// serves says that requests may still be answered by the task: it runs, or its
+// last ones are being drained.
+func serves(t ecs.Task) bool { return t.Status == ecs.Running || t.Status == ecs.Deactivating }
+
 // retire removes old deployments that no task of counts for any more, and ends
 // a service that is drained.
 func (p *pass) retire() error {
 	for _, d := range p.deployments[1:] {
-		if !slices.ContainsFunc(p.tasks, func(t ecs.Task) bool { return t.Deployment == d.ID && t.Counted() }) {
+		if !slices.ContainsFunc(p.tasks, func(t ecs.Task) bool { return t.Deployment == d.ID && (t.Counted() || serves(t)) }) {
 			if err := ecs.Deployments.Delete(p.tx, d.Key()); err != nil {
 				return err
 			}
