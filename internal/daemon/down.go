@@ -42,6 +42,10 @@ func Down(ctx context.Context, dir string, purge bool, step func(string)) error 
 		step("done; the data is in " + dir)
 		return nil
 	}
+	step("removing images pulled from its registry")
+	if err := docker.PurgeImages(ctx, "", is.Listen); err != nil {
+		return err
+	}
 	if _, err := os.Stat(filepath.Join(dir, "etcd")); errors.Is(err, os.ErrNotExist) {
 		step("the records are in an external etcd, and stay there: remove them with etcdctl del --prefix skylift/")
 	}

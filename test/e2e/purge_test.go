@@ -26,7 +26,7 @@ func (s *skylift) purge() error {
 	if out, err := s.command("down", "--purge", "--yes", "--data-dir", s.dir).CombinedOutput(); err != nil {
 		errs = append(errs, fmt.Errorf("skylift down --purge: %w\n%s", err, out))
 	}
-	return errors.Join(append(errs, s.removeImages(), s.left(id))...)
+	return errors.Join(append(errs, s.pulled(), s.removeImages(), s.left(id))...)
 }
 
 // end has the process end, gently at first.
@@ -79,6 +79,18 @@ func (s *skylift) images() (refs []string, err error) {
 		}
 	}
 	return refs, err
+}
+
+// pulled says which images are in the engine only because Skylift pulled them:
+// those that nobody tagged.
+func (s *skylift) pulled() error {
+	out, err := s.dockerCLI("images", "--digests", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}")
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, s.listen+"/") && strings.Contains(line, " <none> ") {
+			err = errors.Join(err, fmt.Errorf("an image that Skylift pulled is left: %s", line))
+		}
+	}
+	return err
 }
 
 func (s *skylift) removeImages() error {

@@ -1,0 +1,36 @@
+package docker
+
+import (
+	"context"
+	"strings"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/client"
+)
+
+// PurgeImages removes from the daemon at host what was pulled by digest from a
+// registry, named as in references (127.0.0.1:4566). Images that somebody
+// tagged, or that a container uses, stay.
+func PurgeImages(ctx context.Context, host, registry string) error {
+	cli, err := connect(ctx, host)
+	if err != nil {
+		return err
+	}
+	defer cli.Close()
+	images, err := cli.ImageList(ctx, client.ImageListOptions{})
+	if err != nil {
+		return translate("list images", err)
+	}
+	for _, image := range images.Items {
+		for _, ref := range image.RepoDigests {
+			if !strings.HasPrefix(ref, registry+"/") {
+				continue
+			}
+			_, err := cli.ImageRemove(ctx, ref, client.ImageRemoveOptions{PruneChildren: true})
+			if err != nil && !cerrdefs.IsConflict(err) && !cerrdefs.IsNotFound(err) {
+				return translate("remove image "+ref, err)
+			}
+		}
+	}
+	return nil
+}
