@@ -9,7 +9,8 @@ listen=${SKYLIFT_LISTEN:-127.0.0.1:4566} lb=${SKYLIFT_LB_ADDRESS:-127.0.0.1} por
 sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo
 skylift=$root/bin/skylift
 export AWS_PAGER="" DOCKER_BUILDKIT=0 DOCKER_CONFIG="$state/docker"
-bold=$(tput bold 2>/dev/null || true) dim=$(tput dim 2>/dev/null || true) off=$(tput sgr0 2>/dev/null || true)
+bold="" dim="" off=""
+[ ! -t 1 ] || { bold=$(tput bold 2>/dev/null || true) dim=$(tput dim 2>/dev/null || true) off=$(tput sgr0 2>/dev/null || true); }
 
 step() { printf '\n%s▶ %s%s\n' "$bold" "$*" "$off"; }
 die() { printf '\n%s✗ %s%s\n' "$bold" "$*" "$off" >&2; echo "  Skylift's log: $state/skylift.log" >&2; exit 1; }
