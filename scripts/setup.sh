@@ -35,6 +35,7 @@ if ! docker version >/dev/null 2>&1; then
 		say "started the Docker engine by systemd"
 	else
 		say "starting the Docker engine (its log: /var/log/dockerd-skylift.log)"
+		pgrep -x dockerd >/dev/null || $sudo rm -f /var/run/docker.pid # of one that was killed; its number may be another's now
 		$sudo sh -c 'setsid dockerd >/var/log/dockerd-skylift.log 2>&1 </dev/null &'
 	fi
 	for _ in $(seq 300); do docker version >/dev/null 2>&1 && break; sleep 0.1; done
