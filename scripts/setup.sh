@@ -35,7 +35,8 @@ if ! docker version >/dev/null 2>&1; then
 		say "started the Docker engine by systemd"
 	else
 		say "starting the Docker engine (its log: /var/log/dockerd-skylift.log)"
-		pgrep -x dockerd >/dev/null || $sudo rm -f /var/run/docker.pid # of one that was killed; its number may be another's now
+		# The pid file of one that was killed would keep it from starting, once its number is another process's.
+		[ "$(cat "/proc/$(cat /var/run/docker.pid 2>/dev/null)/comm" 2>/dev/null)" = dockerd ] || $sudo rm -f /var/run/docker.pid
 		$sudo sh -c 'setsid dockerd >/var/log/dockerd-skylift.log 2>&1 </dev/null &'
 	fi
 	for _ in $(seq 300); do docker version >/dev/null 2>&1 && break; sleep 0.1; done
