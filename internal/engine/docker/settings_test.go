@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -94,25 +92,6 @@ func TestSettingsReachTheContainer(t *testing.T) {
 			}
 		})
 	}
-}
-
-// v1 is a control file as a container sees it where cgroups are of version 1;
-// elsewhere a file that there always is.
-func v1(file string) string {
-	if path := filepath.Join(cgroupRoot, file); fileExists(path) {
-		return path
-	}
-	return "/proc/self/cgroup"
-}
-
-func fileExists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-// cgroupSays wants a control file's text, where there is that file.
-func cgroupSays(e *Engine, want string) func(string) bool {
-	return func(said string) bool { return e.cgroups.unified || said == want }
 }
 
 func is(want string) func(string) bool { return func(said string) bool { return said == want } }

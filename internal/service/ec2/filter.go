@@ -165,9 +165,8 @@ func deref(s *string) string {
 	return *s
 }
 
-func one(s string) []string   { return []string{s} }
-func number(n int32) []string { return []string{strconv.Itoa(int(n))} }
-func truth(b bool) []string   { return []string{strconv.FormatBool(b)} }
+func one(s string) []string { return []string{s} }
+func truth(b bool) []string { return []string{strconv.FormatBool(b)} }
 func always[T any](s string) func(T) []string {
 	return func(T) []string { return []string{s} }
 }

@@ -253,20 +253,8 @@ func (a *API) UpdateService(ctx context.Context, in *ecs.UpdateServiceInput) (*e
 	if err != nil {
 		return nil, err
 	}
-	var view serviceView
-	err = a.db.Update(ctx, func(tx store.Tx) error {
-		s, err := a.activeService(tx, in.Cluster, *in.Service)
-		if err != nil {
-			return err
-		}
-		if err := c.apply(tx, a, in, &s); err != nil {
-			return err
-		}
-		if err := Services.Put(tx, s.Key(), s); err != nil {
-			return err
-		}
-		view, err = viewService(tx, s)
-		return err
+	view, err := a.changeService(ctx, in.Cluster, *in.Service, func(tx store.Tx, s *Service) error {
+		return c.apply(tx, a, in, s)
 	})
 	if err != nil {
 		return nil, err
@@ -311,23 +299,33 @@ func (a *API) activeService(tx store.Tx, cluster *string, ref string) (Service, 
 	return s, err
 }
 
-// DeleteService drains a service that is scaled to 0, or any with force.
-func (a *API) DeleteService(ctx context.Context, in *ecs.DeleteServiceInput) (*ecs.DeleteServiceOutput, error) {
-	var view serviceView
-	err := a.db.Update(ctx, func(tx store.Tx) error {
-		s, err := a.activeService(tx, in.Cluster, *in.Service)
+// changeService changes the service that ref names, which must be ACTIVE.
+func (a *API) changeService(ctx context.Context, cluster *string, ref string, change func(store.Tx, *Service) error) (view serviceView, err error) {
+	err = a.db.Update(ctx, func(tx store.Tx) error {
+		s, err := a.activeService(tx, cluster, ref)
 		if err != nil {
 			return err
 		}
-		if s.Desired > 0 && !aws.ToBool(in.Force) {
-			return invalid("The service cannot be stopped while it is scaled above 0.")
+		if err := change(tx, &s); err != nil {
+			return err
 		}
-		s.Status, s.Desired = Draining, 0
 		if err := Services.Put(tx, s.Key(), s); err != nil {
 			return err
 		}
 		view, err = viewService(tx, s)
 		return err
+	})
+	return view, err
+}
+
+// DeleteService drains a service that is scaled to 0, or any with force.
+func (a *API) DeleteService(ctx context.Context, in *ecs.DeleteServiceInput) (*ecs.DeleteServiceOutput, error) {
+	view, err := a.changeService(ctx, in.Cluster, *in.Service, func(_ store.Tx, s *Service) error {
+		if s.Desired > 0 && !aws.ToBool(in.Force) {
+			return invalid("The service cannot be stopped while it is scaled above 0.")
+		}
+		s.Status, s.Desired = Draining, 0
+		return nil
 	})
 	if err != nil {
 		return nil, err
