@@ -15,11 +15,13 @@ import (
 // that sets one is refused by name.
 var newer = map[string][]string{
 	"ecs": {
-		"Container.GpuSharingStrategy", "Container.NeuronDeviceIds",
+		"Container.GpuSharingStrategy", "Container.NeuronDeviceIds", "ContainerInstance.GpuDevices",
 		"CreateServiceInput.GatewayConnectors", "CreateServiceInput.Monitoring",
 		"DeploymentCircuitBreaker.ResetOnHealthyTask", "DeploymentCircuitBreaker.ThresholdConfiguration",
-		"DeploymentConfiguration.EarlySuccessCriteria", "ResourceRequirement.SharingStrategy",
+		"DeploymentConfiguration.EarlySuccessCriteria", "ECSManagedResources.GatewayConnections",
+		"ResolvedConfiguration.VpcLatticeConfigurations", "ResourceRequirement.SharingStrategy",
 		"ServiceConnectConfiguration.ContainerConfigurations",
+		"ServiceRevision.GatewayConnectors", "ServiceRevision.Monitoring", "ServiceRevision.Overrides",
 		"UpdateServiceInput.GatewayConnectors", "UpdateServiceInput.Monitoring",
 		"VpcLatticeConfiguration.AdvancedConfiguration",
 	},

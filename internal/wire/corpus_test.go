@@ -214,7 +214,10 @@ func TestGoldenAnswers(t *testing.T) {
 			}
 			want, got := canonical(t, golden), canonical(t, encode(t, s, o.Name(), out).Body.Bytes())
 			for _, f := range newer[name] {
-				_, field, _ := strings.Cut(f, ".")
+				of, field, _ := strings.Cut(f, ".")
+				if !holds(reflect.TypeOf(out), of, map[reflect.Type]bool{}) {
+					continue
+				}
 				prune(want, strings.ToLower(field[:1])+field[1:])
 				prune(got, strings.ToLower(field[:1])+field[1:])
 			}
@@ -226,6 +229,28 @@ func TestGoldenAnswers(t *testing.T) {
 	if seen == 0 {
 		t.Error("the SDK has no golden answers")
 	}
+}
+
+// holds says that a value of type in has one of the struct called name in it.
+func holds(in reflect.Type, name string, seen map[reflect.Type]bool) bool {
+	switch in.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		return holds(in.Elem(), name, seen)
+	case reflect.Struct:
+		if in.Name() == name {
+			return true
+		}
+		if seen[in] {
+			return false
+		}
+		seen[in] = true
+		for i := range in.NumField() {
+			if holds(in.Field(i).Type, name, seen) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func encode(t testing.TB, s *Service, operation string, out any) *httptest.ResponseRecorder {

@@ -317,6 +317,9 @@ func (p *pass) input(primary *ecs.Deployment) input {
 	in := input{desired: int(p.service.Desired), low: low, high: high, mayStart: p.mayStart(primary)}
 	for _, t := range p.tasks {
 		if t.Desired != ecs.Running {
+			if t.Counted() {
+				in.leaving++
+			}
 			continue
 		}
 		m := member{id: t.ID, current: t.Deployment == primary.ID, zone: t.Zone, health: p.checked[t.ID].health}

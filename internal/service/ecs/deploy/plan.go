@@ -24,6 +24,7 @@ type input struct {
 	desired   int
 	low, high int // how many must stay healthy, and how many may run or start at once
 	tasks     []member
+	leaving   int  // tasks that are told to stop and still count as running: they take room
 	mayStart  bool // false while back-off holds starts back
 }
 
@@ -43,12 +44,12 @@ type action struct {
 func plan(in input) action {
 	n := survey(in.tasks)
 	want := in.desired - len(n.current[starting]) - len(n.current[healthy])
-	room := max(0, in.high-len(in.tasks))
+	room := max(0, in.high-len(in.tasks)-in.leaving)
 	var a action
 	shortage := 0 // starts for which something must go first
 	if in.mayStart && want > 0 {
 		a.start = min(want, room)
-		shortage = want - a.start
+		shortage = max(0, want-a.start-in.leaving) // those who leave make room already
 	}
 	p := planner{in: in, n: n, spare: n.healthy() - in.low}
 	p.stopSurplus()

@@ -25,6 +25,7 @@ func TestPlan(t *testing.T) {
 		desired, low, high int
 		tasks              string
 		held               bool
+		leaving            int
 		start              int
 		stop               []string
 	}{
@@ -36,6 +37,8 @@ func TestPlan(t *testing.T) {
 		{name: "no room to start: old ones go down to the minimum", desired: 4, low: 2, high: 4, tasks: "hhhh", stop: []string{"h0", "h1"}},
 		{name: "not while starts are held back", desired: 4, low: 2, high: 4, tasks: "hhhh", held: true},
 		{name: "old ones that never got healthy go at once", desired: 2, low: 2, high: 4, tasks: "hhss", stop: []string{"s2", "s3"}},
+		{name: "who leaves still takes room", desired: 2, low: 1, high: 2, tasks: "h", leaving: 1},
+		{name: "for as many as start", desired: 2, low: 0, high: 2, tasks: "Hh", leaving: 1},
 		{name: "scale out", desired: 4, low: 4, high: 8, tasks: "HH", start: 2},
 		{name: "scale in takes what starts first", desired: 1, low: 1, high: 2, tasks: "HSH", stop: []string{"S1", "H0"}},
 		{name: "to nothing", desired: 0, low: 0, high: 0, tasks: "HhBs", stop: []string{"H0", "s3", "h1", "B2"}},
@@ -47,7 +50,7 @@ func TestPlan(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := plan(input{desired: tt.desired, low: tt.low, high: tt.high, tasks: tasks(tt.tasks), mayStart: !tt.held})
+			got := plan(input{desired: tt.desired, low: tt.low, high: tt.high, tasks: tasks(tt.tasks), leaving: tt.leaving, mayStart: !tt.held})
 			if got.start != tt.start || !slices.Equal(got.stop, tt.stop) {
 				t.Errorf("plan(%q) = start %d stop %v, want start %d stop %v", tt.tasks, got.start, got.stop, tt.start, tt.stop)
 			}
