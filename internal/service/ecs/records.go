@@ -135,6 +135,7 @@ type Task struct {
 	LaunchType     types.LaunchType
 	Platform       string
 	CPU, Memory    string // as the API has them: CPU units, MiB
+	Storage        int32  // ephemeral storage in GiB; 0: DefaultStorage
 	Network        Network
 	LoadBalancers  []LoadBalancer
 	Overrides      *types.TaskOverride
@@ -153,6 +154,7 @@ type Task struct {
 	ENI               ENI
 	Zone              string
 	Containers        []Container
+	Health            types.HealthStatus // what the health checks of essential containers say; "": none has one
 	PullStartedAt     time.Time
 	PullStoppedAt     time.Time
 	StartedAt         time.Time
@@ -199,6 +201,8 @@ type Container struct {
 	Memory    string
 	Soft      string // memoryReservation
 	Essential bool
+	Health    types.HealthStatus // "": it has no health check
+	Restarts  int                // how often its restart policy started it again
 }
 
 // Task statuses, in the order of a task's life.
@@ -213,6 +217,10 @@ const (
 	Deprovisioning = "DEPROVISIONING"
 	Stopped        = "STOPPED"
 )
+
+// DefaultStorage is the ephemeral storage in GiB of a task whose definition
+// doesn't say.
+const DefaultStorage = 20
 
 // Statuses of clusters, services and task definitions.
 const (

@@ -30,13 +30,18 @@ func NewTask(ns arn.Namespace, cluster string, d types.TaskDefinition) Task {
 		Overrides: &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{}},
 		ENI:       ENI{Attach: id.UUID()},
 	}
+	if d.EphemeralStorage != nil {
+		t.Storage = d.EphemeralStorage.SizeInGiB
+	}
 	for _, c := range d.ContainerDefinitions {
 		t.Containers = append(t.Containers, Container{
 			Name: *c.Name, ARN: ns.ARN("ecs", "container/"+cluster+"/"+taskID+"/"+id.UUID()),
 			Image: *c.Image, Status: Pending, Essential: aws.ToBool(c.Essential),
 			CPU: strconv.Itoa(int(c.Cpu)), Memory: mib(c.Memory), Soft: mib(c.MemoryReservation),
+			Health: firstHealth(c.HealthCheck),
 		})
 	}
+	t.Health = t.health()
 	return t
 }
 

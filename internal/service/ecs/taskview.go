@@ -1,6 +1,7 @@
 package ecs
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -36,11 +37,13 @@ func (t *Task) wire(ns arn.Namespace, tags bool) types.Task {
 		CreatedAt:        at(t.CreatedAt), PullStartedAt: at(t.PullStartedAt), PullStoppedAt: at(t.PullStoppedAt),
 		StartedAt: at(t.StartedAt), StoppingAt: at(t.StoppingAt), ExecutionStoppedAt: at(t.ExecutionStopped), StoppedAt: at(t.StoppedAt),
 		StopCode: t.StopCode, StoppedReason: str(t.Reason),
-		HealthStatus: types.HealthStatusUnknown,
-		Overrides:    t.Overrides,
-		Attachments:  []types.Attachment{t.attachment()},
-		Attributes:   []types.Attribute{{Name: aws.String("ecs.cpu-architecture"), Value: aws.String(architecture)}},
-		Containers:   []types.Container{},
+		HealthStatus:            known(t.Health),
+		EphemeralStorage:        &types.EphemeralStorage{SizeInGiB: cmp.Or(t.Storage, DefaultStorage)},
+		FargateEphemeralStorage: &types.TaskEphemeralStorage{SizeInGiB: cmp.Or(t.Storage, DefaultStorage)},
+		Overrides:               t.Overrides,
+		Attachments:             []types.Attachment{t.attachment()},
+		Attributes:              []types.Attribute{{Name: aws.String("ecs.cpu-architecture"), Value: aws.String(architecture)}},
+		Containers:              []types.Container{},
 	}
 	if !t.ConnectivityAt.IsZero() {
 		out.Connectivity, out.ConnectivityAt = types.ConnectivityConnected, &t.ConnectivityAt
@@ -57,7 +60,7 @@ func (t *Task) wire(ns arn.Namespace, tags bool) types.Task {
 func (t *Task) container(c Container) types.Container {
 	out := types.Container{
 		ContainerArn: &c.ARN, TaskArn: &t.ARN, Name: &c.Name, Image: &c.Image, ImageDigest: str(c.Digest), RuntimeId: str(c.RuntimeID),
-		LastStatus: &c.Status, ExitCode: c.ExitCode, Reason: str(c.Reason), HealthStatus: types.HealthStatusUnknown,
+		LastStatus: &c.Status, ExitCode: c.ExitCode, Reason: str(c.Reason), HealthStatus: known(c.Health),
 		Cpu: str(c.CPU), Memory: str(c.Memory), MemoryReservation: str(c.Soft),
 		NetworkBindings: []types.NetworkBinding{}, NetworkInterfaces: []types.NetworkInterface{},
 	}
@@ -106,10 +109,11 @@ func (t *Task) Counted() bool {
 }
 
 // Failed says whether the task's end is a failure: it could not start, an
-// essential container ended, or a target group called it unhealthy.
+// essential container ended, or its health checks or a target group called it
+// unhealthy.
 func (t *Task) Failed() bool {
 	return t.StopCode == types.TaskStopCodeTaskFailedToStart || t.StopCode == types.TaskStopCodeEssentialContainerExited ||
-		strings.HasPrefix(t.Reason, "Task failed ELB health checks")
+		strings.HasPrefix(t.Reason, "Task failed ELB health checks") || strings.HasPrefix(t.Reason, FailedChecks)
 }
 
 // Ending tells why the task stopped, with what its containers say.
