@@ -15,6 +15,7 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("DescribeServices", a.DescribeServices),
 		wire.Op("DescribeTaskDefinition", a.DescribeTaskDefinition),
 		wire.Op("DescribeTasks", a.DescribeTasks),
+		wire.Op("GetTaskProtection", a.GetTaskProtection),
 		wire.Op("ListClusters", a.ListClusters),
 		wire.Op("ListServices", a.ListServices),
 		wire.Op("ListTagsForResource", a.ListTagsForResource),
@@ -27,5 +28,6 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("TagResource", a.TagResource),
 		wire.Op("UntagResource", a.UntagResource),
 		wire.Op("UpdateService", a.UpdateService),
+		wire.Op("UpdateTaskProtection", a.UpdateTaskProtection),
 	}
 }

@@ -121,8 +121,8 @@ type Event struct {
 }
 
 // Task is one task. Its key is cluster/id. Desired and why it is to stop are
-// written by whoever stops it, once; Settled by ecs/deploy; the rest, after
-// the task was made, by ecs/run.
+// written by whoever stops it, once; Settled by ecs/deploy; ProtectedUntil by
+// the API; the rest, after the task was made, by ecs/run.
 type Task struct {
 	ID             string // 32 hex digits
 	Cluster        string
@@ -166,6 +166,8 @@ type Task struct {
 	TargetsRegistered bool
 
 	Settled bool // ecs/deploy has drawn its conclusions from the end of the task
+
+	ProtectedUntil time.Time // see Protected; zero: never asked for, or taken back
 }
 
 // Key is the task's key.

@@ -327,6 +327,9 @@ func (p *pass) input(primary *ecs.Deployment) input {
 			m.health = starting
 			p.wake(end)
 		}
+		if t.Protected(p.now) {
+			p.wake(t.ProtectedUntil)
+		}
 		in.tasks = append(in.tasks, m)
 	}
 	return in
