@@ -58,7 +58,7 @@ func said(err error) error {
 // taskNetwork is EC2 and the network of the host as ecs/run sees them.
 type taskNetwork struct {
 	ec2 *ec2.API
-	vpc *vpc.VPC
+	vpc Network
 }
 
 func (n taskNetwork) Create(ctx context.Context, taskID, subnet string, groups []string) (ecs.ENI, string, error) {

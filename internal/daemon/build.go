@@ -53,18 +53,18 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 	}
 	images := ecr.New(repositories, blobs)
 	events := logs.New(logs.Config{DB: m.db, Events: m.events, Namespace: m.ns, Log: m.Log})
-	shipper := ship.New(ship.Config{Engine: m.eng, Sink: events, Log: m.Log})
+	shipper := ship.New(ship.Config{Engine: m.Engine, Sink: events, Log: m.Log})
 	groups := targetGroups{balancing}
 	tasks := run.New(run.Config{
-		DB: m.db, Engine: m.eng, Network: taskNetwork{net, m.net}, Targets: groups, Images: imageStore{images, m.eng},
+		DB: m.db, Engine: m.Engine, Network: taskNetwork{net, m.Network}, Targets: groups, Images: imageStore{images, m.Engine},
 		Logs: shipping{shipper, events}, Region: m.is.Region, Retention: retention, Log: m.Log,
 	})
 	files := volumes.New(volumes.Config{DB: m.db, Dir: filepath.Join(m.DataDir, "efs"), Region: m.is.Region, Log: m.Log})
 	p := &plane{m: m}
 	term := map[string]Runner{
-		"deploy":      m.loop("deploy", deploy.New(m.db, m.ns, groups, imageStore{images, m.eng}, m.Log), 4, append(deploy.Sources(m.db), m.targetHealth())...),
-		"run":         m.loop("run", tasks, 32, reconcile.Rows(m.db, ecs.Tasks, nil), run.Watch(m.db, m.eng, m.Log)),
-		"sweep":       run.NewSweeper(m.db, m.eng, m.Log),
+		"deploy":      m.loop("deploy", deploy.New(m.db, m.ns, groups, imageStore{images, m.Engine}, m.Log), 4, append(deploy.Sources(m.db), m.targetHealth())...),
+		"run":         m.loop("run", tasks, 32, reconcile.Rows(m.db, ecs.Tasks, nil), run.Watch(m.db, m.Engine, m.Log)),
+		"sweep":       run.NewSweeper(m.db, m.Engine, m.Log),
 		"definitions": m.sourced("definitions", run.NewDefinitions(m.db)),
 		"attach":      m.sourced("attach", attach.New(m.db, balancerNetwork{net})),
 		"mounts":      m.sourced("mounts", efsattach.New(m.db, fileNetwork{net})),
@@ -86,7 +86,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 	return map[string]Runner{
 		"gateway": runner(func(ctx context.Context) error { return door.Serve(ctx, ln) }),
 		"plane":   m.loop("plane", p, 1, p.sources()...),
-		"network": m.net, "balancers": m.lb, "logs": events, "shipper": shipper,
+		"network": m.Network, "balancers": m.lb, "logs": events, "shipper": shipper,
 		"term": runner(func(ctx context.Context) error { return m.lead(ctx, term) }),
 	}, nil
 }

@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,6 +28,8 @@ type Config struct {
 	EtcdEndpoints []string // none: embedded
 	Version       string
 	Log           *slog.Logger
+	// OpenHost opens what tasks run on; nil: the Docker engine and the kernel of this machine.
+	OpenHost func(context.Context, Config, instance.Instance) (Host, error)
 }
 
 var (

@@ -65,11 +65,10 @@ func Serve(ctx context.Context, c Config) (err error) {
 // machine is what Skylift stands on: the store and the mechanisms.
 type machine struct {
 	Config
-	is     instance.Instance
-	ns     arn.Namespace
-	db     store.DB
-	eng    *docker.Engine
-	net    *vpc.VPC
+	is instance.Instance
+	ns arn.Namespace
+	db store.DB
+	Host
 	lb     *edge.Edge
 	events *logstore.Store
 	ready  atomic.Bool // set when the load balancers answer
@@ -83,10 +82,11 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 			err = errors.Join(err, m.close())
 		}
 	}()
-	if m.eng, err = docker.Open(ctx, docker.Config{Instance: is.ID, Log: c.Log}); err != nil {
-		return m, err
+	host := c.OpenHost
+	if host == nil {
+		host = thisHost
 	}
-	if m.net, err = vpc.Open(ctx, vpc.Config{Instance: is.ID, CIDR: is.VPCCIDR, Log: c.Log}); err != nil {
+	if m.Host, err = host(ctx, c, is); err != nil {
 		return m, err
 	}
 	db, err := etcdstore.Open(ctx, etcdstore.Config{Dir: filepath.Join(c.DataDir, "etcd"), Endpoints: c.EtcdEndpoints, Logger: c.Log})
@@ -105,10 +105,10 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 // instance nobody would find again.
 func (m *machine) undo(ctx context.Context) error {
 	var err error
-	if m.net != nil {
+	if m.Network != nil {
 		err = vpc.Purge(context.WithoutCancel(ctx), m.is.ID)
 	}
-	if m.eng != nil { // it has made cgroups
+	if m.Engine != nil { // it has made cgroups
 		err = errors.Join(err, docker.Purge(context.WithoutCancel(ctx), "", m.is.ID))
 	}
 	return errors.Join(err, instance.Discard(m.DataDir))
@@ -122,8 +122,8 @@ func (m *machine) close() error {
 	if m.db != nil {
 		errs = append(errs, m.db.Close())
 	}
-	if m.eng != nil {
-		errs = append(errs, m.eng.Close())
+	if m.Engine != nil {
+		errs = append(errs, m.Engine.Close())
 	}
 	return errors.Join(errs...)
 }

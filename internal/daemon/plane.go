@@ -135,7 +135,7 @@ func (p *plane) Reconcile(ctx context.Context, _ string) (time.Duration, error) 
 		return 0, err
 	}
 	if p.rules == nil || !reflect.DeepEqual(rules, p.rules) {
-		if err := p.m.net.Apply(ctx, rules); err != nil {
+		if err := p.m.Network.Apply(ctx, rules); err != nil {
 			return 0, fmt.Errorf("apply the security groups: %w", err)
 		}
 		p.rules = rules
@@ -177,15 +177,15 @@ func (p *plane) offer(ctx context.Context, want []ec2.Interface) error {
 	}
 	var errs []error
 	for id, addr := range wanted {
-		if err := p.m.net.AttachHost(ctx, id, addr); err != nil {
+		if err := p.m.Network.AttachHost(ctx, id, addr); err != nil {
 			errs = append(errs, fmt.Errorf("give the host the address of balancer interface %s: %w", id, err))
 		}
 	}
-	there, err := p.m.net.List(ctx)
+	there, err := p.m.Network.List(ctx)
 	errs = append(errs, err)
 	for _, a := range there {
 		if !known[a.ID] {
-			errs = append(errs, p.m.net.Detach(ctx, a.ID))
+			errs = append(errs, p.m.Network.Detach(ctx, a.ID))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -1,0 +1,50 @@
+package daemon
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/docker"
+	"github.com/skylift/skylift/internal/instance"
+	"github.com/skylift/skylift/internal/vpc"
+)
+
+// Host is what tasks run on: it has their containers, and carries their
+// traffic.
+type Host struct {
+	Engine  Engine
+	Network Network
+}
+
+// Engine is a container engine that is opened, and closed.
+type Engine interface {
+	engine.Engine
+	Close() error
+}
+
+// Network is a host's network, as *vpc.VPC is.
+type Network interface {
+	Attach(context.Context, vpc.Interface) error
+	AttachHost(ctx context.Context, id string, addr netip.Addr) error
+	Detach(ctx context.Context, id string) error
+	List(context.Context) ([]vpc.Attached, error)
+	Apply(context.Context, *vpc.Ruleset) error
+	Runner
+}
+
+// thisHost opens this machine's Docker engine and network. What it returns
+// with an error is to be closed, too.
+func thisHost(ctx context.Context, c Config, is instance.Instance) (h Host, err error) {
+	eng, err := docker.Open(ctx, docker.Config{Instance: is.ID, Log: c.Log})
+	if err != nil {
+		return h, err
+	}
+	h.Engine = eng
+	net, err := vpc.Open(ctx, vpc.Config{Instance: is.ID, CIDR: is.VPCCIDR, Log: c.Log})
+	if err != nil {
+		return h, err
+	}
+	h.Network = net
+	return h, nil
+}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/vpc"
+)
+
+// engine is the simulated engine; there is nothing to close.
+type engine struct{ *fake.Engine }
+
+func (engine) Close() error { return nil }
+
+// network carries nothing.
+type network struct{}
+
+func (network) Attach(context.Context, vpc.Interface) error          { return nil }
+func (network) AttachHost(context.Context, string, netip.Addr) error { return nil }
+func (network) Detach(context.Context, string) error                 { return nil }
+func (network) List(context.Context) ([]vpc.Attached, error)         { return nil, nil }
+func (network) Apply(context.Context, *vpc.Ruleset) error            { return nil }
+func (network) Run(ctx context.Context) error                        { <-ctx.Done(); return ctx.Err() }
