@@ -74,8 +74,8 @@ func page(t *testing.T) []byte {
 	fmt.Fprint(b, "# What Skylift has of the AWS APIs\n\n",
 		"Made by `make generate` from the program itself, and held to it by a test. An operation that is not there is refused by its name, in the\n",
 		"shape that the service's errors have. So is a parameter: *refused* lists those that Skylift names and turns down, unless they say no more than\n",
-		"AWS's default does. What is not listed is taken; a value or a nested parameter in it that Skylift has not is refused by name, too. Nothing is\n",
-		"accepted and ignored.\n\n",
+		"AWS's default does. What is not listed is taken, or refused as AWS refuses it (of task definitions that is all that FARGATE lacks); a value or\n",
+		"a nested parameter in it that Skylift has not is refused by name, too. Nothing is accepted and ignored.\n\n",
 		"| service | operations | of |\n|---|---|---|\n")
 	var services []*wire.Service
 	for _, s := range chapters(a) {

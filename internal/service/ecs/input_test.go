@@ -1,7 +1,6 @@
 package ecs_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -23,85 +22,6 @@ const (
 	someID  = "0123456789abcdef0123456789abcdef"
 	badCode = "InvalidParameterException"
 )
-
-func TestBadTaskDefinitions(t *testing.T) {
-	port := func(n int32) []types.PortMapping { return []types.PortMapping{{ContainerPort: &n}} }
-	logs := func(change func(*types.LogConfiguration)) func(*sdk.RegisterTaskDefinitionInput) {
-		return func(in *sdk.RegisterTaskDefinitionInput) {
-			l := &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: map[string]string{
-				"awslogs-group": "/web", "awslogs-region": "us-west-2", "awslogs-stream-prefix": "x",
-			}}
-			change(l)
-			in.ContainerDefinitions[0].LogConfiguration = l
-		}
-	}
-	first := func(change func(*types.ContainerDefinition)) func(*sdk.RegisterTaskDefinitionInput) {
-		return func(in *sdk.RegisterTaskDefinitionInput) { change(&in.ContainerDefinitions[0]) }
-	}
-	tests := []struct {
-		name   string
-		change func(*sdk.RegisterTaskDefinitionInput)
-		want   string // in the message
-	}{
-		{"family", func(in *sdk.RegisterTaskDefinitionInput) { in.Family = aws.String("a b") }, "Family"},
-		{"no cpu", func(in *sdk.RegisterTaskDefinitionInput) { in.Cpu = nil }, "'cpu' be defined at the task level"},
-		{"no memory", func(in *sdk.RegisterTaskDefinitionInput) { in.Memory = nil }, "'memory' be defined at the task level"},
-		{"pair", func(in *sdk.RegisterTaskDefinitionInput) { in.Memory = aws.String("4096") }, "No Fargate configuration exists for given values: 256 CPU, 4096 memory."},
-		{"cpu", func(in *sdk.RegisterTaskDefinitionInput) { in.Cpu = aws.String("lots") }, "'cpu'"},
-		{"network mode", func(in *sdk.RegisterTaskDefinitionInput) { in.NetworkMode = types.NetworkModeBridge }, "network mode"},
-		{"ec2", func(in *sdk.RegisterTaskDefinitionInput) {
-			in.RequiresCompatibilities = []types.Compatibility{types.CompatibilityEc2}
-		}, "requiresCompatibilities"},
-		{"role", func(in *sdk.RegisterTaskDefinitionInput) { in.TaskRoleArn = aws.String("arn") }, "'taskRoleArn'"},
-		{"volumes", func(in *sdk.RegisterTaskDefinitionInput) { in.Volumes = []types.Volume{{Name: aws.String("v")}} }, "'volumes'"},
-		{"architecture", func(in *sdk.RegisterTaskDefinitionInput) {
-			in.RuntimePlatform = &types.RuntimePlatform{OperatingSystemFamily: types.OSFamilyWindowsServer2022Core}
-		}, "operatingSystemFamily"},
-		{"no containers", func(in *sdk.RegisterTaskDefinitionInput) { in.ContainerDefinitions = nil }, "Container list cannot be empty."},
-		{"many containers", func(in *sdk.RegisterTaskDefinitionInput) {
-			for i := range 10 {
-				in.ContainerDefinitions = append(in.ContainerDefinitions, types.ContainerDefinition{Name: aws.String(fmt.Sprint("c", i)), Image: aws.String("i")})
-			}
-		}, "Too many containers"},
-		{"same name", func(in *sdk.RegisterTaskDefinitionInput) {
-			in.ContainerDefinitions = append(in.ContainerDefinitions, types.ContainerDefinition{Name: aws.String("web"), Image: aws.String("i")})
-		}, "unique"},
-		{"none essential", first(func(c *types.ContainerDefinition) { c.Essential = aws.Bool(false) }), "essential"},
-		{"no name", first(func(c *types.ContainerDefinition) { c.Name = nil }), "Container.name"},
-		{"no image", first(func(c *types.ContainerDefinition) { c.Image = aws.String("") }), "Container.image"},
-		{"health check", first(func(c *types.ContainerDefinition) { c.HealthCheck = &types.HealthCheck{Command: []string{"CMD"}} }), "'healthCheck' of 'container web'"},
-		{"privileged", first(func(c *types.ContainerDefinition) { c.Privileged = aws.Bool(true) }), "'privileged'"},
-		{"cpu of containers", first(func(c *types.ContainerDefinition) { c.Cpu = 512 }), "cpu"},
-		{"memory", first(func(c *types.ContainerDefinition) { c.Memory = aws.Int32(1024) }), "'memory'"},
-		{"soft memory", first(func(c *types.ContainerDefinition) { c.Memory, c.MemoryReservation = aws.Int32(64), aws.Int32(128) }), "memoryReservation"},
-		{"stop timeout", first(func(c *types.ContainerDefinition) { c.StopTimeout = aws.Int32(121) }), "stopTimeout"},
-		{"no port", first(func(c *types.ContainerDefinition) { c.PortMappings = []types.PortMapping{{}} }), "containerPort"},
-		{"port 0", first(func(c *types.ContainerDefinition) { c.PortMappings = port(0) }), "containerPort"},
-		{"host port", first(func(c *types.ContainerDefinition) { c.PortMappings[0].HostPort = aws.Int32(80) }), "host ports and container ports in port mappings must match"},
-		{"port range", first(func(c *types.ContainerDefinition) { c.PortMappings[0].ContainerPortRange = aws.String("1-2") }), "'containerPortRange'"},
-		{"same port", func(in *sdk.RegisterTaskDefinitionInput) {
-			in.ContainerDefinitions = append(in.ContainerDefinitions, types.ContainerDefinition{Name: aws.String("b"), Image: aws.String("i"), PortMappings: port(8080)})
-		}, "8080/tcp"},
-		{"variable", first(func(c *types.ContainerDefinition) { c.Environment = []types.KeyValuePair{{Value: aws.String("x")}} }), "environment"},
-		{"log driver", logs(func(l *types.LogConfiguration) { l.LogDriver = types.LogDriverSyslog }), "syslog"},
-		{"log option", logs(func(l *types.LogConfiguration) { l.Options["mode"] = "blocking" }), "mode"},
-		{"log group", logs(func(l *types.LogConfiguration) { delete(l.Options, "awslogs-group") }), "awslogs-group"},
-		{"log region", logs(func(l *types.LogConfiguration) { l.Options["awslogs-region"] = "eu-west-1" }), "awslogs-region"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			play(t, fake.Config{}, func(w *world) {
-				in := webDefinition()
-				tt.change(in)
-				_, err := w.api.RegisterTaskDefinition(w.t.Context(), in)
-				wantError(t, err, "ClientException", tt.want)
-				if out, err := w.api.ListTaskDefinitions(w.t.Context(), &sdk.ListTaskDefinitionsInput{}); err != nil || len(out.TaskDefinitionArns) != 0 {
-					t.Errorf("registered all the same: %v, %v", out, err)
-				}
-			})
-		})
-	}
-}
 
 // TestExplicitDefaults sends what clients send although it says nothing.
 func TestExplicitDefaults(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 var explicit = map[string]string{
 	"AvailabilityZoneRebalancing": "DISABLED",
 	"Strategy":                    "ROLLING",
-	"VersionConsistency":          "enabled",
 }
 
 // refuse returns an error, made by fail, when in, a pointer to one of the SDK's

@@ -234,7 +234,7 @@ func checkPortsOf(lbs []LoadBalancer, d types.TaskDefinition) error {
 			return invalid("The container %s does not exist in the task definition.", l.ContainerName)
 		}
 		has := slices.ContainsFunc(d.ContainerDefinitions[i].PortMappings, func(p types.PortMapping) bool {
-			return *p.ContainerPort == l.ContainerPort && p.Protocol == types.TransportProtocolTcp
+			return aws.ToInt32(p.ContainerPort) == l.ContainerPort && p.Protocol == types.TransportProtocolTcp
 		})
 		if !has {
 			return invalid("The container %s did not have a container port %d defined.", l.ContainerName, l.ContainerPort)

@@ -154,6 +154,9 @@ func (d *Deployer) resolve(ctx context.Context, s ecs.Service, primary ecs.Deplo
 	defer cancel()
 	images := map[string]string{}
 	for _, c := range def.Definition.ContainerDefinitions {
+		if c.VersionConsistency == types.VersionConsistencyDisabled {
+			continue // each task brings what the tag names then
+		}
 		ref, err := d.images.Resolve(wait, *c.Image)
 		switch {
 		case err == nil:

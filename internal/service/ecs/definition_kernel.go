@@ -1,0 +1,140 @@
+package ecs
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// checkKernel checks what a container asks of the kernel: limits, parameters
+// and capabilities.
+func checkKernel(c *types.ContainerDefinition) error {
+	if err := checkUlimits(*c.Name, c.Ulimits); err != nil {
+		return err
+	}
+	if err := checkSystemControls(*c.Name, c.SystemControls); err != nil {
+		return err
+	}
+	return checkLinux(*c.Name, c.LinuxParameters)
+}
+
+// maxFiles is the most open files that Fargate lets a container have.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
+const maxFiles = 1048576
+
+// checkUlimits checks limits. -1 means none, as in the container engine.
+func checkUlimits(container string, limits []types.Ulimit) error {
+	var names []types.UlimitName
+	for _, u := range limits {
+		switch {
+		case u.SoftLimit < -1 || u.HardLimit < -1:
+			return wrong("ulimits", container, "the limits of %s must not be negative", u.Name)
+		case u.HardLimit != -1 && (u.SoftLimit == -1 || u.SoftLimit > u.HardLimit):
+			return wrong("ulimits", container, "the soft limit of %s must not exceed its hard limit", u.Name)
+		case u.Name == types.UlimitNameNofile && (u.HardLimit == -1 || u.HardLimit > maxFiles):
+			return wrong("ulimits", container, "the limits of nofile must not exceed %d", maxFiles)
+		}
+		names = append(names, u.Name)
+	}
+	if name, twice := duplicate(names); twice {
+		return wrong("ulimits", container, "%s is there twice", name)
+	}
+	return nil
+}
+
+// ipcControls are the kernel parameters of an IPC namespace.
+var ipcControls = []string{
+	"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced",
+}
+
+// checkSystemControls refuses kernel parameters that aren't namespaced.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_SystemControl.html
+func checkSystemControls(container string, controls []types.SystemControl) error {
+	var names []string
+	for _, s := range controls {
+		name := aws.ToString(s.Namespace)
+		switch {
+		case name == "" || aws.ToString(s.Value) == "":
+			return wrong("systemControls", container, "namespace and value must be given")
+		case !slices.Contains(ipcControls, name) && !strings.HasPrefix(name, "fs.mqueue.") && !strings.HasPrefix(name, "net."):
+			return wrong("systemControls", container, "%s is not a namespaced kernel parameter; net.*, fs.mqueue.* and %s are", name, strings.Join(ipcControls, ", "))
+		}
+		names = append(names, name)
+	}
+	if name, twice := duplicate(names); twice {
+		return wrong("systemControls", container, "%s is there twice", name)
+	}
+	return nil
+}
+
+func checkLinux(container string, p *types.LinuxParameters) error {
+	if p == nil {
+		return nil
+	}
+	switch {
+	case len(p.Devices) > 0:
+		return fargateLacks("devices")
+	case p.SharedMemorySize != nil:
+		return fargateLacks("sharedMemorySize")
+	case p.MaxSwap != nil:
+		return fargateLacks("maxSwap")
+	case p.Swappiness != nil:
+		return fargateLacks("swappiness")
+	}
+	if c := p.Capabilities; c != nil {
+		for _, name := range c.Add {
+			if name != "SYS_PTRACE" {
+				return client("%s is not allowed on Fargate.", name)
+			}
+		}
+		for _, name := range c.Drop {
+			if !slices.Contains(capabilities, name) {
+				return wrong("linuxParameters", container, "there is no capability %s to drop", name)
+			}
+		}
+	}
+	return checkTmpfs(container, p.Tmpfs)
+}
+
+// capabilities are the names that ECS knows.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_KernelCapabilities.html
+var capabilities = []string{
+	"ALL", "AUDIT_CONTROL", "AUDIT_WRITE", "BLOCK_SUSPEND", "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "IPC_LOCK",
+	"IPC_OWNER", "KILL", "LEASE", "LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "MKNOD", "NET_ADMIN", "NET_BIND_SERVICE", "NET_BROADCAST",
+	"NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_ADMIN", "SYS_BOOT", "SYS_CHROOT", "SYS_MODULE", "SYS_NICE", "SYS_PACCT",
+	"SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "SYSLOG", "WAKE_ALARM",
+}
+
+// tmpfsFlags and tmpfsValues are the mount options that ECS knows: those that
+// stand alone and those that take a value.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Tmpfs.html
+var (
+	tmpfsFlags = []string{
+		"defaults", "ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async", "dirsync", "remount", "mand", "nomand",
+		"atime", "noatime", "diratime", "nodiratime", "bind", "rbind", "unbindable", "runbindable", "private", "rprivate", "shared", "rshared",
+		"slave", "rslave", "relatime", "norelatime", "strictatime", "nostrictatime",
+	}
+	tmpfsValues = []string{"mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"}
+)
+
+func checkTmpfs(container string, mounts []types.Tmpfs) error {
+	for _, t := range mounts {
+		at := aws.ToString(t.ContainerPath)
+		switch {
+		case !path.IsAbs(at):
+			return wrong("tmpfs", container, "containerPath '%s' must be an absolute path", at)
+		case t.Size < 1:
+			return wrong("tmpfs", container, "the size of %s must be at least 1 MiB", at)
+		}
+		for _, o := range t.MountOptions {
+			name, value, valued := strings.Cut(o, "=")
+			if valued && (!slices.Contains(tmpfsValues, name) || value == "") || !valued && !slices.Contains(tmpfsFlags, name) {
+				return wrong("tmpfs", container, "%s has the mount option '%s', which does not exist or lacks its value", at, o)
+			}
+		}
+	}
+	return nil
+}
