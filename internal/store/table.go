@@ -84,6 +84,22 @@ func (t *Table[T]) By(tx Tx, index, value string) ([]T, error) {
 	return out, nil
 }
 
+// Keys yields the keys, greater than after, of the records that the index called
+// index finds by value, in order. It doesn't read the records.
+func (t *Table[T]) Keys(tx Tx, index, value, after string) iter.Seq[string] {
+	prefix := t.entry(index, value, "")
+	if after != "" {
+		after = prefix + after
+	}
+	return func(yield func(string) bool) {
+		for k := range tx.Scan(prefix, after) {
+			if !yield(k[len(prefix):]) {
+				return
+			}
+		}
+	}
+}
+
 // Put writes the record at key along with its index entries.
 func (t *Table[T]) Put(tx Tx, key string, v T) error {
 	b, err := json.Marshal(v)

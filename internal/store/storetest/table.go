@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -95,6 +96,15 @@ func index(t *testing.T, db store.DB) {
 		if diff := cmp.Diff(want, found(t, db, index, value)); diff != "" {
 			t.Errorf("By(%s, %s) (-want +got):\n%s", index, value, diff)
 		}
+		view(t, db, func(tx store.Tx) error {
+			for i := range len(want) + 1 {
+				after := append([]string{""}, want...)[i]
+				if keys := slices.Collect(tab.Keys(tx, index, value, after)); !slices.Equal(keys, want[i:]) {
+					t.Errorf("Keys(%s, %s) after %q: got %v, want %v", index, value, after, keys, want[i:])
+				}
+			}
+			return nil
+		})
 	}
 	put(record{ID: "a", State: "new", Tags: []string{"x", "y"}})
 	put(record{ID: "b", State: "new", Tags: []string{"y"}})
