@@ -7,20 +7,22 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"time"
 
 	"github.com/skylift/skylift/internal/daemon"
 )
 
 type serveCmd struct {
 	dataDir
-	Listen        string   `help:"Address of the APIs and the registry." default:"127.0.0.1:4566" env:"SKYLIFT_LISTEN"`
-	Region        string   `help:"The region to be." default:"us-west-2" env:"SKYLIFT_REGION"`
-	AccountID     string   `help:"The account to be, 12 digits. Made at the first start when it isn't given." env:"SKYLIFT_ACCOUNT_ID" placeholder:"DIGITS"`
-	LBAddress     string   `name:"lb-address" help:"Address that load balancers listen at." default:"127.0.0.1" env:"SKYLIFT_LB_ADDRESS"`
-	VPCCIDR       string   `name:"vpc-cidr" help:"Range of the default VPC." default:"172.31.0.0/16" env:"SKYLIFT_VPC_CIDR"`
-	EtcdEndpoints []string `help:"An etcd cluster to keep the records in, instead of the embedded one." env:"SKYLIFT_ETCD_ENDPOINTS" placeholder:"URL"`
-	LogFormat     string   `help:"text or json." enum:"text,json" default:"text" env:"SKYLIFT_LOG_FORMAT"`
-	LogLevel      string   `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"SKYLIFT_LOG_LEVEL"`
+	Listen        string        `help:"Address of the APIs and the registry." default:"127.0.0.1:4566" env:"SKYLIFT_LISTEN"`
+	Region        string        `help:"The region to be." default:"us-west-2" env:"SKYLIFT_REGION"`
+	AccountID     string        `help:"The account to be, 12 digits. Made at the first start when it isn't given." env:"SKYLIFT_ACCOUNT_ID" placeholder:"DIGITS"`
+	LBAddress     string        `name:"lb-address" help:"Address that load balancers listen at." default:"127.0.0.1" env:"SKYLIFT_LB_ADDRESS"`
+	VPCCIDR       string        `name:"vpc-cidr" help:"Range of the default VPC." default:"172.31.0.0/16" env:"SKYLIFT_VPC_CIDR"`
+	EtcdEndpoints []string      `help:"An etcd cluster to keep the records in, instead of the embedded one." env:"SKYLIFT_ETCD_ENDPOINTS" placeholder:"URL"`
+	Retention     time.Duration `name:"stopped-task-retention" help:"How long a stopped task can still be described." default:"24h" env:"SKYLIFT_STOPPED_TASK_RETENTION" placeholder:"DURATION"`
+	LogFormat     string        `help:"text or json." enum:"text,json" default:"text" env:"SKYLIFT_LOG_FORMAT"`
+	LogLevel      string        `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"SKYLIFT_LOG_LEVEL"`
 }
 
 func (s serveCmd) Run(ctx context.Context, c console) error {
@@ -38,7 +40,7 @@ func (s serveCmd) Run(ctx context.Context, c console) error {
 	}
 	return daemon.Serve(ctx, daemon.Config{
 		Listen: s.Listen, DataDir: dir, Region: s.Region, AccountID: s.AccountID, LBAddress: lb, VPCCIDR: cidr,
-		EtcdEndpoints: s.EtcdEndpoints, Version: Version, Log: logger(c.err, s.LogFormat, s.LogLevel),
+		EtcdEndpoints: s.EtcdEndpoints, StoppedTaskRetention: s.Retention, Version: Version, Log: logger(c.err, s.LogFormat, s.LogLevel),
 	})
 }
 

@@ -33,9 +33,6 @@ import (
 	"github.com/skylift/skylift/internal/wire"
 )
 
-// retention is how long a stopped task can be described. ECS keeps it an hour.
-const retention = 24 * time.Hour
-
 // build makes every part once and hands it all it needs.
 func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener) (map[string]Runner, error) {
 	net := ec2.New(m.db, m.ns, m.is.VPCCIDR)
@@ -57,7 +54,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 	groups := targetGroups{balancing}
 	tasks := run.New(run.Config{
 		DB: m.db, Engine: m.Engine, Network: taskNetwork{net, m.Network}, Targets: groups, Images: imageStore{images, m.Engine},
-		Logs: shipping{shipper, events}, Region: m.is.Region, Retention: retention, Log: m.Log,
+		Logs: shipping{shipper, events}, Region: m.is.Region, Retention: m.retention(), Log: m.Log,
 	})
 	files := volumes.New(volumes.Config{DB: m.db, Dir: filepath.Join(m.DataDir, "efs"), Region: m.is.Region, Log: m.Log})
 	p := &plane{m: m}
@@ -66,6 +63,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 		"run":         m.loop("run", tasks, 32, reconcile.Rows(m.db, ecs.Tasks, nil), run.Watch(m.db, m.Engine, m.Log)),
 		"sweep":       run.NewSweeper(m.db, m.Engine, m.Log),
 		"definitions": m.sourced("definitions", run.NewDefinitions(m.db)),
+		"launches":    m.sourced("launches", run.NewLaunches(m.db)),
 		"attach":      m.sourced("attach", attach.New(m.db, balancerNetwork{net})),
 		"mounts":      m.sourced("mounts", efsattach.New(m.db, fileNetwork{net})),
 		"volumes":     m.sourced("volumes", files),

@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/skylift/skylift/internal/instance"
 )
@@ -26,8 +28,10 @@ type Config struct {
 	LBAddress     netip.Addr
 	VPCCIDR       netip.Prefix
 	EtcdEndpoints []string // none: embedded
-	Version       string
-	Log           *slog.Logger
+	// StoppedTaskRetention is how long a stopped task can still be described; 0: a day.
+	StoppedTaskRetention time.Duration
+	Version              string
+	Log                  *slog.Logger
 	// OpenHost opens what tasks run on; nil: the Docker engine and the kernel of this machine.
 	OpenHost func(context.Context, Config, instance.Instance) (Host, error)
 }
@@ -36,6 +40,12 @@ var (
 	accountForm = regexp.MustCompile(`^\d{12}$`)
 	regionForm  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d$`)
 )
+
+// minRetention leaves who waits for a task to stop the time to see it.
+const minRetention = time.Minute
+
+// retention is how long a stopped task can still be described.
+func (c Config) retention() time.Duration { return cmp.Or(c.StoppedTaskRetention, 24*time.Hour) }
 
 // check says what of the configuration can't be, and how to mend it.
 func (c Config) check() error {
@@ -53,6 +63,8 @@ func (c Config) check() error {
 		return fmt.Errorf("--lb-address %s must be an IPv4 address of this machine", c.LBAddress)
 	case !c.VPCCIDR.Addr().Is4() || c.VPCCIDR.Masked() != c.VPCCIDR || c.VPCCIDR.Bits() < 16 || c.VPCCIDR.Bits() > 26:
 		return fmt.Errorf("--vpc-cidr %s must be an IPv4 range from /16 to /26 whose host bits are zero, as in 172.31.0.0/16", c.VPCCIDR)
+	case c.retention() < minRetention:
+		return fmt.Errorf("--stopped-task-retention %s must be at least %s, as in 24h", c.StoppedTaskRetention, minRetention)
 	case os.Geteuid() != 0:
 		return errors.New("skylift serve must run as root, to make network interfaces and firewall rules: start it with sudo")
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestTogether(t *testing.T) {
@@ -56,6 +57,7 @@ func TestConfigCheck(t *testing.T) {
 		{"--vpc-cidr", func(c *Config) { c.VPCCIDR = netip.MustParsePrefix("172.31.0.0/8") }},
 		{"--vpc-cidr", func(c *Config) { c.VPCCIDR = netip.MustParsePrefix("172.31.0.1/16") }},
 		{"--vpc-cidr", func(c *Config) { c.VPCCIDR = netip.MustParsePrefix("fd00::/64") }},
+		{"--stopped-task-retention", func(c *Config) { c.StoppedTaskRetention = time.Second }},
 	}
 	for _, tt := range tests {
 		c := good

@@ -96,12 +96,11 @@ const tokenMark = "after "
 // the last key of a page, so that nothing is skipped or told twice when entries
 // come and go meanwhile.
 func page[T any](all []T, key func(T) string, desc bool, token *string, n int32) ([]T, *string, error) {
-	if t := aws.ToString(token); t != "" {
-		b, err := base64.RawURLEncoding.DecodeString(t)
-		last, ok := strings.CutPrefix(string(b), tokenMark)
-		if err != nil || !ok {
-			return nil, nil, invalid("Invalid token: nextToken is not one that was returned.")
-		}
+	last, err := position(token)
+	if err != nil {
+		return nil, nil, err
+	}
+	if last != "" {
 		behind := slices.IndexFunc(all, func(v T) bool {
 			k := key(v)
 			return k != last && (k > last) != desc
@@ -115,7 +114,25 @@ func page[T any](all []T, key func(T) string, desc bool, token *string, n int32)
 		return all, nil, nil
 	}
 	all = all[:n]
-	return all, aws.String(base64.RawURLEncoding.EncodeToString([]byte(tokenMark + key(all[n-1])))), nil
+	return all, positionAt(key(all[n-1])), nil
+}
+
+// position reads a token: the key behind which a page begins, "" for the first.
+func position(token *string) (after string, err error) {
+	if aws.ToString(token) == "" {
+		return "", nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(*token)
+	after, ok := strings.CutPrefix(string(b), tokenMark)
+	if err != nil || !ok {
+		return "", invalid("Invalid token: nextToken is not one that was returned.")
+	}
+	return after, nil
+}
+
+// positionAt is the token of the page behind the key.
+func positionAt(last string) *string {
+	return aws.String(base64.RawURLEncoding.EncodeToString([]byte(tokenMark + last)))
 }
 
 // itself is the key of what is its own.

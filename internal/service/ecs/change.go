@@ -73,6 +73,10 @@ func (c change) apply(tx store.Tx, a *API, in *ecs.UpdateServiceInput, s *Servic
 	if c.platform != "" {
 		next.Platform, s.PlatformVersion = c.platform, c.platform
 	}
+	if next.Strategy, err = a.newStrategy(tx, in, old.Strategy); err != nil {
+		return err
+	}
+	s.Strategy = next.Strategy
 	d, err := DefinitionByARN(tx, next.TaskDefinition)
 	if err != nil {
 		return err
@@ -120,7 +124,7 @@ func (s *Service) set(in *ecs.UpdateServiceInput, lbs []LoadBalancer) (err error
 // same says whether the tasks of both deployments are made from the same.
 func (d Deployment) same(o Deployment) bool {
 	return d.TaskDefinition == o.TaskDefinition && d.Platform == o.Platform &&
-		slices.Equal(d.LoadBalancers, o.LoadBalancers) &&
+		slices.Equal(d.Strategy, o.Strategy) && slices.Equal(d.LoadBalancers, o.LoadBalancers) &&
 		slices.Equal(d.Network.Subnets, o.Network.Subnets) &&
 		slices.Equal(d.Network.SecurityGroups, o.Network.SecurityGroups) &&
 		d.Network.AssignPublicIP == o.Network.AssignPublicIP

@@ -3,6 +3,7 @@ package ecs
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 
@@ -13,43 +14,154 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// CreateCluster makes a cluster; one that exists already is returned as it is.
+// CreateCluster makes a cluster; one that exists already is returned as it is,
+// if nothing else is said of it.
 func (a *API) CreateCluster(ctx context.Context, in *ecs.CreateClusterInput) (*ecs.CreateClusterOutput, error) {
-	if err := refuse(in, invalid, "", "ClusterName", "Tags", "Settings"); err != nil {
+	if err := refuse(in, invalid, "", "ClusterName", "Tags", "Settings", "Configuration", "CapacityProviders", "DefaultCapacityProviderStrategy"); err != nil {
 		return nil, err
 	}
-	for _, s := range in.Settings {
-		if aws.ToString(s.Value) != "disabled" {
-			return nil, invalid("The setting '%s' of the parameter 'settings' is not supported by Skylift.", s.Name)
-		}
-	}
-	name := aws.ToString(in.ClusterName)
-	if name == "" {
-		name = "default"
-	}
-	if !nameForm.MatchString(name) {
-		return nil, invalid("Invalid clusterName %s: up to 255 letters (uppercase and lowercase), numbers, underscores, and hyphens are allowed.", name)
-	}
-	if err := checkTags(in.Tags); err != nil {
+	want, err := a.newCluster(in)
+	if err != nil {
 		return nil, err
 	}
 	var c Cluster
-	made := now()
-	err := a.db.Update(ctx, func(tx store.Tx) error {
+	err = a.db.Update(ctx, func(tx store.Tx) error {
 		var err error
-		if c, err = Clusters.Get(tx, name); err == nil && c.Status == Active {
+		if c, err = Clusters.Get(tx, want.Name); err == nil && c.Status == Active {
+			if in.Tags != nil && !sameTags(c.Tags, want.Tags) || in.CapacityProviders != nil && !slices.Equal(c.Providers, want.Providers) ||
+				in.DefaultCapacityProviderStrategy != nil && !slices.Equal(c.Strategy, want.Strategy) {
+				return invalid("Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+			}
 			return nil
 		}
 		if err != nil && !missing(err) {
 			return err
 		}
-		c = Cluster{Name: name, ARN: a.ns.ARN("ecs", "cluster/"+name), Status: Active, Tags: in.Tags, CreatedAt: made}
-		return Clusters.Put(tx, name, c)
+		c = want
+		return Clusters.Put(tx, c.Name, c)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &ecs.CreateClusterOutput{Cluster: c.wire(clusterCounts{}, []types.ClusterField{types.ClusterFieldTags})}, nil
+	return &ecs.CreateClusterOutput{Cluster: c.wire(clusterCounts{}, everyField)}, nil
+}
+
+// newCluster reads what is to be made.
+func (a *API) newCluster(in *ecs.CreateClusterInput) (c Cluster, err error) {
+	name := aws.ToString(in.ClusterName)
+	if name == "" {
+		name = "default"
+	}
+	if !nameForm.MatchString(name) {
+		return c, invalid("Invalid clusterName %s: up to 255 letters (uppercase and lowercase), numbers, underscores, and hyphens are allowed.", name)
+	}
+	c = Cluster{Name: name, ARN: a.ns.ARN("ecs", "cluster/"+name), Status: Active, Tags: in.Tags, CreatedAt: now()}
+	if err := checkTags(in.Tags); err != nil {
+		return c, err
+	}
+	if err := checkSettings(in.Settings); err != nil {
+		return c, err
+	}
+	if c.Configuration, err = configuration(in.Configuration); err != nil {
+		return c, err
+	}
+	if c.Providers, err = a.checkProviders(in.CapacityProviders); err != nil {
+		return c, err
+	}
+	c.Strategy, err = c.strategy(in.DefaultCapacityProviderStrategy)
+	return c, err
+}
+
+// checkSettings takes the settings that are as Skylift is: without Container
+// Insights.
+func checkSettings(settings []types.ClusterSetting) error {
+	for _, s := range settings {
+		switch v := aws.ToString(s.Value); v {
+		case insights:
+		case "enabled", "enhanced":
+			return invalid("The value '%s' of the setting '%s' is not supported by Skylift; use %s.", v, s.Name, insights)
+		default:
+			return invalid("Invalid setting value '%s' for '%s'. Valid values are enabled, disabled and enhanced.", v, s.Name)
+		}
+	}
+	return nil
+}
+
+// insights is what Skylift has of Container Insights.
+const insights = "disabled"
+
+// configuration takes a configuration that says no more than the default does.
+func configuration(c *types.ClusterConfiguration) (*types.ClusterConfiguration, error) {
+	if c == nil || blank(reflect.ValueOf(*c)) {
+		return nil, nil
+	}
+	if err := refuse(c, invalid, "configuration", "ExecuteCommandConfiguration"); err != nil {
+		return nil, err
+	}
+	e := c.ExecuteCommandConfiguration
+	if err := refuse(e, invalid, "executeCommandConfiguration", "Logging"); err != nil {
+		return nil, err
+	}
+	if e.Logging != types.ExecuteCommandLoggingDefault {
+		return nil, invalid("The value '%s' of 'logging' of 'executeCommandConfiguration' is not supported by Skylift; use DEFAULT.", e.Logging)
+	}
+	return c, nil
+}
+
+// UpdateCluster changes a cluster's settings and configuration.
+func (a *API) UpdateCluster(ctx context.Context, in *ecs.UpdateClusterInput) (*ecs.UpdateClusterOutput, error) {
+	if err := refuse(in, invalid, "", "Cluster", "Settings", "Configuration"); err != nil {
+		return nil, err
+	}
+	if err := checkSettings(in.Settings); err != nil {
+		return nil, err
+	}
+	said, err := configuration(in.Configuration)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.changeCluster(ctx, in.Cluster, func(c *Cluster) {
+		if said != nil {
+			c.Configuration = said
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &ecs.UpdateClusterOutput{Cluster: c}, nil
+}
+
+// UpdateClusterSettings changes a cluster's settings.
+func (a *API) UpdateClusterSettings(ctx context.Context, in *ecs.UpdateClusterSettingsInput) (*ecs.UpdateClusterSettingsOutput, error) {
+	if len(in.Settings) == 0 {
+		return nil, invalid("Settings cannot be empty.")
+	}
+	if err := checkSettings(in.Settings); err != nil {
+		return nil, err
+	}
+	c, err := a.changeCluster(ctx, in.Cluster, func(*Cluster) {})
+	if err != nil {
+		return nil, err
+	}
+	return &ecs.UpdateClusterSettingsOutput{Cluster: c}, nil
+}
+
+// changeCluster changes the cluster, which must be ACTIVE.
+func (a *API) changeCluster(ctx context.Context, ref *string, change func(*Cluster)) (out *types.Cluster, err error) {
+	err = a.db.Update(ctx, func(tx store.Tx) error {
+		c, err := a.activeCluster(tx, ref)
+		if err != nil {
+			return err
+		}
+		n, err := count(tx, c.Name)
+		if err != nil {
+			return err
+		}
+		change(&c)
+		out = c.wire(n, everyField)
+		return Clusters.Put(tx, c.Name, c)
+	})
+	return out, err
 }
 
 // DescribeClusters returns the clusters asked for; default when none is.
@@ -129,7 +241,7 @@ func (a *API) DeleteCluster(ctx context.Context, in *ecs.DeleteClusterInput) (*e
 		if n.services+n.draining > 0 {
 			return &types.ClusterContainsServicesException{Message: aws.String("The Cluster cannot be deleted while Services are active.")}
 		}
-		if n.running+n.pending+n.stopping > 0 {
+		if n.running+n.pending+n.leaving > 0 {
 			return &types.ClusterContainsTasksException{Message: aws.String("The Cluster cannot be deleted while Tasks are active.")}
 		}
 		c.Status = Inactive
@@ -143,7 +255,7 @@ func (a *API) DeleteCluster(ctx context.Context, in *ecs.DeleteClusterInput) (*e
 
 // clusterCounts is what a cluster has: services by their status, tasks by what
 // they count as.
-type clusterCounts struct{ services, draining, running, pending, stopping int32 }
+type clusterCounts struct{ services, draining, running, pending, leaving int32 }
 
 // count counts what a cluster has.
 func count(tx store.Tx, cluster string) (clusterCounts, error) {
@@ -160,20 +272,18 @@ func count(tx store.Tx, cluster string) (clusterCounts, error) {
 			n.draining++
 		}
 	}
-	for t, err := range Tasks.Scan(tx, cluster+"/", "") {
-		if err != nil {
-			return n, fmt.Errorf("count tasks: %w", err)
-		}
-		running, pending := t.counts()
-		n.running, n.pending = n.running+running, n.pending+pending
-		if running+pending == 0 && t.Status != Stopped {
-			n.stopping++
+	for state, n := range map[string]*int32{tallyRunning: &n.running, tallyPending: &n.pending, tallyLeaving: &n.leaving} {
+		for range Tasks.Keys(tx, "tally", tallyState(cluster, state), "") {
+			*n++
 		}
 	}
 	return n, nil
 }
 
-func (c Cluster) wire(n clusterCounts, include []types.ClusterField) *types.Cluster {
+// everyField is all that can be asked of a cluster besides its counts.
+var everyField = []types.ClusterField{types.ClusterFieldConfigurations, types.ClusterFieldSettings, types.ClusterFieldTags}
+
+func (c *Cluster) wire(n clusterCounts, include []types.ClusterField) *types.Cluster {
 	out := &types.Cluster{
 		ClusterName:                       &c.Name,
 		ClusterArn:                        &c.ARN,
@@ -184,15 +294,21 @@ func (c Cluster) wire(n clusterCounts, include []types.ClusterField) *types.Clus
 		RegisteredContainerInstancesCount: 0,
 		Statistics:                        []types.KeyValuePair{},
 		Settings:                          []types.ClusterSetting{},
-		CapacityProviders:                 []string{},
-		DefaultCapacityProviderStrategy:   []types.CapacityProviderStrategyItem{},
+		CapacityProviders:                 append([]string{}, c.Providers...),
+		DefaultCapacityProviderStrategy:   strategyOf(c.Strategy),
 		Tags:                              tagsOf(include, types.ClusterFieldTags, c.Tags),
 	}
-	if slices.Contains(include, types.ClusterFieldSettings) {
-		out.Settings = append(out.Settings, types.ClusterSetting{Name: types.ClusterSettingNameContainerInsights, Value: aws.String("disabled")})
-	}
-	if slices.Contains(include, types.ClusterFieldStatistics) {
-		out.Statistics = n.statistics()
+	for _, f := range include {
+		switch f {
+		case types.ClusterFieldAttachments:
+			out.Attachments = []types.Attachment{} // there are none for FARGATE and FARGATE_SPOT
+		case types.ClusterFieldConfigurations:
+			out.Configuration = c.Configuration
+		case types.ClusterFieldSettings:
+			out.Settings = []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: aws.String(insights)}}
+		case types.ClusterFieldStatistics:
+			out.Statistics = n.statistics()
+		}
 	}
 	return out
 }

@@ -86,10 +86,11 @@ func (w *world) start() {
 		Region: "us-west-2", Retention: 24 * time.Hour, Log: log,
 	})
 	w.stop, w.done = stop, make(chan struct{})
-	definitions := run.NewDefinitions(db)
+	definitions, launches := run.NewDefinitions(db), run.NewLaunches(db)
 	loops := []*reconcile.Loop{
 		reconcile.New("definitions", definitions, reconcile.Options{Log: log}, definitions.Sources()...),
 		reconcile.New("deploy", d, reconcile.Options{Workers: 4, Log: log}, deploy.Sources(w.db)...),
+		reconcile.New("launches", launches, reconcile.Options{Log: log}, launches.Sources()...),
 		reconcile.New("run", r, reconcile.Options{Workers: 16, Log: log},
 			reconcile.Rows(w.db, ecs.Tasks, nil), run.Watch(w.db, w.eng, log)),
 	}

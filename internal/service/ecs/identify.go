@@ -56,8 +56,11 @@ func (a *API) activeCluster(tx store.Tx, ref *string) (Cluster, error) {
 		return Cluster{}, err
 	}
 	c, err := Clusters.Get(tx, name)
-	if missing(err) || err == nil && c.Status != Active {
-		return Cluster{}, &types.ClusterNotFoundException{Message: aws.String("Cluster not found.")}
+	switch {
+	case missing(err):
+		return c, &types.ClusterNotFoundException{Message: aws.String("Cluster not found.")}
+	case err == nil && c.Status != Active:
+		return c, &types.ClusterNotFoundException{Message: aws.String("The referenced cluster was inactive.")}
 	}
 	return c, err
 }

@@ -6,6 +6,7 @@
 package ecs
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -16,11 +17,14 @@ import (
 
 // Cluster groups services and tasks. Its key is its name.
 type Cluster struct {
-	Name      string
-	ARN       string
-	Status    string // ACTIVE, INACTIVE
-	Tags      []types.Tag
-	CreatedAt time.Time
+	Name          string
+	ARN           string
+	Status        string                      // ACTIVE, INACTIVE
+	Providers     []string                    // capacity providers: FARGATE, FARGATE_SPOT
+	Strategy      []StrategyItem              // the default capacity provider strategy
+	Configuration *types.ClusterConfiguration // what was said of it, which is no more than the default
+	Tags          []types.Tag
+	CreatedAt     time.Time
 }
 
 // TaskDefinition is one immutable revision. Its key is DefinitionKey.
@@ -49,6 +53,7 @@ type Service struct {
 	MaximumPercent         int32
 	HealthCheckGracePeriod *int32 // seconds
 	LaunchType             types.LaunchType
+	Strategy               []StrategyItem // by which tasks are placed; none: by launch type
 	PlatformVersion        string
 	PropagateTags          types.PropagateTags
 	ManagedTags            bool
@@ -72,6 +77,7 @@ type Deployment struct {
 	Primary        bool
 	TaskDefinition string // ARN
 	LaunchType     types.LaunchType
+	Strategy       []StrategyItem
 	Platform       string
 	Network        Network
 	LoadBalancers  []LoadBalancer
@@ -133,6 +139,7 @@ type Task struct {
 	Deployment     string // the deployment's id
 	TaskDefinition string // ARN
 	LaunchType     types.LaunchType
+	Provider       string // capacity provider, when a strategy placed the task
 	Platform       string
 	CPU, Memory    string // as the API has them: CPU units, MiB
 	Storage        int32  // ephemeral storage in GiB; 0: DefaultStorage
@@ -141,8 +148,7 @@ type Task struct {
 	Overrides      *types.TaskOverride
 	Tags           []types.Tag
 	CreatedAt      time.Time
-	Token          string // of the RunTask that made it, with its cluster
-	Request        string // digest of that RunTask
+	Launch         string // key of the Launch that made it; "" when it had no token
 
 	Desired  string // RUNNING, STOPPED
 	StopCode types.TaskStopCode
@@ -159,7 +165,7 @@ type Task struct {
 	PullStoppedAt     time.Time
 	StartedAt         time.Time
 	StoppingAt        time.Time
-	Created           bool // its containers and its network are made
+	TermAt            time.Time // SIGTERM was sent
 	ExecutionStopped  time.Time
 	StoppedAt         time.Time
 	ConnectivityAt    time.Time
@@ -176,6 +182,26 @@ func (t *Task) Key() string { return t.Cluster + "/" + t.ID }
 // Started says that the task's containers may exist: it got beyond its network.
 func (t *Task) Started() bool {
 	return !t.PullStartedAt.IsZero()
+}
+
+// Launch is what a client token stands for: the tasks that one RunTask started
+// with it. Its key is Key. RunTask writes it; StoppedAt is written, and what is
+// old removed, by ecs/run.
+type Launch struct {
+	Cluster   string
+	Token     string
+	Request   string   // digest of the request
+	Tasks     []string // their ids
+	CreatedAt time.Time
+	StoppedAt time.Time // when the last of the tasks stopped that are no longer described
+}
+
+// Key is the launch's key: each cluster has its own tokens.
+func (l *Launch) Key() string {
+	if l.Token == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s/%x", l.Cluster, l.Token)
 }
 
 // ENI is a task's network interface.
@@ -205,7 +231,6 @@ type Container struct {
 	Essential bool
 	Health    types.HealthStatus // "": it has no health check
 	Restarts  int                // how often its restart policy started it again
-	TermAt    time.Time          // it was sent SIGTERM
 }
 
 // Task statuses, in the order of a task's life.
@@ -246,8 +271,9 @@ var (
 			return groups
 		}},
 	)
-	Events = store.NewTable[Event]("ecs-event")
-	Tasks  = store.NewTable("ecs-task",
+	Events   = store.NewTable[Event]("ecs-event")
+	Launches = store.NewTable[Launch]("ecs-launch")
+	Tasks    = store.NewTable("ecs-task",
 		// live: a service's tasks that ecs/deploy still has to reckon with.
 		store.Index[Task]{Name: "live", Values: func(t Task) []string {
 			if t.Service == "" || t.Status == Stopped && t.Settled {
@@ -262,18 +288,8 @@ var (
 			}
 			return []string{t.ID}
 		}},
-		store.Index[Task]{Name: "service", Values: func(t Task) []string {
-			if t.Service == "" {
-				return nil
-			}
-			return []string{t.Service}
-		}},
-		// token: tasks by the client token that they were made with.
-		store.Index[Task]{Name: "token", Values: func(t Task) []string {
-			if t.Token == "" {
-				return nil
-			}
-			return []string{t.Token}
-		}},
+		// list: what ListTasks asks for; tally: what a cluster's counts are made of.
+		store.Index[Task]{Name: "list", Values: Task.lists},
+		store.Index[Task]{Name: "tally", Values: Task.tallies},
 	)
 )

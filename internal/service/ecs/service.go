@@ -59,10 +59,14 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 		if err := checkPortsOf(balancers, d.Definition); err != nil {
 			return err
 		}
+		strategy, err := c.capacity(in.LaunchType, in.CapacityProviderStrategy)
+		if err != nil {
+			return err
+		}
 		s := Service{
 			Cluster: c.Name, Name: *in.ServiceName, ARN: a.ns.ARN("ecs", "service/"+c.Name+"/"+*in.ServiceName), Status: Active,
 			Desired: aws.ToInt32(in.DesiredCount), MinimumHealthyPercent: low, MaximumPercent: high,
-			HealthCheckGracePeriod: in.HealthCheckGracePeriodSeconds, LaunchType: types.LaunchTypeFargate, PlatformVersion: platform,
+			HealthCheckGracePeriod: in.HealthCheckGracePeriodSeconds, LaunchType: types.LaunchTypeFargate, Strategy: strategy, PlatformVersion: platform,
 			PropagateTags: in.PropagateTags, ManagedTags: in.EnableECSManagedTags, ClientToken: aws.ToString(in.ClientToken), Tags: in.Tags,
 			CreatedAt: made, CreatedBy: caller.From(ctx).ARN,
 		}
@@ -86,7 +90,7 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 		}
 		first := Deployment{
 			ID: deployment, Service: s.Key(), Primary: true, TaskDefinition: *d.Definition.TaskDefinitionArn,
-			LaunchType: s.LaunchType, Platform: platform, Network: net, LoadBalancers: balancers, CreatedAt: made,
+			LaunchType: s.LaunchType, Strategy: strategy, Platform: platform, Network: net, LoadBalancers: balancers, CreatedAt: made,
 			Rollout: newRollout(deployment, made),
 		}
 		if err := Services.Put(tx, s.Key(), s); err != nil {
@@ -132,7 +136,7 @@ func Forget(tx store.Tx, service string) error {
 const maxDesired = 5000
 
 func checkCreate(in *ecs.CreateServiceInput) error {
-	err := refuse(in, invalid, "", "Cluster", "ServiceName", "TaskDefinition", "DesiredCount", "LaunchType",
+	err := refuse(in, invalid, "", "Cluster", "ServiceName", "TaskDefinition", "DesiredCount", "LaunchType", "CapacityProviderStrategy", "PlacementConstraints", "PlacementStrategy",
 		"NetworkConfiguration", "LoadBalancers", "DeploymentConfiguration", "HealthCheckGracePeriodSeconds", "PlatformVersion",
 		"SchedulingStrategy", "Tags", "ClientToken", "DeploymentController", "PropagateTags", "EnableECSManagedTags")
 	switch {
@@ -154,6 +158,9 @@ func checkCreate(in *ecs.CreateServiceInput) error {
 		return invalid("healthCheckGracePeriodSeconds must not be negative.")
 	}
 	if err := fargateOnly(in.LaunchType); err != nil {
+		return err
+	}
+	if err := unplaced(in.PlacementConstraints, in.PlacementStrategy); err != nil {
 		return err
 	}
 	return checkTags(in.Tags)
@@ -265,7 +272,7 @@ func (a *API) UpdateService(ctx context.Context, in *ecs.UpdateServiceInput) (*e
 func checkUpdate(in *ecs.UpdateServiceInput) error {
 	err := refuse(in, invalid, "", "Cluster", "Service", "DesiredCount", "TaskDefinition", "ForceNewDeployment",
 		"DeploymentConfiguration", "HealthCheckGracePeriodSeconds", "NetworkConfiguration", "LoadBalancers", "PlatformVersion",
-		"PropagateTags", "EnableECSManagedTags", "DeploymentController")
+		"PropagateTags", "EnableECSManagedTags", "DeploymentController", "CapacityProviderStrategy", "PlacementConstraints", "PlacementStrategy")
 	switch {
 	case err != nil:
 		return err
@@ -276,7 +283,7 @@ func checkUpdate(in *ecs.UpdateServiceInput) error {
 	case in.DeploymentController != nil && in.DeploymentController.Type != types.DeploymentControllerTypeEcs:
 		return &types.UnsupportedFeatureException{Message: aws.String("The deployment controller " + string(in.DeploymentController.Type) + " is not supported by Skylift; use ECS.")}
 	}
-	return nil
+	return unplaced(in.PlacementConstraints, in.PlacementStrategy)
 }
 
 // activeService returns the service, which must be ACTIVE.

@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -13,11 +14,16 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
+// maxTags is how many tags a resource may have, besides those of ECS itself.
+const maxTags = 50
+
+func tooManyTags() error { return invalid("The maximum number of tags per resource is %d.", maxTags) }
+
 // checkTags holds tags to ECS's limits: 50 a resource, keys of 128 and values
 // of 256 characters, and none that begin with aws:.
 func checkTags(tags []types.Tag) error {
-	if len(tags) > 50 {
-		return invalid("The maximum number of tags per resource is 50.")
+	if len(tags) > maxTags {
+		return tooManyTags()
 	}
 	seen := map[string]bool{}
 	for _, t := range tags {
@@ -63,6 +69,18 @@ func without(tags []types.Tag, keys []string) []types.Tag {
 	return out
 }
 
+// sameTags says whether two resources have the same tags, in whatever order.
+func sameTags(a, b []types.Tag) bool {
+	values := map[string]string{}
+	for _, t := range a {
+		values[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return len(a) == len(b) && !slices.ContainsFunc(b, func(t types.Tag) bool {
+		v, ok := values[aws.ToString(t.Key)]
+		return !ok || v != aws.ToString(t.Value)
+	})
+}
+
 // TagResource puts tags on a resource.
 func (a *API) TagResource(ctx context.Context, in *ecs.TagResourceInput) (*ecs.TagResourceOutput, error) {
 	if err := checkTags(in.Tags); err != nil {
@@ -70,8 +88,8 @@ func (a *API) TagResource(ctx context.Context, in *ecs.TagResourceInput) (*ecs.T
 	}
 	_, err := a.retag(ctx, *in.ResourceArn, func(tags []types.Tag) ([]types.Tag, error) {
 		tags = merge(tags, in.Tags)
-		if len(without(tags, managed)) > 50 {
-			return nil, invalid("The maximum number of tags per resource is 50.")
+		if len(without(tags, managed)) > maxTags {
+			return nil, tooManyTags()
 		}
 		return tags, nil
 	})
@@ -117,8 +135,11 @@ func (a *API) retag(ctx context.Context, ref string, change func([]types.Tag) ([
 	if err != nil {
 		return nil, err
 	}
-	if (kind == "service" || kind == "task") && !strings.Contains(rest, "/") {
+	if (kind == "service" || kind == "task" || kind == "container-instance") && !strings.Contains(rest, "/") {
 		return nil, invalid("Long arn format must be used for tagging operations")
+	}
+	if kind == "capacity-provider" {
+		return nil, tagProvider(rest, change != nil)
 	}
 	run := a.db.Update
 	if change == nil {
@@ -139,15 +160,35 @@ func (a *API) retag(ctx context.Context, ref string, change func([]types.Tag) ([
 			}
 			return retag(tx, Definitions, DefinitionKey(family, revision), &tags, change, func(d *TaskDefinition) *[]types.Tag { return &d.Tags })
 		}
+		if kind == "container-instance" { // there are none
+			return gone()
+		}
 		return invalid("The specified resource cannot be tagged: %s.", ref)
 	})
 	return tags, err
 }
 
+// gone says that what is to be tagged isn't there.
+func gone() error {
+	return &types.ResourceNotFoundException{Message: aws.String("The specified resource was not found.")}
+}
+
+// tagProvider says why a capacity provider can't be tagged: those that there
+// are belong to nobody, and have no tags.
+func tagProvider(name string, change bool) error {
+	switch {
+	case !slices.Contains(providers, name):
+		return gone()
+	case change:
+		return invalid("The FARGATE and FARGATE_SPOT capacity providers can't be tagged.")
+	}
+	return nil
+}
+
 func retag[T any](tx store.Tx, table *store.Table[T], key string, tags *[]types.Tag, change func([]types.Tag) ([]types.Tag, error), of func(*T) *[]types.Tag) error {
 	v, err := table.Get(tx, key)
 	if missing(err) {
-		return &types.ResourceNotFoundException{Message: aws.String("The specified resource was not found.")}
+		return gone()
 	}
 	if err != nil {
 		return err

@@ -30,7 +30,7 @@ func (t *Task) wire(ns arn.Namespace, tags bool) types.Task {
 		TaskArn: &t.ARN, ClusterArn: aws.String(ns.ARN("ecs", "cluster/"+t.Cluster)),
 		TaskDefinitionArn: &t.TaskDefinition,
 		Group:             &t.Group, StartedBy: str(t.StartedBy),
-		LaunchType: t.LaunchType, PlatformVersion: str(t.Platform), PlatformFamily: aws.String("Linux"),
+		LaunchType: t.LaunchType, CapacityProviderName: str(t.Provider), PlatformVersion: str(t.Platform), PlatformFamily: aws.String("Linux"),
 		Cpu: &t.CPU, Memory: &t.Memory,
 		DesiredStatus: &t.Desired, LastStatus: &t.Status, Version: t.Version,
 		AvailabilityZone: str(t.Zone),

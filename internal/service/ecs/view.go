@@ -43,7 +43,7 @@ func (v serviceView) wire(ns arn.Namespace, tags bool) *types.Service {
 	s := v.service
 	out := &types.Service{
 		ServiceName: &s.Name, ServiceArn: &s.ARN, ClusterArn: aws.String(ns.ARN("ecs", "cluster/"+s.Cluster)), Status: &s.Status,
-		DesiredCount: s.Desired, LaunchType: s.LaunchType, PlatformVersion: &s.PlatformVersion, PlatformFamily: aws.String("Linux"),
+		DesiredCount: s.Desired, LaunchType: launched(s.LaunchType, s.Strategy), PlatformVersion: &s.PlatformVersion, PlatformFamily: aws.String("Linux"),
 		SchedulingStrategy:   types.SchedulingStrategyReplica,
 		DeploymentController: &types.DeploymentController{Type: types.DeploymentControllerTypeEcs},
 		DeploymentConfiguration: &types.DeploymentConfiguration{
@@ -57,6 +57,9 @@ func (v serviceView) wire(ns arn.Namespace, tags bool) *types.Service {
 		LoadBalancers: []types.LoadBalancer{}, ServiceRegistries: []types.ServiceRegistry{},
 		PlacementConstraints: []types.PlacementConstraint{}, PlacementStrategy: []types.PlacementStrategy{},
 		Deployments: []types.Deployment{}, Events: []types.ServiceEvent{},
+	}
+	if len(s.Strategy) > 0 {
+		out.CapacityProviderStrategy = strategyOf(s.Strategy)
 	}
 	if out.PropagateTags == "" {
 		out.PropagateTags = types.PropagateTagsNone
@@ -85,10 +88,13 @@ func (v serviceView) wire(ns arn.Namespace, tags bool) *types.Service {
 func (v serviceView) deployment(d Deployment) types.Deployment {
 	out := types.Deployment{
 		Id: aws.String(d.ID), Status: aws.String(Active), TaskDefinition: aws.String(d.TaskDefinition),
-		LaunchType: d.LaunchType, PlatformVersion: aws.String(d.Platform), PlatformFamily: aws.String("Linux"),
+		LaunchType: launched(d.LaunchType, d.Strategy), PlatformVersion: aws.String(d.Platform), PlatformFamily: aws.String("Linux"),
 		NetworkConfiguration: d.Network.wire(),
 		CreatedAt:            aws.Time(d.CreatedAt), UpdatedAt: aws.Time(d.Rollout.UpdatedAt),
 		RolloutState: d.Rollout.State, RolloutStateReason: str(d.Rollout.Reason), FailedTasks: d.Rollout.Failed,
+	}
+	if len(d.Strategy) > 0 {
+		out.CapacityProviderStrategy = strategyOf(d.Strategy)
 	}
 	for _, t := range v.tasks {
 		if t.Deployment == d.ID {

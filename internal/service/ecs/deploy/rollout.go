@@ -83,12 +83,12 @@ func (p *pass) start(primary *ecs.Deployment, n int) error {
 		return fmt.Errorf("read task definition %s: %w", primary.TaskDefinition, err)
 	}
 	var ids []string
-	for range n {
+	for _, provider := range ecs.Spread(primary.Strategy, p.placed(primary), n) {
 		t := ecs.NewTask(p.ns, p.service.Cluster, def.Definition)
 		t.CreatedAt = p.now
 		t.Service, t.Deployment, t.StartedBy = p.service.Key(), primary.ID, primary.ID
 		t.Group = "service:" + p.service.Name
-		t.LaunchType, t.Platform = primary.LaunchType, primary.Platform
+		t.LaunchType, t.Provider, t.Platform = primary.LaunchType, provider, primary.Platform
 		t.Network, t.LoadBalancers = primary.Network, primary.LoadBalancers
 		t.Tags = p.service.TaskTags(def.Tags)
 		for i := range t.Containers {
@@ -101,6 +101,17 @@ func (p *pass) start(primary *ecs.Deployment, n int) error {
 		p.tasks = append(p.tasks, t)
 	}
 	return p.tell("has started %d tasks: %s.", n, strings.Join(ids, " "))
+}
+
+// placed counts the deployment's tasks that are to run by capacity provider.
+func (p *pass) placed(d *ecs.Deployment) map[string]int {
+	n := map[string]int{}
+	for _, t := range p.tasks {
+		if t.Deployment == d.ID && t.Desired == ecs.Running {
+			n[t.Provider]++
+		}
+	}
+	return n
 }
 
 // block says so when the service's bounds let a deployment neither start a task

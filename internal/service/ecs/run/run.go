@@ -15,9 +15,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
@@ -113,28 +110,13 @@ type task struct {
 	def ecs.TaskDefinition
 }
 
-// container returns the definition of a container of the task.
-func (t task) container(name string) types.ContainerDefinition {
-	for _, d := range t.def.Definition.ContainerDefinitions {
-		if aws.ToString(d.Name) == name {
-			return d
-		}
-	}
-	return types.ContainerDefinition{}
-}
-
-// fixed says that a container runs the image that its tag meant when the
-// deployment began, and not what it means now.
-func (t task) fixed(container string) bool {
-	return t.container(container).VersionConsistency != types.VersionConsistencyDisabled
-}
-
 func (r *Runner) read(ctx context.Context, key string) (t task, err error) {
 	err = r.DB.View(ctx, func(tx store.Tx) (err error) {
 		if t.Task, err = ecs.Tasks.Get(tx, key); err != nil {
 			return err
 		}
 		t.def, err = ecs.DefinitionByARN(tx, t.TaskDefinition)
+		t.def.Definition = ecs.Overridden(t.def.Definition, t.Overrides)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // deleted, as it may be once no task runs from it
 		}
@@ -193,7 +175,12 @@ func (r *Runner) expire(ctx context.Context, t task) (time.Duration, error) {
 	if left := time.Until(t.StoppedAt.Add(r.Retention)); left > 0 {
 		return left, nil
 	}
-	return 0, r.DB.Update(ctx, func(tx store.Tx) error { return ecs.Tasks.Delete(tx, t.Key()) })
+	return 0, r.DB.Update(ctx, func(tx store.Tx) error {
+		if err := ecs.LaunchEnded(tx, t.Task); err != nil {
+			return err
+		}
+		return ecs.Tasks.Delete(tx, t.Key())
+	})
 }
 
 // now is the time as records have it: milliseconds.

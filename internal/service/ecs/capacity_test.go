@@ -1,0 +1,263 @@
+package ecs_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/service/ecs"
+)
+
+// item is a part of a capacity provider strategy.
+func item(provider string, base, weight int32) types.CapacityProviderStrategyItem {
+	return types.CapacityProviderStrategyItem{CapacityProvider: &provider, Base: base, Weight: weight}
+}
+
+type strategy = []types.CapacityProviderStrategyItem
+
+// provide gives the default cluster both providers and a default strategy.
+func (w *world) provide(s ...types.CapacityProviderStrategyItem) {
+	w.t.Helper()
+	_, err := w.api.PutClusterCapacityProviders(w.t.Context(), &sdk.PutClusterCapacityProvidersInput{
+		Cluster: aws.String("default"), CapacityProviders: []string{"FARGATE", "FARGATE_SPOT"}, DefaultCapacityProviderStrategy: s,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// on counts tasks by their provider, and checks that they are FARGATE's.
+func on(t *testing.T, tasks []types.Task) map[string]int {
+	t.Helper()
+	n := map[string]int{}
+	for _, is := range tasks {
+		n[aws.ToString(is.CapacityProviderName)]++
+		if is.LaunchType != types.LaunchTypeFargate {
+			t.Errorf("task on %s has launch type %s", aws.ToString(is.CapacityProviderName), is.LaunchType)
+		}
+	}
+	return n
+}
+
+func TestRunTaskByStrategy(t *testing.T) {
+	tests := []struct {
+		name      string
+		byDefault strategy
+		given     strategy
+		launch    types.LaunchType
+		want      map[string]int
+	}{
+		{"none", nil, nil, "", map[string]int{"": 10}},
+		{"the default", strategy{item("FARGATE_SPOT", 0, 1)}, nil, "", map[string]int{"FARGATE_SPOT": 10}},
+		{"a launch type instead of the default", strategy{item("FARGATE_SPOT", 0, 1)}, nil, types.LaunchTypeFargate, map[string]int{"": 10}},
+		{"one of its own", strategy{item("FARGATE_SPOT", 0, 1)}, strategy{item("FARGATE", 2, 1), item("FARGATE_SPOT", 0, 3)}, "", map[string]int{"FARGATE": 4, "FARGATE_SPOT": 6}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			play(t, fake.Config{}, func(w *world) {
+				w.define()
+				w.provide(tt.byDefault...)
+				out, err := w.api.RunTask(w.t.Context(), &sdk.RunTaskInput{
+					TaskDefinition: aws.String("web"), Count: aws.Int32(10), NetworkConfiguration: placed, LaunchType: tt.launch, CapacityProviderStrategy: tt.given,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d := cmp.Diff(tt.want, on(t, out.Tasks)); d != "" {
+					t.Error(d)
+				}
+				w.after(sec(5))
+				if d := cmp.Diff(tt.want, on(t, w.tasks(types.DesiredStatusRunning))); d != "" {
+					t.Error(d)
+				}
+			})
+		})
+	}
+}
+
+// TestServiceByStrategy takes a service from its launch type over a strategy to
+// another one and back, and scales it in between.
+func TestServiceByStrategy(t *testing.T) {
+	play(t, fake.Config{}, func(w *world) {
+		w.define()
+		w.provide()
+		w.service(4)
+		w.after(sec(10))
+		expect := func(launch types.LaunchType, s strategy, want map[string]int) {
+			t.Helper()
+			w.after(sec(60))
+			is := w.describe()
+			if d := cmp.Diff(want, on(t, w.tasks(types.DesiredStatusRunning))); d != "" || len(is.Deployments) != 1 {
+				t.Errorf("%d deployments, tasks: %s", len(is.Deployments), d)
+			}
+			alike := cmpopts.IgnoreUnexported(types.CapacityProviderStrategyItem{})
+			if d := cmp.Diff(s, is.CapacityProviderStrategy, alike); d != "" || is.LaunchType != launch {
+				t.Errorf("launch type %q, strategy: %s", is.LaunchType, d)
+			}
+			if d := cmp.Diff(s, is.Deployments[0].CapacityProviderStrategy, alike); d != "" || is.Deployments[0].LaunchType != launch {
+				t.Errorf("the deployment's launch type %q, strategy: %s", is.Deployments[0].LaunchType, d)
+			}
+		}
+		update := func(in sdk.UpdateServiceInput) error {
+			in.Service = aws.String("web")
+			_, err := w.api.UpdateService(w.t.Context(), &in)
+			return err
+		}
+		expect(types.LaunchTypeFargate, nil, map[string]int{"": 4})
+		mixed := strategy{item("FARGATE", 1, 1), item("FARGATE_SPOT", 0, 2)}
+		wantError(t, update(sdk.UpdateServiceInput{CapacityProviderStrategy: mixed}), badCode, "you must force a new deployment")
+		for _, step := range []struct {
+			in     sdk.UpdateServiceInput
+			launch types.LaunchType
+			s      strategy
+			want   map[string]int
+		}{
+			{sdk.UpdateServiceInput{CapacityProviderStrategy: mixed, ForceNewDeployment: true}, "", mixed, map[string]int{"FARGATE": 2, "FARGATE_SPOT": 2}},
+			{sdk.UpdateServiceInput{DesiredCount: aws.Int32(7)}, "", mixed, map[string]int{"FARGATE": 3, "FARGATE_SPOT": 4}},
+			{sdk.UpdateServiceInput{CapacityProviderStrategy: mixed}, "", mixed, map[string]int{"FARGATE": 3, "FARGATE_SPOT": 4}},
+			{sdk.UpdateServiceInput{CapacityProviderStrategy: strategy{}, ForceNewDeployment: true}, types.LaunchTypeFargate, nil, map[string]int{"": 7}},
+		} {
+			if err := update(step.in); err != nil {
+				t.Fatal(err)
+			}
+			expect(step.launch, step.s, step.want)
+		}
+	})
+}
+
+// TestProviderInUse removes capacity providers from a cluster that uses them.
+func TestProviderInUse(t *testing.T) {
+	play(t, fake.Config{}, func(w *world) {
+		w.define()
+		w.provide(item("FARGATE", 0, 1))
+		put := func(names ...string) error {
+			_, err := w.api.PutClusterCapacityProviders(w.t.Context(), &sdk.PutClusterCapacityProvidersInput{
+				Cluster: aws.String("default"), CapacityProviders: names, DefaultCapacityProviderStrategy: strategy{},
+			})
+			return err
+		}
+		const inUse, why = "ResourceInUseException", "The specified capacity provider is in use and cannot be removed."
+		w.service(0)
+		wantError(t, put("FARGATE_SPOT"), inUse, why)
+		if _, err := w.api.DeleteService(w.t.Context(), &sdk.DeleteServiceInput{Service: aws.String("web")}); err != nil {
+			t.Fatal(err)
+		}
+		w.after(sec(5))
+		out, err := w.api.RunTask(w.t.Context(), &sdk.RunTaskInput{
+			TaskDefinition: aws.String("web"), NetworkConfiguration: placed, CapacityProviderStrategy: strategy{item("FARGATE_SPOT", 0, 1)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, put("FARGATE"), inUse, why)
+		if _, err := w.api.StopTask(w.t.Context(), &sdk.StopTaskInput{Task: out.Tasks[0].TaskArn}); err != nil {
+			t.Fatal(err)
+		}
+		w.after(sec(60))
+		if err := put(); err != nil {
+			t.Errorf("once nothing uses them: %v", err)
+		}
+	})
+}
+
+func TestBadCapacity(t *testing.T) {
+	put := func(names []string, s ...types.CapacityProviderStrategyItem) func(*world) error {
+		return call((*ecs.API).PutClusterCapacityProviders, &sdk.PutClusterCapacityProvidersInput{Cluster: aws.String("default"), CapacityProviders: names, DefaultCapacityProviderStrategy: s})
+	}
+	run := func(s ...types.CapacityProviderStrategyItem) func(*world) error {
+		return call((*ecs.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: placed, CapacityProviderStrategy: s})
+	}
+	both := []string{"FARGATE", "FARGATE_SPOT"}
+	tests := []struct {
+		name string
+		call func(*world) error
+		want string
+	}{
+		{"unknown", put([]string{"mine"}), "The specified capacity provider was not found."},
+		{"twice", put([]string{"FARGATE", "FARGATE"}), "more than once"},
+		{"not associated", put([]string{"FARGATE"}, item("FARGATE_SPOT", 0, 1)), "not associated with the cluster"},
+		{"two bases", put(both, item("FARGATE", 1, 1), item("FARGATE_SPOT", 1, 1)), "Only one capacity provider in a capacity provider strategy can have a base"},
+		{"base", put(both, item("FARGATE", 100001, 1)), "between 0 and 100000"},
+		{"weight", put(both, item("FARGATE", 0, 1001)), "between 0 and 1000"},
+		{"negative weight", put(both, item("FARGATE", 0, -1)), "between 0 and 1000"},
+		{"strategy with a provider twice", put(both, item("FARGATE", 0, 1), item("FARGATE", 0, 1)), "more than once"},
+		{"no weight", run(item("FARGATE", 1, 0)), "no capacity providers with a weight value greater than zero defined in the specified"},
+		{"no weight by default", run(), "no capacity providers with a weight value greater than zero defined in the default capacity provider strategy."},
+		{"both", call((*ecs.API).RunTask, &sdk.RunTaskInput{
+			TaskDefinition: aws.String("web"), NetworkConfiguration: placed, CapacityProviderStrategy: strategy{item("FARGATE", 0, 1)}, LaunchType: types.LaunchTypeFargate,
+		}), "Specifying both a launch type and capacity provider strategy is not supported."},
+		{"service with both", call((*ecs.API).CreateService, &sdk.CreateServiceInput{
+			ServiceName: aws.String("web"), TaskDefinition: aws.String("web"), DesiredCount: aws.Int32(1), NetworkConfiguration: placed,
+			CapacityProviderStrategy: strategy{item("FARGATE", 0, 1)}, LaunchType: types.LaunchTypeFargate,
+		}), "Specifying both"},
+		{"group", call((*ecs.API).CreateCapacityProvider, &sdk.CreateCapacityProviderInput{
+			Name: aws.String("mine"), AutoScalingGroupProvider: &types.AutoScalingGroupProvider{AutoScalingGroupArn: aws.String("arn")},
+		}), "'autoScalingGroupProvider' is not supported"},
+		{"reserved name", call((*ecs.API).CreateCapacityProvider, &sdk.CreateCapacityProviderInput{Name: aws.String("FargateX")}), "cannot be prefixed"},
+		{"nothing provides", call((*ecs.API).CreateCapacityProvider, &sdk.CreateCapacityProviderInput{Name: aws.String("mine")}), "must be specified"},
+		{"update", call((*ecs.API).UpdateCapacityProvider, &sdk.UpdateCapacityProviderInput{Name: aws.String("FARGATE")}), "can't be updated"},
+		{"delete", call((*ecs.API).DeleteCapacityProvider, &sdk.DeleteCapacityProviderInput{CapacityProvider: aws.String(ours + "capacity-provider/FARGATE")}), "can't be deleted"},
+		{"delete another", call((*ecs.API).DeleteCapacityProvider, &sdk.DeleteCapacityProviderInput{CapacityProvider: aws.String("mine")}), "was not found"},
+		{"pages", call((*ecs.API).DescribeCapacityProviders, &sdk.DescribeCapacityProvidersInput{MaxResults: aws.Int32(11)}), "between 1 and 10"},
+		{"tag", call((*ecs.API).TagResource, &sdk.TagResourceInput{ResourceArn: aws.String(ours + "capacity-provider/FARGATE")}), "can't be tagged"},
+		{"constraint", call((*ecs.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), PlacementConstraints: []types.PlacementConstraint{{}}}), "Placement constraints are not supported with FARGATE launch type"},
+		{"strategy", call((*ecs.API).UpdateService, &sdk.UpdateServiceInput{Service: aws.String("web"), PlacementStrategy: []types.PlacementStrategy{{}}}), "Placement strategies are not supported with FARGATE launch type"},
+	}
+	play(t, fake.Config{}, func(w *world) {
+		w.define()
+		w.provide(item("FARGATE", 0, 0))
+		before := dump(w)
+		for _, tt := range tests {
+			t.Log(tt.name)
+			wantError(t, tt.call(w), badCode, tt.want)
+		}
+		if diff := cmp.Diff(before, dump(w)); diff != "" {
+			t.Errorf("what was refused changed the records: %s", diff)
+		}
+	})
+}
+
+func TestDescribeCapacityProviders(t *testing.T) {
+	play(t, fake.Config{}, func(w *world) {
+		describe := func(in sdk.DescribeCapacityProvidersInput) (got []string, next *string) {
+			t.Helper()
+			out, err := w.api.DescribeCapacityProviders(w.t.Context(), &in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range out.CapacityProviders {
+				got = append(got, fmt.Sprintf("%s %s %s %s", *p.Name, p.Type, p.Status, *p.CapacityProviderArn))
+			}
+			for _, f := range out.Failures {
+				got = append(got, *f.Reason+" "+*f.Arn)
+			}
+			return got, out.NextToken
+		}
+		fargate := "FARGATE FARGATE ACTIVE " + ours + "capacity-provider/FARGATE"
+		spot := "FARGATE_SPOT FARGATE_SPOT ACTIVE " + ours + "capacity-provider/FARGATE_SPOT"
+		missing := "MISSING " + ours + "capacity-provider/mine"
+		for _, tt := range []struct {
+			in   sdk.DescribeCapacityProvidersInput
+			want []string
+		}{
+			{sdk.DescribeCapacityProvidersInput{}, []string{fargate, spot}},
+			{sdk.DescribeCapacityProvidersInput{CapacityProviders: []string{ours + "capacity-provider/FARGATE_SPOT", "mine"}}, []string{spot, missing}},
+			{sdk.DescribeCapacityProvidersInput{Cluster: aws.String("default")}, nil},
+		} {
+			if got, next := describe(tt.in); cmp.Diff(tt.want, got) != "" || next != nil {
+				t.Errorf("%v: %s", tt.in, cmp.Diff(tt.want, got))
+			}
+		}
+		first, next := describe(sdk.DescribeCapacityProvidersInput{MaxResults: aws.Int32(1)})
+		second, last := describe(sdk.DescribeCapacityProvidersInput{MaxResults: aws.Int32(1), NextToken: next})
+		if d := cmp.Diff([]string{fargate, spot}, append(first, second...)); d != "" || last != nil {
+			t.Errorf("page by page: %s", d)
+		}
+	})
+}

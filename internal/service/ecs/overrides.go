@@ -1,0 +1,173 @@
+package ecs
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/smithy-go"
+)
+
+// maxOverrides is how long overrides may be in JSON.
+const maxOverrides = 8192
+
+// overridden returns the task definition as RunTask overrides it, once it is
+// checked that it may.
+func overridden(d types.TaskDefinition, o *types.TaskOverride) (types.TaskDefinition, error) {
+	if o == nil {
+		return d, nil
+	}
+	if err := checkOverrides(o, d); err != nil {
+		return d, err
+	}
+	d = Overridden(d, o)
+	units, mib, err := taskSize(d.Cpu, d.Memory)
+	if err != nil {
+		return d, asInvalid(err)
+	}
+	d.Cpu, d.Memory = aws.String(strconv.Itoa(units)), aws.String(strconv.Itoa(mib))
+	sum := 0
+	for _, c := range d.ContainerDefinitions {
+		sum += int(c.Cpu)
+		switch {
+		case int(aws.ToInt32(c.Memory)) > mib:
+			return d, invalid("Invalid setting for container '%s'. The 'memory' must not exceed the task's memory of %d MiB.", *c.Name, mib)
+		case c.Memory != nil && c.MemoryReservation != nil && *c.Memory < *c.MemoryReservation:
+			return d, invalid("Invalid setting for container '%s'. The 'memory' must be greater than or equal to 'memoryReservation'.", *c.Name)
+		case c.Memory == nil && int(aws.ToInt32(c.MemoryReservation)) > mib:
+			return d, invalid("Invalid setting for container '%s'. The 'memoryReservation' must not exceed the task's memory of %d MiB.", *c.Name, mib)
+		}
+	}
+	if sum > units {
+		return d, invalid("The sum of the containers' cpu must not exceed the task's cpu of %d units.", units)
+	}
+	return d, nil
+}
+
+// asInvalid makes an InvalidParameterException of a ClientException: what is
+// wrong with a task definition is the one, and with an override the other.
+func asInvalid(err error) error {
+	if e, ok := err.(smithy.APIError); ok { //nolint:errorlint // made a moment ago, and not wrapped
+		return invalid("%s", e.ErrorMessage())
+	}
+	return err
+}
+
+func checkOverrides(o *types.TaskOverride, d types.TaskDefinition) error {
+	if err := refuse(o, invalid, "overrides", "ContainerOverrides", "Cpu", "Memory"); err != nil {
+		return err
+	}
+	if size(reflect.ValueOf(*o)) > maxOverrides {
+		return invalid("Container Overrides length must be at most %d", maxOverrides)
+	}
+	seen := map[string]bool{}
+	for _, c := range o.ContainerOverrides {
+		name := aws.ToString(c.Name)
+		if err := refuse(&c, invalid, "containerOverrides", "Name", "Command", "Environment", "Cpu", "Memory", "MemoryReservation"); err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(d.ContainerDefinitions, func(is types.ContainerDefinition) bool { return *is.Name == name }) {
+			return invalid("Override for container named %s is not a container in the TaskDefinition.", name)
+		}
+		if seen[name] {
+			return invalid("Override for container named %s is specified more than once.", name)
+		}
+		seen[name] = true
+		for _, e := range c.Environment {
+			if aws.ToString(e.Name) == "" || strings.ContainsAny(*e.Name, "=\x00") {
+				return invalid("Override for container %s: an environment variable's name must not be empty or contain '='.", name)
+			}
+		}
+		switch {
+		case c.Cpu != nil && *c.Cpu < 0:
+			return invalid("Override for container %s: cpu must not be negative.", name)
+		case c.Memory != nil && *c.Memory < 6:
+			return invalid("Override for container %s: memory must be at least 6 MiB.", name)
+		case c.MemoryReservation != nil && *c.MemoryReservation < 6:
+			return invalid("Override for container %s: memoryReservation must be at least 6 MiB.", name)
+		}
+	}
+	return nil
+}
+
+// Overridden returns the task definition with what o says over what it says.
+func Overridden(d types.TaskDefinition, o *types.TaskOverride) types.TaskDefinition {
+	if o == nil {
+		return d
+	}
+	if o.Cpu != nil {
+		d.Cpu = o.Cpu
+	}
+	if o.Memory != nil {
+		d.Memory = o.Memory
+	}
+	d.ContainerDefinitions = slices.Clone(d.ContainerDefinitions)
+	for _, over := range o.ContainerOverrides {
+		i := slices.IndexFunc(d.ContainerDefinitions, func(c types.ContainerDefinition) bool { return *c.Name == aws.ToString(over.Name) })
+		if i < 0 {
+			continue
+		}
+		c := &d.ContainerDefinitions[i]
+		if len(over.Command) > 0 {
+			c.Command = over.Command
+		}
+		if over.Cpu != nil {
+			c.Cpu = *over.Cpu
+		}
+		if over.Memory != nil {
+			c.Memory = over.Memory
+		}
+		if over.MemoryReservation != nil {
+			c.MemoryReservation = over.MemoryReservation
+		}
+		c.Environment = withVariables(c.Environment, over.Environment)
+	}
+	return d
+}
+
+// withVariables returns variables with more set over them.
+func withVariables(variables, more []types.KeyValuePair) []types.KeyValuePair {
+	out := slices.Clone(variables)
+	for _, v := range more {
+		i := slices.IndexFunc(out, func(o types.KeyValuePair) bool { return aws.ToString(o.Name) == *v.Name })
+		if i < 0 {
+			out = append(out, v)
+			continue
+		}
+		out[i] = v
+	}
+	return out
+}
+
+// size is how many characters v has in JSON, as the API spells it: what isn't
+// set isn't there.
+func size(v reflect.Value) int {
+	switch v.Kind() {
+	case reflect.Pointer:
+		return size(v.Elem())
+	case reflect.Slice:
+		n := len("[]") + max(0, v.Len()-1)
+		for i := range v.Len() {
+			n += size(v.Index(i))
+		}
+		return n
+	case reflect.Struct:
+		n, members := len("{}"), 0
+		for f, value := range v.Fields() {
+			if f.IsExported() && !value.IsZero() {
+				members++
+				n += len(f.Name) + len(`"":`) + size(value)
+			}
+		}
+		return n + max(0, members-1)
+	}
+	b, err := json.Marshal(v.Interface())
+	if err != nil {
+		return 0 // strings and numbers have a JSON form
+	}
+	return len(b)
+}
