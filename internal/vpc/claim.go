@@ -25,8 +25,8 @@ func (v *VPC) claim() error {
 	return nil
 }
 
-// mark makes the interface whose label says which range the instance has; it
-// stays down and carries nothing.
+// mark makes the interface whose label says which range the instance has. It
+// carries nothing; only Listen gives it an address.
 func (v *VPC) mark() error {
 	id := claimID + v.cidr.String()
 	link, err := netlink.LinkByName(v.own.link(claimID))

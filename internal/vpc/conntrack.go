@@ -34,7 +34,7 @@ func cutFlows(rs *Ruleset) error {
 		}
 	}
 	for _, family := range families {
-		if err := cut(family, func(f Flow) bool { return !x.check(x.asFront(f, local)).Admitted }); err != nil {
+		if err := cut(family, func(f Flow) bool { return !rs.serves(f) && !x.check(x.asFront(f, local)).Admitted }); err != nil {
 			return err
 		}
 	}

@@ -8,19 +8,23 @@ import (
 	"github.com/coreos/go-iptables/iptables"
 )
 
-// Docker drops what is forwarded and not its own, and a drop is final whatever
-// other tables say. An accept isn't: our table decides afterwards.
+// Docker drops what is forwarded and not its own, a host's own filter often all
+// that it receives, and a drop is final whatever other tables say. An accept
+// isn't: our table decides afterwards.
 const (
 	dockerChain  = "DOCKER-USER"
 	forwardChain = "FORWARD" // where there is no Docker
+	inputChain   = "INPUT"
 )
 
-// accepts are the rules that exempt an instance's interfaces from Docker's drop.
-func accepts(own owner) [][]string {
+// accepts are the rules that exempt an instance's interfaces from others'
+// drops, by the chain that they belong into.
+func accepts(own owner, forwarded string) map[string][][]string {
 	tag := []string{"-m", "comment", "--comment", aliasPrefix + string(own), "-j", "ACCEPT"}
-	return [][]string{
-		append([]string{"-i", own.prefix() + "+"}, tag...),
-		append([]string{"-o", own.prefix() + "+"}, tag...),
+	ours := own.prefix() + "+"
+	return map[string][][]string{
+		forwarded:  {append([]string{"-i", ours}, tag...), append([]string{"-o", ours}, tag...)},
+		inputChain: {append([]string{"-i", ours, "-m", "conntrack", "--ctstate", "DNAT"}, tag...)}, // what tasks send to a service
 	}
 }
 
@@ -36,9 +40,11 @@ func accept(own owner) error {
 	} else if found {
 		chain = dockerChain
 	}
-	for _, rule := range accepts(own) {
-		if err := t.InsertUnique("filter", chain, 1, rule...); err != nil {
-			return fmt.Errorf("accept in chain %s: %w", chain, err)
+	for chain, rules := range accepts(own, chain) {
+		for _, rule := range rules {
+			if err := t.InsertUnique("filter", chain, 1, rule...); err != nil {
+				return fmt.Errorf("accept in chain %s: %w", chain, err)
+			}
 		}
 	}
 	return nil
@@ -50,13 +56,22 @@ func unaccept(own owner) error {
 	if t == nil {
 		return err
 	}
-	for _, chain := range []string{dockerChain, forwardChain} {
+	for _, forwarded := range []string{dockerChain, forwardChain} {
+		if err := removeAccepts(t, accepts(own, forwarded)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func removeAccepts(t *iptables.IPTables, from map[string][][]string) error {
+	for chain, rules := range from {
 		if found, err := t.ChainExists("filter", chain); err != nil {
 			return fmt.Errorf("look for chain %s: %w", chain, err)
 		} else if !found {
 			continue
 		}
-		for _, rule := range accepts(own) {
+		for _, rule := range rules {
 			if err := t.DeleteIfExists("filter", chain, rule...); err != nil {
 				return fmt.Errorf("remove accept from chain %s: %w", chain, err)
 			}

@@ -142,6 +142,25 @@ func icmpField(offset uint32, value int) exprs {
 	}
 }
 
+// toSocket matches tcp packets to an IPv4 socket address.
+func toSocket(a netip.AddrPort) exprs {
+	port := int(a.Port())
+	return rule(in(destination, netip.PrefixFrom(a.Addr(), 32)), protocol(protoTCP), portBetween(port, port))
+}
+
+// redirect changes where a flow goes.
+func redirect(to netip.AddrPort) exprs {
+	return exprs{
+		&expr.Immediate{Register: reg, Data: to.Addr().AsSlice()},
+		&expr.Immediate{Register: unix.NFT_REG_2, Data: binary.BigEndian.AppendUint16(nil, to.Port())},
+		&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: reg, RegProtoMin: unix.NFT_REG_2},
+	}
+}
+
+// redirected matches packets of a flow that goes elsewhere than its sender
+// said.
+func redirected() exprs { return ctBits(expr.CtKeySTATUS, 1<<5) } // the kernel's IPS_DST_NAT
+
 // lookup finds the key in register reg in a set.
 func lookup(set string) exprs {
 	return exprs{&expr.Lookup{SourceRegister: reg, SetName: set}}
@@ -153,9 +172,12 @@ func goBy(m string) exprs {
 }
 
 // state matches a packet's state in connection tracking.
-func state(bits uint32) exprs {
+func state(bits uint32) exprs { return ctBits(expr.CtKeySTATE, bits) }
+
+// ctBits matches packets of which connection tracking has any of the bits.
+func ctBits(key expr.CtKey, bits uint32) exprs {
 	return exprs{
-		&expr.Ct{Register: reg, Key: expr.CtKeySTATE},
+		&expr.Ct{Register: reg, Key: key},
 		&expr.Bitwise{
 			SourceRegister: reg, DestRegister: reg, Len: 4,
 			Mask: binary.NativeEndian.AppendUint32(nil, bits), Xor: make([]byte, 4),

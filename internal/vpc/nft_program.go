@@ -2,6 +2,7 @@ package vpc
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -69,7 +70,8 @@ func compile(rs *Ruleset, prefix string) *program {
 	c.groups(rs)
 	c.judges()
 	c.add(chainToHost, c.toHost(rs.CIDR)...)
-	c.hooks(rs.CIDR)
+	c.hooks(rs)
+	c.services(rs)
 	return p
 }
 
@@ -131,7 +133,8 @@ func (c *compiler) judges() {
 }
 
 // hooks are the chains that the kernel calls. They say what is judged at all.
-func (c *compiler) hooks(cidr netip.Prefix) {
+func (c *compiler) hooks(rs *Ruleset) {
+	cidr, served := rs.CIDR, c.served(rs)
 	const first, second = nftables.ChainPriority(0), nftables.ChainPriority(1)
 	eq, neq := expr.CmpOpEq, expr.CmpOpNeq
 	from, to := iifPrefix(eq, c.prefix), oifPrefix(eq, c.prefix)
@@ -145,8 +148,8 @@ func (c *compiler) hooks(cidr netip.Prefix) {
 	)
 	c.base("forward_egress", filter, nftables.ChainHookForward, first, rule(from, jumpTo(chainEgress)))
 	c.base("forward_ingress", filter, nftables.ChainHookForward, second, rule(to, jumpTo(chainIngress)))
-	c.base("input_egress", filter, nftables.ChainHookInput, first, rule(from, jumpTo(chainEgress)))
-	c.base("input_ingress", filter, nftables.ChainHookInput, second, jumpTo(chainToHost))
+	c.base("input_egress", filter, nftables.ChainHookInput, first, append(slices.Clone(served), rule(from, jumpTo(chainEgress)))...)
+	c.base("input_ingress", filter, nftables.ChainHookInput, second, append(slices.Clone(served), jumpTo(chainToHost))...)
 	c.base("output_egress", filter, nftables.ChainHookOutput, first, c.fromHost(cidr)...)
 	c.base("output_ingress", filter, nftables.ChainHookOutput, second,
 		rule(to, jumpTo(chainIngress)),

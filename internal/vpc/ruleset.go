@@ -6,9 +6,10 @@ import "net/netip"
 // interfaces that are members of them, and the host sockets that several
 // balancers share. It is an immutable snapshot; Apply makes the kernel match.
 type Ruleset struct {
-	Groups  []Group
-	Members []Member
-	Fronts  []Front
+	Groups   []Group
+	Members  []Member
+	Fronts   []Front
+	services []service // of the process that Apply runs in
 	// CIDR is the range in which an address that is no member's is refused.
 	// Apply uses the VPC's own where it is not set.
 	CIDR netip.Prefix

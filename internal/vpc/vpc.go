@@ -44,6 +44,7 @@ type VPC struct {
 	links sync.Mutex // one change of interfaces at a time
 
 	firewall sync.Mutex // guards what follows
+	services []service
 	applied  *Ruleset
 	program  *program // what applied became in the kernel
 	seal     seal     // whether it is still that
@@ -131,6 +132,7 @@ func (v *VPC) Apply(ctx context.Context, rs *Ruleset) error {
 	}
 	v.firewall.Lock()
 	defer v.firewall.Unlock()
+	full.services = v.services
 	if err := v.write(&full); err != nil {
 		return err
 	}
@@ -213,7 +215,7 @@ func (v *VPC) repairFirewall() (changed bool, err error) {
 		if err != nil || found {
 			return false, err
 		}
-		return true, v.write(&Ruleset{CIDR: v.cidr})
+		return true, v.write(&Ruleset{CIDR: v.cidr, services: v.services})
 	}
 	before := v.seal.generation
 	intact, err := v.seal.intact(v.own.table())

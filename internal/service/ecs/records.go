@@ -165,7 +165,7 @@ type Task struct {
 	PullStoppedAt     time.Time
 	StartedAt         time.Time
 	StoppingAt        time.Time
-	TermAt            time.Time // SIGTERM was sent
+	Created           bool // its containers and its network are made
 	ExecutionStopped  time.Time
 	StoppedAt         time.Time
 	ConnectivityAt    time.Time
@@ -231,6 +231,7 @@ type Container struct {
 	Essential bool
 	Health    types.HealthStatus // "": it has no health check
 	Restarts  int                // how often its restart policy started it again
+	TermAt    time.Time          // it was sent SIGTERM
 }
 
 // Task statuses, in the order of a task's life.

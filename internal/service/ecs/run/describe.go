@@ -1,58 +1,139 @@
 package run
 
 import (
+	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/engine"
-	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
 )
 
-// describe tells the engine what to run.
-func (r *Runner) describe(t task) engine.Task {
+// describe tells the engine what to run, with the directories of file systems
+// that stand for volumes. A container without an image is left out: it could not
+// be pulled, and the task goes on without it.
+func (r *Runner) describe(t task, files mounted) engine.Task {
 	host := fmt.Sprintf("ip-%s.%s.compute.internal", strings.ReplaceAll(t.ENI.Addr.String(), ".", "-"), r.Region)
-	cpu, _ := strconv.Atoi(t.CPU)
-	memory, _ := strconv.ParseInt(t.Memory, 10, 64)
+	o := t.Overrides
+	if o == nil {
+		o = &types.TaskOverride{}
+	}
+	cpu, _ := strconv.Atoi(cmp.Or(aws.ToString(o.Cpu), t.CPU))
+	memory, _ := strconv.ParseInt(cmp.Or(aws.ToString(o.Memory), t.Memory), 10, 64)
 	e := engine.Task{
 		ID: t.ID, Hostname: host, CPU: cpu, Memory: memory,
-		Hosts: map[string]string{host: t.ENI.Addr.String()},
+		Hosts:   map[string]string{host: t.ENI.Addr.String()},
+		PIDMode: string(t.def.Definition.PidMode),
+	}
+	for _, v := range t.def.Definition.Volumes {
+		if v.EfsVolumeConfiguration == nil {
+			e.Volumes = append(e.Volumes, aws.ToString(v.Name))
+		}
 	}
 	for i, d := range t.def.Definition.ContainerDefinitions {
-		c := engine.Container{
-			Name: *d.Name, Image: t.Containers[i].Pinned,
-			Command: d.Command, EntryPoint: d.EntryPoint,
-			WorkingDirectory: aws.ToString(d.WorkingDirectory), User: aws.ToString(d.User),
-			CPU: int(d.Cpu), Memory: int64(aws.ToInt32(d.Memory)), MemoryReservation: int64(aws.ToInt32(d.MemoryReservation)),
+		if t.Containers[i].Pinned == "" {
+			continue
 		}
-		c.Env = environment(d, override(t.Overrides, *d.Name), &c)
+		c := container(d, override(o, *d.Name))
+		c.Image = t.Containers[i].Pinned
+		for _, m := range d.MountPoints {
+			source := aws.ToString(m.SourceVolume)
+			e := engine.Mount{Source: source, Target: aws.ToString(m.ContainerPath), ReadOnly: aws.ToBool(m.ReadOnly)}
+			if dir, ok := files[mountKey{c.Name, source}]; ok {
+				e.Source = dir
+			}
+			c.Mounts = append(c.Mounts, e)
+		}
 		e.Containers = append(e.Containers, c)
 	}
 	return e
 }
 
+// container is a container as the engine takes it, but for its image and its
+// mounts.
+func container(d types.ContainerDefinition, o types.ContainerOverride) engine.Container {
+	c := engine.Container{
+		Name: *d.Name, Command: d.Command, EntryPoint: d.EntryPoint, Env: environment(d, o),
+		WorkingDirectory: aws.ToString(d.WorkingDirectory), User: aws.ToString(d.User),
+		CPU:                    int(cmp.Or(aws.ToInt32(o.Cpu), d.Cpu)),
+		Memory:                 int64(cmp.Or(aws.ToInt32(o.Memory), aws.ToInt32(d.Memory))),
+		MemoryReservation:      int64(cmp.Or(aws.ToInt32(o.MemoryReservation), aws.ToInt32(d.MemoryReservation))),
+		Labels:                 d.DockerLabels,
+		ReadonlyRootFilesystem: aws.ToBool(d.ReadonlyRootFilesystem),
+		Interactive:            aws.ToBool(d.Interactive), PseudoTerminal: aws.ToBool(d.PseudoTerminal),
+		Ulimits: ulimits(d), HealthCheck: healthCheck(d.HealthCheck),
+	}
+	if len(o.Command) > 0 {
+		c.Command = o.Command
+	}
+	for _, s := range d.SystemControls {
+		if c.Sysctls == nil {
+			c.Sysctls = map[string]string{}
+		}
+		c.Sysctls[aws.ToString(s.Namespace)] = aws.ToString(s.Value)
+	}
+	for _, v := range d.VolumesFrom {
+		c.VolumesFrom = append(c.VolumesFrom, engine.VolumesFrom{Container: aws.ToString(v.SourceContainer), ReadOnly: aws.ToBool(v.ReadOnly)})
+	}
+	if l := d.LinuxParameters; l != nil {
+		c.Init = aws.ToBool(l.InitProcessEnabled)
+		if l.Capabilities != nil {
+			c.CapAdd, c.CapDrop = l.Capabilities.Add, l.Capabilities.Drop
+		}
+		for _, f := range l.Tmpfs {
+			c.Tmpfs = append(c.Tmpfs, engine.Tmpfs{Target: aws.ToString(f.ContainerPath), Size: int64(f.Size), Options: f.MountOptions})
+		}
+	}
+	return c
+}
+
+// openFiles is what a process on Fargate may open when its container doesn't
+// say: more than the engine gives.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
+const openFiles = 65535
+
+func ulimits(d types.ContainerDefinition) []engine.Ulimit {
+	out := []engine.Ulimit{{Name: string(types.UlimitNameNofile), Soft: openFiles, Hard: openFiles}}
+	for _, u := range d.Ulimits {
+		l := engine.Ulimit{Name: string(u.Name), Soft: int64(u.SoftLimit), Hard: int64(u.HardLimit)}
+		if u.Name == types.UlimitNameNofile {
+			out[0] = l
+			continue
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// healthCheck is a health check as the engine takes it: its defaults are ECS's.
+func healthCheck(h *types.HealthCheck) *engine.HealthCheck {
+	if h == nil {
+		return nil
+	}
+	seconds := func(n *int32) time.Duration { return time.Duration(aws.ToInt32(n)) * time.Second }
+	return &engine.HealthCheck{
+		Command: h.Command, Interval: seconds(h.Interval), Timeout: seconds(h.Timeout),
+		StartPeriod: seconds(h.StartPeriod), Retries: int(aws.ToInt32(h.Retries)),
+	}
+}
+
 func override(o *types.TaskOverride, name string) types.ContainerOverride {
-	if o != nil {
-		for _, c := range o.ContainerOverrides {
-			if aws.ToString(c.Name) == name {
-				return c
-			}
+	for _, c := range o.ContainerOverrides {
+		if aws.ToString(c.Name) == name {
+			return c
 		}
 	}
 	return types.ContainerOverride{}
 }
 
 // environment returns the container's variables with those of the override
-// over them, and puts the override's command into c.
-func environment(d types.ContainerDefinition, o types.ContainerOverride, c *engine.Container) []string {
-	if len(o.Command) > 0 {
-		c.Command = o.Command
-	}
+// over them.
+func environment(d types.ContainerDefinition, o types.ContainerOverride) []string {
 	set := map[string]bool{}
 	for _, kv := range o.Environment {
 		set[aws.ToString(kv.Name)] = true
@@ -94,49 +175,4 @@ func (r *Runner) logged(t task) (out []logged) {
 		})
 	}
 	return out
-}
-
-// record writes into t what the engine says of its containers, and returns
-// whether that was news.
-func record(t *ecs.Task, s engine.Status) (changed bool) {
-	for i := range t.Containers {
-		c := &t.Containers[i]
-		was := *c
-		at := slices.IndexFunc(s.Containers, func(is engine.ContainerStatus) bool { return is.Name == c.Name })
-		switch {
-		case at >= 0:
-			recordContainer(c, s.Containers[at])
-		case c.Status == ecs.Running: // somebody removed it
-			c.Status, c.Reason = ecs.Stopped, "The container was removed from the container engine."
-		}
-		changed = changed || was.Status != c.Status || was.RuntimeID != c.RuntimeID || was.Reason != c.Reason || (was.ExitCode == nil) != (c.ExitCode == nil)
-	}
-	return changed
-}
-
-func recordContainer(c *ecs.Container, is engine.ContainerStatus) {
-	c.RuntimeID = is.RuntimeID
-	switch is.State {
-	case engine.Running:
-		c.Status = ecs.Running
-	case engine.Exited:
-		c.Status = ecs.Stopped
-		c.ExitCode = aws.Int32(int32(is.ExitCode))
-		switch {
-		case is.OOMKilled:
-			c.Reason = "OutOfMemoryError: Container killed due to memory usage"
-		case is.Error != "":
-			c.Reason = is.Error
-		}
-	}
-}
-
-// ended says that an essential container of a task has stopped.
-func ended(t *ecs.Task) bool {
-	for _, c := range t.Containers {
-		if c.Essential && c.Status == ecs.Stopped {
-			return true
-		}
-	}
-	return false
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/smithy-go"
 
@@ -85,8 +87,8 @@ func running(s engine.Status) bool {
 	return false
 }
 
-// terminate sends SIGTERM, and SIGKILL to what still runs after its
-// stopTimeout.
+// terminate ends the containers: those first that others were not waited for
+// by. Each gets SIGTERM, and SIGKILL when its stopTimeout is over.
 func (r *Runner) terminate(ctx context.Context, t task) (done bool, again time.Duration, err error) {
 	state, err := r.Engine.Inspect(ctx, t.ID)
 	if err != nil && !errors.Is(err, engine.ErrNotFound) {
@@ -94,44 +96,79 @@ func (r *Runner) terminate(ctx context.Context, t task) (done bool, again time.D
 	}
 	if !running(state) {
 		return false, 0, r.change(ctx, t, func(t *ecs.Task) {
-			record(t, state)
+			record(t, state, nil)
 			for i := range t.Containers {
 				t.Containers[i].Status = ecs.Stopped
 			}
 			t.Status, t.ExecutionStopped = ecs.Deprovisioning, now()
 		})
 	}
-	if t.TermAt.IsZero() {
-		err := r.signal(ctx, t, state, "SIGTERM", 0)
+	p := retire(t, state, time.Now())
+	if len(p.term) > 0 {
+		err := r.signal(ctx, t, "SIGTERM", p.term)
 		if errors.Is(err, engine.ErrUnavailable) || ctx.Err() != nil {
 			return true, 0, err
 		}
 		if err != nil { // SIGKILL comes all the same
 			r.Log.Warn("task can't be told to stop", "task", t.ID, "err", err)
 		}
-		return false, 0, r.change(ctx, t, func(t *ecs.Task) { t.TermAt = now() })
+		return false, 0, r.change(ctx, t, func(t *ecs.Task) {
+			record(t, state, nil)
+			for i := range t.Containers {
+				if slices.Contains(p.term, t.Containers[i].Name) {
+					t.Containers[i].TermAt = now()
+				}
+			}
+		})
 	}
-	again = time.Minute
-	for _, c := range t.Containers {
-		left := time.Until(t.TermAt.Add(t.stopTimeout(c.Name)))
-		if left > 0 && isRunning(state, c.Name) {
-			again = min(again, left)
-		}
-	}
-	return true, again, r.signal(ctx, t, state, "SIGKILL", time.Since(t.TermAt))
+	return true, p.wait, r.signal(ctx, t, "SIGKILL", p.kill)
 }
 
-// signal sends sig to the containers that run and whose stopTimeout is over
-// after so long; SIGTERM to all. One that can't be reached doesn't keep it from
-// the others.
-func (r *Runner) signal(ctx context.Context, t task, state engine.Status, sig string, waited time.Duration) error {
-	var errs []error
+// farewell is what is to be done with the containers of a task that is to end.
+type farewell struct {
+	term, kill []string
+	wait       time.Duration // when to look again, if nothing changes before
+}
+
+// retire decides who is told to end, and who is killed: a container gets SIGTERM
+// when none runs that depends on it.
+func retire(t task, is engine.Status, now time.Time) farewell {
+	f := farewell{wait: time.Minute}
 	for _, c := range t.Containers {
-		if !isRunning(state, c.Name) || sig == "SIGKILL" && waited < t.stopTimeout(c.Name) {
+		if !isRunning(is, c.Name) {
 			continue
 		}
-		if err := r.Engine.Signal(ctx, t.ID, c.Name, sig); err != nil && !errors.Is(err, engine.ErrNotFound) {
-			errs = append(errs, fmt.Errorf("send %s to %s of task %s: %w", sig, c.Name, t.ID, err))
+		if c.TermAt.IsZero() {
+			if !t.needed(c.Name, is) {
+				f.term = append(f.term, c.Name)
+			}
+			continue
+		}
+		if left := c.TermAt.Add(t.stopTimeout(c.Name)).Sub(now); left > 0 {
+			f.wait = min(f.wait, left)
+			continue
+		}
+		f.kill = append(f.kill, c.Name)
+	}
+	return f
+}
+
+// needed says whether a container runs that depends on this one.
+func (t task) needed(name string, is engine.Status) bool {
+	return slices.ContainsFunc(t.def.Definition.ContainerDefinitions, func(c types.ContainerDefinition) bool {
+		return isRunning(is, *c.Name) && slices.ContainsFunc(c.DependsOn, func(d types.ContainerDependency) bool {
+			return aws.ToString(d.ContainerName) == name
+		})
+	})
+}
+
+// signal sends sig to containers. One that can't be reached doesn't keep it
+// from the others.
+func (r *Runner) signal(ctx context.Context, t task, sig string, names []string) error {
+	var errs []error
+	for _, name := range names {
+		if err := r.Engine.Signal(ctx, t.ID, name, sig); err != nil && !errors.Is(err, engine.ErrNotFound) {
+			errs = append(errs, fmt.Errorf("send %s to %s of task %s: %w", sig, name, t.ID, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -149,10 +186,8 @@ func isRunning(s engine.Status, name string) bool {
 // stopTimeout is how long a container gets between SIGTERM and SIGKILL: 30 s
 // where the definition doesn't say.
 func (t task) stopTimeout(container string) time.Duration {
-	for _, c := range t.def.Definition.ContainerDefinitions {
-		if *c.Name == container && c.StopTimeout != nil {
-			return time.Duration(*c.StopTimeout) * time.Second
-		}
+	if c := t.container(container); c.StopTimeout != nil {
+		return time.Duration(*c.StopTimeout) * time.Second
 	}
 	return 30 * time.Second
 }

@@ -15,6 +15,9 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
@@ -108,6 +111,22 @@ func (r *Runner) step(ctx context.Context, t task) (done bool, again time.Durati
 type task struct {
 	ecs.Task
 	def ecs.TaskDefinition
+}
+
+// container returns the definition of a container of the task.
+func (t task) container(name string) types.ContainerDefinition {
+	for _, d := range t.def.Definition.ContainerDefinitions {
+		if aws.ToString(d.Name) == name {
+			return d
+		}
+	}
+	return types.ContainerDefinition{}
+}
+
+// fixed says that a container runs the image that its tag meant when the
+// deployment began, and not what it means now.
+func (t task) fixed(container string) bool {
+	return t.container(container).VersionConsistency != types.VersionConsistencyDisabled
 }
 
 func (r *Runner) read(ctx context.Context, key string) (t task, err error) {

@@ -29,11 +29,11 @@ func (r *Runner) up(ctx context.Context, t task) (done bool, again time.Duration
 	case t.Status == ecs.Pending && t.PullStoppedAt.IsZero():
 		return r.pull(ctx, t)
 	case t.Status == ecs.Pending:
-		return false, 0, r.giveUp(ctx, t, r.start(ctx, t))
+		return r.start(ctx, t)
 	case t.Status == ecs.Activating:
 		return r.activate(ctx, t)
 	}
-	return r.observe(ctx, t)
+	return r.advance(ctx, t)
 }
 
 // subnetOf chooses a subnet by the task's id, so that tasks spread over zones.
@@ -65,25 +65,28 @@ func (r *Runner) fail(ctx context.Context, t task, format string, args ...any) e
 	return r.change(ctx, t, func(t *ecs.Task) { t.Stop(types.TaskStopCodeTaskFailedToStart, fmt.Sprintf(format, args...)) })
 }
 
-// pull brings the task's images.
+// pull brings the task's images. A task goes on without a container that isn't
+// essential and whose image can't be had.
 func (r *Runner) pull(ctx context.Context, t task) (done bool, again time.Duration, err error) {
-	pinned := map[string]string{}
+	pinned, failed := map[string]string{}, map[string]string{}
 	for _, c := range t.Containers {
 		ref := c.Pinned
-		if ref == "" {
+		if ref == "" || !t.fixed(c.Name) {
 			ref = c.Image
 		}
 		wait, cancel := context.WithTimeout(ctx, pullWait)
 		got, err := r.Images.Pull(wait, ref)
 		late := wait.Err() != nil
 		cancel()
-		if e, ok := errors.AsType[*engine.PullError](err); ok {
+		e, refused := errors.AsType[*engine.PullError](err)
+		switch {
+		case refused && c.Essential:
 			return false, 0, r.failContainer(ctx, t, c.Name, "CannotPullContainerError: "+e.Reason)
-		}
-		if err != nil && late {
+		case refused:
+			failed[c.Name] = "CannotPullContainerError: " + e.Reason
+		case err != nil && late:
 			return true, time.Millisecond, ctx.Err()
-		}
-		if err != nil {
+		case err != nil:
 			return true, 0, fmt.Errorf("pull %s for task %s: %w", ref, t.ID, err)
 		}
 		pinned[c.Name] = got
@@ -94,20 +97,26 @@ func (r *Runner) pull(ctx context.Context, t task) (done bool, again time.Durati
 			c := &t.Containers[i]
 			c.Pinned = pinned[c.Name]
 			_, c.Digest, _ = strings.Cut(c.Pinned, "@")
+			if reason := failed[c.Name]; reason != "" {
+				c.Status, c.Reason = ecs.Stopped, reason
+			}
 		}
 	})
 }
 
 // failContainer stops a task of which a container can't start.
 func (r *Runner) failContainer(ctx context.Context, t task, container, reason string) error {
-	return r.change(ctx, t, func(t *ecs.Task) {
-		t.Stop(types.TaskStopCodeTaskFailedToStart, reason)
-		for i := range t.Containers {
-			if t.Containers[i].Name == container {
-				t.Containers[i].Reason = reason
-			}
+	return r.change(ctx, t, func(t *ecs.Task) { refuse(t, container, reason) })
+}
+
+// refuse stops a task for one of its containers.
+func refuse(t *ecs.Task, container, reason string) {
+	t.Stop(types.TaskStopCodeTaskFailedToStart, reason)
+	for i := range t.Containers {
+		if t.Containers[i].Name == container {
+			t.Containers[i].Reason = reason
 		}
-	})
+	}
 }
 
 // startWait is how long a task is tried to be started while something other
@@ -124,7 +133,7 @@ func (r *Runner) giveUp(ctx context.Context, t task, err error) error {
 	return r.fail(ctx, t, "ResourceInitializationError: unable to start the task: %s", err)
 }
 
-// failStart stops a task that the engine can't start.
+// failStart stops a task that the engine can't create.
 func (r *Runner) failStart(ctx context.Context, t task, what string, e *engine.StartError) error {
 	if e.Container == "" {
 		return r.fail(ctx, t, "ResourceInitializationError: unable to set up the task's network namespace: %s", e.Reason)
@@ -132,53 +141,39 @@ func (r *Runner) failStart(ctx context.Context, t task, what string, e *engine.S
 	return r.failContainer(ctx, t, e.Container, what+": "+e.Reason)
 }
 
-// start makes the task's sandbox, gives it its interface and starts its
-// containers.
-func (r *Runner) start(ctx context.Context, t task) error {
+// create makes the task's sandbox and its containers, and gives it its
+// interface. It says whether it could; else the task is to stop.
+func (r *Runner) create(ctx context.Context, t task) (made bool, err error) {
 	for _, l := range r.logged(t) {
 		if err := r.Logs.Prepare(ctx, l.Group, l.Stream, l.create); err != nil {
 			e, ok := errors.AsType[smithy.APIError](err)
 			if !ok {
-				return fmt.Errorf("prepare logs of task %s: %w", t.ID, err)
+				return false, fmt.Errorf("prepare logs of task %s: %w", t.ID, err)
 			}
-			return r.fail(ctx, t, "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: %s: %s : exit status 1", e.ErrorCode(), e.ErrorMessage())
+			return false, r.fail(ctx, t, "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: %s: %s : exit status 1", e.ErrorCode(), e.ErrorMessage())
 		}
 	}
-	netns, err := r.Engine.Create(ctx, r.describe(t))
+	netns, err := r.Engine.Create(ctx, r.describe(t, nil))
 	if e, ok := errors.AsType[*engine.StartError](err); ok {
-		return r.failStart(ctx, t, "CannotCreateContainerError", e)
+		return false, r.failStart(ctx, t, "CannotCreateContainerError", e)
 	}
 	if err != nil {
-		return fmt.Errorf("create task %s: %w", t.ID, err)
+		return false, fmt.Errorf("create task %s: %w", t.ID, err)
 	}
 	if err := r.Network.Attach(ctx, t.ENI, netns); err != nil {
-		return fmt.Errorf("attach interface of task %s: %w", t.ID, err)
+		return false, fmt.Errorf("attach interface of task %s: %w", t.ID, err)
 	}
-	names := make([]string, len(t.Containers))
-	for i, c := range t.Containers {
-		names[i] = c.Name
-	}
-	if err := r.Engine.Start(ctx, t.ID, names...); err != nil {
-		if e, ok := errors.AsType[*engine.StartError](err); ok {
-			return r.failStart(ctx, t, "CannotStartContainerError", e)
+	return true, nil
+}
+
+// start makes the task and starts what of it may be started.
+func (r *Runner) start(ctx context.Context, t task) (done bool, again time.Duration, err error) {
+	if !t.Created {
+		if made, err := r.create(ctx, t); err != nil || !made {
+			return false, 0, r.giveUp(ctx, t, err)
 		}
-		return fmt.Errorf("start task %s: %w", t.ID, err)
 	}
-	for _, l := range r.logged(t) {
-		r.Logs.Follow(l.Job)
-	}
-	state, err := r.Engine.Inspect(ctx, t.ID)
-	if err != nil {
-		return fmt.Errorf("inspect task %s: %w", t.ID, err)
-	}
-	return r.change(ctx, t, func(t *ecs.Task) {
-		record(t, state)
-		if len(t.LoadBalancers) > 0 {
-			t.Status = ecs.Activating
-			return
-		}
-		t.Status, t.StartedAt = ecs.Running, now()
-	})
+	return r.advance(ctx, t)
 }
 
 // activate puts a task that runs into its target groups.
@@ -197,35 +192,6 @@ func (r *Runner) activate(ctx context.Context, t task) (done bool, again time.Du
 	return false, 0, r.change(ctx, t, func(t *ecs.Task) {
 		t.Status, t.StartedAt, t.TargetsRegistered = ecs.Running, now(), true
 	}, events...)
-}
-
-// observe writes down what the engine says of a task that runs.
-func (r *Runner) observe(ctx context.Context, t task) (done bool, again time.Duration, err error) {
-	state, err := r.Engine.Inspect(ctx, t.ID)
-	if errors.Is(err, engine.ErrNotFound) {
-		return false, 0, r.lost(ctx, t, "The task's containers are gone: they were removed from the container engine.")
-	}
-	if err != nil {
-		return true, 0, fmt.Errorf("inspect task %s: %w", t.ID, err)
-	}
-	for _, l := range r.logged(t) {
-		r.Logs.Follow(l.Job)
-	}
-	next := t.Task
-	next.Containers = append([]ecs.Container{}, t.Containers...)
-	changed := record(&next, state)
-	switch {
-	case ended(&next):
-		return false, 0, r.change(ctx, t, func(t *ecs.Task) {
-			record(t, state)
-			t.Stop(types.TaskStopCodeEssentialContainerExited, "Essential container in task exited")
-		})
-	case !state.Sandbox:
-		return false, 0, r.lost(ctx, t, "The task's network is gone: its sandbox ended.")
-	case changed:
-		return true, 0, r.change(ctx, t, func(t *ecs.Task) { record(t, state) })
-	}
-	return true, 0, nil
 }
 
 // lost stops a task whose containers or network somebody took away.
