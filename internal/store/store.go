@@ -65,12 +65,11 @@ type DB interface {
 // Tx is one transaction. It is not safe for concurrent use and must not be
 // kept after the function it was given to returns.
 type Tx interface {
-	// Get returns the value at key; ok is false when there is none. The caller
-	// must not change the value.
-	Get(key string) (value []byte, ok bool)
+	// Get returns the value at key; ok is false when there is none.
+	Get(key string) (value *Value, ok bool)
 	// Scan yields the rows whose keys start with prefix and are greater than
 	// after ("" for all), in key order.
-	Scan(prefix, after string) iter.Seq2[string, []byte]
+	Scan(prefix, after string) iter.Seq2[string, *Value]
 	// Put and Delete write; deleting what is not there is fine.
 	Put(key string, value []byte)
 	Delete(key string)
@@ -85,5 +84,5 @@ type Batch struct {
 // Change is one row's latest value; Value is nil when the row is gone.
 type Change struct {
 	Key   string
-	Value []byte
+	Value *Value
 }

@@ -12,32 +12,42 @@ import (
 
 // Table is a set of records of one type, kept as JSON under "r/<name>/<key>",
 // with its indexes under "x/<name>/<index>/<value>/<key>". It holds no state
-// and is safe for concurrent use.
+// and is safe for concurrent use. What it returns is the caller's own.
 type Table[T any] struct {
 	name    string
 	indexes []Index[T]
+	clone   func(*T) T
 }
 
 // Index finds records by a value derived from them.
 type Index[T any] struct {
 	Name string
 	// Values returns the values that v is found by; they must not contain NUL.
+	// They may be v's own, and v must not be changed.
 	Values func(v T) []string
 }
 
 // NewTable describes a table. Names must not contain a slash.
 func NewTable[T any](name string, indexes ...Index[T]) *Table[T] {
-	return &Table[T]{name: name, indexes: indexes}
+	return &Table[T]{name: name, indexes: indexes, clone: cloner[T]()}
 }
 
 // Get returns the record at key, or ErrNotFound.
 func (t *Table[T]) Get(tx Tx, key string) (T, error) {
-	var v T
-	b, ok := tx.Get(t.row(key))
-	if !ok {
-		return v, ErrNotFound
+	v, err := t.look(tx, key)
+	if err != nil {
+		return *new(T), err
 	}
-	return v, t.decode(key, b, &v)
+	return t.clone(v), nil
+}
+
+// look returns the record at key, which is everybody's.
+func (t *Table[T]) look(tx Tx, key string) (*T, error) {
+	v, ok := tx.Get(t.row(key))
+	if !ok {
+		return nil, ErrNotFound
+	}
+	return t.decode(key, v)
 }
 
 // List returns the records whose keys start with prefix, in key order.
@@ -60,9 +70,12 @@ func (t *Table[T]) Scan(tx Tx, prefix, after string) iter.Seq2[T, error] {
 	}
 	return func(yield func(T, error) bool) {
 		for k, b := range tx.Scan(t.row(prefix), after) {
-			var v T
-			err := t.decode(strings.TrimPrefix(k, t.row("")), b, &v)
-			if !yield(v, err) || err != nil {
+			v, err := t.decode(strings.TrimPrefix(k, t.row("")), b)
+			if err != nil {
+				yield(*new(T), err)
+				return
+			}
+			if !yield(t.clone(v), nil) {
 				return
 			}
 		}
@@ -140,10 +153,11 @@ func (t *Table[T]) Follow(ctx context.Context, db DB, f func(reset bool, events 
 			if c.Value == nil {
 				continue
 			}
-			events[i].Value = new(T)
-			if err := t.decode(events[i].Key, c.Value, events[i].Value); err != nil {
+			v, err := t.decode(events[i].Key, c.Value)
+			if err != nil {
 				return err
 			}
+			events[i].Value = new(t.clone(v))
 		}
 		return f(b.Reset, events)
 	})
@@ -157,24 +171,32 @@ func (t *Table[T]) entry(index, value, key string) string {
 	return "x/" + t.name + "/" + index + "/" + value + "\x00" + key
 }
 
-func (t *Table[T]) decode(key string, b []byte, v *T) error {
-	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("decode %s %s: %w", t.name, key, err)
+// decode returns the record that b encodes, which is everybody's. One that was
+// decoded before is not again.
+func (t *Table[T]) decode(key string, b *Value) (*T, error) {
+	if had := b.record.Load(); had != nil {
+		if v, ok := (*had).(*T); ok {
+			return v, nil
+		}
 	}
-	return nil
+	v := new(T)
+	if err := json.Unmarshal(b.bytes, v); err != nil {
+		return nil, fmt.Errorf("decode %s %s: %w", t.name, key, err)
+	}
+	b.record.Store(new(any(v)))
+	return v, nil
 }
 
 // reindex replaces the index entries of the record at key by those of v.
 func (t *Table[T]) reindex(tx Tx, key string, v *T) error {
-	old, err := t.Get(tx, key)
-	had := err == nil
+	old, err := t.look(tx, key)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	for _, ix := range t.indexes {
 		var before, after []string
-		if had {
-			before = ix.Values(old)
+		if old != nil {
+			before = ix.Values(*old)
 		}
 		if v != nil {
 			after = ix.Values(*v)

@@ -95,6 +95,18 @@ type instance struct {
 
 // start starts Skylift on an empty data directory and waits until it is ready.
 func (b *bench) start(ctx context.Context) (*instance, error) {
+	in, err := b.startAs(ctx, func(dir, listen string) []string {
+		return []string{b.skylift, "serve", "--data-dir", dir, "--listen", listen, "--lb-address", b.lb, "--vpc-cidr", b.cidr, "--log-level", "warn"}
+	})
+	if in != nil && err != nil {
+		err = errors.Join(err, in.down(ctx))
+	}
+	return in, err
+}
+
+// startAs starts the program that command names on an empty data directory and
+// waits until it is ready. One that doesn't get ready is returned, too.
+func (b *bench) startAs(ctx context.Context, command func(dir, listen string) []string) (*instance, error) {
 	dir, err := os.MkdirTemp(b.work, "data-")
 	if err != nil {
 		return nil, err
@@ -104,12 +116,13 @@ func (b *bench) start(ctx context.Context) (*instance, error) {
 		return nil, err
 	}
 	in := &instance{b: b, dir: dir, listen: listen}
+	line := command(dir, listen)
 	began := time.Now()
-	if in.process, err = b.spawn(b.skylift, "serve", "--data-dir", dir, "--listen", listen, "--lb-address", b.lb, "--vpc-cidr", b.cidr, "--log-level", "warn"); err != nil {
+	if in.process, err = b.spawn(line[0], line[1:]...); err != nil {
 		return nil, err
 	}
 	if err := in.answers(ctx, "http://"+listen+"/readyz"); err != nil {
-		return nil, errors.Join(err, in.down(ctx))
+		return in, err
 	}
 	in.took = time.Since(began)
 	return in, nil

@@ -4,7 +4,7 @@
 // the peer alternate, so that what else the machine does falls on both. All load is bounded and stays on this machine,
 // and nothing is left behind.
 //
-//	go run ./test/bench [-only start,idle,task,balancer,registry] [-n 5] [-json | -markdown] [-write docs/benchmarks.md]
+//	go run ./test/bench [-only start,idle,task,balancer,registry,scale] [-n 5] [-json | -markdown] [-write docs/benchmarks.md]
 package main
 
 import (
@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -25,13 +26,15 @@ import (
 
 // bench is what the sections share.
 type bench struct {
-	skylift string // the program under test
-	work    string // a directory of this run
-	cidr    string // the range of the instances' VPC
-	lb      string // the address of their load balancers
-	rounds  int
-	load    time.Duration // how long one load on a balancer lasts
-	layer   int           // bytes of a layer
+	skylift   string // the program under test
+	work      string // a directory of this run
+	cidr      string // the range of the instances' VPC
+	lb        string // the address of their load balancers
+	rounds    int
+	load      time.Duration // how long one load on a balancer lasts
+	layer     int           // bytes of a layer
+	sizes     []int         // numbers of tasks to measure the cost of
+	simulated string        // further flags of the simulated program
 }
 
 // section measures one part.
@@ -46,6 +49,7 @@ var sections = []section{
 	{"task", measureTask},
 	{"balancer", measureBalancer},
 	{"registry", measureRegistry},
+	{"scale", measureScale},
 }
 
 // options are the command line.
@@ -57,12 +61,14 @@ type options struct {
 }
 
 func main() {
-	o := options{}
+	o := options{bench: bench{sizes: []int{1000, 5000, 10_000, 20_000}}}
 	flag.StringVar(&o.skylift, "skylift", "bin/skylift", "the program to measure")
-	flag.StringVar(&o.only, "only", "", "sections to run, by comma: start, idle, task, balancer, registry (default: all)")
+	flag.StringVar(&o.only, "only", "", "sections to run, by comma: start, idle, task, balancer, registry, scale (default: all)")
 	flag.IntVar(&o.rounds, "n", 5, "rounds")
 	flag.DurationVar(&o.load, "d", 5*time.Second, "how long one load on a balancer lasts")
 	flag.IntVar(&o.layer, "layer", 500, "size of the layer that is pushed and pulled, in MB")
+	flag.Func("sizes", "numbers of tasks on the simulated engine, by comma (default: 1000,5000,10000,20000)", o.readSizes)
+	flag.StringVar(&o.simulated, "simulated", "", "further flags of test/bench/simulated, as in '-pprof 127.0.0.1:6060'")
 	flag.StringVar(&o.cidr, "vpc-cidr", "10.93.0.0/16", "range of the VPC of the instances that are measured")
 	flag.StringVar(&o.lb, "lb-address", "127.0.0.93", "address of their load balancers")
 	flag.BoolVar(&o.json, "json", false, "print JSON")
@@ -77,6 +83,20 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// readSizes reads numbers of tasks: services have ten each, and ten of them are
+// described at once.
+func (o *options) readSizes(list string) error {
+	o.sizes = nil
+	for s := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 200 || n%tasksEach != 0 {
+			return fmt.Errorf("%q is not a multiple of ten, 200 at least", s)
+		}
+		o.sizes = append(o.sizes, n)
+	}
+	return nil
 }
 
 func (o *options) run(ctx context.Context) (err error) {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -213,7 +212,7 @@ func TestCompacted(t *testing.T) {
 	db.stop = stop
 	db.wg.Go(func() { db.watch(run) })
 	for _, c := range (<-seen).Changes {
-		got[c.Key] = string(c.Value)
+		got[c.Key] = c.Value.String()
 	}
 	if diff := cmp.Diff(map[string]string{"r/t/changed": "2", "r/t/deleted": "", "r/t/created": "1"}, got); diff != "" {
 		t.Errorf("changes over the compaction (-want +got):\n%s", diff)
@@ -263,7 +262,7 @@ func TestTwoProcesses(t *testing.T) {
 			for range 50 {
 				err := db.Update(t.Context(), func(tx store.Tx) error {
 					n, _ := tx.Get("r/t/n")
-					tx.Put("r/t/n", append(slices.Clip(n), '.'))
+					tx.Put("r/t/n", []byte(n.String()+"."))
 					return nil
 				})
 				if err != nil {

@@ -124,7 +124,7 @@ func (db *DB) operations(changes []store.Change) []clientv3.Op {
 	touched := make(map[string]bool)
 	for _, c := range changes {
 		if c.Value != nil {
-			ops = append(ops, clientv3.OpPut(db.row(c.Key), string(c.Value)))
+			ops = append(ops, clientv3.OpPut(db.row(c.Key), c.Value.String()))
 			continue
 		}
 		ops = append(ops, clientv3.OpDelete(db.row(c.Key)))

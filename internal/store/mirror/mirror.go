@@ -17,7 +17,7 @@ import (
 
 // Row is a value and the revision that wrote it.
 type Row struct {
-	Value []byte
+	Value *store.Value
 	Rev   int64
 }
 

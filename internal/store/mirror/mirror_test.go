@@ -57,14 +57,14 @@ func compare(t *testing.T, seed uint64, r *rand.Rand, tx *Tx, model map[string]s
 		}
 	}
 	for k, v := range tx.Scan(prefix, after) {
-		got = append(got, k+"="+string(v))
+		got = append(got, k+"="+v.String())
 	}
 	if !slices.Equal(got, want) {
 		t.Fatalf("seed %d: Scan(%q, %q) yields %v, want %v", seed, prefix, after, got, want)
 	}
 	k := key(r)
 	v, ok := tx.Get(k)
-	if w, there := model[k]; ok != there || string(v) != w {
+	if w, there := model[k]; ok != there || v.String() != w {
 		t.Fatalf("seed %d: Get(%q) is %q, %v, want %q, %v", seed, k, v, ok, w, there)
 	}
 }
@@ -85,7 +85,7 @@ func TestFollowerConverges(t *testing.T) {
 			k := key(r)
 			c := store.Change{Key: k}
 			if r.IntN(3) > 0 {
-				c.Value = fmt.Append(nil, rev)
+				c.Value = store.NewValue(fmt.Append(nil, rev))
 			}
 			m.Apply(rev, []store.Change{c})
 			last[k] = rev
@@ -101,13 +101,13 @@ func TestFollowerConverges(t *testing.T) {
 					t.Fatalf("seed %d: %s comes out of order", seed, c.Key)
 				}
 				before = last[c.Key]
-				if state[c.Key] = string(c.Value); c.Value == nil {
+				if state[c.Key] = c.Value.String(); c.Value == nil {
 					delete(state, c.Key)
 				}
 			}
 			want := make(map[string]string)
 			for k, row := range m.Latest().scan("a", "") {
-				want[k] = string(row.Value)
+				want[k] = row.Value.String()
 			}
 			if !maps.Equal(state, want) {
 				t.Fatalf("seed %d: the follower has %v, want %v", seed, state, want)
@@ -119,12 +119,12 @@ func TestFollowerConverges(t *testing.T) {
 func TestReplaceSendsDifferences(t *testing.T) {
 	t.Parallel()
 	m := New()
-	m.Apply(1, []store.Change{{Key: "kept", Value: []byte("1")}, {Key: "gone", Value: []byte("1")}, {Key: "changed", Value: []byte("1")}})
+	m.Apply(1, []store.Change{{Key: "kept", Value: value("1")}, {Key: "gone", Value: value("1")}, {Key: "changed", Value: value("1")}})
 	f, _ := m.register("")
-	m.Replace(9, map[string]Row{"kept": {[]byte("1"), 1}, "changed": {[]byte("2"), 5}, "new": {[]byte("3"), 7}})
+	m.Replace(9, map[string]Row{"kept": {value("1"), 1}, "changed": {value("2"), 5}, "new": {value("3"), 7}})
 	got := make(map[string]string)
 	for _, c := range f.take() {
-		got[c.Key] = string(c.Value)
+		got[c.Key] = c.Value.String()
 	}
 	if want := map[string]string{"gone": "", "changed": "2", "new": "3"}; !maps.Equal(got, want) {
 		t.Errorf("changes %v, want %v", got, want)
@@ -142,3 +142,5 @@ func TestEnd(t *testing.T) {
 		}
 	}
 }
+
+func value(s string) *store.Value { return store.NewValue([]byte(s)) }

@@ -17,9 +17,9 @@ import (
 type Tx struct {
 	snap     *Snapshot
 	readOnly bool
-	wrote    bool                      // in a read-only transaction
-	writes   btree.Map[string, []byte] // nil: deleted
-	keys     map[string]struct{}       // read one by one
+	wrote    bool                            // in a read-only transaction
+	writes   btree.Map[string, *store.Value] // nil: deleted
+	keys     map[string]struct{}             // read one by one
 	ranges   []Range
 	elided   bool
 }
@@ -46,7 +46,7 @@ func (s *Snapshot) View(f func(store.Tx) error) error {
 }
 
 // Get implements store.Tx.
-func (t *Tx) Get(key string) ([]byte, bool) {
+func (t *Tx) Get(key string) (*store.Value, bool) {
 	if v, ok := t.writes.Get(key); ok {
 		return v, v != nil
 	}
@@ -67,16 +67,13 @@ func (t *Tx) Put(key string, value []byte) {
 		t.wrote = true
 		return
 	}
-	if value == nil {
-		value = []byte{}
-	}
-	if r, ok := t.snap.rows.Get(key); ok && bytes.Equal(r.Value, value) {
+	if r, ok := t.snap.rows.Get(key); ok && bytes.Equal(r.Value.Bytes(), value) {
 		t.read(key)
 		t.elided = true
 		t.writes.Delete(key)
 		return
 	}
-	t.writes.Set(key, value)
+	t.writes.Set(key, store.NewValue(value))
 }
 
 // Delete implements store.Tx. To delete what isn't there is to read that.
@@ -95,8 +92,8 @@ func (t *Tx) Delete(key string) {
 }
 
 // Scan implements store.Tx: it yields the rows of when it was called.
-func (t *Tx) Scan(prefix, after string) iter.Seq2[string, []byte] {
-	return func(yield func(string, []byte) bool) {
+func (t *Tx) Scan(prefix, after string) iter.Seq2[string, *store.Value] {
+	return func(yield func(string, *store.Value) bool) {
 		written := t.writes.Copy()
 		from := max(prefix, after)
 		if after != "" && after >= prefix {
@@ -148,7 +145,7 @@ func (t *Tx) Elided() bool { return t.elided }
 // Changes returns what was written, in key order.
 func (t *Tx) Changes() []store.Change {
 	var out []store.Change
-	t.writes.Scan(func(k string, v []byte) bool {
+	t.writes.Scan(func(k string, v *store.Value) bool {
 		out = append(out, store.Change{Key: k, Value: v})
 		return true
 	})
@@ -204,8 +201,8 @@ func (s *Snapshot) scan(prefix, after string) iter.Seq2[string, Row] {
 
 // merge yields committed rows with the written ones, from from on under
 // prefix, laid over them.
-func merge(committed iter.Seq2[string, Row], written *btree.Map[string, []byte], from, prefix string) iter.Seq2[string, []byte] {
-	return func(yield func(string, []byte) bool) {
+func merge(committed iter.Seq2[string, Row], written *btree.Map[string, *store.Value], from, prefix string) iter.Seq2[string, *store.Value] {
+	return func(yield func(string, *store.Value) bool) {
 		w := written.Iter()
 		more := w.Seek(from)
 		pending := func() bool { return more && strings.HasPrefix(w.Key(), prefix) }

@@ -56,7 +56,7 @@ func (f *follower) next(t *testing.T) store.Batch {
 				delete(f.state, c.Key)
 				continue
 			}
-			f.state[c.Key] = string(c.Value)
+			f.state[c.Key] = c.Value.String()
 		}
 		return b
 	case <-time.After(20 * time.Second):

@@ -77,7 +77,7 @@ func Rows(t *testing.T, db store.DB, prefix string) map[string]string {
 	out := make(map[string]string)
 	err := db.View(t.Context(), func(tx store.Tx) error {
 		for k, v := range tx.Scan(prefix, "") {
-			out[k] = string(v)
+			out[k] = v.String()
 		}
 		return nil
 	})
@@ -120,7 +120,7 @@ func ownWrites(t *testing.T, db store.DB) {
 		tx.Put("r/t/e", []byte("new"))
 		var got []string
 		for k, v := range tx.Scan("r/t/", "") {
-			got = append(got, k+"="+string(v))
+			got = append(got, k+"="+v.String())
 		}
 		if diff := cmp.Diff([]string{"r/t/a=new", "r/t/b=new", "r/t/c=", "r/t/e=new"}, got); diff != "" {
 			t.Errorf("Scan (-want +got):\n%s", diff)
@@ -165,7 +165,7 @@ func increments(t *testing.T, db store.DB) {
 func increment(key string) func(store.Tx) error {
 	return func(tx store.Tx) error {
 		v, _ := tx.Get(key)
-		n, _ := strconv.Atoi(string(v))
+		n, _ := strconv.Atoi(v.String())
 		tx.Put(key, []byte(strconv.Itoa(n+1)))
 		return nil
 	}
@@ -275,7 +275,7 @@ func snapshot(t *testing.T, db store.DB) {
 	err := db.View(t.Context(), func(tx store.Tx) error {
 		Put(t, db, "r/t/a", "2")
 		Put(t, db, "r/t/b", "2")
-		if v, _ := tx.Get("r/t/a"); string(v) != "1" {
+		if v, _ := tx.Get("r/t/a"); v.String() != "1" {
 			t.Errorf("Get sees %q, want the value of when the View began", v)
 		}
 		if got := count("r/t/", "")(tx); got != "1" {

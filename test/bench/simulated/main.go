@@ -12,6 +12,8 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net/http"
+	_ "net/http/pprof"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -39,11 +41,15 @@ func main() {
 	flag.StringVar(&c.Listen, "listen", "127.0.0.1:4566", "address of the APIs")
 	flag.TextVar(&c.LBAddress, "lb-address", netip.MustParseAddr("127.0.0.1"), "address of the load balancers")
 	flag.DurationVar(&script.Latency, "latency", 10*time.Millisecond, "how long the engine takes for a call")
+	profile := flag.String("pprof", "", "address to serve profiles of the program at, as go tool pprof reads them")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	c.OpenHost = func(context.Context, daemon.Config, instance.Instance) (daemon.Host, error) {
 		return daemon.Host{Engine: engine{fake.New(script)}, Network: network{}}, nil
+	}
+	if *profile != "" {
+		go func() { c.Log.Error("profiles end", "err", http.ListenAndServe(*profile, nil)) }() // net/http/pprof is in the default mux
 	}
 	err := widen(ctx, c)
 	if err == nil {
