@@ -74,7 +74,6 @@ func checkTask(in *ecs.RegisterTaskDefinitionInput) error {
 	if err := checkPlatform(in.RuntimePlatform); err != nil {
 		return err
 	}
-	s := in.EphemeralStorage
 	switch {
 	case in.NetworkMode != types.NetworkModeAwsvpc:
 		return client("Fargate only supports network mode ‘awsvpc’.")
@@ -86,6 +85,13 @@ func checkTask(in *ecs.RegisterTaskDefinitionInput) error {
 		return fargateLacks("constraints")
 	case len(in.InferenceAccelerators) > 0: //nolint:staticcheck // deprecated by AWS, so refused
 		return client("Unsupported field 'inferenceAccelerators'.")
+	}
+	return checkStorage(in.EphemeralStorage)
+}
+
+// checkStorage holds a task's storage to the sizes that Fargate has.
+func checkStorage(s *types.EphemeralStorage) error {
+	switch {
 	case s != nil && s.SizeInGiB < 21:
 		return client("EphemeralStorage size should be at least 21.")
 	case s != nil && s.SizeInGiB > 200:

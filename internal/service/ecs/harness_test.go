@@ -34,16 +34,17 @@ import (
 // world is the whole of ECS over a store in memory and a simulated engine:
 // the API, the real loops, and stand-ins for what other services do.
 type world struct {
-	t    *testing.T
-	db   store.DB
-	eng  *fake.Engine
-	lb   *balancing
-	net  *network
-	api  *sdkAPI
-	logs *logging
-	mood func() error       // spoils what the loops do, if not nil
-	stop context.CancelFunc // ends the loops, as the end of the process does
-	done chan struct{}
+	t      *testing.T
+	db     store.DB
+	eng    *fake.Engine
+	lb     *balancing
+	net    *network
+	api    *sdkAPI
+	logs   *logging
+	retain time.Duration      // how long stopped tasks are described
+	mood   func() error       // spoils what the loops do, if not nil
+	stop   context.CancelFunc // ends the loops, as the end of the process does
+	done   chan struct{}
 }
 
 // sdkAPI gives handlers short names.
@@ -55,7 +56,7 @@ func play(t *testing.T, script fake.Config, f func(w *world)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := memstore.New()
-		w := &world{t: t, db: db, eng: fake.New(script), lb: newBalancing(), net: &network{ids: map[string]ecs.ENI{}}, logs: &logging{}}
+		w := &world{t: t, db: db, eng: fake.New(script), lb: newBalancing(), net: &network{ids: map[string]ecs.ENI{}}, logs: &logging{}, retain: 24 * time.Hour}
 		w.api = &sdkAPI{ecs.New(db, arn.Namespace{Region: "us-west-2", Account: "111122223333"}, w.net, w.lb)}
 		w.start()
 		defer func() {
@@ -83,7 +84,7 @@ func (w *world) start() {
 	d := deploy.New(db, ns, w.lb, pictures, log)
 	r := run.New(run.Config{
 		DB: db, Engine: w.eng, Network: w.net, Targets: w.lb, Images: pictures, Logs: w.logs,
-		Region: "us-west-2", Retention: 24 * time.Hour, Log: log,
+		Region: "us-west-2", Retention: w.retain, Log: log,
 	})
 	w.stop, w.done = stop, make(chan struct{})
 	definitions, launches := run.NewDefinitions(db), run.NewLaunches(db)

@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"slices"
 	"strconv"
@@ -30,35 +31,28 @@ func overridden(d types.TaskDefinition, o *types.TaskOverride) (types.TaskDefini
 		return d, asInvalid(err)
 	}
 	d.Cpu, d.Memory = aws.String(strconv.Itoa(units)), aws.String(strconv.Itoa(mib))
-	sum := 0
-	for _, c := range d.ContainerDefinitions {
-		sum += int(c.Cpu)
-		switch {
-		case int(aws.ToInt32(c.Memory)) > mib:
-			return d, invalid("Invalid setting for container '%s'. The 'memory' must not exceed the task's memory of %d MiB.", *c.Name, mib)
-		case c.Memory != nil && c.MemoryReservation != nil && *c.Memory < *c.MemoryReservation:
-			return d, invalid("Invalid setting for container '%s'. The 'memory' must be greater than or equal to 'memoryReservation'.", *c.Name)
-		case c.Memory == nil && int(aws.ToInt32(c.MemoryReservation)) > mib:
-			return d, invalid("Invalid setting for container '%s'. The 'memoryReservation' must not exceed the task's memory of %d MiB.", *c.Name, mib)
+	if err := checkStorage(d.EphemeralStorage); err != nil {
+		return d, asInvalid(err)
+	}
+	for i := range d.ContainerDefinitions {
+		if err := checkShare(&d.ContainerDefinitions[i], int64(mib)); err != nil {
+			return d, asInvalid(err)
 		}
 	}
-	if sum > units {
-		return d, invalid("The sum of the containers' cpu must not exceed the task's cpu of %d units.", units)
-	}
-	return d, nil
+	return d, asInvalid(checkShares(d.ContainerDefinitions, units, int64(mib)))
 }
 
 // asInvalid makes an InvalidParameterException of a ClientException: what is
 // wrong with a task definition is the one, and with an override the other.
 func asInvalid(err error) error {
-	if e, ok := err.(smithy.APIError); ok { //nolint:errorlint // made a moment ago, and not wrapped
+	if e, ok := errors.AsType[smithy.APIError](err); ok {
 		return invalid("%s", e.ErrorMessage())
 	}
 	return err
 }
 
 func checkOverrides(o *types.TaskOverride, d types.TaskDefinition) error {
-	if err := refuse(o, invalid, "overrides", "ContainerOverrides", "Cpu", "Memory"); err != nil {
+	if err := refuse(o, invalid, "overrides", "ContainerOverrides", "Cpu", "Memory", "EphemeralStorage"); err != nil {
 		return err
 	}
 	if size(reflect.ValueOf(*o)) > maxOverrides {
@@ -82,14 +76,6 @@ func checkOverrides(o *types.TaskOverride, d types.TaskDefinition) error {
 				return invalid("Override for container %s: an environment variable's name must not be empty or contain '='.", name)
 			}
 		}
-		switch {
-		case c.Cpu != nil && *c.Cpu < 0:
-			return invalid("Override for container %s: cpu must not be negative.", name)
-		case c.Memory != nil && *c.Memory < 6:
-			return invalid("Override for container %s: memory must be at least 6 MiB.", name)
-		case c.MemoryReservation != nil && *c.MemoryReservation < 6:
-			return invalid("Override for container %s: memoryReservation must be at least 6 MiB.", name)
-		}
 	}
 	return nil
 }
@@ -104,6 +90,9 @@ func Overridden(d types.TaskDefinition, o *types.TaskOverride) types.TaskDefinit
 	}
 	if o.Memory != nil {
 		d.Memory = o.Memory
+	}
+	if o.EphemeralStorage != nil {
+		d.EphemeralStorage = o.EphemeralStorage
 	}
 	d.ContainerDefinitions = slices.Clone(d.ContainerDefinitions)
 	for _, over := range o.ContainerOverrides {

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,12 +18,8 @@ import (
 // be pulled, and the task goes on without it.
 func (r *Runner) describe(t task, files mounted) engine.Task {
 	host := fmt.Sprintf("ip-%s.%s.compute.internal", strings.ReplaceAll(t.ENI.Addr.String(), ".", "-"), r.Region)
-	o := t.Overrides
-	if o == nil {
-		o = &types.TaskOverride{}
-	}
-	cpu, _ := strconv.Atoi(cmp.Or(aws.ToString(o.Cpu), t.CPU))
-	memory, _ := strconv.ParseInt(cmp.Or(aws.ToString(o.Memory), t.Memory), 10, 64)
+	cpu, _ := strconv.Atoi(t.CPU)
+	memory, _ := strconv.ParseInt(t.Memory, 10, 64)
 	e := engine.Task{
 		ID: t.ID, Hostname: host, CPU: cpu, Memory: memory,
 		Hosts:   map[string]string{host: t.ENI.Addr.String()},
@@ -39,7 +34,7 @@ func (r *Runner) describe(t task, files mounted) engine.Task {
 		if t.Containers[i].Pinned == "" {
 			continue
 		}
-		c := container(d, override(o, *d.Name))
+		c := container(d)
 		c.Image = t.Containers[i].Pinned
 		for _, m := range d.MountPoints {
 			source := aws.ToString(m.SourceVolume)
@@ -56,20 +51,15 @@ func (r *Runner) describe(t task, files mounted) engine.Task {
 
 // container is a container as the engine takes it, but for its image and its
 // mounts.
-func container(d types.ContainerDefinition, o types.ContainerOverride) engine.Container {
+func container(d types.ContainerDefinition) engine.Container {
 	c := engine.Container{
-		Name: *d.Name, Command: d.Command, EntryPoint: d.EntryPoint, Env: environment(d, o),
+		Name: *d.Name, Command: d.Command, EntryPoint: d.EntryPoint, Env: environment(d),
 		WorkingDirectory: aws.ToString(d.WorkingDirectory), User: aws.ToString(d.User),
-		CPU:                    int(cmp.Or(aws.ToInt32(o.Cpu), d.Cpu)),
-		Memory:                 int64(cmp.Or(aws.ToInt32(o.Memory), aws.ToInt32(d.Memory))),
-		MemoryReservation:      int64(cmp.Or(aws.ToInt32(o.MemoryReservation), aws.ToInt32(d.MemoryReservation))),
+		CPU: int(d.Cpu), Memory: int64(aws.ToInt32(d.Memory)), MemoryReservation: int64(aws.ToInt32(d.MemoryReservation)),
 		Labels:                 d.DockerLabels,
 		ReadonlyRootFilesystem: aws.ToBool(d.ReadonlyRootFilesystem),
 		Interactive:            aws.ToBool(d.Interactive), PseudoTerminal: aws.ToBool(d.PseudoTerminal),
 		Ulimits: ulimits(d), HealthCheck: healthCheck(d.HealthCheck),
-	}
-	if len(o.Command) > 0 {
-		c.Command = o.Command
 	}
 	for _, s := range d.SystemControls {
 		if c.Sysctls == nil {
@@ -122,30 +112,9 @@ func healthCheck(h *types.HealthCheck) *engine.HealthCheck {
 	}
 }
 
-func override(o *types.TaskOverride, name string) types.ContainerOverride {
-	for _, c := range o.ContainerOverrides {
-		if aws.ToString(c.Name) == name {
-			return c
-		}
-	}
-	return types.ContainerOverride{}
-}
-
-// environment returns the container's variables with those of the override
-// over them.
-func environment(d types.ContainerDefinition, o types.ContainerOverride) []string {
-	set := map[string]bool{}
-	for _, kv := range o.Environment {
-		set[aws.ToString(kv.Name)] = true
-	}
-	var env []string
+func environment(d types.ContainerDefinition) (env []string) {
 	for _, kv := range d.Environment {
-		if !set[*kv.Name] {
-			env = append(env, *kv.Name+"="+aws.ToString(kv.Value))
-		}
-	}
-	for _, kv := range o.Environment {
-		env = append(env, aws.ToString(kv.Name)+"="+aws.ToString(kv.Value))
+		env = append(env, *kv.Name+"="+aws.ToString(kv.Value))
 	}
 	return env
 }

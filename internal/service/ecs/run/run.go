@@ -106,8 +106,8 @@ func (r *Runner) step(ctx context.Context, t task) (done bool, again time.Durati
 	return r.up(ctx, t)
 }
 
-// task is a task's record with its definition, which is empty when it was
-// deleted.
+// task is a task's record with its definition as it is overridden, which is
+// empty when it was deleted.
 type task struct {
 	ecs.Task
 	def ecs.TaskDefinition
