@@ -27,6 +27,9 @@ func newDefinition(in *ecs.RegisterTaskDefinitionInput, region string) (*types.T
 	if err := checkContainers(in, cpu, int64(memory), region); err != nil {
 		return nil, err
 	}
+	if err := checkLength(in); err != nil {
+		return nil, err
+	}
 	containers := slices.Clone(in.ContainerDefinitions)
 	for i := range containers {
 		complete(&containers[i])

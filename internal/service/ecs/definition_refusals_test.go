@@ -81,6 +81,9 @@ func taskRefusals() []refusal {
 		{"system", func(in *registration) {
 			in.RuntimePlatform = &types.RuntimePlatform{OperatingSystemFamily: types.OSFamilyWindowsServer2022Core}
 		}, "operatingSystemFamily WINDOWS_SERVER_2022_CORE is not supported by Skylift; use LINUX."},
+		{"length", func(in *registration) {
+			in.ContainerDefinitions[0].DockerLabels = map[string]string{"a": strings.Repeat("<", 65536)}
+		}, "Max allowed length is '65536' bytes."},
 		{"architecture", func(in *registration) { in.RuntimePlatform = &types.RuntimePlatform{CpuArchitecture: "PDP11"} }, "cpuArchitecture PDP11"},
 	}
 }

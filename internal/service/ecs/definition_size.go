@@ -1,6 +1,9 @@
 package ecs
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"math"
 	"regexp"
 	"strconv"
@@ -106,4 +109,49 @@ func checkShares(cs []types.ContainerDefinition, cpu int, memory int64) error {
 		return client("The sum of the containers' memory must not exceed the task's memory of %d MiB.", memory)
 	}
 	return nil
+}
+
+// maxLength is how long a task definition may be.
+const maxLength = 65536
+
+// checkLength refuses a definition that is longer, as JSON without what isn't
+// set, than ECS takes.
+func checkLength(in any) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	var v any
+	if err := e.Encode(in); err != nil {
+		return fmt.Errorf("measure a task definition: %w", err)
+	}
+	if err := json.Unmarshal(b.Bytes(), &v); err != nil {
+		return fmt.Errorf("measure a task definition: %w", err)
+	}
+	b.Reset()
+	if err := e.Encode(dense(v)); err != nil {
+		return fmt.Errorf("measure a task definition: %w", err)
+	}
+	if b.Len() > maxLength {
+		return client("Actual length: '%d'. Max allowed length is '%d' bytes.", b.Len(), maxLength)
+	}
+	return nil
+}
+
+// dense drops the members of JSON objects that say nothing.
+func dense(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, member := range v {
+			if member == nil || member == "" {
+				delete(v, name)
+				continue
+			}
+			v[name] = dense(member)
+		}
+	case []any:
+		for i := range v {
+			v[i] = dense(v[i])
+		}
+	}
+	return v
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -227,11 +228,11 @@ func (a *API) ListTaskDefinitions(ctx context.Context, in *ecs.ListTaskDefinitio
 		return nil, err
 	}
 	desc := in.Sort == types.SortOrderDesc
+	slices.SortFunc(found, func(a, b TaskDefinition) int { return strings.Compare(rank(a), rank(b)) })
 	if desc {
 		slices.Reverse(found)
 	}
-	key := func(d TaskDefinition) string { return DefinitionKey(*d.Definition.Family, d.Definition.Revision) }
-	found, next, err := page(found, key, desc, in.NextToken, n)
+	found, next, err := page(found, rank, desc, in.NextToken, n)
 	if err != nil {
 		return nil, err
 	}
@@ -240,6 +241,12 @@ func (a *API) ListTaskDefinitions(ctx context.Context, in *ecs.ListTaskDefinitio
 		arns = append(arns, *d.Definition.TaskDefinitionArn)
 	}
 	return &ecs.ListTaskDefinitionsOutput{TaskDefinitionArns: arns, NextToken: next}, nil
+}
+
+// rank orders revisions as ECS lists them: by the family's name and then by
+// number. Keys don't: web-2/… comes before web/… among them.
+func rank(d TaskDefinition) string {
+	return fmt.Sprintf("%s\x00%010d", *d.Definition.Family, d.Definition.Revision)
 }
 
 // ListTaskDefinitionFamilies returns the names of families.
