@@ -17,8 +17,6 @@ func TestECS(t *testing.T) {
 	t.Parallel()
 	s := onStage(t)
 	t.Run("clusters", s.testClusters)
-	t.Run("definitions", s.testDefinitions)
-	t.Run("definitions refused", s.testDefinitionsRefused)
 	t.Run("sizes", s.testSizes)
 	t.Run("bad input", s.testBadInput)
 	t.Run("run", s.testRun)
@@ -55,103 +53,11 @@ func (s *stage) testClusters(t *testing.T) {
 	}
 }
 
-func (s *stage) testDefinitions(t *testing.T) {
-	t.Parallel()
-	out := s.aws(t, "ecs", "register-task-definition", "--family", "shop", "--network-mode", "awsvpc", "--requires-compatibilities", "FARGATE", "--cpu", ".25 vCPU", "--memory", "0.5GB",
-		"--container-definitions", `[{"name":"web","image":"`+s.image+`","portMappings":[{"containerPort":80}]}]`,
-		"--query", "taskDefinition.[taskDefinitionArn,revision,status,cpu,memory,containerDefinitions[0].essential,containerDefinitions[0].portMappings[0].[hostPort,protocol]]", "--output", "json")
-	arn := "arn:aws:ecs:" + region + ":" + s.account + ":task-definition/shop"
-	if got, want := strings.Join(strings.Fields(out), ""), `["`+arn+`:1",1,"ACTIVE","256","512",true,[80,"tcp"]]`; got != want {
-		t.Errorf("register-task-definition: %s\nwant %s", got, want)
-	}
-	for want := int32(2); want <= 3; want++ {
-		if d := must(s.ecs.RegisterTaskDefinition(t.Context(), s.shop()))(t).TaskDefinition; d.Revision != want {
-			t.Errorf("revision %d, want %d", d.Revision, want)
-		}
-	}
-	if out := s.aws(t, "ecs", "describe-task-definition", "--task-definition", "shop", "--query", "taskDefinition.revision"); out != "3" {
-		t.Errorf("describe-task-definition shop: revision %s", out)
-	}
-	if out := s.aws(t, "ecs", "list-task-definitions", "--family-prefix", "shop", "--sort", "DESC", "--query", "taskDefinitionArns", "--output", "text"); out != arn+":3\t"+arn+":2\t"+arn+":1" {
-		t.Errorf("list-task-definitions: %s", out)
-	}
-	if out := s.aws(t, "ecs", "list-task-definition-families", "--family-prefix", "sho", "--query", "families", "--output", "text"); out != "shop" {
-		t.Errorf("list-task-definition-families: %s", out)
-	}
-	if out := s.aws(t, "ecs", "deregister-task-definition", "--task-definition", "shop:3", "--query", "taskDefinition.status", "--output", "text"); out != "INACTIVE" {
-		t.Errorf("deregister-task-definition: %s", out)
-	}
-	if d := must(s.ecs.DescribeTaskDefinition(t.Context(), &ecs.DescribeTaskDefinitionInput{TaskDefinition: new("shop")}))(t); d.TaskDefinition.Revision != 2 {
-		t.Errorf("the newest active one is %d, want 2", d.TaskDefinition.Revision)
-	}
-	s.awsRefused(t, "ClientException", "TaskDefinition is inactive", "ecs", "run-task", "--task-definition", "shop:3", "--launch-type", "FARGATE",
-		"--network-configuration", "awsvpcConfiguration={subnets=["+s.subnets(t)[0]+"]}")
-	if out := s.aws(t, "ecs", "delete-task-definitions", "--task-definitions", "shop:3", "shop:2", "--query", "[taskDefinitions[0].status,failures[0].arn]", "--output", "text"); out != "DELETE_IN_PROGRESS\t"+arn+":2" {
-		t.Errorf("delete-task-definitions: %s", out)
-	}
-	takes(t, 10*time.Second, "shop:3 is gone", func() bool {
-		_, err := s.ecs.DescribeTaskDefinition(t.Context(), &ecs.DescribeTaskDefinitionInput{TaskDefinition: new("shop:3")})
-		return err != nil
-	})
-	if d := must(s.ecs.RegisterTaskDefinition(t.Context(), s.shop()))(t).TaskDefinition; d.Revision != 4 {
-		t.Errorf("revision %d after 3 was deleted, want 4", d.Revision)
-	}
-	s.awsRefused(t, "ClientException", "Unable to describe task definition", "ecs", "describe-task-definition", "--task-definition", "nothing")
-}
-
 func (s *stage) shop() *ecs.RegisterTaskDefinitionInput {
 	return &ecs.RegisterTaskDefinitionInput{
 		Family: new("shop"), NetworkMode: types.NetworkModeAwsvpc, Cpu: new("256"), Memory: new("512"), RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate},
 		ContainerDefinitions: []types.ContainerDefinition{{Name: new("web"), Image: &s.image, PortMappings: []types.PortMapping{{ContainerPort: new(int32(80))}}}},
 	}
-}
-
-// What Skylift would have to ignore is refused by its name.
-func (s *stage) testDefinitionsRefused(t *testing.T) {
-	t.Parallel()
-	web := func(edit func(*types.ContainerDefinition)) func(*ecs.RegisterTaskDefinitionInput) {
-		return func(in *ecs.RegisterTaskDefinitionInput) { edit(&in.ContainerDefinitions[0]) }
-	}
-	for name, edit := range map[string]func(*ecs.RegisterTaskDefinitionInput){
-		"taskRoleArn":      func(in *ecs.RegisterTaskDefinitionInput) { in.TaskRoleArn = new("arn:aws:iam::1:role/x") },
-		"executionRoleArn": func(in *ecs.RegisterTaskDefinitionInput) { in.ExecutionRoleArn = new("arn:aws:iam::1:role/x") },
-		"volumes":          func(in *ecs.RegisterTaskDefinitionInput) { in.Volumes = []types.Volume{{Name: new("v")}} },
-		"ephemeralStorage": func(in *ecs.RegisterTaskDefinitionInput) {
-			in.EphemeralStorage = &types.EphemeralStorage{SizeInGiB: 21}
-		},
-		"networkmode": func(in *ecs.RegisterTaskDefinitionInput) { in.NetworkMode = types.NetworkModeBridge },
-		"healthCheck": web(func(c *types.ContainerDefinition) { c.HealthCheck = &types.HealthCheck{Command: []string{"x"}} }),
-		"secrets":     web(func(c *types.ContainerDefinition) { c.Secrets = []types.Secret{{Name: new("a"), ValueFrom: new("b")}} }),
-		"dependsOn": web(func(c *types.ContainerDefinition) {
-			c.DependsOn = []types.ContainerDependency{{ContainerName: new("web"), Condition: "START"}}
-		}),
-		"ulimits": web(func(c *types.ContainerDefinition) {
-			c.Ulimits = []types.Ulimit{{Name: "nofile", SoftLimit: 1, HardLimit: 1}}
-		}),
-		"privileged":    web(func(c *types.ContainerDefinition) { c.Privileged = new(true) }),
-		"links":         web(func(c *types.ContainerDefinition) { c.Links = []string{"x"} }),
-		"mountPoints":   web(func(c *types.ContainerDefinition) { c.MountPoints = []types.MountPoint{{SourceVolume: new("v")}} }),
-		"hostPort":      web(func(c *types.ContainerDefinition) { c.PortMappings[0].HostPort = new(int32(9)) }),
-		"containerPort": web(func(c *types.ContainerDefinition) { c.PortMappings[0].ContainerPort = new(int32(70000)) }),
-		"stopTimeout":   web(func(c *types.ContainerDefinition) { c.StopTimeout = new(int32(121)) }),
-		"memory":        web(func(c *types.ContainerDefinition) { c.Memory = new(int32(2048)) }),
-		"image":         web(func(c *types.ContainerDefinition) { c.Image = new("") }),
-		"essential":     web(func(c *types.ContainerDefinition) { c.Essential = new(false) }),
-		"splunk":        web(func(c *types.ContainerDefinition) { c.LogConfiguration = &types.LogConfiguration{LogDriver: "splunk"} }),
-		"awslogs-stream-prefix": web(func(c *types.ContainerDefinition) {
-			c.LogConfiguration = &types.LogConfiguration{LogDriver: "awslogs", Options: map[string]string{"awslogs-group": "g", "awslogs-region": region}}
-		}),
-	} {
-		in := s.shop()
-		in.Family = new("refused")
-		edit(in)
-		_, err := s.ecs.RegisterTaskDefinition(t.Context(), in)
-		if err == nil || !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(name)) && name != "networkmode" {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	_, err := s.ecs.DescribeTaskDefinition(t.Context(), &ecs.DescribeTaskDefinitionInput{TaskDefinition: new("refused")})
-	refused(t, err, "ClientException", "Unable to describe task definition")
 }
 
 func (s *stage) testSizes(t *testing.T) {
