@@ -27,7 +27,7 @@ var (
 // its own; a package that fits none has no place in the house.
 var floors = []floor{
 	{"cmd/skylift", []string{"internal/cli"}},
-	{"internal/cli", []string{"internal/daemon", "internal/credential", "internal/instance", "internal/projection/status"}},
+	{"internal/cli", []string{"internal/daemon", "internal/credential", "internal/instance", "internal/projection/status", "internal/projection/why"}},
 	{"internal/daemon", []string{"internal"}},
 
 	{"internal/gateway", append(slices.Clone(small), "internal/wire")},

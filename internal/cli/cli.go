@@ -23,6 +23,7 @@ type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Run Skylift in the foreground."`
 	Env     envCmd     `cmd:"" help:"Print what the shell, or an AWS profile, needs to speak to Skylift."`
 	Status  statusCmd  `cmd:"" help:"Show services, target health and load balancers at a glance, and what is in the way."`
+	Why     whyCmd     `cmd:"" help:"Tell why a task stopped, or the last ones of a service: exit codes, reasons, last output, last health checks."`
 	Down    downCmd    `cmd:"" help:"Stop every task of an instance and remove what it has on this machine."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -29,12 +29,9 @@ func (s statusCmd) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	r, err := a.status(ctx)
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("Skylift does not answer at %s: start it with skylift serve --data-dir %s", a.Endpoint, s.DataDir) //nolint:staticcheck // a name
-	}
-	if err != nil {
-		return fmt.Errorf("ask Skylift at %s: %w", a.Endpoint, err)
+	var r status.Report
+	if err := a.ask(ctx, s.DataDir, daemon.StatusPath, &r); err != nil {
+		return err
 	}
 	if s.Output == "json" {
 		return printJSON(c.out, r)
@@ -45,28 +42,39 @@ func (s statusCmd) Run(ctx context.Context, c console) error {
 // emptyHash is the SHA-256 of no bytes.
 const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// status asks the instance for its report.
-func (a access) status(ctx context.Context) (r status.Report, err error) {
+// ask asks the instance of a data directory for something of its own.
+func (a access) ask(ctx context.Context, dir, path string, answer any) error {
+	err := a.get(ctx, path, answer)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("Skylift does not answer at %s: start it with skylift serve --data-dir %s", a.Endpoint, dir) //nolint:staticcheck // a name
+	}
+	if err != nil {
+		return fmt.Errorf("ask Skylift at %s: %w", a.Endpoint, err)
+	}
+	return nil
+}
+
+func (a access) get(ctx context.Context, path string, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.Endpoint+daemon.StatusPath, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.Endpoint+path, nil)
 	if err != nil {
-		return r, err
+		return err
 	}
 	creds := aws.Credentials{AccessKeyID: a.AccessKeyID, SecretAccessKey: a.SecretAccessKey}
 	if err := v4.NewSigner().SignHTTP(ctx, creds, req, emptyHash, "skylift", a.Region, time.Now()); err != nil {
-		return r, err
+		return err
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return r, err
+		return err
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		b, _ := io.ReadAll(io.LimitReader(res.Body, 4096))
-		return r, fmt.Errorf("%s: %s", res.Status, strings.TrimSpace(string(b)))
+		return fmt.Errorf("%s: %s", res.Status, strings.TrimSpace(string(b)))
 	}
-	return r, json.NewDecoder(res.Body).Decode(&r)
+	return json.NewDecoder(res.Body).Decode(answer)
 }
 
 // printStatus shows the report on a terminal: what is in the way first.

@@ -62,6 +62,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 		"deploy":      m.loop("deploy", deploy.New(m.db, m.ns, groups, imageStore{images, m.Engine}, m.Log), 4, append(deploy.Sources(m.db), m.targetHealth())...),
 		"run":         m.loop("run", tasks, 32, reconcile.Rows(m.db, ecs.Tasks, nil), run.Watch(m.db, m.Engine, m.Log)),
 		"sweep":       run.NewSweeper(m.db, m.Engine, m.Log),
+		"meter":       run.NewMeter(m.db, m.Engine, m.Log),
 		"definitions": m.sourced("definitions", run.NewDefinitions(m.db)),
 		"launches":    m.sourced("launches", run.NewLaunches(m.db)),
 		"attach":      m.sourced("attach", attach.New(m.db, balancerNetwork{net})),

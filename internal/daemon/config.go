@@ -78,7 +78,7 @@ func (c Config) listen() (net.Listener, error) {
 	}
 	ln, err := net.Listen("tcp", c.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("%w; choose another address with --listen", why(c.Listen, err))
+		return nil, fmt.Errorf("%w; choose another address with --listen", explain(c.Listen, err))
 	}
 	return ln, nil
 }
@@ -87,13 +87,13 @@ func (c Config) listen() (net.Listener, error) {
 func try(addr string) error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
-		return why(addr, err)
+		return explain(addr, err)
 	}
 	return ln.Close()
 }
 
-// why says in words why listening at addr failed.
-func why(addr string, err error) error {
+// explain says in words why listening at addr failed.
+func explain(addr string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%s is in use by another program of this machine", addr)

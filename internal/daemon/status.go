@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,26 +10,49 @@ import (
 	"time"
 
 	"github.com/skylift/skylift/internal/projection/status"
+	"github.com/skylift/skylift/internal/projection/why"
+	"github.com/skylift/skylift/internal/store"
 )
 
 // StatusPath is where `skylift status` gets its report from; requests are
 // signed for the service "skylift".
 const StatusPath = "/skylift/v1/status"
 
+// WhyPath is where `skylift why` gets its report from: the query has what it is
+// asked of, and the cluster.
+const WhyPath = "/skylift/v1/why"
+
 // inside answers what is Skylift's own.
 func (m *machine) inside() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+StatusPath, func(w http.ResponseWriter, r *http.Request) {
 		report, err := m.status(r)
-		if err != nil {
-			m.Log.Error("status", "err", err)
-			http.Error(w, "internal error", http.StatusInternalServerError)
+		m.answer(w, "status", report, err)
+	})
+	mux.HandleFunc("GET "+WhyPath, func(w http.ResponseWriter, r *http.Request) {
+		var report why.Report
+		err := m.db.View(r.Context(), func(tx store.Tx) (err error) {
+			report, err = why.Find(tx, r.URL.Query().Get("of"), r.URL.Query().Get("cluster"))
+			return err
+		})
+		if errors.Is(err, why.ErrNone) {
+			http.Error(w, err.Error(), http.StatusNotFound)
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(report) // the client went away
+		m.answer(w, "why", report, err)
 	})
 	return mux
+}
+
+// answer sends what was asked for, unless there was an error.
+func (m *machine) answer(w http.ResponseWriter, what string, report any, err error) {
+	if err != nil {
+		m.Log.Error(what, "err", err)
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(report) // the client went away
 }
 
 func (m *machine) status(r *http.Request) (status.Report, error) {

@@ -97,6 +97,10 @@ type Engine interface {
 	// changed should return at once: an engine drops events for who is slow.
 	Watch(ctx context.Context, changed func(taskID string)) error
 
+	// Tail returns the last lines of a container's output, n at most, in order;
+	// of one that never started none. Errors: ErrNotFound, ErrUnavailable.
+	Tail(ctx context.Context, taskID, container string, n int) ([]Line, error)
+
 	// Logs calls emit with the container's output lines after since (zero: from
 	// the first), in order; those before a restart come too. With follow it goes on until the container, which
 	// need not have started yet, ended and all was read, or ctx ends. A line's

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
@@ -58,13 +59,41 @@ func live(s container.ContainerState) bool {
 	return s == container.StateRunning || s == container.StatePaused || s == container.StateRestarting
 }
 
-// readLog reads the log of a container once. Of one that has ended, the last
-// line needs no newline.
+// Tail returns a container's last n lines.
+func (e *Engine) Tail(ctx context.Context, taskID, name string, n int) ([]engine.Line, error) {
+	found, err := e.containersOf(ctx, taskID)
+	if err != nil {
+		return nil, err
+	}
+	c, ok := found[name]
+	if !ok || name == "" {
+		return nil, fmt.Errorf("tail of container %q of task %s: %w", name, taskID, engine.ErrNotFound)
+	}
+	is, err := e.look(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	var lines []engine.Line
+	err = e.copyLog(ctx, is, client.ContainerLogsOptions{Tail: strconv.Itoa(n)}, time.Time{}, func(l engine.Line) error {
+		lines = append(lines, l)
+		return nil
+	})
+	return lines[max(0, len(lines)-n):], err
+}
+
+// readLog reads the log of a container once, from since on.
 func (e *Engine) readLog(ctx context.Context, is *container.InspectResponse, since time.Time, follow bool, emit func(engine.Line) error) error {
-	options := client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true, Follow: follow}
+	options := client.ContainerLogsOptions{Follow: follow}
 	if !since.IsZero() && since.Before(time.Now()) {
 		options.Since = since.Add(-resumeMargin).Format(time.RFC3339Nano)
 	}
+	return e.copyLog(ctx, is, options, since, emit)
+}
+
+// copyLog emits what options select of a container's log after since. Of one
+// that has ended, the last line needs no newline.
+func (e *Engine) copyLog(ctx context.Context, is *container.InspectResponse, options client.ContainerLogsOptions, since time.Time, emit func(engine.Line) error) error {
+	options.ShowStdout, options.ShowStderr, options.Timestamps = true, true, true
 	answer, err := e.cli.ContainerLogs(ctx, is.ID, options)
 	if err != nil {
 		return translate("read log", err)

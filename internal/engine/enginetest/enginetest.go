@@ -59,6 +59,7 @@ func Run(t *testing.T, open func(*testing.T) engine.Engine, images Images) {
 		{"Logs resume without loss or doubling", testLogsResume},
 		{"Logs keep long lines and an end without newline", testLogsLong},
 		{"Logs follow to the end", testLogsFollow},
+		{"Tail returns the end", testTail},
 		{"Logs of a terminal are lines too", testLogsTerminal},
 		{"Logs go on after a restart", testLogsRestarted},
 		{"StartAgain starts what ended, and counts", testStartAgain},

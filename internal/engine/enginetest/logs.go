@@ -118,3 +118,30 @@ func testLogsFollow(t *testing.T, s suite) {
 		t.Errorf("logs: %v", err)
 	}
 }
+
+func testTail(t *testing.T, s suite) {
+	e, task := s.open(t), s.task("lines 50", "long 40000", "run")
+	if _, err := e.Create(t.Context(), task); err != nil {
+		t.Fatal(err)
+	}
+	if lines, err := e.Tail(t.Context(), task.ID, "run", 5); err != nil || len(lines) != 0 {
+		t.Errorf("tail of a container that never started: %v, %v", lines, err)
+	}
+	start(t, e, task)
+	awaitState(t, e, task.ID, "lines", engine.Exited)
+	awaitState(t, e, task.ID, "long", engine.Exited)
+	whole := read(t, e, task.ID, "lines", time.Time{}, 0, false)
+	for n, want := range map[int][]engine.Line{5: whole[45:], 50: whole, 60: whole} {
+		lines, err := e.Tail(t.Context(), task.ID, "lines", n)
+		if err != nil || len(lines) != len(want) || lines[0].Text != want[0].Text || lines[len(lines)-1].Text != want[len(want)-1].Text {
+			t.Errorf("the last %d of 50 lines: %v, %v", n, lines, err)
+		}
+	}
+	lines, err := e.Tail(t.Context(), task.ID, "long", 1)
+	if err != nil || len(lines) != 1 || lines[0].Text != "tail" {
+		t.Errorf("an end without newline: %v, %v", lines, err)
+	}
+	if _, err := e.Tail(t.Context(), NewID(), "lines", 1); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("tail of a task that isn't there: %v", err)
+	}
+}

@@ -3,6 +3,7 @@ package fake
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/skylift/skylift/internal/engine"
@@ -79,6 +80,20 @@ func (c *container) print(stderr bool, text string) {
 		at = c.lines[n-1].Time.Add(time.Nanosecond)
 	}
 	c.lines = append(c.lines, engine.Line{Time: at, Stderr: stderr, Text: text})
+}
+
+// Tail returns a container's last n lines.
+func (e *Engine) Tail(ctx context.Context, taskID, name string, n int) ([]engine.Line, error) {
+	if err := e.enter(ctx, "Tail"); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, c, err := e.find(taskID, name)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(c.lines[max(0, len(c.lines)-n):]), nil
 }
 
 // Logs emits a container's lines after since.

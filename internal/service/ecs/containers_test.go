@@ -1,6 +1,7 @@
 package ecs_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -19,22 +20,28 @@ import (
 // containers puts a definition of web with these containers into the store.
 func (w *world) containers(cs ...types.ContainerDefinition) {
 	w.t.Helper()
-	arn := w.define()
+	w.define()
+	for i := range cs {
+		if cs[i].Image == nil {
+			cs[i].Image = aws.String("example.test/" + *cs[i].Name)
+		}
+		if cs[i].Essential == nil {
+			cs[i].Essential = aws.Bool(true)
+		}
+	}
+	w.amend(func(d *types.TaskDefinition) { d.ContainerDefinitions = cs })
+}
+
+// amend changes the first revision of web in the store.
+func (w *world) amend(change func(*types.TaskDefinition)) {
+	w.t.Helper()
 	err := w.db.Update(w.t.Context(), func(tx store.Tx) error {
-		d, err := ecs.DefinitionByARN(tx, arn)
+		d, err := ecs.Definitions.Get(tx, ecs.DefinitionKey("web", 1))
 		if err != nil {
 			return err
 		}
-		for i := range cs {
-			if cs[i].Image == nil {
-				cs[i].Image = aws.String("example.test/" + *cs[i].Name)
-			}
-			if cs[i].Essential == nil {
-				cs[i].Essential = aws.Bool(true)
-			}
-		}
-		d.Definition.ContainerDefinitions = cs
-		return ecs.Definitions.Put(tx, ecs.DefinitionKey("web", d.Definition.Revision), d)
+		change(&d.Definition)
+		return ecs.Definitions.Put(tx, ecs.DefinitionKey("web", 1), d)
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -296,6 +303,79 @@ func TestTagOfAContainerWithoutVersionConsistency(t *testing.T) {
 		}
 		if *first.Containers[1].ImageDigest == *second.Containers[1].ImageDigest {
 			t.Errorf("the tag means %s still", *second.Containers[1].ImageDigest)
+		}
+	})
+}
+
+func TestEphemeralStorage(t *testing.T) {
+	play(t, fake.Config{Behave: func(engine.Container) fake.Behaviour { return fake.Behaviour{Storage: 20<<30 + 1} }}, func(w *world) {
+		w.define()
+		w.run()
+		w.after(sec(10))
+		w.want("not yet measured", "RUNNING; web RUNNING")
+		if task := w.task(); task.EphemeralStorage.SizeInGiB != 20 || task.FargateEphemeralStorage.SizeInGiB != 20 {
+			t.Errorf("it has %+v", task.EphemeralStorage)
+		}
+		w.after(sec(12))
+		w.want("measured", `STOPPED EssentialContainerExited "Task used 20.0 GiB of its ephemeral storage of 20 GiB: no space left on device"; web STOPPED 0`)
+	})
+	t.Run("enough", func(t *testing.T) {
+		play(t, fake.Config{Behave: func(engine.Container) fake.Behaviour { return fake.Behaviour{Storage: 20<<30 + 1} }}, func(w *world) {
+			w.containers(types.ContainerDefinition{Name: aws.String("web")})
+			w.amend(func(d *types.TaskDefinition) { d.EphemeralStorage = &types.EphemeralStorage{SizeInGiB: 21} })
+			w.run()
+			w.after(time.Minute)
+			w.want("measured", "RUNNING; web RUNNING")
+			if got := w.task().EphemeralStorage.SizeInGiB; got != 21 {
+				t.Errorf("it has %d GiB", got)
+			}
+		})
+	})
+}
+
+func TestEvidence(t *testing.T) {
+	var lines []engine.Line
+	for i := range 30 {
+		lines = append(lines, engine.Line{Text: fmt.Sprint("line ", i)})
+	}
+	lines = append(lines, engine.Line{Text: strings.Repeat("é", 3000)})
+	play(t, scripts(map[string]fake.Behaviour{
+		"web":  {Exits: true, ExitAfter: sec(30), OOM: true, Output: lines},
+		"side": {Unhealthy: true, HealthOutput: "connection refused"},
+	}), func(w *world) {
+		w.containers(types.ContainerDefinition{Name: aws.String("web")}, types.ContainerDefinition{
+			Name: aws.String("side"), HealthCheck: &types.HealthCheck{Command: []string{"CMD", "check"}, Interval: aws.Int32(5), Retries: aws.Int32(1)},
+		}, types.ContainerDefinition{Name: aws.String("quiet")})
+		w.run()
+		w.after(time.Minute)
+		w.want("in the end", `STOPPED EssentialContainerExited "Essential container in task exited"; `+
+			`web STOPPED 137 "OutOfMemoryError: Container killed due to memory usage"; side STOPPED 0; quiet STOPPED 143`)
+		evidence := func() (e ecs.Evidence, err error) {
+			err = w.db.View(t.Context(), func(tx store.Tx) error {
+				e, err = ecs.Evidences.Get(tx, "default/"+id(w.task()))
+				return err
+			})
+			return e, err
+		}
+		e, err := evidence()
+		if err != nil || len(e.Containers) != 2 {
+			t.Fatalf("evidence %+v, %v", e, err)
+		}
+		web, side := e.Containers[0], e.Containers[1]
+		if n := len(web.Lines); !web.OOM || n != 20 || web.Lines[0] != "line 11" || web.Lines[18] != "line 29" || len(web.Lines[19]) > 1024 {
+			t.Errorf("of web there are %d lines, %+v", n, web)
+		}
+		if side.HealthLog != "connection refused" || side.OOM || len(side.Lines) > 0 {
+			t.Errorf("of side there is %+v", side)
+		}
+		key := id(w.task())
+		w.after(25 * time.Hour)
+		err = w.db.View(t.Context(), func(tx store.Tx) error {
+			_, err := ecs.Evidences.Get(tx, "default/"+key)
+			return err
+		})
+		if !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("when the task is forgotten its evidence is %v", err)
 		}
 	})
 }

@@ -101,6 +101,7 @@ func (w *world) start() {
 		defer close(w.done)
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = run.NewSweeper(w.db, w.eng, log).Run(ctx) })
+		wg.Go(func() { _ = run.NewMeter(w.db, w.eng, log).Run(ctx) })
 		for _, l := range loops {
 			wg.Go(func() { _ = l.Run(ctx) })
 		}

@@ -6,6 +6,7 @@
 package ecs
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"time"
@@ -179,6 +180,14 @@ type Task struct {
 // Key is the task's key.
 func (t *Task) Key() string { return t.Cluster + "/" + t.ID }
 
+// StorageSize is the task's ephemeral storage in GiB.
+func (t *Task) StorageSize() int32 {
+	if t.Overrides != nil && t.Overrides.EphemeralStorage != nil {
+		return t.Overrides.EphemeralStorage.SizeInGiB
+	}
+	return cmp.Or(t.Storage, DefaultStorage)
+}
+
 // Started says that the task's containers may exist: it got beyond its network.
 func (t *Task) Started() bool {
 	return !t.PullStartedAt.IsZero()
@@ -234,6 +243,21 @@ type Container struct {
 	TermAt    time.Time          // it was sent SIGTERM
 }
 
+// Evidence is what is kept of a stopped task beside its record, for as long as
+// that is there. Its key is the task's. It may hold what an application printed
+// and should not have. Only ecs/run writes it.
+type Evidence struct {
+	Containers []Remains
+}
+
+// Remains is what is kept of a container.
+type Remains struct {
+	Name      string
+	Lines     []string // the last of its output
+	HealthLog string   // what its last health check said
+	OOM       bool     // it was killed for its memory
+}
+
 // Task statuses, in the order of a task's life.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 const (
@@ -272,9 +296,10 @@ var (
 			return groups
 		}},
 	)
-	Events   = store.NewTable[Event]("ecs-event")
-	Launches = store.NewTable[Launch]("ecs-launch")
-	Tasks    = store.NewTable("ecs-task",
+	Events    = store.NewTable[Event]("ecs-event")
+	Launches  = store.NewTable[Launch]("ecs-launch")
+	Evidences = store.NewTable[Evidence]("ecs-evidence")
+	Tasks     = store.NewTable("ecs-task",
 		// live: a service's tasks that ecs/deploy still has to reckon with.
 		store.Index[Task]{Name: "live", Values: func(t Task) []string {
 			if t.Service == "" || t.Status == Stopped && t.Settled {

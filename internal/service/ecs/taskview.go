@@ -1,7 +1,6 @@
 package ecs
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -38,8 +37,8 @@ func (t *Task) wire(ns arn.Namespace, tags bool) types.Task {
 		StartedAt: at(t.StartedAt), StoppingAt: at(t.StoppingAt), ExecutionStoppedAt: at(t.ExecutionStopped), StoppedAt: at(t.StoppedAt),
 		StopCode: t.StopCode, StoppedReason: str(t.Reason),
 		HealthStatus:            known(t.Health),
-		EphemeralStorage:        &types.EphemeralStorage{SizeInGiB: cmp.Or(t.Storage, DefaultStorage)},
-		FargateEphemeralStorage: &types.TaskEphemeralStorage{SizeInGiB: cmp.Or(t.Storage, DefaultStorage)},
+		EphemeralStorage:        &types.EphemeralStorage{SizeInGiB: t.StorageSize()},
+		FargateEphemeralStorage: &types.TaskEphemeralStorage{SizeInGiB: t.StorageSize()},
 		Overrides:               t.Overrides,
 		Attachments:             []types.Attachment{t.attachment()},
 		Attributes:              []types.Attribute{{Name: aws.String("ecs.cpu-architecture"), Value: aws.String(architecture)}},

@@ -201,10 +201,13 @@ const (
 )
 
 // deprovision removes what the task had on the machine, once its last output
-// is kept.
+// and what else tells why it ended is kept.
 func (r *Runner) deprovision(ctx context.Context, t task) (done bool, again time.Duration, err error) {
 	if kept, err := r.keepLogs(ctx, t); err != nil || !kept {
 		return true, time.Second, err
+	}
+	if err := r.keepEvidence(ctx, t); err != nil {
+		return true, 0, err
 	}
 	if err := r.Engine.Remove(ctx, t.ID); err != nil {
 		return true, 0, fmt.Errorf("remove task %s: %w", t.ID, err)

@@ -198,7 +198,7 @@ func (r *Runner) expire(ctx context.Context, t task) (time.Duration, error) {
 		if err := ecs.LaunchEnded(tx, t.Task); err != nil {
 			return err
 		}
-		return ecs.Tasks.Delete(tx, t.Key())
+		return errors.Join(ecs.Tasks.Delete(tx, t.Key()), ecs.Evidences.Delete(tx, t.Key()))
 	})
 }
 

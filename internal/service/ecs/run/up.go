@@ -163,6 +163,22 @@ func (r *Runner) create(ctx context.Context, t task) (made bool, err error) {
 	if err := r.Network.Attach(ctx, t.ENI, netns); err != nil {
 		return false, fmt.Errorf("attach interface of task %s: %w", t.ID, err)
 	}
+	return r.measurable(ctx, t)
+}
+
+// measurable says whether the storage of a task can be measured that asks for a
+// size; else the task is to stop.
+func (r *Runner) measurable(ctx context.Context, t task) (bool, error) {
+	if t.StorageSize() == ecs.DefaultStorage {
+		return true, nil
+	}
+	_, err := r.Engine.Storage(ctx, t.ID)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return false, r.fail(ctx, t, "ResourceInitializationError: ephemeralStorage is not supported on this machine: %s", err)
+	}
+	if err != nil {
+		return false, fmt.Errorf("measure the storage of task %s: %w", t.ID, err)
+	}
 	return true, nil
 }
 
