@@ -47,7 +47,7 @@ func (m *machine) inside() http.Handler {
 // answer sends what was asked for, unless there was an error.
 func (m *machine) answer(w http.ResponseWriter, what string, report any, err error) {
 	if err != nil {
-		m.Log.Error(what, "err", err)
+		m.Log.Error("make a report", "key", what, "err", err)
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}
