@@ -143,9 +143,13 @@ func ofService(tx store.Tx, s ecs.Service) (Report, error) {
 			r.Service.Events = append(r.Service.Events, e.At.UTC().Format(time.RFC3339)+" "+e.Message)
 		}
 	}
-	tasks, err := ecs.Tasks.By(tx, "service", s.Key())
-	if err != nil {
-		return r, err
+	var tasks []ecs.Task
+	for _, desired := range []string{ecs.Stopped, ecs.Running} {
+		some, err := ecs.OfService(tx, s.Key(), desired)
+		if err != nil {
+			return r, err
+		}
+		tasks = append(tasks, some...)
 	}
 	for _, t := range chosen(tasks) {
 		is, err := ofTask(tx, t)

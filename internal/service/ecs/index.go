@@ -1,5 +1,7 @@
 package ecs
 
+import "github.com/skylift/skylift/internal/store"
+
 // The values that tasks are found by without reading them: there may be many
 // thousands. Each is a list's or a count's own.
 
@@ -13,6 +15,11 @@ func listFamily(cluster, family, desired string) string {
 
 func listStarter(cluster, by, desired string) string {
 	return "by/" + cluster + "/" + by + "/" + desired
+}
+
+// OfService returns the tasks of a service, by its key, with a desired status.
+func OfService(tx store.Tx, service, desired string) ([]Task, error) {
+	return Tasks.By(tx, "list", listService(service, desired))
 }
 
 // lists are the lists that the task is on.
