@@ -4,7 +4,7 @@ VERSION ?= 0.1.0
 LDFLAGS := -s -w -X github.com/skylift/skylift/internal/cli.Version=$(VERSION)
 export CGO_ENABLED ?= 0
 
-.PHONY: help demo demo-stop build test check lint unit e2e acceptance bench generate release clean
+.PHONY: help demo demo-stop build test check lint unit model e2e acceptance soak bench generate release clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,13 +24,16 @@ setup:
 
 test: ## set up and pass every test: lint, unit, contract, wire, end to end
 	@scripts/setup.sh test lint
-	@$(MAKE) --no-print-directory lint unit e2e acceptance
+	@$(MAKE) --no-print-directory lint unit model e2e acceptance
 
 lint: ## the linter and the formatter's word
 	@.cache/bin/golangci-lint run ./...
 
 unit: ## unit, contract and wire tests, with the race detector and the real engine
 	@REQUIRE=docker CGO_ENABLED=1 go test -race -timeout 20m $$(go list ./... | grep -v /test/e2e)
+
+model: ## deployments under 10,000 schedules of crashes, faults and updates, on simulated time
+	@GOGC=400 go test -count=1 -timeout 60m ./internal/service/ecs -run 'TestChaos$$' -games 10000
 
 e2e: build ## the program from outside: real engine, real aws CLI
 	@SKYLIFT=$(CURDIR)/bin/skylift go test -count=1 -timeout 30m ./test/e2e/...

@@ -22,17 +22,25 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-var games = flag.Int("games", 24, "how many games TestChaos plays")
+var (
+	games     = flag.Int("games", 24, "how many games TestChaos plays")
+	firstGame = flag.Int("first", 0, "seed of the first of them: to play a game again, -run TestChaos -first SEED -games 1")
+)
 
-// TestChaos plays a minute of updates by users, of crashes between any two
+// TestChaos plays half a minute of updates by users, of crashes between any two
 // steps of the loops and, in every other game, of faults of the engine; then the
 // world is kind. At every moment: never more tasks than the maximum by our own
 // doing, and, while only we make mistakes, never fewer healthy ones than the
 // minimum. At the end: what is wanted, and nothing else anywhere.
 func TestChaos(t *testing.T) {
 	t.Parallel()
-	for seed := range *games {
+	for seed := *firstGame; seed < *firstGame+*games; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			defer func() {
+				if t.Failed() {
+					t.Logf("to play it again: go test ./internal/service/ecs -run 'TestChaos$' -first %d -games 1", seed)
+				}
+			}()
 			r := rand.New(rand.NewPCG(uint64(seed), 7))
 			play(t, fake.Config{
 				Latency: time.Duration(r.IntN(3)) * 20 * time.Millisecond,
@@ -63,7 +71,7 @@ func (g *game) play() {
 		in.DeploymentConfiguration = &types.DeploymentConfiguration{MinimumHealthyPercent: &g.low, MaximumPercent: &g.high}
 	})
 	g.upset(g.r.Uint64())
-	for range 240 {
+	for range 120 {
 		g.after(250 * time.Millisecond)
 		g.check()
 		if g.r.IntN(8) == 0 {
@@ -216,10 +224,23 @@ func (g *game) check() {
 	g.before = now
 }
 
+// settle waits until the service is what is wanted of it, and then a minute in
+// which it must stay so; a quarter of an hour at most, for back-off holds tasks back.
+func (g *game) settle() {
+	for range 45 {
+		g.after(20 * time.Second)
+		s := g.describe()
+		if len(s.Deployments) == 1 && s.RunningCount == s.DesiredCount && s.Deployments[0].RolloutState == types.DeploymentRolloutStateCompleted {
+			break
+		}
+	}
+	g.after(time.Minute)
+}
+
 // end waits for the end and looks for what should not be there.
 func (g *game) end() {
 	g.t.Helper()
-	g.after(15 * time.Minute)
+	g.settle()
 	s := g.describe()
 	n := int(s.DesiredCount)
 	if len(s.Deployments) != 1 || int(s.RunningCount) != n || s.PendingCount != 0 || s.Deployments[0].RolloutState != types.DeploymentRolloutStateCompleted {
