@@ -1,6 +1,9 @@
 package ecs
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
@@ -73,11 +76,9 @@ func completeHealthCheck(c *types.ContainerDefinition) {
 		return
 	}
 	h := *c.HealthCheck
-	for n, def := range map[**int32]int32{&h.Interval: 30, &h.Timeout: 5, &h.Retries: 3} {
-		if *n == nil {
-			*n = aws.Int32(def)
-		}
-	}
+	h.Interval = cmp.Or(h.Interval, aws.Int32(30))
+	h.Timeout = cmp.Or(h.Timeout, aws.Int32(5))
+	h.Retries = cmp.Or(h.Retries, aws.Int32(3))
 	c.HealthCheck = &h
 }
 
@@ -167,21 +168,10 @@ func circular(cs []types.ContainerDefinition, needs func(types.ContainerDefiniti
 	done := map[string]bool{}
 	for range cs {
 		for _, c := range cs {
-			ready := true
-			for _, n := range needs(c) {
-				ready = ready && done[n]
+			if !slices.ContainsFunc(needs(c), func(name string) bool { return !done[name] }) {
+				done[*c.Name] = true
 			}
-			done[*c.Name] = ready
 		}
 	}
-	return len(done) > 0 && !all(done)
-}
-
-func all(set map[string]bool) bool {
-	for _, is := range set {
-		if !is {
-			return false
-		}
-	}
-	return true
+	return len(done) < len(cs)
 }

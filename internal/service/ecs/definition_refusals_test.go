@@ -326,7 +326,7 @@ func volumeRefusals() []refusal {
 		{"access point", efs(func(e *types.EFSVolumeConfiguration) { e.AuthorizationConfig.AccessPointId = aws.String("p") }), "Invalid accessPointId 'p' of volume 'v'"},
 		{"open access point", efs(func(e *types.EFSVolumeConfiguration) {
 			e.AuthorizationConfig.AccessPointId = aws.String("fsap-01234567")
-		}), "EFS access points require TransitEncryption to be enabled."},
+		}), "EFS IAM access point requires TransitEncryption to be enabled."},
 		{"access point and root", efs(func(e *types.EFSVolumeConfiguration) {
 			e.TransitEncryption, e.RootDirectory, e.AuthorizationConfig.AccessPointId = types.EFSTransitEncryptionEnabled, aws.String("/data"), aws.String("fsap-01234567")
 		}), `When using an EFS access point, the root directory must either be set to "/" or be omitted.`},

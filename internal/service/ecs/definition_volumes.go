@@ -87,7 +87,7 @@ func checkEFS(volume string, e *types.EFSVolumeConfiguration) error {
 	case point != "" && root != "" && root != "/":
 		return client(`When using an EFS access point, the root directory must either be set to "/" or be omitted.`)
 	case point != "" && !encrypted:
-		return client("EFS access points require TransitEncryption to be enabled.")
+		return client("EFS IAM access point requires TransitEncryption to be enabled.")
 	case iam && !encrypted:
 		return client("EFS IAM authorization requires TransitEncryption to be enabled.")
 	case iam:
