@@ -152,11 +152,7 @@ func (a *API) PutClusterCapacityProviders(ctx context.Context, in *ecs.PutCluste
 			if slices.Contains(names, had) {
 				continue
 			}
-			used, err := providerUsed(tx, c.Name, had)
-			if err != nil {
-				return err
-			}
-			if used {
+			if providerUsed(tx, c.Name, had) {
 				return &types.ResourceInUseException{Message: aws.String("The specified capacity provider is in use and cannot be removed.")}
 			}
 		}
@@ -174,19 +170,15 @@ func (a *API) PutClusterCapacityProviders(ctx context.Context, in *ecs.PutCluste
 
 // providerUsed says whether a service or a task that hasn't stopped is on the
 // capacity provider.
-func providerUsed(tx store.Tx, cluster, provider string) (bool, error) {
-	for s, err := range Services.Scan(tx, cluster+"/", "") {
-		if err != nil {
-			return false, err
-		}
-		if s.Status != Inactive && slices.ContainsFunc(s.Strategy, func(i StrategyItem) bool { return i.Provider == provider }) {
-			return true, nil
-		}
+func providerUsed(tx store.Tx, cluster, provider string) bool {
+	users := tallyProvider(cluster, provider)
+	for range Services.Keys(tx, "tally", users, "") {
+		return true
 	}
-	for range Tasks.Keys(tx, "tally", tallyProvider(cluster, provider), "") {
-		return true, nil
+	for range Tasks.Keys(tx, "tally", users, "") {
+		return true
 	}
-	return false, nil
+	return false
 }
 
 // DescribeCapacityProviders returns the capacity providers asked for, or all.

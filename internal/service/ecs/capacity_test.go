@@ -8,7 +8,6 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/skylift/skylift/internal/engine/fake"
 	"github.com/skylift/skylift/internal/service/ecs"
@@ -96,7 +95,6 @@ func TestServiceByStrategy(t *testing.T) {
 			if d := cmp.Diff(want, on(t, w.tasks(types.DesiredStatusRunning))); d != "" || len(is.Deployments) != 1 {
 				t.Errorf("%d deployments, tasks: %s", len(is.Deployments), d)
 			}
-			alike := cmpopts.IgnoreUnexported(types.CapacityProviderStrategyItem{})
 			if d := cmp.Diff(s, is.CapacityProviderStrategy, alike); d != "" || is.LaunchType != launch {
 				t.Errorf("launch type %q, strategy: %s", is.LaunchType, d)
 			}

@@ -2,7 +2,6 @@ package ecs
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -153,12 +152,8 @@ func (a *API) changeCluster(ctx context.Context, ref *string, change func(*Clust
 		if err != nil {
 			return err
 		}
-		n, err := count(tx, c.Name)
-		if err != nil {
-			return err
-		}
 		change(&c)
-		out = c.wire(n, everyField)
+		out = c.wire(count(tx, c.Name), everyField)
 		return Clusters.Put(tx, c.Name, c)
 	})
 	return out, err
@@ -189,11 +184,7 @@ func (a *API) DescribeClusters(ctx context.Context, in *ecs.DescribeClustersInpu
 			if err != nil {
 				return err
 			}
-			n, err := count(tx, c.Name)
-			if err != nil {
-				return err
-			}
-			out.Clusters = append(out.Clusters, *c.wire(n, in.Include))
+			out.Clusters = append(out.Clusters, *c.wire(count(tx, c.Name), in.Include))
 		}
 		return nil
 	})
@@ -234,10 +225,7 @@ func (a *API) DeleteCluster(ctx context.Context, in *ecs.DeleteClusterInput) (*e
 		if c, err = a.activeCluster(tx, in.Cluster); err != nil {
 			return err
 		}
-		n, err := count(tx, c.Name)
-		if err != nil {
-			return err
-		}
+		n := count(tx, c.Name)
 		if n.services+n.draining > 0 {
 			return &types.ClusterContainsServicesException{Message: aws.String("The Cluster cannot be deleted while Services are active.")}
 		}
@@ -258,18 +246,10 @@ func (a *API) DeleteCluster(ctx context.Context, in *ecs.DeleteClusterInput) (*e
 type clusterCounts struct{ services, draining, running, pending, leaving int32 }
 
 // count counts what a cluster has.
-func count(tx store.Tx, cluster string) (clusterCounts, error) {
-	var n clusterCounts
-	services, err := Services.List(tx, cluster+"/")
-	if err != nil {
-		return n, fmt.Errorf("count services: %w", err)
-	}
-	for _, s := range services {
-		switch s.Status {
-		case Active:
-			n.services++
-		case Draining:
-			n.draining++
+func count(tx store.Tx, cluster string) (n clusterCounts) {
+	for state, n := range map[string]*int32{Active: &n.services, Draining: &n.draining} {
+		for range Services.Keys(tx, "tally", tallyState(cluster, state), "") {
+			*n++
 		}
 	}
 	for state, n := range map[string]*int32{tallyRunning: &n.running, tallyPending: &n.pending, tallyLeaving: &n.leaving} {
@@ -277,7 +257,7 @@ func count(tx store.Tx, cluster string) (clusterCounts, error) {
 			*n++
 		}
 	}
-	return n, nil
+	return n
 }
 
 // everyField is all that can be asked of a cluster besides its counts.

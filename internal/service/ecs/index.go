@@ -2,8 +2,8 @@ package ecs
 
 import "github.com/skylift/skylift/internal/store"
 
-// The values that tasks are found by without reading them: there may be many
-// thousands. Each is a list's or a count's own.
+// The values that tasks and services are found by without reading them: there
+// may be many thousands. Each is a list's or a count's own.
 
 // The lists of tasks with a desired status: all of a cluster, those of a
 // service (by its key), of a family, and those that somebody started.
@@ -64,6 +64,18 @@ func (t Task) tallies() []string {
 	out := []string{tallyState(t.Cluster, state)}
 	if t.Provider != "" {
 		out = append(out, tallyProvider(t.Cluster, t.Provider))
+	}
+	return out
+}
+
+// tallies are the counts that the service is in.
+func (s Service) tallies() []string {
+	if s.Status == Inactive {
+		return nil
+	}
+	out := []string{tallyState(s.Cluster, s.Status)}
+	for _, i := range s.Strategy {
+		out = append(out, tallyProvider(s.Cluster, i.Provider))
 	}
 	return out
 }

@@ -28,6 +28,14 @@ type Cluster struct {
 	CreatedAt     time.Time
 }
 
+// AccountSetting is what a principal has set. Its key is the principal's ARN, a
+// slash and the name.
+type AccountSetting struct {
+	Principal string
+	Name      types.SettingName
+	Value     string
+}
+
 // TaskDefinition is one immutable revision. Its key is DefinitionKey.
 type TaskDefinition struct {
 	Definition types.TaskDefinition
@@ -287,7 +295,10 @@ var (
 	Clusters    = store.NewTable[Cluster]("ecs-cluster")
 	Families    = store.NewTable[Family]("ecs-family")
 	Definitions = store.NewTable[TaskDefinition]("ecs-definition")
-	Services    = store.NewTable[Service]("ecs-service")
+	Services    = store.NewTable("ecs-service",
+		// tally: what a cluster's counts are made of; see index.go.
+		store.Index[Service]{Name: "tally", Values: Service.tallies},
+	)
 	Deployments = store.NewTable("ecs-deployment",
 		store.Index[Deployment]{Name: "group", Values: func(d Deployment) (groups []string) {
 			for _, l := range d.LoadBalancers {
@@ -299,7 +310,9 @@ var (
 	Events    = store.NewTable[Event]("ecs-event")
 	Launches  = store.NewTable[Launch]("ecs-launch")
 	Evidences = store.NewTable[Evidence]("ecs-evidence")
-	Tasks     = store.NewTable("ecs-task",
+
+	AccountSettings = store.NewTable[AccountSetting]("ecs-account-setting")
+	Tasks           = store.NewTable("ecs-task",
 		// live: a service's tasks that ecs/deploy still has to reckon with.
 		store.Index[Task]{Name: "live", Values: func(t Task) []string {
 			if t.Service == "" || t.Status == Stopped && t.Settled {

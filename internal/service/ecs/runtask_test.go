@@ -97,7 +97,7 @@ func TestBadRunTask(t *testing.T) {
 		{"storage", over(types.TaskOverride{EphemeralStorage: &types.EphemeralStorage{SizeInGiB: 20}}), "at least 21"},
 		{"execution role", over(types.TaskOverride{ExecutionRoleArn: aws.String("arn")}), "'executionRoleArn' of 'overrides'"},
 		{"task role", over(types.TaskOverride{TaskRoleArn: aws.String("arn")}), "'taskRoleArn' of 'overrides'"},
-		{"accelerator", over(types.TaskOverride{InferenceAcceleratorOverrides: []types.InferenceAcceleratorOverride{{}}}), "'inferenceAcceleratorOverrides' of 'overrides'"},
+		{"accelerator", over(types.TaskOverride{InferenceAcceleratorOverrides: []types.InferenceAcceleratorOverride{{}}}), "'inferenceAcceleratorOverrides' of 'overrides'"}, //nolint:staticcheck // deprecated by AWS, so refused
 		{"environment file", web(types.ContainerOverride{EnvironmentFiles: []types.EnvironmentFile{{}}}), "'environmentFiles' of 'containerOverrides'"},
 		{"resource", web(types.ContainerOverride{ResourceRequirements: []types.ResourceRequirement{{}}}), "'resourceRequirements' of 'containerOverrides'"},
 		{"variable", web(types.ContainerOverride{Environment: []types.KeyValuePair{{Name: aws.String("A=B")}}}), "environment variable's name"},

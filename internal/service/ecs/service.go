@@ -392,26 +392,35 @@ func (a *API) ListServices(ctx context.Context, in *ecs.ListServicesInput) (*ecs
 	if in.MaxResults == nil {
 		n = 10 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html
 	}
-	arns := []string{}
+	after, err := position(in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	out := &ecs.ListServicesOutput{}
 	err = a.db.View(ctx, func(tx store.Tx) error {
+		out.ServiceArns, out.NextToken = []string{}, nil
 		c, err := a.activeCluster(tx, in.Cluster)
 		if err != nil {
 			return err
 		}
-		all, err := Services.List(tx, c.Name+"/")
-		for _, s := range all {
-			if s.Status != Inactive && (in.LaunchType == "" || in.LaunchType == s.LaunchType) && in.SchedulingStrategy != types.SchedulingStrategyDaemon {
-				arns = append(arns, s.ARN)
+		last := ""
+		for s, err := range Services.Scan(tx, c.Name+"/", after) {
+			switch {
+			case err != nil:
+				return err
+			case s.Status == Inactive || in.LaunchType != "" && in.LaunchType != s.LaunchType || in.SchedulingStrategy == types.SchedulingStrategyDaemon:
+				continue
+			case len(out.ServiceArns) == int(n):
+				out.NextToken = positionAt(last)
+				return nil
 			}
+			out.ServiceArns = append(out.ServiceArns, s.ARN)
+			last = s.Key()
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	arns, next, err := page(arns, itself, false, in.NextToken, n)
-	if err != nil {
-		return nil, err
-	}
-	return &ecs.ListServicesOutput{ServiceArns: arns, NextToken: next}, nil
+	return out, nil
 }

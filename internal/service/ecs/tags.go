@@ -19,6 +19,10 @@ const maxTags = 50
 
 func tooManyTags() error { return invalid("The maximum number of tags per resource is %d.", maxTags) }
 
+func reservedTag() error {
+	return invalid("aws: prefixed tag key names are not allowed for external use.")
+}
+
 // checkTags holds tags to ECS's limits: 50 a resource, keys of 128 and values
 // of 256 characters, and none that begin with aws:.
 func checkTags(tags []types.Tag) error {
@@ -34,7 +38,7 @@ func checkTags(tags []types.Tag) error {
 		case utf8.RuneCountInString(aws.ToString(t.Value)) > 256:
 			return invalid("The value of tag %s must have at most 256 characters.", k)
 		case strings.HasPrefix(strings.ToLower(k), "aws:"):
-			return invalid("Tag key %s: the prefix aws: is reserved.", k)
+			return reservedTag()
 		case seen[k]:
 			return invalid("Duplicate tag key: %s.", k)
 		}
@@ -103,7 +107,7 @@ func (a *API) TagResource(ctx context.Context, in *ecs.TagResourceInput) (*ecs.T
 func (a *API) UntagResource(ctx context.Context, in *ecs.UntagResourceInput) (*ecs.UntagResourceOutput, error) {
 	for _, k := range in.TagKeys {
 		if strings.HasPrefix(strings.ToLower(k), "aws:") {
-			return nil, invalid("Tag key %s: the prefix aws: is reserved.", k)
+			return nil, reservedTag()
 		}
 	}
 	_, err := a.retag(ctx, *in.ResourceArn, func(tags []types.Tag) ([]types.Tag, error) {

@@ -1,0 +1,254 @@
+package ecs_test
+
+import (
+	"maps"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/skylift/skylift/internal/caller"
+	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/service/ecs"
+)
+
+// cluster describes a cluster with all that there is of it.
+func (w *world) cluster(name string) types.Cluster {
+	w.t.Helper()
+	out, err := w.api.DescribeClusters(w.t.Context(), &sdk.DescribeClustersInput{Clusters: []string{name}, Include: types.ClusterField("").Values()})
+	if err != nil || len(out.Clusters) != 1 {
+		w.t.Fatalf("describe %s: %v %+v", name, err, out)
+	}
+	return out.Clusters[0]
+}
+
+// alike compares what the API returns.
+var alike = cmpopts.IgnoreUnexported(types.Cluster{}, types.ClusterSetting{}, types.ClusterConfiguration{}, types.ExecuteCommandConfiguration{},
+	types.Tag{}, types.CapacityProviderStrategyItem{}, types.KeyValuePair{}, types.Setting{})
+
+// TestClusters makes a cluster with everything that one can have, and describes,
+// changes, deletes and makes it again.
+func TestClusters(t *testing.T) {
+	play(t, fake.Config{}, func(w *world) {
+		in := &sdk.CreateClusterInput{
+			ClusterName: aws.String("all"), Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}},
+			Settings:          []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: aws.String("disabled")}},
+			Configuration:     &types.ClusterConfiguration{ExecuteCommandConfiguration: &types.ExecuteCommandConfiguration{Logging: types.ExecuteCommandLoggingDefault}},
+			CapacityProviders: []string{"FARGATE_SPOT", "FARGATE"}, DefaultCapacityProviderStrategy: strategy{item("FARGATE", 1, 2)},
+		}
+		made, err := w.api.CreateCluster(w.t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := types.Cluster{
+			ClusterName: aws.String("all"), ClusterArn: aws.String(ours + "cluster/all"), Status: aws.String("ACTIVE"), Tags: in.Tags, Settings: in.Settings,
+			Configuration: in.Configuration, CapacityProviders: in.CapacityProviders, DefaultCapacityProviderStrategy: in.DefaultCapacityProviderStrategy, Statistics: []types.KeyValuePair{},
+		}
+		if d := cmp.Diff(want, *made.Cluster, alike); d != "" {
+			t.Errorf("made: %s", d)
+		}
+		is := w.cluster("all")
+		want.Attachments, is.Statistics = []types.Attachment{}, []types.KeyValuePair{}
+		if d := cmp.Diff(want, is, alike); d != "" {
+			t.Errorf("described: %s", d)
+		}
+		bare, err := w.api.DescribeClusters(w.t.Context(), &sdk.DescribeClustersInput{Clusters: []string{"all", "gone"}})
+		if c := bare.Clusters[0]; err != nil || c.Tags != nil || len(c.Settings) > 0 || c.Configuration != nil || *bare.Failures[0].Arn != ours+"cluster/gone" || *bare.Failures[0].Reason != "MISSING" {
+			t.Errorf("described with nothing more: %+v %v", bare, err)
+		}
+		for _, again := range []*sdk.CreateClusterInput{in, {ClusterName: aws.String("all")}} {
+			if out, err := w.api.CreateCluster(w.t.Context(), again); err != nil || cmp.Diff(made.Cluster, out.Cluster, alike) != "" {
+				t.Errorf("again: %v %+v", err, out)
+			}
+		}
+		other := *in
+		other.Tags = nil
+		other.CapacityProviders = []string{"FARGATE"}
+		_, err = w.api.CreateCluster(w.t.Context(), &other)
+		wantError(t, err, badCode, "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+		if _, err := w.api.DeleteCluster(w.t.Context(), &sdk.DeleteClusterInput{Cluster: aws.String(ours + "cluster/all")}); err != nil {
+			t.Fatal(err)
+		}
+		if c := w.cluster("all"); *c.Status != "INACTIVE" {
+			t.Errorf("deleted, it is %s", *c.Status)
+		}
+		_, err = w.api.ListTasks(w.t.Context(), &sdk.ListTasksInput{Cluster: aws.String("all")})
+		wantError(t, err, "ClusterNotFoundException", "The referenced cluster was inactive.")
+		anew, err := w.api.CreateCluster(w.t.Context(), &sdk.CreateClusterInput{ClusterName: aws.String("all")})
+		if err != nil || *anew.Cluster.Status != "ACTIVE" || len(anew.Cluster.CapacityProviders) != 0 || len(anew.Cluster.Tags) != 0 {
+			t.Errorf("made anew: %+v %v", anew, err)
+		}
+	})
+}
+
+func TestUpdateCluster(t *testing.T) {
+	play(t, fake.Config{}, func(w *world) {
+		name, off := aws.String("default"), []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: aws.String("disabled")}}
+		exec := func(l types.ExecuteCommandLogging) *types.ClusterConfiguration {
+			return &types.ClusterConfiguration{ExecuteCommandConfiguration: &types.ExecuteCommandConfiguration{Logging: l}}
+		}
+		out, err := w.api.UpdateCluster(w.t.Context(), &sdk.UpdateClusterInput{Cluster: name, Settings: off, Configuration: exec(types.ExecuteCommandLoggingDefault)})
+		if err != nil || out.Cluster.Configuration.ExecuteCommandConfiguration.Logging != types.ExecuteCommandLoggingDefault {
+			t.Errorf("update: %v %+v", err, out)
+		}
+		set, err := w.api.UpdateClusterSettings(w.t.Context(), &sdk.UpdateClusterSettingsInput{Cluster: name, Settings: off})
+		if d := cmp.Diff(off, set.Cluster.Settings, alike); err != nil || d != "" || w.cluster("default").Configuration == nil {
+			t.Errorf("update of settings: %v %s", err, d)
+		}
+		on := func(v string) []types.ClusterSetting {
+			return []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: &v}}
+		}
+		before := dump(w)
+		for _, tt := range []struct {
+			call       func(*world) error
+			code, want string
+		}{
+			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: name, Settings: on("enabled")}), badCode, "The value 'enabled' of the setting 'containerInsights'"},
+			{call((*ecs.API).UpdateClusterSettings, &sdk.UpdateClusterSettingsInput{Cluster: name, Settings: on("enhanced")}), badCode, "'enhanced'"},
+			{call((*ecs.API).UpdateClusterSettings, &sdk.UpdateClusterSettingsInput{Cluster: name, Settings: on("maybe")}), badCode, "Invalid setting value 'maybe'"},
+			{call((*ecs.API).UpdateClusterSettings, &sdk.UpdateClusterSettingsInput{Cluster: name}), badCode, "Settings cannot be empty."},
+			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: name, Configuration: exec(types.ExecuteCommandLoggingOverride)}), badCode, "'OVERRIDE' of 'logging'"},
+			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: name, Configuration: &types.ClusterConfiguration{
+				ManagedStorageConfiguration: &types.ManagedStorageConfiguration{KmsKeyId: aws.String("k")},
+			}}), badCode, "'managedStorageConfiguration' of 'configuration'"},
+			{call((*ecs.API).CreateCluster, &sdk.CreateClusterInput{Configuration: &types.ClusterConfiguration{
+				ExecuteCommandConfiguration: &types.ExecuteCommandConfiguration{KmsKeyId: aws.String("k")},
+			}}), badCode, "'kmsKeyId' of 'executeCommandConfiguration'"},
+			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: name, ServiceConnectDefaults: &types.ClusterServiceConnectDefaultsRequest{Namespace: aws.String("n")}}), badCode, "'serviceConnectDefaults'"},
+			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: aws.String("gone")}), "ClusterNotFoundException", ""},
+		} {
+			wantError(t, tt.call(w), tt.code, tt.want)
+		}
+		if d := cmp.Diff(before, dump(w), alike); d != "" {
+			t.Errorf("what was refused changed the records: %s", d)
+		}
+	})
+}
+
+// TestClusterCounts follows a cluster's counts from its first task to none.
+func TestClusterCounts(t *testing.T) {
+	slow := fake.Config{Behave: func(engine.Container) fake.Behaviour { return fake.Behaviour{StartTime: sec(3)} }}
+	play(t, slow, func(w *world) {
+		counts := func(what string, want map[string]string) {
+			t.Helper()
+			c := w.cluster("default")
+			got := map[string]string{}
+			for _, s := range c.Statistics {
+				if *s.Value != "0" {
+					got[*s.Name] = *s.Value
+				}
+			}
+			if d := cmp.Diff(want, got); d != "" || len(c.Statistics) != 8 {
+				t.Errorf("%s: %d statistics; %s", what, len(c.Statistics), d)
+			}
+			in := map[string]int32{"runningFargateTasksCount": c.RunningTasksCount, "pendingFargateTasksCount": c.PendingTasksCount, "activeFargateServiceCount": c.ActiveServicesCount}
+			for name, n := range maps.All(in) {
+				if got[name] != "" && got[name] != string(rune('0'+n)) {
+					t.Errorf("%s: %s is %s, in the cluster %d", what, name, got[name], n)
+				}
+			}
+		}
+		w.define()
+		counts("nothing", map[string]string{})
+		w.service(3)
+		counts("a service", map[string]string{"activeFargateServiceCount": "1"})
+		w.after(sec(1))
+		counts("tasks that start", map[string]string{"activeFargateServiceCount": "1", "pendingFargateTasksCount": "3"})
+		w.after(sec(10))
+		counts("tasks that run", map[string]string{"activeFargateServiceCount": "1", "runningFargateTasksCount": "3"})
+		if _, err := w.api.DeleteService(w.t.Context(), &sdk.DeleteServiceInput{Service: aws.String("web"), Force: aws.Bool(true)}); err != nil {
+			t.Fatal(err)
+		}
+		counts("drains", map[string]string{"drainingFargateServiceCount": "1", "runningFargateTasksCount": "3"})
+		wantError(t, call((*ecs.API).DeleteCluster, &sdk.DeleteClusterInput{Cluster: aws.String("default")})(w), "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.")
+		w.after(sec(90))
+		counts("gone", map[string]string{})
+	})
+}
+
+func TestAccountSettings(t *testing.T) {
+	play(t, fake.Config{}, func(w *world) {
+		root := "arn:aws:iam::111122223333:root"
+		as := func(c ctx) ctx { return caller.With(c, caller.Caller{ARN: root}) }
+		list := func(in sdk.ListAccountSettingsInput) map[string]string {
+			t.Helper()
+			got := map[string]string{}
+			for {
+				out, err := w.api.ListAccountSettings(as(w.t.Context()), &in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n := int(max(in.MaxResults, 1)) * 10; len(out.Settings) > n {
+					t.Errorf("a page has %d settings", len(out.Settings))
+				}
+				for _, s := range out.Settings {
+					got[string(s.Name)] = *s.Value
+					if *s.PrincipalArn != root {
+						t.Errorf("%s is of %s", s.Name, *s.PrincipalArn)
+					}
+				}
+				if in.NextToken = out.NextToken; out.NextToken == nil {
+					return got
+				}
+			}
+		}
+		if got := list(sdk.ListAccountSettingsInput{}); len(got) != 0 {
+			t.Errorf("set by nobody: %v", got)
+		}
+		effective := map[string]string{
+			"awsvpcTrunking": "disabled", "containerInsights": "disabled", "containerInstanceLongArnFormat": "enabled", "defaultLogDriverMode": "non-blocking",
+			"fargateEventWindows": "disabled", "fargateFIPSMode": "disabled", "fargateTaskRetirementWaitPeriod": "7", "guardDutyActivate": "off",
+			"serviceLongArnFormat": "enabled", "tagResourceAuthorization": "off", "taskLongArnFormat": "enabled",
+		}
+		for _, n := range []int32{0, 1, 4} {
+			if d := cmp.Diff(effective, list(sdk.ListAccountSettingsInput{EffectiveSettings: true, MaxResults: n})); d != "" {
+				t.Errorf("effective, %d at a time: %s", n, d)
+			}
+		}
+		if len(effective) != len(types.SettingName("").Values()) {
+			t.Errorf("%d settings, the API has %d", len(effective), len(types.SettingName("").Values()))
+		}
+		wait := types.SettingNameFargateTaskRetirementWaitPeriod
+		if out, err := w.api.PutAccountSettingDefault(as(w.t.Context()), &sdk.PutAccountSettingDefaultInput{Name: wait, Value: aws.String("14")}); err != nil || *out.Setting.Value != "14" {
+			t.Errorf("default: %v %v", out, err)
+		}
+		if out, err := w.api.PutAccountSetting(as(w.t.Context()), &sdk.PutAccountSettingInput{Name: "taskLongArnFormat", Value: aws.String("enabled"), PrincipalArn: &root}); err != nil || *out.Setting.PrincipalArn != root {
+			t.Errorf("put: %v %v", out, err)
+		}
+		if d := cmp.Diff(map[string]string{string(wait): "14", "taskLongArnFormat": "enabled"}, list(sdk.ListAccountSettingsInput{})); d != "" {
+			t.Errorf("set: %s", d)
+		}
+		if got := list(sdk.ListAccountSettingsInput{EffectiveSettings: true, Name: wait, Value: aws.String("7")}); len(got) != 0 {
+			t.Errorf("with another value: %v", got)
+		}
+		if out, err := w.api.DeleteAccountSetting(as(w.t.Context()), &sdk.DeleteAccountSettingInput{Name: wait}); err != nil || *out.Setting.Value != "7" {
+			t.Errorf("delete: %v %v", out, err)
+		}
+		if d := cmp.Diff(effective, list(sdk.ListAccountSettingsInput{EffectiveSettings: true})); d != "" {
+			t.Errorf("after all: %s", d)
+		}
+		for _, tt := range []struct {
+			name        types.SettingName
+			value, want string
+		}{
+			{"containerInsights", "enhanced", "The value 'enhanced' of the account setting containerInsights is not supported by Skylift"},
+			{"fargateFIPSMode", "enabled", "not supported by Skylift"},
+			{"serviceLongArnFormat", "disabled", "not supported by Skylift"},
+			{"fargateTaskRetirementWaitPeriod", "3", "is not valid for the account setting fargateTaskRetirementWaitPeriod. Valid values are: 7, 0, 14."},
+			{"guardDutyActivate", "on", "managed by AWS"},
+		} {
+			_, err := w.api.PutAccountSetting(as(w.t.Context()), &sdk.PutAccountSettingInput{Name: tt.name, Value: &tt.value})
+			wantError(t, err, badCode, tt.want)
+		}
+		_, err := w.api.PutAccountSetting(as(w.t.Context()), &sdk.PutAccountSettingInput{Name: wait, Value: aws.String("0"), PrincipalArn: aws.String("arn:aws:iam::111122223333:user/me")})
+		wantError(t, err, badCode, "user/me is not valid")
+		_, err = w.api.ListAccountSettings(as(w.t.Context()), &sdk.ListAccountSettingsInput{Value: aws.String("7")})
+		wantError(t, err, badCode, "name")
+		_, err = w.api.DeleteAccountSetting(as(w.t.Context()), &sdk.DeleteAccountSettingInput{Name: "guardDutyActivate"})
+		wantError(t, err, badCode, "managed by AWS")
+	})
+}
