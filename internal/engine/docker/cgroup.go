@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,7 +10,9 @@ import (
 	"strconv"
 	"strings"
 
+	systemd "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/moby/moby/api/types/system"
+	"golang.org/x/sys/unix"
 
 	"github.com/skylift/skylift/internal/engine"
 )
@@ -24,33 +27,47 @@ type cgroups struct {
 	why      string // why not usable
 	root     string
 	unified  bool // cgroup v2
+	slices   bool // systemd makes them, as its slices
 	instance string
 }
 
 // findCgroups decides whether task cgroups can be made for this daemon.
-func findCgroups(host string, info system.Info, instance string) cgroups {
-	c := cgroups{root: cgroupRoot, unified: info.CgroupVersion == "2", instance: instance}
+func findCgroups(ctx context.Context, host string, info system.Info, instance string) cgroups {
+	c := cgroups{root: cgroupRoot, unified: info.CgroupVersion == "2", slices: info.CgroupDriver == "systemd", instance: instance}
+	var err error
 	switch {
 	case !strings.HasPrefix(host, "unix://"):
-		c.why = "the Docker daemon is remote"
-	case info.CgroupDriver != "cgroupfs":
-		c.why = "the Docker daemon uses the cgroup driver " + info.CgroupDriver
+		err = errors.New("the Docker daemon is remote")
+	case c.slices:
+		err = askSystemd(ctx, func(*systemd.Conn) error { return nil })
+	case info.CgroupDriver == "cgroupfs":
+		err = c.prepare()
 	default:
-		if err := c.prepare(); err != nil {
-			c.why = err.Error()
-			return c
-		}
-		c.usable = true
+		err = errors.New("the Docker daemon uses the cgroup driver " + info.CgroupDriver)
+	}
+	if c.usable = err == nil; !c.usable {
+		c.why = err.Error()
 	}
 	return c
 }
 
 // parent is the CgroupParent of a task's containers; "" is Docker's default.
 func (c cgroups) parent(task string) string {
-	if !c.usable {
+	switch {
+	case !c.usable:
 		return ""
+	case c.slices:
+		return sliceOf(c.instance, task)
 	}
-	return "/" + filepath.Join("skylift", c.instance, task)
+	return "/" + c.path(task)
+}
+
+// path is where a task's cgroup is in a hierarchy.
+func (c cgroups) path(task string) string {
+	if c.slices {
+		return slicePath(c.instance, task)
+	}
+	return filepath.Join("skylift", c.instance, task)
 }
 
 // prepare makes the instance's own cgroups, and on v2 hands the controllers down.
@@ -73,12 +90,15 @@ func (c cgroups) prepare() error {
 }
 
 // limit makes the task's cgroup with its limits.
-func (c cgroups) limit(t engine.Task) error {
+func (c cgroups) limit(ctx context.Context, t engine.Task) error {
 	if !c.usable {
 		return nil
 	}
+	if c.slices {
+		return limitSlice(ctx, c.instance, c.unified, t)
+	}
 	for _, s := range c.limits(t) {
-		dir := filepath.Join(c.hierarchy(s.controller), "skylift", c.instance, t.ID)
+		dir := filepath.Join(c.hierarchy(s.controller), c.path(t.ID))
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("make the task's cgroup: %w", err)
 		}
@@ -105,25 +125,30 @@ func (c cgroups) limits(t engine.Task) []setting {
 		s = append(s, setting{"memory", "memory.limit_in_bytes", memory, false}, setting{"memory", "memory.memsw.limit_in_bytes", memory, true})
 	}
 	if t.CPU > 0 && c.unified {
-		weight := 1 + (min(max(t.CPU, 2), 262144)-2)*9999/262142
-		s = append(s, setting{"cpu", "cpu.max", quota + " " + strconv.Itoa(cpuPeriod), false}, setting{"cpu", "cpu.weight", strconv.Itoa(weight), false})
+		s = append(s, setting{"cpu", "cpu.max", quota + " " + strconv.Itoa(cpuPeriod), false}, setting{"cpu", "cpu.weight", strconv.Itoa(cpuWeight(t.CPU)), false})
 	} else if t.CPU > 0 {
 		s = append(s, setting{"cpu", "cpu.cfs_quota_us", quota, false}, setting{"cpu", "cpu.shares", strconv.Itoa(t.CPU), false})
 	}
 	return s
 }
 
+// cpuWeight is cgroup v2's for a number of CPU units, which are v1's shares.
+func cpuWeight(units int) int { return 1 + (min(max(units, 2), 262144)-2)*9999/262142 }
+
 // cpuPeriod is the kernel's default, in microseconds.
 const cpuPeriod = 100_000
 
 // remove removes a task's cgroups, which have no processes any more.
-func (c cgroups) remove(task string) error {
+func (c cgroups) remove(ctx context.Context, task string) error {
 	if !c.usable {
 		return nil
 	}
+	if c.slices {
+		return stopSlices(ctx, sliceOf(c.instance, task))
+	}
 	var errs []error
 	for _, dir := range c.allHierarchies() {
-		errs = append(errs, removeCgroup(filepath.Join(dir, "skylift", c.instance, task)))
+		errs = append(errs, removeCgroup(filepath.Join(dir, c.path(task))))
 	}
 	return errors.Join(errs...)
 }
@@ -145,9 +170,13 @@ func (c cgroups) allHierarchies() []string {
 	return mounts
 }
 
-// purgeCgroups removes every cgroup of an instance, in either version.
-func purgeCgroups(root, instance string) error {
+// purgeCgroups removes every cgroup of an instance, in either version, whoever
+// made it.
+func purgeCgroups(ctx context.Context, root, instance string) error {
 	var errs []error
+	if _, err := os.Stat("/run/systemd/system"); err == nil { // sd_booted(3)
+		errs = append(errs, stopSlices(ctx, sliceOf(instance, "*"), "skylift-"+instance+".slice"))
+	}
 	mounts, _ := filepath.Glob(filepath.Join(root, "*")) // the pattern is well formed
 	for _, mount := range append(mounts, root) {
 		top := filepath.Join(mount, "skylift", instance)
@@ -163,7 +192,8 @@ func purgeCgroups(root, instance string) error {
 
 // removeCgroup removes one directory of the hierarchy; its files go with it.
 func removeCgroup(dir string) error {
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	// ENOTDIR: at the top of v2 there are files beside the cgroups
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
 		return fmt.Errorf("remove cgroup: %w", err)
 	}
 	return nil

@@ -87,7 +87,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	if err := e.pause.ensure(ctx, cli); err != nil {
 		return nil, errors.Join(err, cli.Close())
 	}
-	e.cgroups = findCgroups(cli.DaemonHost(), info.Info, c.Instance)
+	e.cgroups = findCgroups(ctx, cli.DaemonHost(), info.Info, c.Instance)
 	if !e.cgroups.usable {
 		e.log.Info("task limits are set on each container", "reason", e.cgroups.why)
 	}

@@ -79,7 +79,7 @@ func TestSettingsReachTheContainer(t *testing.T) {
 			"cgroup of the task",
 			[]string{"read", "/proc/self/cgroup"},
 			func(*engine.Task, *engine.Container) {},
-			func(said string) bool { return !e.cgroups.usable || has(said, "/skylift/"+e.instance+"/") },
+			func(said string) bool { return !e.cgroups.usable || has(said, e.instance) || said == "0::/" }, // v2 hides what is above
 		},
 	}
 	for _, tc := range tests {

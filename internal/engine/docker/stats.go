@@ -128,7 +128,7 @@ func (c cgroups) memoryLimit(task string) int64 {
 	if c.unified {
 		file = "memory.max"
 	}
-	text, err := os.ReadFile(filepath.Join(c.hierarchy("memory"), "skylift", c.instance, task, file))
+	text, err := os.ReadFile(filepath.Join(c.hierarchy("memory"), c.path(task), file))
 	if err != nil {
 		return 0 // the task has none, or is being removed
 	}

@@ -209,7 +209,7 @@ func (e *Engine) Remove(ctx context.Context, taskID string) error {
 	if err := removeVolumes(ctx, e.cli, f); err != nil {
 		return fmt.Errorf("remove task %s: %w", taskID, err)
 	}
-	if err := e.cgroups.remove(taskID); err != nil {
+	if err := e.cgroups.remove(ctx, taskID); err != nil {
 		return fmt.Errorf("remove task %s: %w", taskID, err)
 	}
 	return nil
@@ -265,7 +265,7 @@ func Purge(ctx context.Context, host, instance string) error {
 	if err := removePauseImages(ctx, cli); err != nil {
 		return fmt.Errorf("purge instance %s: %w", instance, err)
 	}
-	return purgeCgroups(cgroupRoot, instance)
+	return purgeCgroups(ctx, cgroupRoot, instance)
 }
 
 // removePauseImages removes the pause images that no container uses.

@@ -72,8 +72,11 @@ func TestRemoveTakesTheCgroups(t *testing.T) {
 	if err := e.Start(t.Context(), task.ID, "app"); err != nil {
 		t.Fatal(err)
 	}
-	paths := func() []string {
-		found, _ := filepath.Glob(filepath.Join(cgroupRoot, "*", "skylift", e.instance, task.ID))
+	paths := func() (found []string) {
+		for _, dir := range e.cgroups.allHierarchies() {
+			there, _ := filepath.Glob(filepath.Join(dir, e.cgroups.path(task.ID)))
+			found = append(found, there...)
+		}
 		return found
 	}
 	if len(paths()) == 0 {
