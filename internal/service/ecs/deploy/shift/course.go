@@ -32,8 +32,8 @@ func CourseOf(c ecs.Strategy, blue, others bool) Course {
 		return out
 	}
 	out.Bake = minutes(c.BakeMinutes)
-	switch {
-	case c.Kind == types.DeploymentStrategyLinear:
+	switch c.Kind {
+	case types.DeploymentStrategyLinear:
 		out.Steps = nil
 		for n := 1; ; n++ {
 			percent := min(float64(n)*c.Linear.Percent, 100)
@@ -43,7 +43,7 @@ func CourseOf(c ecs.Strategy, blue, others bool) Course {
 				break
 			}
 		}
-	case c.Kind == types.DeploymentStrategyCanary:
+	case types.DeploymentStrategyCanary:
 		out.Steps = slices.Insert(out.Steps, 0, Step{Percent: c.Canary.Percent, Bake: minutes(c.Canary.Minutes)})
 	}
 	return out
