@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,23 +75,106 @@ func page(t *testing.T) []byte {
 	fmt.Fprint(b, "# What Skylift has of the AWS APIs\n\n",
 		"Made by `make generate` from the program itself, and held to it by a test. An operation that is not there is refused by its name, in the\n",
 		"shape that the service's errors have. So is a parameter: *refused* lists those that Skylift names and turns down, unless they say no more than\n",
-		"AWS's default does. What is not listed is taken, or refused as AWS refuses it (of task definitions that is all that FARGATE lacks); a value or\n",
+		"AWS's default does. What is not listed is taken, or refused as AWS refuses it (that is all that FARGATE lacks); a value or\n",
 		"a nested parameter in it that Skylift has not is refused by name, too. Nothing is accepted and ignored.\n\n",
-		"| service | operations | of |\n|---|---|---|\n")
-	var services []*wire.Service
-	for _, s := range chapters(a) {
-		w, err := wire.NewService(s.name, ops[s.name]...)
+		"An operation is *done*; or *refused*, because there is nothing that it could be about, and the page says why; or *not yet* there.\n\n",
+		"| service | done | refused | not yet | of |\n|---|---|---|---|---|\n")
+	var services []standing
+	for _, c := range chapters(a) {
+		w, err := wire.NewService(c.name, ops[c.name]...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		services = append(services, w)
-		done, missing := w.Coverage()
-		fmt.Fprintf(b, "| [%s](#%s) | %d | %d |\n", s.title, anchor(s.title), len(done), len(done)+len(missing))
+		s := stand(t, c, w)
+		services = append(services, s)
+		fmt.Fprintf(b, "| [%s](#%s) | %d | %d | %d | %d |\n", c.title, anchor(c.title), len(s.done), len(s.refused), len(s.notYet), len(s.done)+len(s.refused)+len(s.notYet))
 	}
-	for i, s := range chapters(a) {
-		writeService(b, s, services[i])
+	for _, s := range services {
+		writeService(b, s)
 	}
 	return b.Bytes()
+}
+
+// reason is why operations are refused on purpose: those that the service
+// answers with an error whatever they say, and those that it hasn't.
+type reason struct {
+	why string
+	ops []string
+}
+
+// onPurpose are the operations that are refused on purpose, by service.
+var onPurpose = map[string][]reason{"ecs": {
+	{"capacity providers are FARGATE and FARGATE_SPOT: there are no Auto Scaling groups and no managed instances", []string{
+		"CreateCapacityProvider", "DeleteCapacityProvider", "UpdateCapacityProvider",
+	}},
+	{"daemons run on managed instances", []string{
+		"CreateDaemon", "DeleteDaemon", "DeleteDaemonTaskDefinition", "DescribeDaemon", "DescribeDaemonDeployments", "DescribeDaemonRevisions",
+		"DescribeDaemonTaskDefinition", "ListDaemonDeployments", "ListDaemonTaskDefinitions", "ListDaemons", "RegisterDaemonTaskDefinition", "UpdateDaemon",
+	}},
+	{"task sets are of the EXTERNAL and CODE_DEPLOY controllers; use ECS's", []string{
+		"CreateTaskSet", "DeleteTaskSet", "DescribeTaskSets", "UpdateServicePrimaryTaskSet", "UpdateTaskSet",
+	}},
+	{"the agent of a container instance calls it, and there are none", []string{
+		"DiscoverPollEndpoint", "RegisterContainerInstance", "SubmitAttachmentStateChanges", "SubmitContainerStateChange", "SubmitTaskStateChange",
+	}},
+}}
+
+// standing is how the operations of a service stand.
+type standing struct {
+	chapter
+	service      *wire.Service
+	done, notYet []string
+	refused      []string
+	why          map[string]string
+}
+
+// stand sorts the operations of a service. What is refused on purpose is an
+// operation that AWS has, and if there is a handler it takes nothing.
+func stand(t *testing.T, c chapter, w *wire.Service) standing {
+	s := standing{chapter: c, service: w, why: map[string]string{}}
+	for _, r := range onPurpose[c.name] {
+		for _, op := range r.ops {
+			s.why[op] = r.why
+		}
+	}
+	done, missing := w.Coverage()
+	for _, op := range done {
+		if s.why[op] == "" {
+			s.done = append(s.done, op)
+			continue
+		}
+		s.refused = append(s.refused, op)
+		if handler := reflect.ValueOf(c.api).MethodByName(op); !fails(handler, required(c.name, op)) {
+			t.Errorf("%s is said to be refused, and isn't", op)
+		}
+	}
+	for _, op := range missing {
+		if s.why[op] == "" {
+			s.notYet = append(s.notYet, op)
+			continue
+		}
+		s.refused = append(s.refused, op)
+	}
+	slices.Sort(s.refused)
+	if len(s.refused) != len(s.why) {
+		t.Errorf("%s: %d operations are refused on purpose, AWS has only %v of them", c.name, len(s.why), s.refused)
+	}
+	return s
+}
+
+// fails says whether a handler answers with an error for the caller.
+func fails(handler reflect.Value, required []string) (yes bool) {
+	defer func() {
+		if recover() != nil { // it went on, and there is nothing behind it
+			yes = false
+		}
+	}()
+	in := reflect.New(handler.Type().In(1).Elem())
+	for _, name := range required {
+		fill(in.Elem().FieldByName(name), 2)
+	}
+	err, _ := reflect.TypeAssert[error](handler.Call([]reflect.Value{reflect.ValueOf(context.Background()), in})[1])
+	return err != nil
 }
 
 // chapter is a service on the page.
@@ -113,18 +197,20 @@ func chapters(a apis) []chapter {
 
 func anchor(title string) string { return strings.ReplaceAll(strings.ToLower(title), " ", "-") }
 
-func writeService(w io.Writer, c chapter, s *wire.Service) {
-	done, missing := s.Coverage()
-	fmt.Fprintf(w, "\n## %s\n\n| operation | refused |\n|---|---|\n", c.title)
-	for _, name := range done {
-		handler := reflect.ValueOf(c.api).MethodByName(name)
-		fmt.Fprintf(w, "| %s | %s |\n", name, quoted(s, refused(handler, required(s.Name(), name))))
+func writeService(w io.Writer, s standing) {
+	fmt.Fprintf(w, "\n## %s\n\n| operation | | refused parameters |\n|---|---|---|\n", s.title)
+	for _, name := range s.done {
+		handler := reflect.ValueOf(s.api).MethodByName(name)
+		fmt.Fprintf(w, "| %s | done | %s |\n", name, quoted(s.service, refused(handler, required(s.name, name))))
 		if name == "RegisterTaskDefinition" {
-			fmt.Fprintf(w, "| … its `containerDefinitions` | %s |\n", quoted(s, refusedOfContainer(handler)))
+			fmt.Fprintf(w, "| … its `containerDefinitions` | | %s |\n", quoted(s.service, refusedOfContainer(handler)))
 		}
 	}
-	if len(missing) > 0 {
-		fmt.Fprintf(w, "\n<details><summary>Not yet: %d operations</summary>\n\n%s\n\n</details>\n", len(missing), strings.Join(missing, ", "))
+	for _, name := range s.refused {
+		fmt.Fprintf(w, "| %s | refused | %s |\n", name, s.why[name])
+	}
+	if len(s.notYet) > 0 {
+		fmt.Fprintf(w, "\n<details><summary>Not yet: %d operations</summary>\n\n%s\n\n</details>\n", len(s.notYet), strings.Join(s.notYet, ", "))
 	}
 }
 
