@@ -3,6 +3,7 @@
 package status
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -89,7 +90,7 @@ type Input struct {
 
 	clusters    []ecs.Cluster
 	services    []ecs.Service
-	deployments []ecs.Deployment
+	deployments map[string]ecs.Deployment // the primary one of each service
 	tasks       []ecs.Task
 	events      map[string]ecs.Event // the last of each service
 	balancers   []elbv2.LoadBalancer
@@ -107,7 +108,7 @@ func (in *Input) Read(tx store.Tx) error {
 	var healths []elbv2.TargetHealth
 	for _, err := range []error{
 		list(tx, ecs.Clusters, &in.clusters), list(tx, ecs.Services, &in.services),
-		list(tx, ecs.Deployments, &in.deployments), list(tx, ecs.Tasks, &in.tasks), list(tx, ecs.Events, &events),
+		list(tx, ecs.Tasks, &in.tasks), list(tx, ecs.Events, &events),
 		list(tx, elbv2.LoadBalancers, &in.balancers), list(tx, elbv2.Interfaces, &in.interfaces),
 		list(tx, elbv2.Listeners, &in.listeners), list(tx, elbv2.Rules, &in.rules),
 		list(tx, elbv2.TargetGroups, &in.groups), list(tx, elbv2.Targets, &in.targets), list(tx, elbv2.Healths, &healths),
@@ -115,6 +116,18 @@ func (in *Input) Read(tx store.Tx) error {
 		if err != nil {
 			return err
 		}
+	}
+	in.deployments = map[string]ecs.Deployment{}
+	for _, s := range in.services {
+		d, err := s.Deploying(tx)
+		if err != nil {
+			return err
+		}
+		primary, err := ecs.Deployments.Get(tx, s.Key()+"/"+ecs.DeploymentID(d.Wanted()))
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		in.deployments[s.Key()] = primary
 	}
 	in.events, in.health = map[string]ecs.Event{}, map[string]elbv2.TargetHealth{}
 	for _, e := range events {
@@ -170,14 +183,9 @@ func (in *Input) cluster(name string) Cluster {
 
 func (in *Input) service(s ecs.Service) Service {
 	out := Service{Name: s.Name, Status: s.Status, Desired: int(s.Desired), LastEvent: in.events[s.Key()].Message}
-	primary := ""
-	for _, d := range in.deployments {
-		if d.Service == s.Key() && d.Primary {
-			out.TaskDefinition = d.TaskDefinition[strings.LastIndex(d.TaskDefinition, "/")+1:]
-			out.Rollout = string(d.Rollout.State)
-			primary = d.ID
-		}
-	}
+	primary := in.deployments[s.Key()]
+	out.TaskDefinition = primary.TaskDefinition[strings.LastIndex(primary.TaskDefinition, "/")+1:]
+	out.Rollout = string(primary.Rollout.State)
 	var last time.Time
 	for _, t := range in.tasks {
 		if t.Service != s.Key() {
@@ -188,7 +196,7 @@ func (in *Input) service(s ecs.Service) Service {
 			out.Running++
 		case t.Counted():
 			out.Pending++
-		case t.Failed() && t.Deployment == primary && t.StopAt.After(last):
+		case t.Failed() && t.Deployment == primary.ID && t.StopAt.After(last):
 			last, out.LastFailure = t.StopAt, t.Ending()
 		}
 	}

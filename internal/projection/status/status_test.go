@@ -95,9 +95,10 @@ func TestBuild(t *testing.T) {
 	in := site(nil)
 	in.clusters = []ecs.Cluster{{Name: "default", Status: ecs.Active}, {Name: "gone", Status: ecs.Inactive}}
 	in.services = []ecs.Service{{Cluster: "default", Name: "web", Status: ecs.Active, Desired: 2}, {Cluster: "default", Name: "old", Status: ecs.Inactive}}
-	in.deployments = []ecs.Deployment{
-		{ID: "d2", Service: "default/web", Primary: true, TaskDefinition: "arn:aws:ecs:r:1:task-definition/web:7", Rollout: ecs.Rollout{State: types.DeploymentRolloutStateInProgress}},
-	}
+	in.deployments = map[string]ecs.Deployment{"default/web": {
+		ID: "d2", Service: "default/web", Spec: ecs.Spec{TaskDefinition: "arn:aws:ecs:r:1:task-definition/web:7"},
+		Rollout: ecs.Rollout{State: types.DeploymentRolloutStateInProgress},
+	}}
 	task := func(status string, change func(*ecs.Task)) ecs.Task {
 		t := ecs.Task{Cluster: "default", Service: "default/web", Deployment: "d2", Desired: ecs.Running, Status: status}
 		change(&t)

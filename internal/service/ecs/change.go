@@ -2,8 +2,8 @@ package ecs
 
 import (
 	"context"
+	"fmt"
 	"slices"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -18,12 +18,11 @@ type change struct {
 	net       *Network
 	balancers []LoadBalancer // nil: as they were
 	platform  string         // "": as it was
-	at        time.Time
-	id        string
+	launch    launch
 }
 
 func (a *API) readChange(ctx context.Context, in *ecs.UpdateServiceInput) (change, error) {
-	c := change{at: now(), id: deploymentID()}
+	c := change{launch: newLaunch()}
 	if in.NetworkConfiguration != nil && in.NetworkConfiguration.AwsvpcConfiguration != nil {
 		net, err := a.placement(ctx, in.NetworkConfiguration)
 		if err != nil {
@@ -51,12 +50,15 @@ func (a *API) readChange(ctx context.Context, in *ecs.UpdateServiceInput) (chang
 // apply changes s and, where its tasks are to be made anew, puts a new primary
 // deployment in place of the one that is.
 func (c change) apply(tx store.Tx, a *API, in *ecs.UpdateServiceInput, s *Service) error {
-	deployments, err := DeploymentsOf(tx, s.Key())
+	current, err := s.Deploying(tx)
 	if err != nil {
 		return err
 	}
-	old := deployments[0]
-	next := old
+	old, err := ServiceRevisions.Get(tx, s.Key()+"/"+current.Wanted())
+	if err != nil {
+		return fmt.Errorf("read the revision that service %s runs: %w", s.Key(), err)
+	}
+	next := old.Spec
 	if in.TaskDefinition != nil {
 		d, err := a.launchable(tx, *in.TaskDefinition)
 		if err != nil {
@@ -87,20 +89,19 @@ func (c change) apply(tx store.Tx, a *API, in *ecs.UpdateServiceInput, s *Servic
 	if err := s.set(in, next.LoadBalancers); err != nil {
 		return err
 	}
-	if !in.ForceNewDeployment && next.same(old) {
+	if in.ForceNewDeployment || !next.same(old.Spec) {
+		return c.launch.put(tx, s, next, current)
+	}
+	if !current.Open() || current.Config == s.DeploymentConfig {
 		return nil
 	}
-	old.Primary = false
-	if err := Deployments.Put(tx, old.Key(), old); err != nil {
-		return err
-	}
-	next.ID, next.CreatedAt, next.Rollout = c.id, c.at, newRollout(c.id, c.at)
-	return Deployments.Put(tx, next.Key(), next)
+	current.Config = s.DeploymentConfig
+	return ServiceDeployments.Put(tx, current.Key(), current)
 }
 
 // set takes over what of a service can change without a new deployment.
 func (s *Service) set(in *ecs.UpdateServiceInput, lbs []LoadBalancer) (err error) {
-	if s.MinimumHealthyPercent, s.MaximumPercent, err = percents(in.DeploymentConfiguration, s.MinimumHealthyPercent, s.MaximumPercent); err != nil {
+	if s.DeploymentConfig, err = configure(in.DeploymentConfiguration, s.DeploymentConfig); err != nil {
 		return err
 	}
 	if in.DesiredCount != nil {
@@ -121,38 +122,13 @@ func (s *Service) set(in *ecs.UpdateServiceInput, lbs []LoadBalancer) (err error
 	return nil
 }
 
-// same says whether the tasks of both deployments are made from the same.
-func (d Deployment) same(o Deployment) bool {
-	return d.TaskDefinition == o.TaskDefinition && d.Platform == o.Platform &&
-		slices.Equal(d.Strategy, o.Strategy) && slices.Equal(d.LoadBalancers, o.LoadBalancers) &&
-		slices.Equal(d.Network.Subnets, o.Network.Subnets) &&
-		slices.Equal(d.Network.SecurityGroups, o.Network.SecurityGroups) &&
-		d.Network.AssignPublicIP == o.Network.AssignPublicIP
-}
-
-// DeploymentsOf returns a service's deployments, the primary one first and
-// then the newest first.
-func DeploymentsOf(tx store.Tx, service string) ([]Deployment, error) {
-	all, err := Deployments.List(tx, service+"/")
-	slices.SortFunc(all, func(a, b Deployment) int {
-		if a.Primary != b.Primary {
-			if a.Primary {
-				return -1
-			}
-			return 1
-		}
-		return b.CreatedAt.Compare(a.CreatedAt)
-	})
-	return all, err
-}
-
-// newRollout is the state of a deployment that begins.
-func newRollout(deployment string, at time.Time) Rollout {
-	return Rollout{
-		State:     types.DeploymentRolloutStateInProgress,
-		Reason:    "ECS deployment " + deployment + " in progress.",
-		UpdatedAt: at,
-	}
+// same says whether the tasks of both are made from the same.
+func (s Spec) same(o Spec) bool {
+	return s.TaskDefinition == o.TaskDefinition && s.Platform == o.Platform &&
+		slices.Equal(s.Strategy, o.Strategy) && slices.Equal(s.LoadBalancers, o.LoadBalancers) &&
+		slices.Equal(s.Network.Subnets, o.Network.Subnets) &&
+		slices.Equal(s.Network.SecurityGroups, o.Network.SecurityGroups) &&
+		s.Network.AssignPublicIP == o.Network.AssignPublicIP
 }
 
 // wire returns the placement as the API has it.
@@ -165,7 +141,14 @@ func (n Network) wire() *types.NetworkConfiguration {
 }
 
 func (l LoadBalancer) wire() types.LoadBalancer {
-	return types.LoadBalancer{TargetGroupArn: aws.String(l.TargetGroup), ContainerName: aws.String(l.ContainerName), ContainerPort: aws.Int32(l.ContainerPort)}
+	out := types.LoadBalancer{TargetGroupArn: aws.String(l.TargetGroup), ContainerName: aws.String(l.ContainerName), ContainerPort: aws.Int32(l.ContainerPort)}
+	if l.Advanced != (Advanced{}) {
+		out.AdvancedConfiguration = &types.AdvancedConfiguration{
+			AlternateTargetGroupArn: aws.String(l.Advanced.AlternateTargetGroup), ProductionListenerRule: aws.String(l.Advanced.ProductionRule),
+			TestListenerRule: str(l.Advanced.TestRule), RoleArn: aws.String(l.Advanced.Role),
+		}
+	}
+	return out
 }
 
 // TaskTags are the tags of a new task of the service.

@@ -79,9 +79,9 @@ func TestBadServices(t *testing.T) {
 		{"percents", func(in *sdk.CreateServiceInput) {
 			in.DeploymentConfiguration = &types.DeploymentConfiguration{MinimumHealthyPercent: aws.Int32(100), MaximumPercent: aws.Int32(100)}
 		}, badCode, "maximumPercent and minimumHealthyPercent"},
-		{"circuit breaker", func(in *sdk.CreateServiceInput) {
-			in.DeploymentConfiguration = &types.DeploymentConfiguration{DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: true}}
-		}, badCode, "'deploymentCircuitBreaker'"},
+		{"alarms", func(in *sdk.CreateServiceInput) {
+			in.DeploymentConfiguration = &types.DeploymentConfiguration{Alarms: &types.DeploymentAlarms{AlarmNames: []string{"high"}, Enable: true}}
+		}, badCode, "'alarms' of 'deploymentConfiguration'"},
 		{"controller", func(in *sdk.CreateServiceInput) {
 			in.DeploymentController = &types.DeploymentController{Type: types.DeploymentControllerTypeExternal}
 		}, "UnsupportedFeatureException", "EXTERNAL"},

@@ -56,10 +56,10 @@ type Service struct {
 	Name    string
 	ARN     string
 	Status  string // ACTIVE, DRAINING, INACTIVE
+	Current string // id of the service deployment that is under way, or was the last
 
-	Desired                int32
-	MinimumHealthyPercent  int32
-	MaximumPercent         int32
+	Desired int32
+	DeploymentConfig
 	HealthCheckGracePeriod *int32 // seconds
 	LaunchType             types.LaunchType
 	Strategy               []StrategyItem // by which tasks are placed; none: by launch type
@@ -77,20 +77,54 @@ type Service struct {
 // Key is the service's key: cluster/name.
 func (s *Service) Key() string { return s.Cluster + "/" + s.Name }
 
-// Deployment is one deployment of a service. Its key is the service's key, a
-// slash and its id. What is wanted is written by the API when it is made (and
-// Primary, when a newer one takes over); Rollout is ecs/deploy's.
-type Deployment struct {
-	ID             string // ecs-svc/<19 digits>
-	Service        string // the service's key
-	Primary        bool
+// DeploymentConfig is how a service's tasks are replaced.
+type DeploymentConfig struct {
+	MinimumHealthyPercent int32
+	MaximumPercent        int32
+	Breaker               Breaker
+}
+
+// Breaker is the deployment circuit breaker: whether a deployment whose tasks
+// keep failing is given up, and rolled back.
+type Breaker struct{ Enable, Rollback bool }
+
+// Spec is what a service's tasks are made from. A change of it is a new
+// revision of the service.
+type Spec struct {
 	TaskDefinition string // ARN
 	LaunchType     types.LaunchType
 	Strategy       []StrategyItem
 	Platform       string
 	Network        Network
 	LoadBalancers  []LoadBalancer
-	CreatedAt      time.Time
+}
+
+// ServiceRevision is one immutable workload configuration of a service. Its
+// key is the service's key, a slash and its id. The API makes it; Images is
+// ecs/deploy's, written once.
+type ServiceRevision struct {
+	ID      string // 19 digits
+	Service string // the service's key
+	Spec
+	CreatedAt time.Time
+
+	Images map[string]string // container name → image by digest, fixed before the first task starts
+}
+
+// Key is the revision's key.
+func (r *ServiceRevision) Key() string { return r.Service + "/" + r.ID }
+
+// Deployment is what runs of one revision of a service, as DescribeServices
+// shows it. Its key is the service's key, a slash and its id. It is made with
+// its revision by the API, or anew by ecs/deploy when that is rolled back to,
+// and goes when none of its tasks runs any more; Rollout is ecs/deploy's.
+// Which one is the primary follows from the service's current service
+// deployment.
+type Deployment struct {
+	ID      string // ecs-svc/<the revision's id>
+	Service string // the service's key
+	Spec
+	CreatedAt time.Time
 
 	Rollout Rollout
 }
@@ -102,16 +136,63 @@ func (d *Deployment) Key() string { return d.Service + "/" + d.ID }
 type Rollout struct {
 	State     types.DeploymentRolloutState
 	Reason    string
-	Images    map[string]string // container name → image by digest, fixed when the deployment starts
-	Failed    int32             // tasks that failed since the deployment last was steady
-	Streak    int               // rounds of failures in a row, which back-off counts; a task that lasted ends it
-	FailedAt  time.Time         // the last failure that was counted in Streak
-	NotBefore time.Time         // no task is started before
-	Impaired  bool              // told that tasks can't be started consistently
-	Blocked   bool              // told that its bounds let nothing be started or stopped
-	Steady    bool              // told that it is steady, and nothing changed since
+	Failed    int32     // tasks that failed since the deployment last was steady
+	Streak    int       // rounds of failures in a row, which back-off counts; a task that lasted ends it
+	FailedAt  time.Time // the last failure that was counted in Streak
+	NotBefore time.Time // no task is started before
+	Impaired  bool      // told that tasks can't be started consistently
+	Blocked   bool      // told that its bounds let nothing be started or stopped
+	Steady    bool      // told that it is steady, and nothing changed since
 	UpdatedAt time.Time
 }
+
+// ServiceDeployment is one deployment as a user asked for it, kept as history:
+// it brings a service from the revisions that run to its target and, when that
+// fails, back. Its key is the service's key, a slash and its id. The API makes
+// it and asks for its end (Stop); Progress is ecs/deploy's.
+type ServiceDeployment struct {
+	ID       string
+	Service  string   // the service's key
+	Target   string   // id of the revision that it brings
+	Sources  []string // ids of the revisions that ran when it was asked for
+	Fallback string   // id of the revision that is known to work and that it rolls back to; "" if none is
+	Config   DeploymentConfig
+	Stop     types.StopServiceDeploymentStopType // "" until its end is asked for
+
+	CreatedAt time.Time
+	Progress  Progress
+}
+
+// Key is the service deployment's key.
+func (d *ServiceDeployment) Key() string { return d.Service + "/" + d.ID }
+
+// Progress is how far a service deployment has come. Only ecs/deploy writes it.
+type Progress struct {
+	Status   types.ServiceDeploymentStatus
+	Reason   string
+	Stage    types.ServiceDeploymentLifecycleStage // "" while tasks are replaced one by one
+	Rollback *Rollback
+	Failures int32            // tasks of the target that failed, which the circuit breaker counts
+	FailedAt time.Time        // the last of them
+	Tripped  bool             // the circuit breaker has given it up
+	Desired  int32            // the service's desired count, when it ended
+	Counts   map[string]Count // by revision, when it ended
+
+	StartedAt  time.Time
+	StoppedAt  time.Time // when it was given up
+	FinishedAt time.Time
+	UpdatedAt  time.Time
+}
+
+// Rollback is the way back of a service deployment.
+type Rollback struct {
+	Reason    string
+	Revision  string // id; "" when there is none to go back to
+	StartedAt time.Time
+}
+
+// Count is how many tasks of a revision there are.
+type Count struct{ Requested, Running, Pending int32 }
 
 // Network is where a task's interface is placed.
 type Network struct {
@@ -125,6 +206,15 @@ type LoadBalancer struct {
 	TargetGroup   string // ARN
 	ContainerName string
 	ContainerPort int32
+	Advanced      Advanced
+}
+
+// Advanced is what of a load balancer is for strategies that shift traffic.
+type Advanced struct {
+	AlternateTargetGroup string // ARN
+	ProductionRule       string // ARN of a listener rule
+	TestRule             string // ARN of a listener rule, or ""
+	Role                 string // ARN
 }
 
 // Event is one service event. Its key is EventKey.
@@ -305,6 +395,16 @@ var (
 				groups = append(groups, l.TargetGroup)
 			}
 			return groups
+		}},
+	)
+	ServiceRevisions   = store.NewTable[ServiceRevision]("ecs-service-revision")
+	ServiceDeployments = store.NewTable("ecs-service-deployment",
+		// open: those of a service that haven't ended.
+		store.Index[ServiceDeployment]{Name: "open", Values: func(d ServiceDeployment) []string {
+			if !d.Open() {
+				return nil
+			}
+			return []string{d.Service}
 		}},
 	)
 	Events    = store.NewTable[Event]("ecs-event")

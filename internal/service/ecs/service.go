@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,17 +15,12 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// deploymentID makes a deployment's id: ecs-svc/ and 19 digits.
-func deploymentID() string {
-	return fmt.Sprintf("ecs-svc/%019d", rand.Int64N(9e18)+1e18-1)
-}
-
 // CreateService makes a service and its first deployment.
 func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*ecs.CreateServiceOutput, error) {
 	if err := checkCreate(in); err != nil {
 		return nil, err
 	}
-	low, high, err := percents(in.DeploymentConfiguration, 100, 200)
+	config, err := configure(in.DeploymentConfiguration, DeploymentConfig{MinimumHealthyPercent: 100, MaximumPercent: 200})
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +39,7 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 	if in.HealthCheckGracePeriodSeconds != nil && len(balancers) == 0 {
 		return nil, invalid("Health check grace period is only valid for services configured to use load balancers")
 	}
-	made, deployment := now(), deploymentID()
+	first := newLaunch()
 	var view serviceView
 	err = a.db.Update(ctx, func(tx store.Tx) error {
 		c, err := a.activeCluster(tx, in.Cluster)
@@ -65,10 +59,10 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 		}
 		s := Service{
 			Cluster: c.Name, Name: *in.ServiceName, ARN: a.ns.ARN("ecs", "service/"+c.Name+"/"+*in.ServiceName), Status: Active,
-			Desired: aws.ToInt32(in.DesiredCount), MinimumHealthyPercent: low, MaximumPercent: high,
+			Desired: aws.ToInt32(in.DesiredCount), DeploymentConfig: config,
 			HealthCheckGracePeriod: in.HealthCheckGracePeriodSeconds, LaunchType: types.LaunchTypeFargate, Strategy: strategy, PlatformVersion: platform,
 			PropagateTags: in.PropagateTags, ManagedTags: in.EnableECSManagedTags, ClientToken: aws.ToString(in.ClientToken), Tags: in.Tags,
-			CreatedAt: made, CreatedBy: caller.From(ctx).ARN,
+			CreatedAt: first.at, CreatedBy: caller.From(ctx).ARN,
 		}
 		if len(balancers) > 0 && s.HealthCheckGracePeriod == nil {
 			s.HealthCheckGracePeriod = aws.Int32(0)
@@ -88,15 +82,11 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 		if err := Forget(tx, s.Key()); err != nil {
 			return err
 		}
-		first := Deployment{
-			ID: deployment, Service: s.Key(), Primary: true, TaskDefinition: *d.Definition.TaskDefinitionArn,
-			LaunchType: s.LaunchType, Strategy: strategy, Platform: platform, Network: net, LoadBalancers: balancers, CreatedAt: made,
-			Rollout: newRollout(deployment, made),
-		}
-		if err := Services.Put(tx, s.Key(), s); err != nil {
+		spec := Spec{TaskDefinition: *d.Definition.TaskDefinitionArn, LaunchType: s.LaunchType, Strategy: strategy, Platform: platform, Network: net, LoadBalancers: balancers}
+		if err := first.put(tx, &s, spec, ServiceDeployment{}); err != nil {
 			return err
 		}
-		if err := Deployments.Put(tx, first.Key(), first); err != nil {
+		if err := Services.Put(tx, s.Key(), s); err != nil {
 			return err
 		}
 		view, err = viewService(tx, s)
@@ -106,29 +96,6 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 		return nil, err
 	}
 	return &ecs.CreateServiceOutput{Service: view.wire(a.ns, true)}, nil
-}
-
-// Forget removes what is left of an inactive service of the same name.
-func Forget(tx store.Tx, service string) error {
-	deployments, err := Deployments.List(tx, service+"/")
-	if err != nil {
-		return err
-	}
-	for _, d := range deployments {
-		if err := Deployments.Delete(tx, d.Key()); err != nil {
-			return err
-		}
-	}
-	events, err := Events.List(tx, service+"/")
-	if err != nil {
-		return err
-	}
-	for _, e := range events {
-		if err := Events.Delete(tx, EventKey(e)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // maxDesired is how many tasks a service may have.
@@ -164,31 +131,6 @@ func checkCreate(in *ecs.CreateServiceInput) error {
 		return err
 	}
 	return checkTags(in.Tags)
-}
-
-// percents reads a deployment configuration over what was set before.
-func percents(c *types.DeploymentConfiguration, low, high int32) (int32, int32, error) {
-	if c == nil {
-		return low, high, nil
-	}
-	if err := refuse(c, invalid, "deploymentConfiguration", "MinimumHealthyPercent", "MaximumPercent"); err != nil {
-		return 0, 0, err
-	}
-	if c.MinimumHealthyPercent != nil {
-		low = *c.MinimumHealthyPercent
-	}
-	if c.MaximumPercent != nil {
-		high = *c.MaximumPercent
-	}
-	switch {
-	case low < 0 || low > 100:
-		return 0, 0, invalid("minimumHealthyPercent must be between 0 and 100.")
-	case high < 100 || high > 2000:
-		return 0, 0, invalid("maximumPercent must be between 100 and 2000.")
-	case low == 100 && high == 100:
-		return 0, 0, invalid("Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.")
-	}
-	return low, high, nil
 }
 
 // loadBalancers checks the target groups of a service.

@@ -18,14 +18,18 @@ import (
 // serviceView is a service with all that the API shows of it.
 type serviceView struct {
 	service     Service
-	deployments []Deployment
+	current     ServiceDeployment
+	deployments []Deployment // the primary one first
 	tasks       []Task
 	events      []Event
 }
 
 func viewService(tx store.Tx, s Service) (v serviceView, err error) {
 	v.service = s
-	if v.deployments, err = DeploymentsOf(tx, s.Key()); err != nil {
+	if v.current, err = s.Deploying(tx); err != nil {
+		return v, fmt.Errorf("read the current service deployment: %w", err)
+	}
+	if v.deployments, err = DeploymentsOf(tx, &v.current); err != nil {
 		return v, fmt.Errorf("read deployments: %w", err)
 	}
 	if v.tasks, err = Tasks.By(tx, "live", s.Key()); err != nil {
@@ -46,17 +50,17 @@ func (v serviceView) wire(ns arn.Namespace, tags bool) *types.Service {
 		DesiredCount: s.Desired, LaunchType: launched(s.LaunchType, s.Strategy), PlatformVersion: &s.PlatformVersion, PlatformFamily: aws.String("Linux"),
 		SchedulingStrategy:   types.SchedulingStrategyReplica,
 		DeploymentController: &types.DeploymentController{Type: types.DeploymentControllerTypeEcs},
-		DeploymentConfiguration: &types.DeploymentConfiguration{
-			MinimumHealthyPercent: &s.MinimumHealthyPercent, MaximumPercent: &s.MaximumPercent, Strategy: types.DeploymentStrategyRolling,
-			DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{},
-		},
+		DeploymentConfiguration:       s.DeploymentConfig.wire(),
 		AvailabilityZoneRebalancing:   types.AvailabilityZoneRebalancingDisabled,
 		HealthCheckGracePeriodSeconds: s.HealthCheckGracePeriod,
 		PropagateTags:                 s.PropagateTags, EnableECSManagedTags: s.ManagedTags,
 		CreatedAt: &s.CreatedAt, CreatedBy: str(s.CreatedBy),
 		LoadBalancers: []types.LoadBalancer{}, ServiceRegistries: []types.ServiceRegistry{},
 		PlacementConstraints: []types.PlacementConstraint{}, PlacementStrategy: []types.PlacementStrategy{},
-		Deployments: []types.Deployment{}, Events: []types.ServiceEvent{},
+		Deployments: []types.Deployment{}, Events: []types.ServiceEvent{}, CurrentServiceRevisions: []types.ServiceCurrentRevisionSummary{},
+	}
+	if v.current.ID != "" {
+		out.CurrentServiceDeployment = aws.String(v.current.arn(ns))
 	}
 	if len(s.Strategy) > 0 {
 		out.CapacityProviderStrategy = strategyOf(s.Strategy)
@@ -72,6 +76,10 @@ func (v serviceView) wire(ns arn.Namespace, tags bool) *types.Service {
 	}
 	for i, d := range v.deployments {
 		w := v.deployment(d)
+		out.CurrentServiceRevisions = append(out.CurrentServiceRevisions, types.ServiceCurrentRevisionSummary{
+			Arn:                aws.String(revisionARN(ns, d.Service, d.Revision())),
+			RequestedTaskCount: w.DesiredCount, RunningTaskCount: w.RunningCount, PendingTaskCount: w.PendingCount,
+		})
 		if i == 0 {
 			out.TaskDefinition, out.NetworkConfiguration = w.TaskDefinition, w.NetworkConfiguration
 			for _, l := range d.LoadBalancers {
@@ -103,7 +111,7 @@ func (v serviceView) deployment(d Deployment) types.Deployment {
 			out.PendingCount += pending
 		}
 	}
-	if d.Primary {
+	if v.current.primary(&d) {
 		out.Status, out.DesiredCount = aws.String("PRIMARY"), v.service.Desired
 	}
 	return out

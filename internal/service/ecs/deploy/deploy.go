@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -59,7 +58,7 @@ const resolveWait = 2 * time.Second
 
 // Reconcile brings the service at key a step nearer to what is wanted of it.
 func (d *Deployer) Reconcile(ctx context.Context, key string) (time.Duration, error) {
-	s, primary, live, err := d.read(ctx, key)
+	s, wanted, live, err := d.read(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
 	}
@@ -69,7 +68,7 @@ func (d *Deployer) Reconcile(ctx context.Context, key string) (time.Duration, er
 	if s.Status == ecs.Inactive {
 		return d.bury(ctx, s)
 	}
-	pinned, err := d.resolve(ctx, s, primary)
+	pinned, err := d.resolve(ctx, s, wanted)
 	if err != nil {
 		return 0, err
 	}
@@ -82,32 +81,50 @@ func (d *Deployer) Reconcile(ctx context.Context, key string) (time.Duration, er
 	if err == nil && p.told > 0 {
 		err = ecs.PruneEvents(ctx, d.db, key)
 	}
+	if err == nil && p.ended {
+		err = d.forgetPast(ctx, key)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("deploy %s: %w", key, err)
 	}
 	return p.again, nil
 }
 
-func (d *Deployer) read(ctx context.Context, key string) (s ecs.Service, primary ecs.Deployment, live []ecs.Task, err error) {
+// read returns the service, the revision that it is to run, and its tasks.
+func (d *Deployer) read(ctx context.Context, key string) (s ecs.Service, wanted ecs.ServiceRevision, live []ecs.Task, err error) {
 	err = d.db.View(ctx, func(tx store.Tx) (err error) {
-		if s, err = ecs.Services.Get(tx, key); err != nil {
+		if s, err = ecs.Services.Get(tx, key); err != nil || s.Status == ecs.Inactive {
 			return err
 		}
-		ds, err := ecs.DeploymentsOf(tx, key)
+		current, err := s.Deploying(tx)
 		if err != nil {
 			return err
 		}
-		if len(ds) > 0 {
-			primary = ds[0]
+		if wanted, err = ecs.ServiceRevisions.Get(tx, key+"/"+current.Wanted()); err != nil {
+			return fmt.Errorf("read revision %s: %w", current.Wanted(), err)
 		}
 		live, err = ecs.Tasks.By(tx, "live", key)
 		return err
 	})
-	return s, primary, live, err
+	return s, wanted, live, err
 }
 
-// bury removes a service that has been INACTIVE for long enough.
+// forgetPast removes what of a service's history is too old.
+func (d *Deployer) forgetPast(ctx context.Context, key string) error {
+	for {
+		more, err := ecs.PruneHistory(ctx, d.db, key, time.Now())
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// bury removes the history of a service that became INACTIVE, as ECS does, and
+// the service when it has been that for long enough.
 func (d *Deployer) bury(ctx context.Context, s ecs.Service) (time.Duration, error) {
+	if err := d.forgetPast(ctx, s.Key()); err != nil {
+		return 0, fmt.Errorf("forget the history of service %s: %w", s.Key(), err)
+	}
 	if left := time.Until(s.StoppedAt.Add(inactiveKept)); left > 0 {
 		return left, nil
 	}
@@ -126,29 +143,29 @@ func (d *Deployer) bury(ctx context.Context, s ecs.Service) (time.Duration, erro
 	})
 }
 
-// pins are the images of a deployment as they were resolved. Until ready none
-// of its tasks may start.
+// pins are the images of a revision as they were resolved. Until ready none of
+// its tasks may start.
 type pins struct {
-	deployment string
-	ready      bool
-	images     map[string]string // container name → image by digest; nil: an image can't be resolved
+	revision string
+	ready    bool
+	images   map[string]string // container name → image by digest; nil: an image can't be resolved
 }
 
-// resolve fixes the images of a deployment that has none fixed yet, so that all
+// resolve fixes the images of a revision that has none fixed yet, so that all
 // its tasks run the same bytes. An image that can't be resolved is left to the
 // tasks, which stop and say why.
-func (d *Deployer) resolve(ctx context.Context, s ecs.Service, primary ecs.Deployment) (pins, error) {
-	p := pins{deployment: primary.ID, ready: true, images: primary.Rollout.Images}
+func (d *Deployer) resolve(ctx context.Context, s ecs.Service, wanted ecs.ServiceRevision) (pins, error) {
+	p := pins{revision: wanted.ID, ready: true, images: wanted.Images}
 	if p.images != nil || s.Desired == 0 || s.Status != ecs.Active {
 		return p, nil
 	}
 	var def ecs.TaskDefinition
 	err := d.db.View(ctx, func(tx store.Tx) (err error) {
-		def, err = ecs.DefinitionByARN(tx, primary.TaskDefinition)
+		def, err = ecs.DefinitionByARN(tx, wanted.TaskDefinition)
 		return err
 	})
 	if err != nil {
-		return p, fmt.Errorf("read task definition %s: %w", primary.TaskDefinition, err)
+		return p, fmt.Errorf("read task definition %s: %w", wanted.TaskDefinition, err)
 	}
 	wait, cancel := context.WithTimeout(ctx, resolveWait)
 	defer cancel()
@@ -175,21 +192,22 @@ func (d *Deployer) resolve(ctx context.Context, s ecs.Service, primary ecs.Deplo
 	return p, nil
 }
 
-// verdict is what the target groups say of a task.
+// verdict is what the checks of its containers and of its target groups say of
+// a task.
 type verdict struct {
 	health health
 	why    string // of a bad one: the stoppedReason
 	told   string // and the event
 }
 
-// check asks the target groups about the tasks that are registered there.
+// check asks about the tasks that run.
 func (d *Deployer) check(ctx context.Context, live []ecs.Task) (map[string]verdict, error) {
 	out := map[string]verdict{}
 	for _, t := range live {
 		if t.Status != ecs.Running || t.Desired != ecs.Running {
 			continue
 		}
-		v := verdict{health: healthy}
+		v := checkContainers(t)
 		for _, l := range t.LoadBalancers {
 			state, why, err := d.lb.TargetState(ctx, l.TargetGroup, t.ENI.Addr, l.ContainerPort)
 			if err != nil {
@@ -214,168 +232,13 @@ func (d *Deployer) check(ctx context.Context, live []ecs.Task) (map[string]verdi
 	return out, nil
 }
 
-// pass is one transaction of Reconcile.
-type pass struct {
-	ns      arn.Namespace
-	now     time.Time
-	pinned  pins
-	checked map[string]verdict
-	again   time.Duration
-	told    int // events in this pass
-
-	tx          store.Tx
-	service     ecs.Service
-	deployments []ecs.Deployment
-	tasks       []ecs.Task
-}
-
-// run may run more than once: it starts from what it reads.
-func (p *pass) run(tx store.Tx, key string) (err error) {
-	p.tx, p.again, p.told = tx, 0, 0
-	if p.service, err = ecs.Services.Get(tx, key); errors.Is(err, store.ErrNotFound) {
-		return nil // deleted meanwhile
-	} else if err != nil {
-		return err
+// checkContainers is what the health checks of the task's containers say.
+func checkContainers(t ecs.Task) verdict {
+	switch t.Health {
+	case "", types.HealthStatusHealthy:
+		return verdict{health: healthy}
+	case types.HealthStatusUnhealthy:
+		return verdict{health: bad, why: ecs.FailedChecks, told: fmt.Sprintf("(task %s) failed container health checks.", t.ID)}
 	}
-	if p.deployments, err = ecs.DeploymentsOf(tx, key); err != nil || len(p.deployments) == 0 {
-		return err
-	}
-	if p.tasks, err = ecs.Tasks.By(tx, "live", key); err != nil {
-		return err
-	}
-	before := slices.Clone(p.deployments)
-	if err := p.settle(); err != nil {
-		return err
-	}
-	primary := &p.deployments[0]
-	if primary.Rollout.Images == nil && primary.ID == p.pinned.deployment {
-		primary.Rollout.Images = p.pinned.images
-	}
-	if err := p.act(primary); err != nil {
-		return err
-	}
-	if err := p.conclude(primary); err != nil {
-		return err
-	}
-	for i, d := range p.deployments {
-		if !sameRollout(d.Rollout, before[i].Rollout) {
-			d.Rollout.UpdatedAt = p.now
-			if err := ecs.Deployments.Put(tx, d.Key(), d); err != nil {
-				return err
-			}
-		}
-	}
-	return p.retire()
-}
-
-// maxStarts is how many tasks are started at once; a pass follows for the rest.
-const maxStarts = 20
-
-// imageWait is when to ask again for images that weren't there yet.
-const imageWait = 500 * time.Millisecond
-
-// mayStart says whether tasks of the deployment may start now; if not, when to
-// look again.
-func (p *pass) mayStart(primary *ecs.Deployment) bool {
-	switch {
-	case p.service.Desired == 0:
-		return false
-	case primary.ID != p.pinned.deployment: // a newer one, whose images nobody looked at yet
-		p.wake(p.now)
-		return false
-	case !p.pinned.ready:
-		p.wake(p.now.Add(imageWait))
-		return false
-	case p.now.Before(primary.Rollout.NotBefore):
-		p.wake(primary.Rollout.NotBefore)
-		return false
-	}
-	return true
-}
-
-// act carries out the plan.
-func (p *pass) act(primary *ecs.Deployment) error {
-	in := p.input(primary)
-	a := plan(in)
-	a.start = min(a.start, maxStarts)
-	if err := p.block(&primary.Rollout, in, a); err != nil {
-		return err
-	}
-	if err := p.start(primary, a.start); err != nil {
-		return err
-	}
-	if err := p.stop(primary, a.stop); err != nil {
-		return err
-	}
-	if a.start > 0 || len(a.stop) > 0 {
-		primary.Rollout.Steady = false
-	}
-	return nil
-}
-
-// input reads the tasks for the plan. An unhealthy task within its grace
-// period counts as starting.
-func (p *pass) input(primary *ecs.Deployment) input {
-	low, high := p.service.Bounds()
-	in := input{desired: int(p.service.Desired), low: low, high: high, mayStart: p.mayStart(primary)}
-	for _, t := range p.tasks {
-		if t.Desired != ecs.Running {
-			if t.Counted() {
-				in.leaving++
-			}
-			continue
-		}
-		m := member{id: t.ID, current: t.Deployment == primary.ID, zone: t.Zone, health: p.checked[t.ID].health}
-		if end := p.graceEnd(t); m.health == bad && p.now.Before(end) {
-			m.health = starting
-			p.wake(end)
-		}
-		if t.Protected(p.now) {
-			p.wake(t.ProtectedUntil)
-		}
-		in.tasks = append(in.tasks, m)
-	}
-	return in
-}
-
-func (p *pass) graceEnd(t ecs.Task) time.Time {
-	if p.service.HealthCheckGracePeriod == nil {
-		return t.StartedAt
-	}
-	return t.StartedAt.Add(time.Duration(*p.service.HealthCheckGracePeriod) * time.Second)
-}
-
-// wake asks for another pass at t.
-func (p *pass) wake(t time.Time) {
-	d := max(t.Sub(p.now), time.Millisecond)
-	if p.again == 0 || d < p.again {
-		p.again = d
-	}
-}
-
-// tell writes a service event, later than those before it.
-func (p *pass) tell(format string, args ...any) error {
-	p.told++
-	return ecs.Tell(p.tx, &p.service, p.now.Add(time.Duration(p.told)), format, args...)
-}
-
-func (p *pass) stop(primary *ecs.Deployment, stop []string) error {
-	for i := range p.tasks {
-		t := &p.tasks[i]
-		if !slices.Contains(stop, t.ID) {
-			continue
-		}
-		reason := fmt.Sprintf("Scaling activity initiated by (deployment %s)", primary.ID)
-		if v := p.checked[t.ID]; v.health == bad && p.service.Desired > 0 && !p.now.Before(p.graceEnd(*t)) {
-			reason = v.why
-			if err := p.tell("%s", v.told); err != nil {
-				return err
-			}
-		}
-		t.Stop(types.TaskStopCodeServiceSchedulerInitiated, reason)
-		if err := p.settleTask(t); err != nil {
-			return err
-		}
-	}
-	return nil
+	return verdict{health: starting}
 }

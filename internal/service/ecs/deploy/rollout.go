@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,10 +16,10 @@ import (
 const lasted = time.Minute
 
 // backoff is how long starts are held back after so many rounds of failures in
-// a row: not at all after the first.
+// a row: after the first only so long that the next round is a later one.
 func backoff(streak int) time.Duration {
 	if streak < 2 {
-		return 0
+		return time.Millisecond
 	}
 	return min(time.Second<<min(streak-2, 10), 5*time.Minute)
 }
@@ -55,6 +54,7 @@ func (p *pass) settleTask(t *ecs.Task) error {
 		return nil
 	}
 	r.Failed++
+	p.count(t)
 	if !t.StartedAt.IsZero() && t.StopAt.Sub(t.StartedAt) >= lasted {
 		r.Streak = 0
 	}
@@ -74,10 +74,11 @@ func (p *pass) settleTask(t *ecs.Task) error {
 }
 
 // start makes n tasks of the primary deployment.
-func (p *pass) start(primary *ecs.Deployment, n int) error {
+func (p *pass) start(n int) error {
 	if n == 0 {
 		return nil
 	}
+	primary := p.primary()
 	def, err := ecs.DefinitionByARN(p.tx, primary.TaskDefinition)
 	if err != nil {
 		return fmt.Errorf("read task definition %s: %w", primary.TaskDefinition, err)
@@ -92,7 +93,7 @@ func (p *pass) start(primary *ecs.Deployment, n int) error {
 		t.Network, t.LoadBalancers = primary.Network, primary.LoadBalancers
 		t.Tags = p.service.TaskTags(def.Tags)
 		for i := range t.Containers {
-			t.Containers[i].Pinned = primary.Rollout.Images[t.Containers[i].Name]
+			t.Containers[i].Pinned = p.wanted.Images[t.Containers[i].Name]
 		}
 		if err := ecs.Tasks.Put(p.tx, t.Key(), t); err != nil {
 			return err
@@ -129,11 +130,13 @@ func (p *pass) block(r *ecs.Rollout, in input, a action) error {
 }
 
 // conclude says what the deployment has come to.
-func (p *pass) conclude(primary *ecs.Deployment) error {
+func (p *pass) conclude() error {
+	primary := p.primary()
 	r := &primary.Rollout
-	if p.service.Status != ecs.Active || !p.steady(primary) {
+	if p.service.Status != ecs.Active || !p.steady() {
 		return nil
 	}
+	p.succeed()
 	r.Failed, r.Impaired = 0, false
 	if r.Steady {
 		return nil
@@ -149,31 +152,32 @@ func (p *pass) conclude(primary *ecs.Deployment) error {
 	return p.tell("has reached a steady state.")
 }
 
-// proven is how long a task must have run to count for a steady state, after
-// so many rounds of failures in a row: one that crashes a moment after its
-// start isn't steady in between.
-func proven(streak int) time.Duration {
-	if streak == 0 {
-		return 0
+// proof is how long a task must have run before it counts that it does.
+const proof = 5 * time.Second
+
+// proven says whether a task of the primary deployment has run for long enough:
+// at once when its checks say that it is healthy, but longer and longer when
+// others failed before it, for one that crashes a moment after its start isn't
+// steady in between.
+func (p *pass) proven(t ecs.Task) bool {
+	streak := p.primary().Rollout.Streak
+	if streak == 0 && checked(t) {
+		return true
 	}
-	return min(5*time.Second+backoff(streak), lasted)
+	return !p.until(t.StartedAt, min(proof+backoff(streak), lasted))
 }
 
 // steady says that the desired count of current tasks is healthy, and has been
 // for long enough, and no other task runs.
-func (p *pass) steady(primary *ecs.Deployment) bool {
+func (p *pass) steady() bool {
 	fit := 0
-	wait := proven(primary.Rollout.Streak)
 	for _, t := range p.tasks {
 		switch {
 		case t.Desired != ecs.Running:
 			if serves(t) {
 				return false
 			}
-		case t.Deployment != primary.ID || t.Status != ecs.Running || p.checked[t.ID].health != healthy:
-			return false
-		case p.now.Before(t.StartedAt.Add(wait)):
-			p.wake(t.StartedAt.Add(wait))
+		case t.Deployment != p.primary().ID || t.Status != ecs.Running || p.health(t) != healthy || !p.proven(t):
 			return false
 		default:
 			fit++
@@ -211,10 +215,4 @@ func (p *pass) retire() error {
 	}
 	p.wake(p.now.Add(inactiveKept))
 	return nil
-}
-
-func sameRollout(a, b ecs.Rollout) bool {
-	return a.State == b.State && a.Reason == b.Reason && maps.Equal(a.Images, b.Images) && (a.Images == nil) == (b.Images == nil) &&
-		a.Failed == b.Failed && a.Streak == b.Streak && a.FailedAt.Equal(b.FailedAt) && a.NotBefore.Equal(b.NotBefore) &&
-		a.Impaired == b.Impaired && a.Blocked == b.Blocked && a.Steady == b.Steady
 }

@@ -8,11 +8,18 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// Sources name the services whose record, deployments or tasks changed.
+// Sources name the services whose record, deployments, service deployments or
+// tasks changed.
 func Sources(db store.DB) []reconcile.Source {
 	return []reconcile.Source{
 		reconcile.Rows(db, ecs.Services, nil),
 		reconcile.Rows(db, ecs.Deployments, func(_ string, d *ecs.Deployment) []string { return []string{d.Service} }),
+		reconcile.Rows(db, ecs.ServiceDeployments, func(_ string, d *ecs.ServiceDeployment) []string {
+			if !d.Open() {
+				return nil
+			}
+			return []string{d.Service}
+		}),
 		reconcile.Rows(db, ecs.Tasks, func(_ string, t *ecs.Task) []string {
 			if t.Service == "" || t.Settled && t.Status == ecs.Stopped {
 				return nil

@@ -1,0 +1,232 @@
+package deploy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// pass is one transaction of Reconcile.
+type pass struct {
+	ns      arn.Namespace
+	now     time.Time
+	pinned  pins
+	checked map[string]verdict
+	again   time.Duration
+	told    int  // events in this pass
+	ended   bool // a service deployment ended in it
+
+	tx          store.Tx
+	service     ecs.Service
+	current     ecs.ServiceDeployment
+	wanted      ecs.ServiceRevision
+	deployments []ecs.Deployment // the primary one, of the wanted revision, first
+	tasks       []ecs.Task
+}
+
+// run may run more than once: it starts from what it reads.
+func (p *pass) run(tx store.Tx, key string) error {
+	p.tx, p.again, p.told, p.ended = tx, 0, 0, false
+	if ok, err := p.read(key); err != nil || !ok {
+		return err
+	}
+	before := slices.Clone(p.deployments)
+	for _, step := range []func() error{p.supersede, p.settle, p.advance, p.pin, p.act, p.conclude} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	for _, d := range p.deployments {
+		i := slices.IndexFunc(before, func(b ecs.Deployment) bool { return b.ID == d.ID })
+		if i >= 0 && d.Rollout == before[i].Rollout {
+			continue
+		}
+		d.Rollout.UpdatedAt = p.now
+		if err := ecs.Deployments.Put(tx, d.Key(), d); err != nil {
+			return err
+		}
+	}
+	if err := p.retire(); err != nil {
+		return err
+	}
+	return p.keep()
+}
+
+// read reads the service at key; false when there is nothing to do for it.
+func (p *pass) read(key string) (ok bool, err error) {
+	if p.service, err = ecs.Services.Get(p.tx, key); errors.Is(err, store.ErrNotFound) {
+		return false, nil // deleted meanwhile
+	}
+	if err != nil || p.service.Status == ecs.Inactive {
+		return false, err
+	}
+	if p.current, err = p.service.Deploying(p.tx); err != nil {
+		return false, err
+	}
+	if p.wanted, err = ecs.ServiceRevisions.Get(p.tx, key+"/"+p.current.Wanted()); err != nil {
+		return false, fmt.Errorf("read revision %s: %w", p.current.Wanted(), err)
+	}
+	if p.deployments, err = ecs.DeploymentsOf(p.tx, &p.current); err != nil {
+		return false, err
+	}
+	p.tasks, err = ecs.Tasks.By(p.tx, "live", key)
+	return true, err
+}
+
+// primary is the deployment that is to run.
+func (p *pass) primary() *ecs.Deployment { return &p.deployments[0] }
+
+// pin fixes the images of the revision that is to run.
+func (p *pass) pin() error {
+	if p.wanted.Images != nil || p.pinned.images == nil || p.wanted.ID != p.pinned.revision {
+		return nil
+	}
+	p.wanted.Images = p.pinned.images
+	return ecs.ServiceRevisions.Put(p.tx, p.wanted.Key(), p.wanted)
+}
+
+// maxStarts is how many tasks are started at once; a pass follows for the rest.
+const maxStarts = 20
+
+// imageWait is when to ask again for images that weren't there yet.
+const imageWait = 500 * time.Millisecond
+
+// mayStart says whether tasks of the primary deployment may start now; if not,
+// it sees to when to look again.
+func (p *pass) mayStart() bool {
+	r := p.primary().Rollout
+	switch {
+	case p.service.Desired == 0 || r.State == types.DeploymentRolloutStateFailed:
+		return false
+	case p.wanted.ID != p.pinned.revision: // a newer one, whose images nobody looked at yet
+		p.wake(p.now)
+		return false
+	case !p.pinned.ready:
+		p.wake(p.now.Add(imageWait))
+		return false
+	case p.now.Before(r.NotBefore):
+		p.wake(r.NotBefore)
+		return false
+	}
+	return true
+}
+
+// act carries out the plan.
+func (p *pass) act() error {
+	primary := p.primary()
+	in := p.input()
+	a := plan(in)
+	a.start = min(a.start, maxStarts)
+	if err := p.block(&primary.Rollout, in, a); err != nil {
+		return err
+	}
+	if err := p.start(a.start); err != nil {
+		return err
+	}
+	if err := p.stop(a.stop); err != nil {
+		return err
+	}
+	if a.start > 0 || len(a.stop) > 0 {
+		primary.Rollout.Steady = false
+	}
+	return nil
+}
+
+// input reads the tasks for the plan.
+func (p *pass) input() input {
+	low, high := p.service.Bounds()
+	in := input{desired: int(p.service.Desired), low: low, high: high, mayStart: p.mayStart()}
+	for _, t := range p.tasks {
+		if t.Desired != ecs.Running {
+			if t.Counted() {
+				in.leaving++
+			}
+			continue
+		}
+		m := member{id: t.ID, current: t.Deployment == p.primary().ID, zone: t.Zone, health: p.health(t)}
+		in.tasks = append(in.tasks, m)
+	}
+	return in
+}
+
+// health is what a task is worth now. An unhealthy one within its grace period
+// counts as starting, and so does one of the primary deployment that nothing
+// checks and that runs only since a moment: many a version that doesn't work
+// ends within seconds, and until then the old tasks had better stay.
+func (p *pass) health(t ecs.Task) health {
+	h := p.checked[t.ID].health
+	switch {
+	case h == bad && p.graceful(t):
+		return starting
+	case h == healthy && !checked(t) && t.Deployment == p.primary().ID && !p.proven(t):
+		return starting
+	}
+	return h
+}
+
+// checked says whether anything tells how the task is, apart from that it runs.
+func checked(t ecs.Task) bool { return t.Health != "" || len(t.LoadBalancers) > 0 }
+
+// graceful says whether the task is within its service's grace period.
+func (p *pass) graceful(t ecs.Task) bool {
+	if p.service.HealthCheckGracePeriod == nil {
+		return false
+	}
+	return p.until(t.StartedAt, time.Duration(*p.service.HealthCheckGracePeriod)*time.Second)
+}
+
+// skew is how far apart two looks at the clock may be that follow each other.
+const skew = time.Minute
+
+// until says whether less than d has passed since at, and sees to another pass
+// when it has. When at is yet to come, the clock was set back: then d counts as
+// over, for nobody must wait until the clock comes round again.
+func (p *pass) until(at time.Time, d time.Duration) bool {
+	if !p.now.Before(at.Add(d)) || at.After(p.now.Add(skew)) {
+		return false
+	}
+	p.wake(at.Add(d))
+	return true
+}
+
+// wake asks for another pass at t.
+func (p *pass) wake(t time.Time) {
+	d := max(t.Sub(p.now), time.Millisecond)
+	if p.again == 0 || d < p.again {
+		p.again = d
+	}
+}
+
+// tell writes a service event, later than those before it.
+func (p *pass) tell(format string, args ...any) error {
+	p.told++
+	return ecs.Tell(p.tx, &p.service, p.now.Add(time.Duration(p.told)), format, args...)
+}
+
+func (p *pass) stop(stop []string) error {
+	for i := range p.tasks {
+		t := &p.tasks[i]
+		if !slices.Contains(stop, t.ID) {
+			continue
+		}
+		reason := fmt.Sprintf("Scaling activity initiated by (deployment %s)", p.primary().ID)
+		if v := p.checked[t.ID]; v.health == bad && p.service.Desired > 0 && !p.graceful(*t) {
+			reason = v.why
+			if err := p.tell("%s", v.told); err != nil {
+				return err
+			}
+		}
+		t.Stop(types.TaskStopCodeServiceSchedulerInitiated, reason)
+		if err := p.settleTask(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}

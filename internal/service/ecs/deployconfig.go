@@ -1,0 +1,49 @@
+package ecs
+
+import (
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// configure reads a deployment configuration over what was set before.
+func configure(in *types.DeploymentConfiguration, c DeploymentConfig) (DeploymentConfig, error) {
+	if in == nil {
+		return c, nil
+	}
+	if err := refuse(in, invalid, "deploymentConfiguration", "MinimumHealthyPercent", "MaximumPercent", "DeploymentCircuitBreaker"); err != nil {
+		return c, err
+	}
+	if in.MinimumHealthyPercent != nil {
+		c.MinimumHealthyPercent = *in.MinimumHealthyPercent
+	}
+	if in.MaximumPercent != nil {
+		c.MaximumPercent = *in.MaximumPercent
+	}
+	if b := in.DeploymentCircuitBreaker; b != nil {
+		if err := refuse(b, invalid, "deploymentCircuitBreaker", "Enable", "Rollback"); err != nil {
+			return c, err
+		}
+		c.Breaker = Breaker{Enable: b.Enable, Rollback: b.Rollback}
+	}
+	switch {
+	case c.MinimumHealthyPercent < 0 || c.MinimumHealthyPercent > 100:
+		return c, invalid("minimumHealthyPercent must be between 0 and 100.")
+	case c.MaximumPercent < 100 || c.MaximumPercent > 2000:
+		return c, invalid("maximumPercent must be between 100 and 2000.")
+	case c.MinimumHealthyPercent == 100 && c.MaximumPercent == 100:
+		return c, invalid("Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.")
+	}
+	return c, nil
+}
+
+// wire returns the configuration as the API has it.
+func (c DeploymentConfig) wire() *types.DeploymentConfiguration {
+	return &types.DeploymentConfiguration{
+		MinimumHealthyPercent: &c.MinimumHealthyPercent, MaximumPercent: &c.MaximumPercent, Strategy: types.DeploymentStrategyRolling,
+		DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: c.Breaker.Enable, Rollback: c.Breaker.Rollback},
+	}
+}
+
+// Threshold is how many failed tasks of a service deployment trip the circuit
+// breaker: half of the desired count, at least 3 and at most 200.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
+func Threshold(desired int32) int32 { return min(max((desired+1)/2, 3), 200) }
