@@ -196,12 +196,14 @@ func TestStopServiceDeployment(t *testing.T) {
 					t.Fatalf("before: %s", d.Status)
 				}
 				in := &sdk.StopServiceDeploymentInput{ServiceDeploymentArn: d.ServiceDeploymentArn, StopType: tt.stop}
+				w.halt()
 				if _, err := w.api.StopServiceDeployment(w.t.Context(), in); err != nil {
 					t.Fatal(err)
 				}
 				if d := w.current(); d.Status != tt.asked {
 					t.Errorf("asked: %s, want %s", d.Status, tt.asked)
 				}
+				w.start()
 				w.after(time.Minute)
 				d, s := w.current(), w.describe()
 				if d.Status != tt.at || *s.TaskDefinition != definitions[tt.runs-1] || len(s.Deployments) != tt.deployment || s.RunningCount != 2 {

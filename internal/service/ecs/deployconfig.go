@@ -35,8 +35,8 @@ func configure(in *types.DeploymentConfiguration, c DeploymentConfig) (Deploymen
 	return c, nil
 }
 
-// wire returns the configuration as the API has it.
-func (c DeploymentConfig) wire() *types.DeploymentConfiguration {
+// configuration returns the configuration as the API has it.
+func (c DeploymentConfig) configuration() *types.DeploymentConfiguration {
 	return &types.DeploymentConfiguration{
 		MinimumHealthyPercent: &c.MinimumHealthyPercent, MaximumPercent: &c.MaximumPercent, Strategy: types.DeploymentStrategyRolling,
 		DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: c.Breaker.Enable, Rollback: c.Breaker.Rollback},

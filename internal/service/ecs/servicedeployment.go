@@ -210,7 +210,7 @@ func (v serviceDeploymentView) wire(ns arn.Namespace) types.ServiceDeployment {
 		CreatedAt: b.CreatedAt, StartedAt: b.StartedAt, FinishedAt: b.FinishedAt, StoppedAt: at(p.StoppedAt), UpdatedAt: at(p.UpdatedAt),
 		SourceServiceRevisions:   []types.ServiceRevisionSummary{},
 		TargetServiceRevision:    new(v.summary(ns, v.Target)),
-		DeploymentConfiguration:  v.Config.wire(),
+		DeploymentConfiguration:  v.Config.configuration(),
 		DeploymentCircuitBreaker: v.breaker(),
 	}
 	for _, r := range v.Sources {

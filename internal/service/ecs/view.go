@@ -48,9 +48,9 @@ func (v serviceView) wire(ns arn.Namespace, tags bool) *types.Service {
 	out := &types.Service{
 		ServiceName: &s.Name, ServiceArn: &s.ARN, ClusterArn: aws.String(ns.ARN("ecs", "cluster/"+s.Cluster)), Status: &s.Status,
 		DesiredCount: s.Desired, LaunchType: launched(s.LaunchType, s.Strategy), PlatformVersion: &s.PlatformVersion, PlatformFamily: aws.String("Linux"),
-		SchedulingStrategy:   types.SchedulingStrategyReplica,
-		DeploymentController: &types.DeploymentController{Type: types.DeploymentControllerTypeEcs},
-		DeploymentConfiguration:       s.DeploymentConfig.wire(),
+		SchedulingStrategy:            types.SchedulingStrategyReplica,
+		DeploymentController:          &types.DeploymentController{Type: types.DeploymentControllerTypeEcs},
+		DeploymentConfiguration:       s.configuration(),
 		AvailabilityZoneRebalancing:   types.AvailabilityZoneRebalancingDisabled,
 		HealthCheckGracePeriodSeconds: s.HealthCheckGracePeriod,
 		PropagateTags:                 s.PropagateTags, EnableECSManagedTags: s.ManagedTags,
