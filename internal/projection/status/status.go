@@ -3,7 +3,6 @@
 package status
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -119,12 +118,8 @@ func (in *Input) Read(tx store.Tx) error {
 	}
 	in.deployments = map[string]ecs.Deployment{}
 	for _, s := range in.services {
-		d, err := s.Deploying(tx)
+		primary, err := s.Primary(tx)
 		if err != nil {
-			return err
-		}
-		primary, err := ecs.Deployments.Get(tx, s.Key()+"/"+ecs.DeploymentID(d.Wanted()))
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 		in.deployments[s.Key()] = primary

@@ -125,15 +125,11 @@ func find[T any](tx store.Tx, table *store.Table[T], fits func(T) bool) (*T, err
 // did, of the one that stopped last; and of those that are unhealthy.
 func ofService(tx store.Tx, s ecs.Service) (Report, error) {
 	r := Report{Service: &Service{Cluster: s.Cluster, Name: s.Name, Status: s.Status, Events: []string{}}, Tasks: []Task{}}
-	deployments, err := ecs.Deployments.List(tx, s.Key()+"/")
+	primary, err := s.Primary(tx)
 	if err != nil {
 		return r, err
 	}
-	for _, d := range deployments {
-		if d.Primary {
-			r.Service.Rollout, r.Service.Reason = string(d.Rollout.State), d.Rollout.Reason
-		}
-	}
+	r.Service.Rollout, r.Service.Reason = string(primary.Rollout.State), primary.Rollout.Reason
 	events, err := ecs.Events.List(tx, s.Key()+"/")
 	if err != nil {
 		return r, err

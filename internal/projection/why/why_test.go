@@ -40,8 +40,9 @@ func fill(tx store.Tx) error {
 	for _, s := range []ecs.Service{service("default"), service("other")} {
 		errs = append(errs, ecs.Services.Put(tx, s.Key(), s))
 	}
-	d := ecs.Deployment{ID: "d", Service: "default/web", Primary: true, Rollout: ecs.Rollout{State: "FAILED", Reason: "tasks failed to start."}}
-	errs = append(errs, ecs.Deployments.Put(tx, d.Key(), d))
+	sd := ecs.ServiceDeployment{Service: "default/web", Target: "1"} // its id is "", and so is what the service's Current says
+	d := ecs.Deployment{ID: ecs.DeploymentID("1"), Service: "default/web", Rollout: ecs.Rollout{State: "FAILED", Reason: "tasks failed to start."}}
+	errs = append(errs, ecs.ServiceDeployments.Put(tx, sd.Key(), sd), ecs.Deployments.Put(tx, d.Key(), d))
 	for i := range 7 {
 		errs = append(errs, ecs.Events.Put(tx, fmt.Sprintf("default/web/%d", i), ecs.Event{Service: "default/web", At: at(i), Message: fmt.Sprint("event ", i)}))
 	}

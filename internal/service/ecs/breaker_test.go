@@ -225,7 +225,8 @@ func TestServiceDeploymentHistory(t *testing.T) {
 		w.define()
 		w.service(1)
 		w.after(sec(20))
-		w.update(&sdk.UpdateServiceInput{ForceNewDeployment: true}) // superseded at once
+		w.update(&sdk.UpdateServiceInput{ForceNewDeployment: true}) // superseded before it is done
+		w.after(100 * time.Millisecond)
 		w.update(&sdk.UpdateServiceInput{TaskDefinition: aws.String(w.define())})
 		w.after(time.Minute)
 		list := func(in sdk.ListServiceDeploymentsInput) *sdk.ListServiceDeploymentsOutput {

@@ -98,6 +98,19 @@ func (s *Service) Deploying(tx store.Tx) (ServiceDeployment, error) {
 	return d, err
 }
 
+// Primary is the service's primary deployment; the zero one when it has none.
+func (s *Service) Primary(tx store.Tx) (Deployment, error) {
+	d, err := s.Deploying(tx)
+	if err != nil {
+		return Deployment{}, err
+	}
+	primary, err := Deployments.Get(tx, s.Key()+"/"+DeploymentID(d.Wanted()))
+	if missing(err) {
+		return Deployment{}, nil
+	}
+	return primary, err
+}
+
 // Wanted is the id of the revision that the service is to run: the target, or
 // what the deployment rolls back to.
 func (d *ServiceDeployment) Wanted() string {
