@@ -13,9 +13,11 @@ import (
 	"github.com/skylift/skylift/internal/service/ec2"
 	"github.com/skylift/skylift/internal/service/ecr"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/run"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
 	"github.com/skylift/skylift/internal/service/efs"
 	efsattach "github.com/skylift/skylift/internal/service/efs/attach"
+	"github.com/skylift/skylift/internal/service/efs/volumes"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/service/elbv2/attach"
 	"github.com/skylift/skylift/internal/service/logs"
@@ -161,6 +163,24 @@ func (n fileNetwork) CreateInterface(ctx context.Context, r efsattach.Request) (
 		SubnetID: r.Subnet, Groups: r.Groups, Description: r.Description, Type: "efs", Owner: r.Owner, RequesterManaged: true,
 	})
 	return efsattach.Interface{ID: i.ID, Addr: i.Addr}, err
+}
+
+// mountsDir is where in the data directory file systems appear for tasks.
+const mountsDir = "mounts"
+
+// taskFiles is EFS as ecs/run sees it.
+type taskFiles struct{ *volumes.Volumes }
+
+func (f taskFiles) Mount(ctx context.Context, taskID string, all []run.FileMount) ([]string, error) {
+	mounts := make([]volumes.Mount, len(all))
+	for i, m := range all {
+		mounts[i] = volumes.Mount(m)
+	}
+	paths, err := f.Volumes.Mount(ctx, taskID, mounts)
+	if e, ok := errors.AsType[*volumes.MountError](err); ok {
+		return nil, &run.MountError{Reason: e.Error()}
+	}
+	return paths, err
 }
 
 // shipping is the log shipper with the logs it ships to, as ecs/run sees them.

@@ -52,11 +52,13 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 	events := logs.New(logs.Config{DB: m.db, Events: m.events, Namespace: m.ns, Log: m.Log})
 	shipper := ship.New(ship.Config{Engine: m.Engine, Sink: events, Log: m.Log})
 	groups := targetGroups{balancing}
+	files := volumes.New(volumes.Config{
+		DB: m.db, Dir: filepath.Join(m.DataDir, "efs"), Mounts: filepath.Join(m.DataDir, mountsDir), Region: m.is.Region, Log: m.Log,
+	})
 	tasks := run.New(run.Config{
 		DB: m.db, Engine: m.Engine, Network: taskNetwork{net, m.Network}, Targets: groups, Images: imageStore{images, m.Engine},
-		Logs: shipping{shipper, events}, Region: m.is.Region, Retention: m.retention(), Log: m.Log,
+		Logs: shipping{shipper, events}, Files: taskFiles{files}, Region: m.is.Region, Retention: m.retention(), Log: m.Log,
 	})
-	files := volumes.New(volumes.Config{DB: m.db, Dir: filepath.Join(m.DataDir, "efs"), Region: m.is.Region, Log: m.Log})
 	p := &plane{m: m}
 	term := map[string]Runner{
 		"deploy":      m.loop("deploy", deploy.New(m.db, m.ns, groups, imageStore{images, m.Engine}, m.Log), 4, append(deploy.Sources(m.db), m.targetHealth())...),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/skylift/skylift/internal/engine/docker"
 	"github.com/skylift/skylift/internal/instance"
+	"github.com/skylift/skylift/internal/service/efs/volumes"
 	"github.com/skylift/skylift/internal/vpc"
 )
 
@@ -33,6 +34,9 @@ func Down(ctx context.Context, dir string, purge bool, step func(string)) error 
 	step("removing containers")
 	if err := docker.Purge(ctx, "", is.ID); err != nil {
 		return err
+	}
+	if err := volumes.UnmountAll(filepath.Join(dir, mountsDir)); err != nil {
+		return fmt.Errorf("unmount the file systems of tasks: %w", err)
 	}
 	step("removing network interfaces and rules")
 	if err := vpc.Purge(ctx, is.ID); err != nil {

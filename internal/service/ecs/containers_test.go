@@ -3,6 +3,7 @@ package ecs_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/fake"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/run"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -378,4 +380,45 @@ func TestEvidence(t *testing.T) {
 			t.Errorf("when the task is forgotten its evidence is %v", err)
 		}
 	})
+}
+
+func TestFileSystems(t *testing.T) {
+	for name, fileSystem := range map[string]string{"there": "fs-1", "missing": "fs-2"} {
+		t.Run(name, func(t *testing.T) {
+			var saw []engine.Mount
+			play(t, fake.Config{Behave: func(c engine.Container) fake.Behaviour { saw = c.Mounts; return fake.Runs(c) }}, func(w *world) {
+				w.containers(types.ContainerDefinition{Name: aws.String("web"), User: aws.String("7:8"), MountPoints: []types.MountPoint{
+					{SourceVolume: aws.String("data"), ContainerPath: aws.String("/data"), ReadOnly: aws.Bool(true)},
+					{SourceVolume: aws.String("scratch"), ContainerPath: aws.String("/tmp")},
+				}})
+				w.amend(func(d *types.TaskDefinition) {
+					d.Volumes = []types.Volume{{Name: aws.String("scratch")}, {Name: aws.String("data"), EfsVolumeConfiguration: &types.EFSVolumeConfiguration{
+						FileSystemId: &fileSystem, AuthorizationConfig: &types.EFSAuthorizationConfig{AccessPointId: aws.String("fsap-1")},
+					}}}
+				})
+				w.run()
+				w.after(sec(2))
+				if fileSystem == "fs-2" {
+					w.want("without it", `STOPPED TaskFailedToStart "ResourceInitializationError: failed to invoke EFS utils commands: no fs-2"; web STOPPED`)
+					return
+				}
+				w.want("with it", "RUNNING; web RUNNING")
+				task := w.task()
+				want := []engine.Mount{{Source: "/mounts/" + id(task) + "/0", Target: "/data", ReadOnly: true}, {Source: "scratch", Target: "/tmp"}}
+				if !slices.Equal(saw, want) {
+					t.Errorf("the container mounts %+v, want %+v", saw, want)
+				}
+				if m := w.files.mounts(id(task)); len(m) != 1 || m[0] != (run.FileMount{FileSystem: "fs-1", AccessPoint: "fsap-1", User: "7:8"}) {
+					t.Errorf("mounted %+v", m)
+				}
+				if _, err := w.api.StopTask(t.Context(), &sdk.StopTaskInput{Task: task.TaskArn}); err != nil {
+					t.Fatal(err)
+				}
+				w.after(sec(5))
+				if m := w.files.mounts(id(task)); len(m) != 0 {
+					t.Errorf("after its end it has mounted %+v", m)
+				}
+			})
+		})
+	}
 }

@@ -41,6 +41,7 @@ type world struct {
 	net    *network
 	api    *sdkAPI
 	logs   *logging
+	files  *filing
 	retain time.Duration      // how long stopped tasks are described
 	mood   func() error       // spoils what the loops do, if not nil
 	stop   context.CancelFunc // ends the loops, as the end of the process does
@@ -56,7 +57,7 @@ func play(t *testing.T, script fake.Config, f func(w *world)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := memstore.New()
-		w := &world{t: t, db: db, eng: fake.New(script), lb: newBalancing(), net: &network{ids: map[string]ecs.ENI{}}, logs: &logging{}, retain: 24 * time.Hour}
+		w := &world{t: t, db: db, eng: fake.New(script), lb: newBalancing(), net: &network{ids: map[string]ecs.ENI{}}, logs: &logging{}, files: &filing{tasks: map[string][]run.FileMount{}}, retain: 24 * time.Hour}
 		w.api = &sdkAPI{ecs.New(db, arn.Namespace{Region: "us-west-2", Account: "111122223333"}, w.net, w.lb)}
 		w.start()
 		defer func() {
@@ -83,7 +84,7 @@ func (w *world) start() {
 	pictures := pictures{w.eng}
 	d := deploy.New(db, ns, w.lb, pictures, log)
 	r := run.New(run.Config{
-		DB: db, Engine: w.eng, Network: w.net, Targets: w.lb, Images: pictures, Logs: w.logs,
+		DB: db, Engine: w.eng, Network: w.net, Targets: w.lb, Images: pictures, Logs: w.logs, Files: w.files,
 		Region: "us-west-2", Retention: w.retain, Log: log,
 	})
 	w.stop, w.done = stop, make(chan struct{})
@@ -391,3 +392,36 @@ func (l *logging) Drain(ctx context.Context, _ ship.Job) error {
 }
 
 func (*logging) Forget(context.Context, string) error { return nil }
+
+// filing has the file system fs-1, and knows which tasks have mounts of it.
+type filing struct {
+	mu    sync.Mutex
+	tasks map[string][]run.FileMount
+}
+
+func (f *filing) Mount(_ context.Context, task string, all []run.FileMount) (paths []string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, m := range all {
+		if m.FileSystem != "fs-1" {
+			return nil, &run.MountError{Reason: "failed to invoke EFS utils commands: no " + m.FileSystem}
+		}
+		paths = append(paths, fmt.Sprint("/mounts/", task, "/", i))
+	}
+	f.tasks[task] = all
+	return paths, nil
+}
+
+func (f *filing) Unmount(task string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.tasks, task)
+	return nil
+}
+
+// mounts returns what the task has mounted.
+func (f *filing) mounts(task string) []run.FileMount {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tasks[task]
+}

@@ -212,6 +212,11 @@ func (r *Runner) deprovision(ctx context.Context, t task) (done bool, again time
 	if err := r.Engine.Remove(ctx, t.ID); err != nil {
 		return true, 0, fmt.Errorf("remove task %s: %w", t.ID, err)
 	}
+	if _, all := t.fileMounts(); len(all) > 0 {
+		if err := r.Files.Unmount(t.ID); err != nil {
+			return true, 0, fmt.Errorf("unmount the file systems of task %s: %w", t.ID, err)
+		}
+	}
 	if err := r.removeInterface(ctx, t); err != nil {
 		return true, 0, fmt.Errorf("remove interface of task %s: %w", t.ID, err)
 	}

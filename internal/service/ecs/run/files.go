@@ -1,7 +1,86 @@
 package run
 
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// files is what run needs of file systems. All is safe to repeat.
+type files interface {
+	// Mount makes directories of file systems appear on this host for a task, and
+	// returns their paths. Error: *MountError.
+	Mount(ctx context.Context, taskID string, m []FileMount) (paths []string, err error)
+	// Unmount removes what Mount made for a task. The files stay.
+	Unmount(taskID string) error
+}
+
+// FileMount is a directory of a file system as a container has it.
+type FileMount struct {
+	FileSystem, AccessPoint, Root string
+	User                          string // who the container runs as
+}
+
+// MountError says why a file system can't be mounted, fit for a stoppedReason
+// behind "ResourceInitializationError: ".
+type MountError struct{ Reason string }
+
+func (e *MountError) Error() string { return e.Reason }
+
 // mountKey names a volume as a container mounts it.
 type mountKey struct{ container, volume string }
 
 // mounted are the directories of this host that stand for volumes.
 type mounted map[mountKey]string
+
+// fileMounts are the mounts of the task's containers that are of file systems.
+func (t task) fileMounts() (keys []mountKey, all []FileMount) {
+	for _, v := range t.def.Definition.Volumes {
+		e := v.EfsVolumeConfiguration
+		if e == nil {
+			continue
+		}
+		m := FileMount{FileSystem: aws.ToString(e.FileSystemId), Root: aws.ToString(e.RootDirectory)}
+		if e.AuthorizationConfig != nil {
+			m.AccessPoint = aws.ToString(e.AuthorizationConfig.AccessPointId)
+		}
+		for _, c := range t.def.Definition.ContainerDefinitions {
+			for _, p := range c.MountPoints {
+				if aws.ToString(p.SourceVolume) == *v.Name {
+					m.User = aws.ToString(c.User)
+					keys, all = append(keys, mountKey{*c.Name, *v.Name}), append(all, m)
+					break
+				}
+			}
+		}
+	}
+	return keys, all
+}
+
+// mount makes the task's file systems appear on this host.
+func (r *Runner) mount(ctx context.Context, t task) (mounted, error) {
+	keys, all := t.fileMounts()
+	if len(all) == 0 {
+		return nil, nil
+	}
+	paths, err := r.Files.Mount(ctx, t.ID, all)
+	if err != nil {
+		return nil, fmt.Errorf("mount the file systems of task %s: %w", t.ID, err)
+	}
+	out := mounted{}
+	for i, k := range keys {
+		out[k] = paths[i]
+	}
+	return out, nil
+}
+
+// mountFailed says why a task can't have its file systems, if that is why.
+func mountFailed(err error) (reason string, failed bool) {
+	e, failed := errors.AsType[*MountError](err)
+	if !failed {
+		return "", false
+	}
+	return "ResourceInitializationError: " + e.Reason, true
+}

@@ -65,6 +65,7 @@ type Config struct {
 	Targets   targets
 	Images    images
 	Logs      logs
+	Files     files
 	Region    string
 	Retention time.Duration // how long a STOPPED task can still be described
 	Log       *slog.Logger

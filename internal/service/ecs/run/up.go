@@ -153,7 +153,14 @@ func (r *Runner) create(ctx context.Context, t task) (made bool, err error) {
 			return false, r.fail(ctx, t, "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: %s: %s : exit status 1", e.ErrorCode(), e.ErrorMessage())
 		}
 	}
-	netns, err := r.Engine.Create(ctx, r.describe(t, nil))
+	files, err := r.mount(ctx, t)
+	if reason, failed := mountFailed(err); failed {
+		return false, r.fail(ctx, t, "%s", reason)
+	}
+	if err != nil {
+		return false, err
+	}
+	netns, err := r.Engine.Create(ctx, r.describe(t, files))
 	if e, ok := errors.AsType[*engine.StartError](err); ok {
 		return false, r.failStart(ctx, t, "CannotCreateContainerError", e)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
+	"golang.org/x/sys/unix"
 
 	"github.com/skylift/skylift/internal/service/efs"
 	"github.com/skylift/skylift/internal/store"
@@ -46,29 +47,54 @@ func (v *Volumes) failed(id, dir, reason string) error {
 	return &MountError{fmt.Sprintf("b'mount.nfs4: mounting %s:%s failed, reason given by server: %s'", v.host(id), dir, reason), 32}
 }
 
-// MountPath returns the directory of this host that stands for a directory of a
-// file system: rootDirectory, or the root of the access point when
-// accessPointID is not empty, which is made where it is not there. uid and gid
-// are who the access point accesses files as; nil without one. The directory is
-// inside the file system, and no part of its path below is a symbolic link. The
-// error is a *MountError when the caller asked for what there is not.
-func (v *Volumes) MountPath(ctx context.Context, fileSystemID, accessPointID, rootDirectory string) (hostPath string, uid, gid *int64, err error) {
-	point, err := v.find(ctx, fileSystemID, accessPointID, path.Clean("/"+rootDirectory))
+// directory is a directory of a file system that is open.
+type directory struct {
+	*os.File
+	point efs.AccessPoint
+}
+
+// enterAt opens the directory that m names: it is inside the file system, and
+// no part of its path is a symbolic link. The root of an access point is made
+// where it is not there. The error is a *MountError when there is no such thing.
+func (v *Volumes) enterAt(ctx context.Context, m Mount) (*directory, error) {
+	point, err := v.find(ctx, m.FileSystem, m.AccessPoint, path.Clean("/"+m.Root))
 	if err != nil {
-		return "", nil, nil, err
+		return nil, err
 	}
-	root, err := os.OpenRoot(filepath.Join(v.dir, fileSystemID))
+	root, err := os.OpenRoot(filepath.Join(v.dir, m.FileSystem))
 	if err != nil {
-		return "", nil, nil, fmt.Errorf("open file system %s: %w", fileSystemID, err)
+		return nil, fmt.Errorf("open file system %s: %w", m.FileSystem, err)
 	}
 	defer root.Close()
 	if err := v.enter(root, point); err != nil {
-		return "", nil, nil, err
+		return nil, err
 	}
-	if point.User != nil {
-		uid, gid = &point.User.UID, &point.User.GID
+	file, err := openBelow(filepath.Join(v.dir, m.FileSystem), point.Root)
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
+		return nil, v.failed(m.FileSystem, point.Root, "Not a directory")
 	}
-	return filepath.Join(v.dir, fileSystemID, point.Root), uid, gid, nil
+	if err != nil {
+		return nil, fmt.Errorf("open %s of file system %s: %w", point.Root, m.FileSystem, err)
+	}
+	return &directory{file, point}, nil
+}
+
+// openBelow opens the directory at path below root, and follows no symbolic
+// link below it, whoever puts one there meanwhile.
+func openBelow(root, path string) (*os.File, error) {
+	top, err := os.Open(root)
+	if err != nil {
+		return nil, err
+	}
+	defer top.Close()
+	fd, err := unix.Openat2(int(top.Fd()), "."+path, &unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), root+path), nil
 }
 
 // find returns an access point, or what stands for one where none is named.

@@ -37,6 +37,7 @@ const (
 type Config struct {
 	DB     store.DB
 	Dir    string // absolute; made when it is not there
+	Mounts string // likewise: where directories appear that tasks mount
 	Region string
 	Log    *slog.Logger
 }
@@ -45,6 +46,7 @@ type Config struct {
 type Volumes struct {
 	db     store.DB
 	dir    string
+	mounts string
 	region string
 	log    *slog.Logger
 
@@ -53,7 +55,7 @@ type Volumes struct {
 
 // New returns the volumes in c.Dir.
 func New(c Config) *Volumes {
-	return &Volumes{db: c.DB, dir: c.Dir, region: c.Region, log: c.Log.With("service", "efs")}
+	return &Volumes{db: c.DB, dir: c.Dir, mounts: c.Mounts, region: c.Region, log: c.Log.With("service", "efs")}
 }
 
 // Sources name the file systems that changed.

@@ -30,10 +30,24 @@ const id = "fs-1"
 
 func newEnv(t *testing.T) env {
 	t.Helper()
-	v := New(Config{DB: memstore.New(), Dir: filepath.Join(t.TempDir(), "efs"), Region: "us-west-2", Log: slog.New(slog.DiscardHandler)})
+	v := New(Config{DB: memstore.New(), Dir: filepath.Join(t.TempDir(), "efs"), Mounts: filepath.Join(t.TempDir(), "mounts"), Region: "us-west-2", Log: slog.New(slog.DiscardHandler)})
 	e := env{v, t}
 	e.write(func(tx store.Tx) error { return efs.FileSystems.Put(tx, id, efs.FileSystem{ID: id}) })
 	return e
+}
+
+// MountPath returns the path of the directory that a mount would be of, and who
+// would be who accesses it.
+func (e env) MountPath(ctx context.Context, fileSystem, point, root string) (hostPath string, uid, gid *int64, err error) {
+	dir, err := e.enterAt(ctx, Mount{FileSystem: fileSystem, AccessPoint: point, Root: root})
+	if err != nil {
+		return "", nil, nil, err
+	}
+	defer dir.Close()
+	if u := dir.point.User; u != nil {
+		uid, gid = &u.UID, &u.GID
+	}
+	return filepath.Clean(dir.Name()), uid, gid, nil
 }
 
 func (e env) write(f func(tx store.Tx) error) {

@@ -1,0 +1,151 @@
+package volumes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Mount is a directory of a file system as a container of a task has it.
+type Mount struct {
+	FileSystem  string
+	AccessPoint string // "": none
+	Root        string // the directory; "": all
+	User        string // who the container runs as: "", or uid:gid
+}
+
+// Mount makes directories of file systems appear for a task, and returns their
+// paths on this host. They stay what they are, whatever is done to the names in
+// the file system. It may be repeated, and begins anew then. The error is a
+// *MountError when the caller asked for what there is not.
+//
+// All is below a file system in memory of the task's own: who doesn't see the
+// mounts, since it lives in another mount namespace, finds no directory at all,
+// and none that is empty and soon removed.
+func (v *Volumes) Mount(ctx context.Context, taskID string, all []Mount) (paths []string, err error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	if err := v.Unmount(taskID); err != nil {
+		return nil, err
+	}
+	base := filepath.Join(v.mounts, taskID)
+	if err := os.MkdirAll(base, 0o700); err != nil {
+		return nil, fmt.Errorf("make mount point: %w", err)
+	}
+	if err := unix.Mount("skylift", base, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0700,size=64k"); err != nil {
+		return nil, fmt.Errorf("make mount point: %w", err)
+	}
+	for i, m := range all {
+		target := filepath.Join(base, strconv.Itoa(i))
+		if err := v.mount(ctx, target, m); err != nil {
+			return nil, errors.Join(err, v.Unmount(taskID))
+		}
+		paths = append(paths, target)
+	}
+	return paths, nil
+}
+
+// mount makes a directory of a file system appear at target.
+func (v *Volumes) mount(ctx context.Context, target string, m Mount) error {
+	dir, err := v.enterAt(ctx, m)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := os.Mkdir(target, 0o700); err != nil {
+		return fmt.Errorf("make mount point: %w", err)
+	}
+	tree, err := unix.OpenTree(int(dir.Fd()), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
+	if err != nil {
+		return fmt.Errorf("mount %s of file system %s: %w", dir.point.Root, m.FileSystem, err)
+	}
+	defer unix.Close(tree)
+	if u := dir.point.User; u != nil {
+		who, ok := identity(m.User)
+		if !ok {
+			return v.failed(m.FileSystem, dir.point.Root, fmt.Sprintf(
+				"access point %s has a posixUser: the container's user '%s' must be a uid:gid in numbers, or not be set for root", m.AccessPoint, m.User))
+		}
+		if err := v.squash(tree, m, ids{u.UID, u.GID}, who); err != nil {
+			return err
+		}
+	}
+	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("mount %s of file system %s: %w", dir.point.Root, m.FileSystem, err)
+	}
+	return nil
+}
+
+// ids are a user and a group.
+type ids struct{ uid, gid int64 }
+
+// identity reads a container's user: uid:gid, or root when there is none.
+func identity(user string) (ids, bool) {
+	if user == "" || user == "root" || user == "0" {
+		return ids{}, true
+	}
+	u, g, ok := strings.Cut(user, ":")
+	uid, errUser := strconv.ParseUint(u, 10, 31)
+	gid, errGroup := strconv.ParseUint(g, 10, 31)
+	return ids{int64(uid), int64(gid)}, ok && errUser == nil && errGroup == nil
+}
+
+// squash has what who does in a mount be done as the user of an access point.
+// All other users are nobody there, and make no files: the kernel maps one user
+// to one.
+func (v *Volumes) squash(tree int, m Mount, as, who ids) error {
+	ns, err := userNamespace(as, who)
+	if err != nil {
+		return fmt.Errorf("map the user of access point %s: %w", m.AccessPoint, err)
+	}
+	defer ns.Close()
+	err = unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(ns.Fd())})
+	if err != nil {
+		return v.failed(m.FileSystem, "/", fmt.Sprintf("this machine can't access files as the posixUser of access point %s: %s", m.AccessPoint, err))
+	}
+	return nil
+}
+
+// Unmount removes what Mount made for a task. The files stay.
+func (v *Volumes) Unmount(taskID string) error { return unmount(filepath.Join(v.mounts, taskID)) }
+
+// unmount removes the mounts at and below base, and base. It deletes no file.
+func unmount(base string) error {
+	for {
+		err := unix.Unmount(base, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) { // nothing is mounted there
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("unmount %s: %w", base, err)
+		}
+	}
+	if err := os.Remove(base); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove mount point: %w", err)
+	}
+	return nil
+}
+
+// UnmountAll removes all that Mount made below the directory of mounts.
+func UnmountAll(mounts string) error {
+	entries, err := os.ReadDir(mounts)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	errs := []error{err}
+	for _, e := range entries {
+		errs = append(errs, unmount(filepath.Join(mounts, e.Name())))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return os.Remove(mounts)
+}
