@@ -1,9 +1,11 @@
 package ecs_test
 
 import (
-	"fmt"
+	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -125,7 +127,7 @@ func expected(in *registration) *types.TaskDefinition {
 		d.Compatibilities = d.Compatibilities[1:]
 	}
 	for _, v := range in.Volumes {
-		if v.EfsVolumeConfiguration == nil {
+		if v.EfsVolumeConfiguration == nil && v.Host == nil {
 			v.Host = &types.HostVolumeProperties{}
 		}
 		d.Volumes = append(d.Volumes, v)
@@ -150,87 +152,201 @@ func expected(in *registration) *types.TaskDefinition {
 			ports = append(ports, p)
 		}
 		c.PortMappings = ports
-		if h := c.HealthCheck; h != nil && h.Interval == nil {
-			c.HealthCheck = &types.HealthCheck{Command: h.Command, Interval: aws.Int32(30), Timeout: aws.Int32(5), Retries: aws.Int32(3)}
+		if c.HealthCheck != nil {
+			h := *c.HealthCheck
+			h.Interval, h.Timeout, h.Retries = firstOf(h.Interval, aws.Int32(30)), firstOf(h.Timeout, aws.Int32(5)), firstOf(h.Retries, aws.Int32(3))
+			c.HealthCheck = &h
 		}
 		d.ContainerDefinitions = append(d.ContainerDefinitions, c)
 	}
 	return d
 }
 
-// TestDefinitionComesBack registers definitions with any of the features: what
-// was sent comes back, with ECS's defaults and nothing else.
-func TestDefinitionComesBack(t *testing.T) {
+// firstOf returns n, or def when it isn't given.
+func firstOf(n, def *int32) *int32 {
+	if n == nil {
+		return def
+	}
+	return n
+}
+
+// comesBack registers a definition, and holds it to come back as it was sent
+// with ECS's defaults and nothing else.
+func (w *world) comesBack(in *registration) error {
+	w.t.Helper()
+	sent := dumped(in)
+	out, err := w.api.RegisterTaskDefinition(w.t.Context(), in)
+	if now := dumped(in); now != sent {
+		w.t.Errorf("what was sent is changed: %s, was %s", now, sent)
+	}
+	if err != nil {
+		return err
+	}
+	described, err := w.api.DescribeTaskDefinition(w.t.Context(), &sdk.DescribeTaskDefinitionInput{TaskDefinition: out.TaskDefinition.TaskDefinitionArn})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	want := expected(in)
+	want.Revision, want.TaskDefinitionArn = out.TaskDefinition.Revision, out.TaskDefinition.TaskDefinitionArn
 	show := cmp.Options{
 		cmpopts.IgnoreFields(types.TaskDefinition{}, "RegisteredAt", "RegisteredBy"),
 		cmp.Exporter(func(reflect.Type) bool { return true }),
 	}
-	try := func(w *world, in *registration) {
-		w.t.Helper()
-		sent := fmt.Sprintf("%+v", in)
-		out, err := w.api.RegisterTaskDefinition(w.t.Context(), in)
-		if err != nil {
-			w.t.Fatalf("%v: %s", err, sent)
-		}
-		if now := fmt.Sprintf("%+v", in); now != sent {
-			w.t.Errorf("what was sent is changed: %s, was %s", now, sent)
-		}
-		described, err := w.api.DescribeTaskDefinition(w.t.Context(), &sdk.DescribeTaskDefinitionInput{TaskDefinition: out.TaskDefinition.TaskDefinitionArn})
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		want := expected(in)
-		want.Revision, want.TaskDefinitionArn = out.TaskDefinition.Revision, out.TaskDefinition.TaskDefinitionArn
-		for what, got := range map[string]*types.TaskDefinition{"registered": out.TaskDefinition, "described": described.TaskDefinition} {
-			if diff := cmp.Diff(want, got, show); diff != "" {
-				w.t.Errorf("%s: %s", what, diff)
-			}
+	for what, got := range map[string]*types.TaskDefinition{"registered": out.TaskDefinition, "described": described.TaskDefinition} {
+		if diff := cmp.Diff(want, got, show); diff != "" {
+			w.t.Errorf("%s: %s", what, diff)
 		}
 	}
+	return nil
+}
+
+func dumped(in any) string {
+	b, err := json.Marshal(in)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// TestDefinitionComesBack registers definitions with any of the features.
+func TestDefinitionComesBack(t *testing.T) {
 	play(t, fake.Config{}, func(w *world) {
-		try(w, featured(func(string) bool { return true }))
-		try(w, featured(func(string) bool { return false }))
+		try := func(keep func(string) bool) {
+			if err := w.comesBack(featured(keep)); err != nil {
+				w.t.Errorf("%v: %s", err, dumped(featured(keep)))
+			}
+		}
+		try(func(string) bool { return true })
+		try(func(string) bool { return false })
 		for seed := range uint64(200) {
+			kept := map[string]bool{}
 			r := rand.New(rand.NewPCG(seed, 0))
-			try(w, featured(func(string) bool { return r.IntN(2) == 0 }))
+			for _, name := range slicesSorted(features) {
+				kept[name] = r.IntN(2) == 0
+			}
+			try(func(name string) bool { return kept[name] })
 		}
 	})
 }
 
+// TestSpoiltDefinitions changes the definition with all features in a place or
+// two, at random: it is refused by a ClientException, or it comes back so.
+func TestSpoiltDefinitions(t *testing.T) {
+	play(t, fake.Config{}, func(w *world) {
+		refused := 0
+		for seed := range uint64(1000) {
+			r := rand.New(rand.NewPCG(seed, 1))
+			in := featured(func(string) bool { return true })
+			for range 1 + r.IntN(2) {
+				mutate(r, reflect.ValueOf(in))
+			}
+			in.Tags = nil // have a test of their own
+			err := w.comesBack(in)
+			if _, ok := errors.AsType[*types.ClientException](err); err != nil && !ok {
+				w.t.Errorf("seed %d: %v: %s", seed, err, dumped(in))
+			}
+			if err != nil {
+				refused++
+			}
+			if w.t.Failed() {
+				w.t.Fatalf("seed %d: %s", seed, dumped(in))
+			}
+		}
+		if refused < 100 || refused > 900 {
+			w.t.Errorf("%d of 1000 are refused: that tries too little of either", refused)
+		}
+	})
+}
+
+// mutate changes v, or something in it.
+func mutate(r *rand.Rand, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		switch {
+		case v.IsNil():
+			v.Set(reflect.New(v.Type().Elem()))
+			mutate(r, v.Elem())
+		case v.CanSet() && r.IntN(4) == 0:
+			v.SetZero()
+		default:
+			mutate(r, v.Elem())
+		}
+	case reflect.Struct:
+		if f := v.Field(r.IntN(v.NumField())); f.CanSet() {
+			mutate(r, f)
+		}
+	case reflect.Slice:
+		switch n := v.Len(); {
+		case n == 0:
+			v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+			mutate(r, v.Index(0))
+		case r.IntN(4) == 0: // one less
+			v.Set(reflect.AppendSlice(v.Slice3(0, 0, 0), v.Slice(1, n)))
+		case r.IntN(4) == 0: // one twice
+			v.Set(reflect.Append(v.Slice3(0, n, n), v.Index(r.IntN(n))))
+		default:
+			mutate(r, v.Index(r.IntN(n)))
+		}
+	case reflect.Map:
+		keys := v.MapKeys()
+		if len(keys) == 0 {
+			return
+		}
+		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+		values := []string{"", "x", "("}
+		v.SetMapIndex(keys[r.IntN(len(keys))], reflect.ValueOf(values[r.IntN(len(values))]))
+	case reflect.String:
+		values := []string{"", "x", "/", "/../x", "-", "1", "web", "db", "data", strings.Repeat("x", 300)}
+		v.SetString(values[r.IntN(len(values))])
+	case reflect.Int32:
+		values := []int64{-1, 0, 1, 2, 50, 61, 300, 70000, 1 << 30}
+		v.SetInt(values[r.IntN(len(values))])
+	case reflect.Bool:
+		v.SetBool(!v.Bool())
+	}
+}
+
 // TestEveryParameterIsDecided holds each parameter that the API has to be tried
-// either by a feature or by a refusal.
+// either by a feature or by a refusal: of the definition, and of each structure
+// in it that is taken.
 func TestEveryParameterIsDecided(t *testing.T) {
 	full := featured(func(string) bool { return true })
-	full.Tags = []types.Tag{{Key: aws.String("a")}}
+	full.Tags = []types.Tag{{Key: aws.String("team"), Value: aws.String("a")}}
 	used := map[string]bool{}
-	mark := func(where string, v reflect.Value) {
-		for f, value := range v.Fields() {
-			if f.IsExported() && f.Name != "ResultMetadata" {
-				used[where+f.Name] = used[where+f.Name] || !value.IsZero()
-			}
-		}
-	}
-	visit := func(in *registration) {
-		mark("", reflect.ValueOf(*in))
-		for _, c := range in.ContainerDefinitions {
-			mark("container ", reflect.ValueOf(c))
-			if c.LinuxParameters != nil {
-				mark("linux ", reflect.ValueOf(*c.LinuxParameters))
-			}
-		}
-		for _, v := range in.Volumes {
-			mark("volume ", reflect.ValueOf(v))
-		}
-	}
-	visit(full)
+	visit(reflect.ValueOf(full), func(parameter string, set bool) { used[parameter] = used[parameter] || set })
 	for _, r := range refusals() {
 		in := webDefinition()
 		r.change(in)
-		visit(in)
+		visit(reflect.ValueOf(in), func(parameter string, set bool) {
+			if _, taken := used[parameter]; taken && set {
+				used[parameter] = true
+			}
+		})
 	}
-	for name, is := range used {
+	for parameter, is := range used {
 		if !is {
-			t.Errorf("no test says what becomes of %s", name)
+			t.Errorf("no test says what becomes of %s", parameter)
+		}
+	}
+}
+
+// visit tells f of the members of all structures in v whether they are set.
+func visit(v reflect.Value, f func(parameter string, set bool)) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			visit(v.Elem(), f)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			visit(v.Index(i), f)
+		}
+	case reflect.Struct:
+		for member, value := range v.Fields() {
+			if member.IsExported() {
+				f(v.Type().Name()+"."+member.Name, !value.IsZero())
+				visit(value, f)
+			}
 		}
 	}
 }

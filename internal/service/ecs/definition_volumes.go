@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -46,7 +47,7 @@ func checkVolumes(volumes []types.Volume) error {
 func kinds(v types.Volume) (n int) {
 	for _, is := range []bool{
 		v.Host != nil && aws.ToString(v.Host.SourcePath) != "", v.DockerVolumeConfiguration != nil, v.EfsVolumeConfiguration != nil,
-		v.FsxWindowsFileServerVolumeConfiguration != nil, v.S3filesVolumeConfiguration != nil, aws.ToBool(v.ConfiguredAtLaunch),
+		!blank(reflect.ValueOf(v.FsxWindowsFileServerVolumeConfiguration)), !blank(reflect.ValueOf(v.S3filesVolumeConfiguration)), aws.ToBool(v.ConfiguredAtLaunch),
 	} {
 		if is {
 			n++
