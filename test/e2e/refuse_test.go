@@ -90,6 +90,7 @@ func TestRefusals(t *testing.T) {
 		{"no range", []string{"--vpc-cidr=here"}, "", nil, 2, []string{"--vpc-cidr", "IPv4 range"}},
 		{"no region", []string{"--region=mars"}, "", nil, 1, []string{"--region", "us-west-2"}},
 		{"no account", []string{"--account-id=12"}, "", nil, 1, []string{"--account-id", "12 digits"}},
+		{"a short retention", []string{"--stopped-task-retention=1s"}, "", nil, 1, []string{"--stopped-task-retention", "1m0s"}},
 		{"no address", []string{"--lb-address=::1"}, "", nil, 1, []string{"--lb-address", "IPv4"}},
 		{"no port", []string{"--listen=127.0.0.1"}, "", nil, 1, []string{"--listen", "address:port"}},
 		{"no such flag", []string{"--turbo"}, "", nil, 2, []string{"--turbo", "--help"}},
