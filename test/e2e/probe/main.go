@@ -32,6 +32,13 @@ func main() {
 		time.Sleep(time.Hour)
 	case "say":
 		say(args[1])
+	case "check":
+		if _, err := os.Stat(args[1]); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+	case "do":
+		do(os.Args[2:])
 	default:
 		serve()
 	}

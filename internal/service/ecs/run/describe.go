@@ -82,20 +82,11 @@ func container(d types.ContainerDefinition) engine.Container {
 	return c
 }
 
-// openFiles is what a process on Fargate may open when its container doesn't
-// say: more than the engine gives.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
-const openFiles = 65535
-
-func ulimits(d types.ContainerDefinition) []engine.Ulimit {
-	out := []engine.Ulimit{{Name: string(types.UlimitNameNofile), Soft: openFiles, Hard: openFiles}}
+// ulimits are the limits on a container's processes. What it doesn't say is the
+// engine's: Fargate's 65535 open files may be more than the host's may have.
+func ulimits(d types.ContainerDefinition) (out []engine.Ulimit) {
 	for _, u := range d.Ulimits {
-		l := engine.Ulimit{Name: string(u.Name), Soft: int64(u.SoftLimit), Hard: int64(u.HardLimit)}
-		if u.Name == types.UlimitNameNofile {
-			out[0] = l
-			continue
-		}
-		out = append(out, l)
+		out = append(out, engine.Ulimit{Name: string(u.Name), Soft: int64(u.SoftLimit), Hard: int64(u.HardLimit)})
 	}
 	return out
 }
@@ -139,9 +130,30 @@ func (r *Runner) logged(t task) (out []logged) {
 				TaskID: t.ID, Container: *d.Name,
 				Group:  o["awslogs-group"],
 				Stream: o["awslogs-stream-prefix"] + "/" + *d.Name + "/" + t.ID,
+				First:  o["awslogs-multiline-pattern"],
+				Buffer: bufferOf(o),
 			},
 			create: o["awslogs-create-group"] == "true",
 		})
+		if format := o["awslogs-datetime-format"]; format != "" {
+			out[len(out)-1].First = ship.Datetime(format)
+		}
 	}
 	return out
+}
+
+// defaultBuffer is ECS's max-buffer-size.
+const defaultBuffer = 10 << 20
+
+// bufferOf is how much output waits to be stored before some is dropped, with
+// the mode non-blocking. With another mode, or none, nothing is dropped: it
+// waits in the engine, and doesn't block the container there either.
+func bufferOf(options map[string]string) int64 {
+	if options["mode"] != "non-blocking" {
+		return 0
+	}
+	if size := ship.Size(options["max-buffer-size"]); size > 0 {
+		return size
+	}
+	return defaultBuffer
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"sync"
 	"time"
@@ -58,33 +59,72 @@ func (s *Shipper) pass(ctx context.Context, c *copying) (stored bool, err error)
 	if err != nil {
 		return false, err
 	}
-	lines := make(chan engine.Line, 64)
-	var wg sync.WaitGroup
-	var logs error
-	wg.Go(func() {
-		defer close(lines)
-		logs = s.engine.Logs(ctx, c.TaskID, c.Container, since, c.follow, func(l engine.Line) error {
-			select {
-			case lines <- l:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
-	})
-	defer wg.Wait()
-	for {
-		batch := gather(lines)
-		if len(batch) == 0 {
-			break
+	events := assembler{}
+	if c.First != "" {
+		if events.first, err = regexp.Compile(c.First); err != nil { // each line is an event, then
+			s.log.Warn("read the pattern of an event's first line", "task", c.TaskID, "container", c.Container, "err", err)
 		}
-		if err := s.store(ctx, c, batch); err != nil {
-			return stored, err // ctx has ended, so the engine's stream ends too
+	}
+	lines, ended := s.read(ctx, c, since)
+	send := func(parts shipment) error {
+		if len(parts.events) == 0 && parts.cursor.IsZero() {
+			return nil
 		}
 		stored = true
+		return s.store(ctx, c, parts)
 	}
-	wg.Wait()
-	return stored, logs
+	for {
+		batch, open := gather(lines, events.timer())
+		parts := shipment{}
+		if len(batch) > 0 {
+			parts = events.add(batch, time.Now())
+		} else if open {
+			events.flush(&parts)
+		}
+		if err := send(parts); err != nil {
+			<-ended // ctx has ended, so the engine's stream ends too
+			return stored, err
+		}
+		if !open {
+			break
+		}
+	}
+	if err := <-ended; err != nil {
+		return stored, err // what is pending is read again
+	}
+	parts := shipment{}
+	events.flush(&parts)
+	return stored, send(parts)
+}
+
+// read sends the container's lines after since to lines, and its end to ended.
+func (s *Shipper) read(ctx context.Context, c *copying, since time.Time) (<-chan engine.Line, <-chan error) {
+	lines, ended := make(chan engine.Line, 64), make(chan error, 1)
+	emit := func(l engine.Line) error {
+		select {
+		case lines <- l:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	var pump sync.WaitGroup
+	var b *buffer
+	if c.Buffer > 0 {
+		b = newBuffer(c.Buffer)
+		pump.Go(func() { b.pump(ctx, lines) })
+		emit = func(l engine.Line) error { b.put(l); return ctx.Err() }
+	}
+	go func() {
+		err := s.engine.Logs(ctx, c.TaskID, c.Container, since, c.follow, emit)
+		if b != nil {
+			b.close()
+		}
+		pump.Wait()
+		close(lines)
+		ended <- err
+	}()
+	return lines, ended
 }
 
 // since is the time of the last line that was stored.
@@ -100,12 +140,17 @@ func (s *Shipper) since(ctx context.Context, c *copying) (time.Time, error) {
 	return time.Unix(0, ns), nil
 }
 
-// gather waits for a line and takes what follows it for batchTime; nothing
-// when lines is closed.
-func gather(lines <-chan engine.Line) []engine.Line {
-	first, ok := <-lines
-	if !ok {
-		return nil
+// gather waits for a line, or until late, and takes what follows it for
+// batchTime; open says that more may come.
+func gather(lines <-chan engine.Line, late <-chan time.Time) (batch []engine.Line, open bool) {
+	var first engine.Line
+	select {
+	case first, open = <-lines:
+	case <-late:
+		return nil, true
+	}
+	if !open {
+		return nil, false
 	}
 	batch, size := []engine.Line{first}, len(first.Text)
 	full := time.NewTimer(batchTime)
@@ -114,21 +159,21 @@ func gather(lines <-chan engine.Line) []engine.Line {
 		select {
 		case l, ok := <-lines:
 			if !ok {
-				return batch
+				return batch, false
 			}
 			batch, size = append(batch, l), size+len(l.Text)
 		case <-full.C:
-			return batch
+			return batch, true
 		}
 	}
-	return batch
+	return batch, true
 }
 
-// store ships a batch with the cursor behind it, however long it takes; only
+// store ships events with the cursor behind them, however long it takes; only
 // the end of ctx is an error.
-func (s *Shipper) store(ctx context.Context, c *copying, batch []engine.Line) error {
-	cursor := strconv.FormatInt(batch[len(batch)-1].Time.UnixNano(), 10)
-	events := toEvents(batch)
+func (s *Shipper) store(ctx context.Context, c *copying, parts shipment) error {
+	cursor := strconv.FormatInt(parts.cursor.UnixNano(), 10)
+	events := parts.events
 	wait := backoff{}
 	for {
 		err := s.ship(ctx, c, events, cursor)
@@ -139,7 +184,7 @@ func (s *Shipper) store(ctx context.Context, c *copying, batch []engine.Line) er
 			return ctx.Err()
 		case isGone(err):
 			s.log.Warn("drop container output: the log group is gone",
-				"task", c.TaskID, "container", c.Container, "group", c.Group, "lines", len(batch))
+				"task", c.TaskID, "container", c.Container, "group", c.Group, "events", len(events))
 			return nil
 		}
 		s.log.Warn("store container output", "task", c.TaskID, "container", c.Container, "err", err)

@@ -35,6 +35,8 @@ type sink interface {
 type Job struct {
 	TaskID, Container string
 	Group, Stream     string
+	First             string // pattern of the first line of an event; "": each line is one
+	Buffer            int64  // bytes that wait to be stored before what comes is dropped; 0: it waits in the engine
 }
 
 // source names the job's cursor.
@@ -110,7 +112,8 @@ func (s *Shipper) end() {
 }
 
 // Follow copies what a running container wrote since its cursor and what it
-// writes, until it ends. It may be called again for the same container.
+// writes, until it ends. It may be called again for the same container, and must
+// be when that was started again.
 func (s *Shipper) Follow(j Job) { s.add(j, true) }
 
 // Drain waits until all that a container that ended wrote is stored. Run must
@@ -127,7 +130,7 @@ func (s *Shipper) Drain(ctx context.Context, j Job) error {
 func (s *Shipper) add(j Job, follow bool) *copying {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c, ok := s.copies[j.source()]; ok {
+	if c, ok := s.copies[j.source()]; ok && !c.finished() {
 		return c
 	}
 	c := &copying{Job: j, follow: follow, done: make(chan struct{})}
