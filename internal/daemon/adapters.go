@@ -89,6 +89,14 @@ func (n taskNetwork) Delete(ctx context.Context, eniID string) error {
 	return n.ec2.DeleteInterface(ctx, eniID)
 }
 
+// taskSubnets is EC2 as the task metadata endpoint sees it.
+type taskSubnets struct{ *ec2.API }
+
+func (n taskSubnets) Subnet(ctx context.Context, id string) (string, netip.Prefix, error) {
+	s, err := n.SubnetByID(ctx, id)
+	return s.VpcID, s.CIDR, err
+}
+
 // imageStore brings images to the engine: those of the own registry by the
 // digest that their tag stands for now.
 type imageStore struct {

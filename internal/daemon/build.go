@@ -19,6 +19,7 @@ import (
 	"github.com/skylift/skylift/internal/service/ecr"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/deploy"
+	"github.com/skylift/skylift/internal/service/ecs/metadata"
 	"github.com/skylift/skylift/internal/service/ecs/run"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
 	"github.com/skylift/skylift/internal/service/efs"
@@ -73,8 +74,9 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 		"health":      m.sourced("health", health.New(m.db, m.lb)),
 		"registry":    blobs,
 	}
+	orders := ecs.New(m.db, m.ns, placement{net}, groups)
 	services, err := bind(operations(apis{
-		sts: sts.New(), ec2: net, elbv2: balancing, ecr: images, logs: events, ecs: ecs.New(m.db, m.ns, placement{net}, groups),
+		sts: sts.New(), ec2: net, elbv2: balancing, ecr: images, logs: events, ecs: orders,
 		efs: efs.New(m.db, m.ns, fileNetwork{net}),
 	}))
 	if err != nil {
@@ -87,7 +89,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 	return map[string]Runner{
 		"gateway": runner(func(ctx context.Context) error { return door.Serve(ctx, ln) }),
 		"plane":   reconcile.New("plane", p, reconcile.Options{Resync: resync, Rest: planeRest, Log: m.Log}, p.sources()...),
-		"network": m.Network, "balancers": m.lb, "logs": events, "shipper": shipper,
+		"network": m.Network, "balancers": m.lb, "logs": events, "shipper": shipper, "metadata": m.metadata(orders, net),
 		"term": runner(func(ctx context.Context) error { return m.lead(ctx, term) }),
 	}, nil
 }
@@ -174,6 +176,18 @@ func (m *machine) targetHealth() reconcile.Source {
 			}
 		})
 	}
+}
+
+// metadata answers this host's tasks about themselves.
+func (m *machine) metadata(orders *ecs.API, net *ec2.API) Runner {
+	s := metadata.New(metadata.Config{DB: m.db, Engine: m.Engine, Network: taskSubnets{net}, Protection: orders, Log: m.Log})
+	return runner(func(ctx context.Context) error {
+		ln, err := m.Network.Listen(ctx, metadata.Address)
+		if err != nil {
+			return err
+		}
+		return s.Serve(ctx, ln)
+	})
 }
 
 // bind gives every service its descriptor.

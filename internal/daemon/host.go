@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"net"
 	"net/netip"
 
 	"github.com/skylift/skylift/internal/engine"
@@ -30,6 +31,7 @@ type Network interface {
 	Detach(ctx context.Context, id string) error
 	List(context.Context) ([]vpc.Attached, error)
 	Apply(context.Context, *vpc.Ruleset) error
+	Listen(context.Context, netip.AddrPort) (net.Listener, error)
 	Runner
 }
 

@@ -219,6 +219,7 @@ type ContainerStatus struct {
 	ExitCode   int // of an exited container: 128+n when killed by signal n
 	OOMKilled  bool
 	Error      string // the engine's message when it could not run
+	CreatedAt  time.Time
 	StartedAt  time.Time
 	FinishedAt time.Time
 	Restarts   int    // how often StartAgain did

@@ -163,6 +163,7 @@ func statusOf(name string, c *container.InspectResponse) engine.ContainerStatus 
 		State:      engine.Exited,
 		ExitCode:   c.State.ExitCode,
 		Error:      c.State.Error,
+		CreatedAt:  moment(c.Created),
 		StartedAt:  moment(c.State.StartedAt),
 		FinishedAt: moment(c.State.FinishedAt),
 		Restarts:   restartsOf(c),

@@ -35,7 +35,7 @@ func testCreate(t *testing.T, s suite) {
 		t.Errorf("status %+v, want a running sandbox in %s and two containers", status, first)
 	}
 	for _, c := range status.Containers {
-		if c.State != engine.Created || c.RuntimeID == "" || !c.StartedAt.IsZero() || !c.FinishedAt.IsZero() {
+		if c.State != engine.Created || c.RuntimeID == "" || c.CreatedAt.IsZero() || !c.StartedAt.IsZero() || !c.FinishedAt.IsZero() {
 			t.Errorf("container %+v, want it created only", c)
 		}
 	}
@@ -54,7 +54,7 @@ func testStart(t *testing.T, s suite) {
 	if got := container(status, "exit"); got != ended {
 		t.Errorf("ended container became %+v, was %+v", got, ended)
 	}
-	if ended.StartedAt.IsZero() || ended.FinishedAt.Before(ended.StartedAt) {
+	if ended.StartedAt.Before(ended.CreatedAt) || ended.FinishedAt.Before(ended.StartedAt) {
 		t.Errorf("times of %+v, want start and end", ended)
 	}
 	if got := container(status, "run"); got.State != engine.Running || got.StartedAt.IsZero() {

@@ -191,7 +191,7 @@ func (e *Engine) create(t engine.Task) (netns string, err error) {
 		made.containers = append(made.containers, &container{
 			spec:    c,
 			script:  script,
-			status:  engine.ContainerStatus{Name: c.Name, RuntimeID: "fake-" + t.ID + "-" + c.Name, State: engine.Created},
+			status:  engine.ContainerStatus{Name: c.Name, RuntimeID: "fake-" + t.ID + "-" + c.Name, State: engine.Created, CreatedAt: time.Now()},
 			changed: make(chan struct{}),
 		})
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"net/netip"
 
 	"github.com/skylift/skylift/internal/engine/fake"
@@ -21,4 +22,7 @@ func (network) AttachHost(context.Context, string, netip.Addr) error { return ni
 func (network) Detach(context.Context, string) error                 { return nil }
 func (network) List(context.Context) ([]vpc.Attached, error)         { return nil, nil }
 func (network) Apply(context.Context, *vpc.Ruleset) error            { return nil }
-func (network) Run(ctx context.Context) error                        { <-ctx.Done(); return ctx.Err() }
+func (network) Listen(context.Context, netip.AddrPort) (net.Listener, error) {
+	return net.Listen("tcp", "127.0.0.1:0")
+}
+func (network) Run(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }

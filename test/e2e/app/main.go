@@ -13,6 +13,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/signal"
@@ -66,6 +67,16 @@ func routes() http.Handler {
 	mux.HandleFunc("/exit", func(_ http.ResponseWriter, r *http.Request) {
 		code, _ := strconv.Atoi(r.FormValue("code"))
 		os.Exit(code)
+	})
+	mux.HandleFunc("/metadata", func(w http.ResponseWriter, _ *http.Request) {
+		about, err := http.Get(os.Getenv("ECS_CONTAINER_METADATA_URI_V4") + "/task")
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		defer about.Body.Close()
+		w.WriteHeader(about.StatusCode)
+		_, _ = io.Copy(w, about.Body)
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		wait, _ := time.ParseDuration(r.FormValue("wait"))

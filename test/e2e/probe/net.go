@@ -8,6 +8,8 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
+	"strings"
 	"time"
 )
 
@@ -109,6 +111,26 @@ func keep(w http.ResponseWriter, r *http.Request) {
 		last = time.Now()
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// fetch makes a request as the query says: ?method=, ?url= (in which variables
+// of the environment are put in), and ?body=.
+func fetch(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	out, err := http.NewRequestWithContext(r.Context(), q.Get("method"), os.ExpandEnv(q.Get("url")), strings.NewReader(q.Get("body")))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	client := http.Client{Timeout: wait(r)}
+	res, err := client.Do(out)
+	if err != nil {
+		tell(w, err)
+		return
+	}
+	defer res.Body.Close()
+	w.WriteHeader(res.StatusCode)
+	_, _ = io.Copy(w, res.Body)
 }
 
 // ping sends an ICMP echo request to ?to=address.

@@ -35,7 +35,7 @@ func (r *Runner) describe(t task, files mounted) engine.Task {
 			continue
 		}
 		c := container(d)
-		c.Image = t.Containers[i].Pinned
+		c.Image, c.Labels, c.Env = t.Containers[i].Pinned, t.Labels(t.def.Definition, d), r.environment(t.EndpointID(t.Containers[i]), d)
 		for _, m := range d.MountPoints {
 			source := aws.ToString(m.SourceVolume)
 			e := engine.Mount{Source: source, Target: aws.ToString(m.ContainerPath), ReadOnly: aws.ToBool(m.ReadOnly)}
@@ -49,14 +49,13 @@ func (r *Runner) describe(t task, files mounted) engine.Task {
 	return e
 }
 
-// container is a container as the engine takes it, but for its image and its
-// mounts.
+// container is a container as the engine takes it, but for its image, labels,
+// variables and mounts.
 func container(d types.ContainerDefinition) engine.Container {
 	c := engine.Container{
-		Name: *d.Name, Command: d.Command, EntryPoint: d.EntryPoint, Env: environment(d),
+		Name: *d.Name, Command: d.Command, EntryPoint: d.EntryPoint,
 		WorkingDirectory: aws.ToString(d.WorkingDirectory), User: aws.ToString(d.User),
 		CPU: int(d.Cpu), Memory: int64(aws.ToInt32(d.Memory)), MemoryReservation: int64(aws.ToInt32(d.MemoryReservation)),
-		Labels:                 d.DockerLabels,
 		ReadonlyRootFilesystem: aws.ToBool(d.ReadonlyRootFilesystem),
 		Interactive:            aws.ToBool(d.Interactive), PseudoTerminal: aws.ToBool(d.PseudoTerminal),
 		Ulimits: ulimits(d), HealthCheck: healthCheck(d.HealthCheck),
@@ -101,13 +100,6 @@ func healthCheck(h *types.HealthCheck) *engine.HealthCheck {
 		Command: h.Command, Interval: seconds(h.Interval), Timeout: seconds(h.Timeout),
 		StartPeriod: seconds(h.StartPeriod), Retries: int(aws.ToInt32(h.Retries)),
 	}
-}
-
-func environment(d types.ContainerDefinition) (env []string) {
-	for _, kv := range d.Environment {
-		env = append(env, *kv.Name+"="+aws.ToString(kv.Value))
-	}
-	return env
 }
 
 // logged is a container whose output goes to a log stream.
