@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -61,7 +62,7 @@ func Size(s string) int64 {
 		return 0
 	}
 	n, _ := strconv.ParseFloat(m[1], 64) // the form is a number's
-	return int64(n * float64(int64(1)<<(10*(strings.Index("kmgtp", strings.ToLower(m[2]))+1))))
+	return int64(n * float64(int64(1)<<(10*strings.Index("bkmgtp", cmp.Or(strings.ToLower(m[2]), "b")))))
 }
 
 // assembler makes events of lines. Without a pattern each is one; else an event
