@@ -105,18 +105,18 @@ func checkEvents(container string, options map[string]string) error {
 // sizeForm is a size as the container engine reads it: 10m, 1.5 GiB, 4096.
 var sizeForm = regexp.MustCompile(`(?i)^\d+(\.\d+)? ?([kmgtp]i?b?|b)?$`)
 
-// checkDelivery checks what happens while logs can't be written: by default
-// they go through a buffer, and what doesn't fit is lost.
+// checkDelivery checks what happens while logs can't be written: with the mode
+// non-blocking they go through a buffer, and what doesn't fit is lost.
 func checkDelivery(container string, options map[string]string) error {
-	mode := options["mode"]
-	if _, ok := options["mode"]; ok && mode != "blocking" && mode != "non-blocking" {
+	mode, given := options["mode"]
+	if given && mode != "blocking" && mode != "non-blocking" {
 		return wrong("mode", container, "it must be blocking or non-blocking")
 	}
-	size, ok := options["max-buffer-size"]
+	size, given := options["max-buffer-size"]
 	switch {
-	case ok && mode == "blocking":
-		return wrong("max-buffer-size", container, "it is only supported with mode non-blocking")
-	case ok && !sizeForm.MatchString(size):
+	case given && mode != "non-blocking":
+		return wrong("max-buffer-size", container, "it is only supported with 'mode=non-blocking'")
+	case given && (!sizeForm.MatchString(size) || !strings.ContainsAny(size, "123456789")):
 		return wrong("max-buffer-size", container, "'%s' must be a size such as 25m", size)
 	}
 	return nil

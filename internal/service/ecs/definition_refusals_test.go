@@ -382,8 +382,10 @@ func logRefusals() []refusal {
 		{"date", with("awslogs-datetime-format", "[%Y-%m-%d]"), "Invalid 'awslogs-datetime-format' setting for container 'web'"},
 		{"no date", with("awslogs-datetime-format", "date"), "'date' has no directive of strftime, such as %Y"},
 		{"mode", with("mode", "fast"), "it must be blocking or non-blocking"},
-		{"buffer of blocking", with("mode", "blocking", "max-buffer-size", "1m"), "it is only supported with mode non-blocking"},
-		{"buffer", with("max-buffer-size", "lots"), "'lots' must be a size such as 25m"},
+		{"buffer of blocking", with("mode", "blocking", "max-buffer-size", "1m"), "it is only supported with 'mode=non-blocking'"},
+		{"buffer of no mode", with("max-buffer-size", "1m"), "it is only supported with 'mode=non-blocking'"},
+		{"buffer", with("mode", "non-blocking", "max-buffer-size", "lots"), "'lots' must be a size such as 25m"},
+		{"no buffer", with("mode", "non-blocking", "max-buffer-size", "0m"), "'0m' must be a size such as 25m"},
 	}
 }
 
