@@ -79,8 +79,8 @@ func (s *stage) why(t *testing.T, args ...string) string {
 	return s.run(t, append([]string{"why", "--data-dir", s.dir}, args...)...)
 }
 
-// said returns what the containers of a stopped task said last, by name.
-func (s *stage) said(t *testing.T, arn string) map[string]string {
+// lastWords returns what the containers of a stopped task said last, by name.
+func (s *stage) lastWords(t *testing.T, arn string) map[string]string {
 	t.Helper()
 	var w why
 	if err := json.Unmarshal([]byte(s.why(t, arn, "--output", "json")), &w); err != nil || len(w.Tasks) != 1 {
@@ -148,7 +148,7 @@ func (s *stage) testOrder(t *testing.T) {
 	if got := look(s.task(t, arn)); got != `STOPPED UserInitiated "enough"; app STOPPED 0; init STOPPED 0; late STOPPED 5` {
 		t.Errorf("in the end it is %s", got)
 	}
-	if said := s.said(t, arn); said["app"] != "cat /shared/made: early\nput /shared/go now: done\nhold: over\nput /shared/app ended: done" {
+	if said := s.lastWords(t, arn); said["app"] != "cat /shared/made: early\nput /shared/go now: done\nhold: over\nput /shared/app ended: done" {
 		t.Errorf("app said %s", said["app"])
 	}
 }
@@ -189,7 +189,7 @@ func (s *stage) testSettings(t *testing.T) {
 	}
 	s.aws(t, "ecs", "stop-task", "--task", arn)
 	s.reaches(t, arn, "STOPPED")
-	said := s.said(t, arn)
+	said := s.lastWords(t, arn)
 	for name, wants := range map[string][]string{
 		"strict": {
 			"who: 7:8", "where: /tmp", "fd: /dev/pts /dev/pts", "limit: 1234 2345", "1=docker-init", "status CapBnd: 0000000000000000",
@@ -211,7 +211,7 @@ func (s *stage) testSharedProcesses(t *testing.T) {
 	s.reaches(t, arn, "RUNNING")
 	s.aws(t, "ecs", "stop-task", "--task", arn)
 	s.reaches(t, arn, "STOPPED")
-	if said := s.said(t, arn)["two"]; strings.Count(said, "=probe") != 2 {
+	if said := s.lastWords(t, arn)["two"]; strings.Count(said, "=probe") != 2 {
 		t.Errorf("the second container sees %s", said)
 	}
 }
@@ -285,7 +285,7 @@ func (s *stage) testVolumes(t *testing.T) {
 	})
 	s.aws(t, "ecs", "stop-task", "--task", arn)
 	s.reaches(t, arn, "STOPPED")
-	said := s.said(t, arn)
+	said := s.lastWords(t, arn)
 	if !strings.Contains(said["two"], "cat /data/x: hello\nput /data/y no: open /data/y: read-only file system") || !strings.Contains(said["three"], "cat /data/x: hello\nput /data/z yes: done") {
 		t.Errorf("they say %v", said)
 	}
