@@ -28,6 +28,9 @@ type balancing interface {
 	// GroupBalancers returns the balancers that forward to the target group and
 	// the group's target type; an error when there is no such group.
 	GroupBalancers(ctx context.Context, group string) (balancers []string, targetType string, err error)
+	// Weights returns the target groups that a listener rule forwards to, with
+	// their weights; an error when there is no such rule.
+	Weights(ctx context.Context, rule string) (map[string]int32, error)
 }
 
 // API is the ECS service's handlers.

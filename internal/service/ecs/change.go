@@ -3,6 +3,7 @@ package ecs
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -89,10 +90,13 @@ func (c change) apply(tx store.Tx, a *API, in *ecs.UpdateServiceInput, s *Servic
 	if err := s.set(in, next.LoadBalancers); err != nil {
 		return err
 	}
+	if err := s.Method.follows(&current, &old, next.LoadBalancers); err != nil {
+		return err
+	}
 	if in.ForceNewDeployment || !next.same(old.Spec) {
 		return c.launch.put(tx, s, next, current)
 	}
-	if !current.Open() || current.Config == s.DeploymentConfig {
+	if !current.Open() || reflect.DeepEqual(current.Config, s.DeploymentConfig) {
 		return nil
 	}
 	current.Config = s.DeploymentConfig
@@ -145,7 +149,7 @@ func (l LoadBalancer) wire() types.LoadBalancer {
 	if l.Advanced != (Advanced{}) {
 		out.AdvancedConfiguration = &types.AdvancedConfiguration{
 			AlternateTargetGroupArn: aws.String(l.Advanced.AlternateTargetGroup), ProductionListenerRule: aws.String(l.Advanced.ProductionRule),
-			TestListenerRule: str(l.Advanced.TestRule), RoleArn: aws.String(l.Advanced.Role),
+			TestListenerRule: str(l.Advanced.TestRule), RoleArn: str(l.Advanced.Role),
 		}
 	}
 	return out

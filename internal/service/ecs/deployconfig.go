@@ -9,7 +9,8 @@ func configure(in *types.DeploymentConfiguration, c DeploymentConfig) (Deploymen
 	if in == nil {
 		return c, nil
 	}
-	if err := refuse(in, invalid, "deploymentConfiguration", "MinimumHealthyPercent", "MaximumPercent", "DeploymentCircuitBreaker"); err != nil {
+	if err := refuse(in, invalid, "deploymentConfiguration", "MinimumHealthyPercent", "MaximumPercent", "DeploymentCircuitBreaker",
+		"Strategy", "BakeTimeInMinutes", "LinearConfiguration", "CanaryConfiguration", "LifecycleHooks"); err != nil {
 		return c, err
 	}
 	if in.MinimumHealthyPercent != nil {
@@ -24,6 +25,10 @@ func configure(in *types.DeploymentConfiguration, c DeploymentConfig) (Deploymen
 		}
 		c.Breaker = Breaker{Enable: b.Enable, Rollback: b.Rollback}
 	}
+	var err error
+	if c.Method, err = c.Method.read(in); err != nil {
+		return c, err
+	}
 	switch {
 	case c.MinimumHealthyPercent < 0 || c.MinimumHealthyPercent > 100:
 		return c, invalid("minimumHealthyPercent must be between 0 and 100.")
@@ -37,10 +42,12 @@ func configure(in *types.DeploymentConfiguration, c DeploymentConfig) (Deploymen
 
 // configuration returns the configuration as the API has it.
 func (c DeploymentConfig) configuration() *types.DeploymentConfiguration {
-	return &types.DeploymentConfiguration{
-		MinimumHealthyPercent: &c.MinimumHealthyPercent, MaximumPercent: &c.MaximumPercent, Strategy: types.DeploymentStrategyRolling,
+	out := &types.DeploymentConfiguration{
+		MinimumHealthyPercent: &c.MinimumHealthyPercent, MaximumPercent: &c.MaximumPercent,
 		DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: c.Breaker.Enable, Rollback: c.Breaker.Rollback},
 	}
+	c.Method.wire(out)
+	return out
 }
 
 // Threshold is how many failed tasks of a service deployment trip the circuit

@@ -253,10 +253,12 @@ func (n *network) Delete(_ context.Context, eni string) error {
 }
 
 // balancing is a load balancer whose targets get healthy after two seconds and
-// drain for one.
+// drain for one. It has the target group tg, and tg-blue and tg-green behind
+// the rules of rules_test.go.
 type balancing struct {
 	mu      sync.Mutex
 	targets map[string]*target
+	rules   map[string]map[string]int32
 	sick    func(addr netip.Addr) bool
 	mood    func() error
 }
@@ -267,12 +269,12 @@ type target struct {
 }
 
 func newBalancing() *balancing {
-	return &balancing{targets: map[string]*target{}, sick: func(netip.Addr) bool { return false }}
+	return &balancing{targets: map[string]*target{}, rules: newRules(), sick: func(netip.Addr) bool { return false }}
 }
 
 func (b *balancing) GroupBalancers(_ context.Context, group string) ([]string, string, error) {
 	switch group {
-	case "tg":
+	case "tg", "tg-blue", "tg-green":
 		return []string{"lb"}, "ip", nil
 	case "tg-loose":
 		return nil, "ip", nil
@@ -321,6 +323,9 @@ func (b *balancing) registered() (n int) {
 func (b *balancing) state(group string, addr netip.Addr, port int32) (state, description string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if group != "tg" && !b.attached(group) {
+		return "unused", "", nil
+	}
 	if state = b.stateOf(b.targets[fmt.Sprintf("%s/%s:%d", group, addr, port)], addr); state == "unhealthy" {
 		description = "Health checks failed with these codes: [500]"
 	}

@@ -5,6 +5,7 @@ import "github.com/skylift/skylift/internal/wire"
 // Operations lists what is implemented.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
+		wire.Op("ContinueServiceDeployment", a.ContinueServiceDeployment),
 		wire.Op("CreateCapacityProvider", a.CreateCapacityProvider),
 		wire.Op("CreateCluster", a.CreateCluster),
 		wire.Op("CreateService", a.CreateService),

@@ -82,6 +82,7 @@ type DeploymentConfig struct {
 	MinimumHealthyPercent int32
 	MaximumPercent        int32
 	Breaker               Breaker
+	Method                Strategy
 }
 
 // Breaker is the deployment circuit breaker: whether a deployment whose tasks
@@ -100,8 +101,8 @@ type Spec struct {
 }
 
 // ServiceRevision is one immutable workload configuration of a service. Its
-// key is the service's key, a slash and its id. The API makes it; Images is
-// ecs/deploy's, written once.
+// key is the service's key, a slash and its id. The API makes it; Images and
+// Groups are ecs/deploy's, written once.
 type ServiceRevision struct {
 	ID      string // 19 digits
 	Service string // the service's key
@@ -109,6 +110,7 @@ type ServiceRevision struct {
 	CreatedAt time.Time
 
 	Images map[string]string // container name → image by digest, fixed before the first task starts
+	Groups []string          // where its tasks are targets, by load balancer, where there is a choice; fixed likewise
 }
 
 // Key is the revision's key.
@@ -149,7 +151,7 @@ type Rollout struct {
 // ServiceDeployment is one deployment as a user asked for it, kept as history:
 // it brings a service from the revisions that run to its target and, when that
 // fails, back. Its key is the service's key, a slash and its id. The API makes
-// it and asks for its end (Stop); Progress is ecs/deploy's.
+// it, asks for its end (Stop) and answers its hooks; Progress is ecs/deploy's.
 type ServiceDeployment struct {
 	ID       string
 	Service  string   // the service's key
@@ -157,7 +159,8 @@ type ServiceDeployment struct {
 	Sources  []string // ids of the revisions that ran when it was asked for
 	Fallback string   // id of the revision that is known to work and that it rolls back to; "" if none is
 	Config   DeploymentConfig
-	Stop     types.StopServiceDeploymentStopType // "" until its end is asked for
+	Stop     types.StopServiceDeploymentStopType            // "" until its end is asked for
+	Answers  map[string]types.DeploymentLifecycleHookAction // to hooks, by their ids
 
 	CreatedAt time.Time
 	Progress  Progress
@@ -170,7 +173,7 @@ func (d *ServiceDeployment) Key() string { return d.Service + "/" + d.ID }
 type Progress struct {
 	Status   types.ServiceDeploymentStatus
 	Reason   string
-	Stage    types.ServiceDeploymentLifecycleStage // "" while tasks are replaced one by one
+	Shift    Shift
 	Rollback *Rollback
 	Failures int32            // tasks of the target that failed, which the circuit breaker counts
 	FailedAt time.Time        // the last of them
@@ -392,7 +395,7 @@ var (
 	Deployments = store.NewTable("ecs-deployment",
 		store.Index[Deployment]{Name: "group", Values: func(d Deployment) (groups []string) {
 			for _, l := range d.LoadBalancers {
-				groups = append(groups, l.TargetGroup)
+				groups = append(groups, l.Groups()...)
 			}
 			return groups
 		}},

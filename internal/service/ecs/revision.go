@@ -74,6 +74,7 @@ func (l launch) put(tx store.Tx, s *Service, spec Spec, last ServiceDeployment) 
 		ID: l.deployment, Service: s.Key(), Target: r.ID, Fallback: last.known(), Config: s.DeploymentConfig, CreatedAt: l.at,
 		Progress: Progress{Status: types.ServiceDeploymentStatusPending, UpdatedAt: l.at},
 	}
+	slices.SortFunc(running, func(a, b Deployment) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	for _, d := range running {
 		next.Sources = append(next.Sources, d.Revision())
 	}

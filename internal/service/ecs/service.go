@@ -36,6 +36,9 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 	if err != nil {
 		return nil, err
 	}
+	if err := config.Method.suits(balancers); err != nil {
+		return nil, err
+	}
 	if in.HealthCheckGracePeriodSeconds != nil && len(balancers) == 0 {
 		return nil, invalid("Health check grace period is only valid for services configured to use load balancers")
 	}
@@ -140,7 +143,7 @@ func (a *API) loadBalancers(ctx context.Context, in []types.LoadBalancer) ([]Loa
 	}
 	var out []LoadBalancer
 	for _, l := range in {
-		if err := refuse(&l, invalid, "loadBalancers", "TargetGroupArn", "ContainerName", "ContainerPort"); err != nil {
+		if err := refuse(&l, invalid, "loadBalancers", "TargetGroupArn", "ContainerName", "ContainerPort", "AdvancedConfiguration"); err != nil {
 			return nil, err
 		}
 		group := aws.ToString(l.TargetGroupArn)
@@ -165,13 +168,17 @@ func (a *API) loadBalancers(ctx context.Context, in []types.LoadBalancer) ([]Loa
 		if len(balancers) == 0 {
 			return nil, invalid("The target group with targetGroupArn %s does not have an associated load balancer.", group)
 		}
-		b := LoadBalancer{TargetGroup: group, ContainerName: *l.ContainerName, ContainerPort: *l.ContainerPort}
+		advanced, err := a.advanced(ctx, group, l.AdvancedConfiguration)
+		if err != nil {
+			return nil, err
+		}
+		b := LoadBalancer{TargetGroup: group, ContainerName: *l.ContainerName, ContainerPort: *l.ContainerPort, Advanced: advanced}
 		if slices.Contains(out, b) {
 			return nil, invalid("loadBalancers has port %d of container %s in target group %s twice.", b.ContainerPort, b.ContainerName, group)
 		}
 		out = append(out, b)
 	}
-	return out, nil
+	return out, checkAdvanced(out)
 }
 
 // checkPortsOf says whether the task definition has the containers and ports

@@ -168,10 +168,20 @@ type serviceDeploymentView struct {
 	ServiceDeployment
 	desired int32
 	counts  map[string]Count
+	routed  bool // its traffic is shifted by listener rules
+	tested  bool // one of them is for test traffic
 }
 
 func viewServiceDeployment(tx store.Tx, d ServiceDeployment) (v serviceDeploymentView, err error) {
 	v = serviceDeploymentView{ServiceDeployment: d, desired: d.Progress.Desired, counts: d.Progress.Counts}
+	if d.Config.Method.Shifts() {
+		target, err := ServiceRevisions.Get(tx, d.Service+"/"+d.Target)
+		if err != nil {
+			return v, fmt.Errorf("read revision %s: %w", d.Target, err)
+		}
+		v.routed = target.Choice()
+		v.tested = slices.ContainsFunc(target.LoadBalancers, func(l LoadBalancer) bool { return l.Advanced.TestRule != "" })
+	}
 	if !d.Open() {
 		return v, nil
 	}
@@ -181,9 +191,11 @@ func viewServiceDeployment(tx store.Tx, d ServiceDeployment) (v serviceDeploymen
 	}
 	live, err := Tasks.By(tx, "live", d.Service)
 	v.desired, v.counts = s.Desired, CountTasks(live)
-	wanted := v.counts[d.Wanted()]
-	wanted.Requested = s.Desired
-	v.counts[d.Wanted()] = wanted
+	for _, r := range d.Running() {
+		c := v.counts[r]
+		c.Requested = s.Desired
+		v.counts[r] = c
+	}
 	return v, err
 }
 
@@ -206,7 +218,7 @@ func (v serviceDeploymentView) wire(ns arn.Namespace) types.ServiceDeployment {
 	p, b := v.Progress, v.brief(ns)
 	out := types.ServiceDeployment{
 		ServiceDeploymentArn: b.ServiceDeploymentArn, ServiceArn: b.ServiceArn, ClusterArn: b.ClusterArn,
-		Status: b.Status, StatusReason: b.StatusReason, LifecycleStage: p.Stage,
+		Status: b.Status, StatusReason: b.StatusReason, LifecycleStage: p.Shift.Stage, LifecycleHookDetails: v.hooks(),
 		CreatedAt: b.CreatedAt, StartedAt: b.StartedAt, FinishedAt: b.FinishedAt, StoppedAt: at(p.StoppedAt), UpdatedAt: at(p.UpdatedAt),
 		SourceServiceRevisions:   []types.ServiceRevisionSummary{},
 		TargetServiceRevision:    new(v.summary(ns, v.Target)),
@@ -227,10 +239,12 @@ func (v serviceDeploymentView) wire(ns arn.Namespace) types.ServiceDeployment {
 
 func (v serviceDeploymentView) summary(ns arn.Namespace, revision string) types.ServiceRevisionSummary {
 	c := v.counts[revision]
-	return types.ServiceRevisionSummary{
+	out := types.ServiceRevisionSummary{
 		Arn:                aws.String(revisionARN(ns, v.Service, revision)),
 		RequestedTaskCount: c.Requested, RunningTaskCount: c.Running, PendingTaskCount: c.Pending,
 	}
+	v.traffic(revision, &out)
+	return out
 }
 
 func (v serviceDeploymentView) breaker() *types.ServiceDeploymentCircuitBreaker {
@@ -305,6 +319,9 @@ func (a *API) StopServiceDeployment(ctx context.Context, in *ecs.StopServiceDepl
 			}
 		case d.status() != types.ServiceDeploymentStatusPending && d.status() != types.ServiceDeploymentStatusInProgress:
 			return nil // it is on its way to its end
+		}
+		if stop == types.StopServiceDeploymentStopTypeAbort && d.Config.Method.Shifts() {
+			return invalid("The stop type ABORT is not supported for the %s deployment strategy, which would be left between two revisions. Use ROLLBACK.", d.Config.Method.Kind)
 		}
 		d.Stop = stop
 		return ServiceDeployments.Put(tx, key, d)

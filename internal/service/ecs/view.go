@@ -112,7 +112,10 @@ func (v serviceView) deployment(d Deployment) types.Deployment {
 		}
 	}
 	if v.current.primary(&d) {
-		out.Status, out.DesiredCount = aws.String("PRIMARY"), v.service.Desired
+		out.Status = aws.String("PRIMARY")
+	}
+	if slices.Contains(v.current.Running(), d.Revision()) {
+		out.DesiredCount = v.service.Desired
 	}
 	return out
 }

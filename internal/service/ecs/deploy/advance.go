@@ -73,6 +73,9 @@ func (p *pass) advance() error {
 	if d.Status == types.ServiceDeploymentStatusPending {
 		d.Status, d.StartedAt = types.ServiceDeploymentStatusInProgress, p.now
 	}
+	if p.shifting() {
+		return p.shift()
+	}
 	if d.Status != types.ServiceDeploymentStatusInProgress {
 		return nil
 	}
@@ -108,13 +111,13 @@ func (p *pass) giveUp(by, why, stop, back string) error {
 		d.StoppedAt = p.now
 		p.end(&p.current, types.ServiceDeploymentStatusStopped, stop)
 		return nil
-	case p.current.Fallback == "":
+	case p.candidate() == "":
 		d.Rollback = &ecs.Rollback{Reason: back, StartedAt: p.now}
 		p.end(&p.current, types.ServiceDeploymentStatusRollbackFailed, noCandidate)
 		return nil
 	}
 	d.Status, d.Reason = types.ServiceDeploymentStatusRollbackInProgress, back
-	d.Rollback = &ecs.Rollback{Reason: back, Revision: p.current.Fallback, StartedAt: p.now}
+	d.Rollback = &ecs.Rollback{Reason: back, Revision: p.candidate(), StartedAt: p.now}
 	return p.restore(by)
 }
 

@@ -21,12 +21,17 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// targets is the one thing deploy needs from load balancing: what the checks
-// of a target group say of a task.
-type targets interface {
+// balancing is what deploy needs from load balancing: what the checks of a
+// target group say of a task, and the rules whose weights decide which target
+// group serves.
+type balancing interface {
 	// TargetState returns ELBv2's state (healthy, unhealthy, initial, unused, …)
 	// and its description; "" when the target isn't registered.
 	TargetState(ctx context.Context, group string, addr netip.Addr, port int32) (state, description string, err error)
+	// Weights returns the target groups that a rule forwards to.
+	Weights(ctx context.Context, rule string) (map[string]int32, error)
+	// Shift gives target groups of a rule their weights, all at once.
+	Shift(ctx context.Context, rule string, weights map[string]int32) error
 }
 
 // images finds the bytes behind an image's name.
@@ -39,13 +44,13 @@ type images interface {
 type Deployer struct {
 	db     store.DB
 	ns     arn.Namespace
-	lb     targets
+	lb     balancing
 	images images
 	log    *slog.Logger
 }
 
 // New returns a Deployer.
-func New(db store.DB, ns arn.Namespace, lb targets, images images, log *slog.Logger) *Deployer {
+func New(db store.DB, ns arn.Namespace, lb balancing, images images, log *slog.Logger) *Deployer {
 	return &Deployer{db: db, ns: ns, lb: lb, images: images, log: log}
 }
 
@@ -58,25 +63,27 @@ const resolveWait = 2 * time.Second
 
 // Reconcile brings the service at key a step nearer to what is wanted of it.
 func (d *Deployer) Reconcile(ctx context.Context, key string) (time.Duration, error) {
-	s, wanted, live, err := d.read(ctx, key)
+	v, err := d.read(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("read service %s: %w", key, err)
 	}
-	if s.Status == ecs.Inactive {
-		return d.bury(ctx, s)
+	if v.service.Status == ecs.Inactive {
+		return d.bury(ctx, v.service)
 	}
-	pinned, err := d.resolve(ctx, s, wanted)
-	if err != nil {
+	p := pass{ns: d.ns}
+	if p.route, err = d.route(ctx, v.current, v.target, v.fallback); err != nil {
 		return 0, err
 	}
-	checked, err := d.check(ctx, live)
-	if err != nil {
+	if p.pinned, err = d.resolve(ctx, v.service, v.wanted); err != nil {
 		return 0, err
 	}
-	p := pass{ns: d.ns, now: time.Now().UTC().Truncate(time.Millisecond), pinned: pinned, checked: checked}
+	if p.checked, err = d.check(ctx, v.tasks); err != nil {
+		return 0, err
+	}
+	p.now = time.Now().UTC().Truncate(time.Millisecond)
 	err = d.db.Update(ctx, func(tx store.Tx) error { return p.run(tx, key) })
 	if err == nil && p.told > 0 {
 		err = ecs.PruneEvents(ctx, d.db, key)
@@ -90,23 +97,36 @@ func (d *Deployer) Reconcile(ctx context.Context, key string) (time.Duration, er
 	return p.again, nil
 }
 
-// read returns the service, the revision that it is to run, and its tasks.
-func (d *Deployer) read(ctx context.Context, key string) (s ecs.Service, wanted ecs.ServiceRevision, live []ecs.Task, err error) {
+// view is what is asked about outside of the transaction.
+type view struct {
+	service  ecs.Service
+	current  ecs.ServiceDeployment
+	wanted   ecs.ServiceRevision // that the service is to run
+	target   ecs.ServiceRevision // that the service deployment brings
+	fallback ecs.ServiceRevision // that it goes back to; the zero one if there is none
+	tasks    []ecs.Task
+}
+
+func (d *Deployer) read(ctx context.Context, key string) (v view, err error) {
 	err = d.db.View(ctx, func(tx store.Tx) (err error) {
-		if s, err = ecs.Services.Get(tx, key); err != nil || s.Status == ecs.Inactive {
+		if v.service, err = ecs.Services.Get(tx, key); err != nil || v.service.Status == ecs.Inactive {
 			return err
 		}
-		current, err := s.Deploying(tx)
-		if err != nil {
+		if v.current, err = v.service.Deploying(tx); err != nil {
 			return err
 		}
-		if wanted, err = ecs.ServiceRevisions.Get(tx, key+"/"+current.Wanted()); err != nil {
-			return fmt.Errorf("read revision %s: %w", current.Wanted(), err)
+		for into, id := range map[*ecs.ServiceRevision]string{&v.wanted: v.current.Wanted(), &v.target: v.current.Target, &v.fallback: v.current.Fallback} {
+			if id == "" {
+				continue
+			}
+			if *into, err = ecs.ServiceRevisions.Get(tx, key+"/"+id); err != nil {
+				return fmt.Errorf("read revision %s: %w", id, err)
+			}
 		}
-		live, err = ecs.Tasks.By(tx, "live", key)
+		v.tasks, err = ecs.Tasks.By(tx, "live", key)
 		return err
 	})
-	return s, wanted, live, err
+	return v, err
 }
 
 // forgetPast removes what of a service's history is too old.

@@ -18,10 +18,12 @@ type pass struct {
 	ns      arn.Namespace
 	now     time.Time
 	pinned  pins
+	route   routing
 	checked map[string]verdict
 	again   time.Duration
 	told    int  // events in this pass
 	ended   bool // a service deployment ended in it
+	shifted bool // the traffic is where it is to be, and so are the tasks
 
 	tx          store.Tx
 	service     ecs.Service
@@ -33,12 +35,12 @@ type pass struct {
 
 // run may run more than once: it starts from what it reads.
 func (p *pass) run(tx store.Tx, key string) error {
-	p.tx, p.again, p.told, p.ended = tx, 0, 0, false
+	p.tx, p.again, p.told, p.ended, p.shifted = tx, 0, 0, false, false
 	if ok, err := p.read(key); err != nil || !ok {
 		return err
 	}
 	before := slices.Clone(p.deployments)
-	for _, step := range []func() error{p.supersede, p.settle, p.advance, p.pin, p.act, p.conclude} {
+	for _, step := range []func() error{p.supersede, p.settle, p.place, p.advance, p.pin, p.act, p.conclude} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -108,6 +110,9 @@ func (p *pass) mayStart() bool {
 	case p.wanted.ID != p.pinned.revision: // a newer one, whose images nobody looked at yet
 		p.wake(p.now)
 		return false
+	case p.wanted.Choice() && p.wanted.Groups == nil: // likewise
+		p.wake(p.now)
+		return false
 	case !p.pinned.ready:
 		p.wake(p.now.Add(imageWait))
 		return false
@@ -120,6 +125,9 @@ func (p *pass) mayStart() bool {
 
 // act carries out the plan.
 func (p *pass) act() error {
+	if p.shifting() {
+		return p.actSides()
+	}
 	primary := p.primary()
 	in := p.input()
 	a := plan(in)
@@ -127,7 +135,7 @@ func (p *pass) act() error {
 	if err := p.block(&primary.Rollout, in, a); err != nil {
 		return err
 	}
-	if err := p.start(a.start); err != nil {
+	if err := p.start(primary, &p.wanted, a.start); err != nil {
 		return err
 	}
 	if err := p.stop(a.stop); err != nil {
@@ -150,10 +158,13 @@ func (p *pass) input() input {
 			}
 			continue
 		}
-		m := member{id: t.ID, current: t.Deployment == p.primary().ID, zone: t.Zone, health: p.health(t)}
-		in.tasks = append(in.tasks, m)
+		in.tasks = append(in.tasks, p.member(t, t.Deployment == p.primary().ID))
 	}
 	return in
+}
+
+func (p *pass) member(t ecs.Task, current bool) member {
+	return member{id: t.ID, current: current, zone: t.Zone, health: p.health(t)}
 }
 
 // health is what a task is worth now. An unhealthy one within its grace period

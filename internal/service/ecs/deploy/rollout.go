@@ -73,27 +73,26 @@ func (p *pass) settleTask(t *ecs.Task) error {
 	return nil
 }
 
-// start makes n tasks of the primary deployment.
-func (p *pass) start(n int) error {
+// start makes n tasks of a deployment, which runs r.
+func (p *pass) start(d *ecs.Deployment, r *ecs.ServiceRevision, n int) error {
 	if n == 0 {
 		return nil
 	}
-	primary := p.primary()
-	def, err := ecs.DefinitionByARN(p.tx, primary.TaskDefinition)
+	def, err := ecs.DefinitionByARN(p.tx, d.TaskDefinition)
 	if err != nil {
-		return fmt.Errorf("read task definition %s: %w", primary.TaskDefinition, err)
+		return fmt.Errorf("read task definition %s: %w", d.TaskDefinition, err)
 	}
 	var ids []string
-	for _, provider := range ecs.Spread(primary.Strategy, p.placed(primary), n) {
+	for _, provider := range ecs.Spread(d.Strategy, p.placed(d), n) {
 		t := ecs.NewTask(p.ns, p.service.Cluster, def.Definition)
 		t.CreatedAt = p.now
-		t.Service, t.Deployment, t.StartedBy = p.service.Key(), primary.ID, primary.ID
+		t.Service, t.Deployment, t.StartedBy = p.service.Key(), d.ID, d.ID
 		t.Group = "service:" + p.service.Name
-		t.LaunchType, t.Provider, t.Platform = primary.LaunchType, provider, primary.Platform
-		t.Network, t.LoadBalancers = primary.Network, primary.LoadBalancers
+		t.LaunchType, t.Provider, t.Platform = d.LaunchType, provider, d.Platform
+		t.Network, t.LoadBalancers = d.Network, r.Placed()
 		t.Tags = p.service.TaskTags(def.Tags)
 		for i := range t.Containers {
-			t.Containers[i].Pinned = p.wanted.Images[t.Containers[i].Name]
+			t.Containers[i].Pinned = r.Images[t.Containers[i].Name]
 		}
 		if err := ecs.Tasks.Put(p.tx, t.Key(), t); err != nil {
 			return err
@@ -133,7 +132,7 @@ func (p *pass) block(r *ecs.Rollout, in input, a action) error {
 func (p *pass) conclude() error {
 	primary := p.primary()
 	r := &primary.Rollout
-	if p.service.Status != ecs.Active || !p.steady() {
+	if p.service.Status != ecs.Active || p.shifting() && !p.shifted || !p.steady() {
 		return nil
 	}
 	p.succeed()
@@ -155,12 +154,15 @@ func (p *pass) conclude() error {
 // proof is how long a task must have run before it counts that it does.
 const proof = 5 * time.Second
 
-// proven says whether a task of the primary deployment has run for long enough:
+// proven says whether a task has run for long enough:
 // at once when its checks say that it is healthy, but longer and longer when
 // others failed before it, for one that crashes a moment after its start isn't
 // steady in between.
 func (p *pass) proven(t ecs.Task) bool {
-	streak := p.primary().Rollout.Streak
+	streak := 0
+	if i := p.deploymentAt(t.Deployment); i >= 0 {
+		streak = p.deployments[i].Rollout.Streak
+	}
 	if streak == 0 && checked(t) {
 		return true
 	}
