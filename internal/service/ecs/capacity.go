@@ -168,11 +168,11 @@ func (a *API) PutClusterCapacityProviders(ctx context.Context, in *ecs.PutCluste
 	return &ecs.PutClusterCapacityProvidersOutput{Cluster: c.wire(clusterCounts{}, everyField)}, nil
 }
 
-// providerUsed says whether a service or a task that hasn't stopped is on the
+// providerUsed says whether a service's deployment or a task that hasn't stopped is on the
 // capacity provider.
 func providerUsed(tx store.Tx, cluster, provider string) bool {
 	users := tallyProvider(cluster, provider)
-	for range Services.Keys(tx, "tally", users, "") {
+	for range Deployments.Keys(tx, "tally", users, "") {
 		return true
 	}
 	for range Tasks.Keys(tx, "tally", users, "") {

@@ -2,13 +2,16 @@ package ecs_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/fake"
 	"github.com/skylift/skylift/internal/service/ecs"
 )
@@ -125,6 +128,42 @@ func TestServiceByStrategy(t *testing.T) {
 				t.Fatal(err)
 			}
 			expect(step.launch, step.s, step.want)
+		}
+	})
+}
+
+// TestRollbackOfStrategy rolls a service back that was to run a version that
+// fails by a strategy: it is back at its launch type.
+func TestRollbackOfStrategy(t *testing.T) {
+	script := fake.Config{Behave: func(c engine.Container) fake.Behaviour {
+		return fake.Behaviour{Exits: strings.Contains(c.Image, "bad"), ExitCode: 1}
+	}}
+	play(t, script, func(w *world) {
+		w.define()
+		w.provide()
+		w.service(2, func(in *sdk.CreateServiceInput) {
+			in.DeploymentConfiguration = &types.DeploymentConfiguration{DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: true, Rollback: true}}
+		})
+		w.after(sec(30))
+		bad := w.define(func(in *sdk.RegisterTaskDefinitionInput) {
+			in.ContainerDefinitions[0].Image = aws.String("example.test/bad:latest")
+		})
+		spot := strategy{item("FARGATE_SPOT", 0, 1)}
+		if _, err := w.api.UpdateService(w.t.Context(), &sdk.UpdateServiceInput{
+			Service: aws.String("web"), TaskDefinition: &bad, CapacityProviderStrategy: spot, ForceNewDeployment: true,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if is := w.describe(); is.LaunchType != "" || len(is.CapacityProviderStrategy) != 1 {
+			t.Errorf("while it is deployed: launch type %q, strategy %v", is.LaunchType, is.CapacityProviderStrategy)
+		}
+		w.after(30 * time.Minute)
+		is := w.describe()
+		if is.LaunchType != types.LaunchTypeFargate || len(is.CapacityProviderStrategy) != 0 || *is.TaskDefinition == bad {
+			t.Errorf("rolled back: launch type %q, strategy %v, %s", is.LaunchType, is.CapacityProviderStrategy, *is.TaskDefinition)
+		}
+		if d := cmp.Diff(map[string]int{"": 2}, on(t, w.tasks(types.DesiredStatusRunning))); d != "" {
+			t.Errorf("rolled back: %s", d)
 		}
 	})
 }

@@ -79,7 +79,6 @@ func (c change) apply(tx store.Tx, a *API, in *ecs.UpdateServiceInput, s *Servic
 	if next.Strategy, err = a.newStrategy(tx, in, old.Strategy); err != nil {
 		return err
 	}
-	s.Strategy = next.Strategy
 	d, err := DefinitionByARN(tx, next.TaskDefinition)
 	if err != nil {
 		return err

@@ -1,6 +1,10 @@
 package ecs
 
-import "github.com/skylift/skylift/internal/store"
+import (
+	"strings"
+
+	"github.com/skylift/skylift/internal/store"
+)
 
 // The values that tasks and services are found by without reading them: there
 // may be many thousands. Each is a list's or a count's own.
@@ -73,9 +77,15 @@ func (s Service) tallies() []string {
 	if s.Status == Inactive {
 		return nil
 	}
-	out := []string{tallyState(s.Cluster, s.Status)}
-	for _, i := range s.Strategy {
-		out = append(out, tallyProvider(s.Cluster, i.Provider))
+	return []string{tallyState(s.Cluster, s.Status)}
+}
+
+// tallies are the counts that the deployment is in: of what its capacity
+// providers are used for.
+func (d Deployment) tallies() (out []string) {
+	cluster, _, _ := strings.Cut(d.Service, "/")
+	for _, i := range d.Strategy {
+		out = append(out, tallyProvider(cluster, i.Provider))
 	}
 	return out
 }

@@ -62,7 +62,6 @@ type Service struct {
 	DeploymentConfig
 	HealthCheckGracePeriod *int32 // seconds
 	LaunchType             types.LaunchType
-	Strategy               []StrategyItem // by which tasks are placed; none: by launch type
 	PlatformVersion        string
 	PropagateTags          types.PropagateTags
 	ManagedTags            bool
@@ -94,7 +93,7 @@ type Breaker struct{ Enable, Rollback bool }
 type Spec struct {
 	TaskDefinition string // ARN
 	LaunchType     types.LaunchType
-	Strategy       []StrategyItem
+	Strategy       []StrategyItem // by which tasks are placed; none: by launch type
 	Platform       string
 	Network        Network
 	LoadBalancers  []LoadBalancer
@@ -399,6 +398,7 @@ var (
 			}
 			return groups
 		}},
+		store.Index[Deployment]{Name: "tally", Values: Deployment.tallies},
 	)
 	ServiceRevisions   = store.NewTable[ServiceRevision]("ecs-service-revision")
 	ServiceDeployments = store.NewTable("ecs-service-deployment",

@@ -63,7 +63,7 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 		s := Service{
 			Cluster: c.Name, Name: *in.ServiceName, ARN: a.ns.ARN("ecs", "service/"+c.Name+"/"+*in.ServiceName), Status: Active,
 			Desired: aws.ToInt32(in.DesiredCount), DeploymentConfig: config,
-			HealthCheckGracePeriod: in.HealthCheckGracePeriodSeconds, LaunchType: types.LaunchTypeFargate, Strategy: strategy, PlatformVersion: platform,
+			HealthCheckGracePeriod: in.HealthCheckGracePeriodSeconds, LaunchType: types.LaunchTypeFargate, PlatformVersion: platform,
 			PropagateTags: in.PropagateTags, ManagedTags: in.EnableECSManagedTags, ClientToken: aws.ToString(in.ClientToken), Tags: in.Tags,
 			CreatedAt: first.at, CreatedBy: caller.From(ctx).ARN,
 		}

@@ -47,7 +47,7 @@ func (v serviceView) wire(ns arn.Namespace, tags bool) *types.Service {
 	s := v.service
 	out := &types.Service{
 		ServiceName: &s.Name, ServiceArn: &s.ARN, ClusterArn: aws.String(ns.ARN("ecs", "cluster/"+s.Cluster)), Status: &s.Status,
-		DesiredCount: s.Desired, LaunchType: launched(s.LaunchType, s.Strategy), PlatformVersion: &s.PlatformVersion, PlatformFamily: aws.String("Linux"),
+		DesiredCount: s.Desired, LaunchType: s.LaunchType, PlatformVersion: &s.PlatformVersion, PlatformFamily: aws.String("Linux"),
 		SchedulingStrategy:            types.SchedulingStrategyReplica,
 		DeploymentController:          &types.DeploymentController{Type: types.DeploymentControllerTypeEcs},
 		DeploymentConfiguration:       s.configuration(),
@@ -61,9 +61,6 @@ func (v serviceView) wire(ns arn.Namespace, tags bool) *types.Service {
 	}
 	if v.current.ID != "" {
 		out.CurrentServiceDeployment = aws.String(v.current.arn(ns))
-	}
-	if len(s.Strategy) > 0 {
-		out.CapacityProviderStrategy = strategyOf(s.Strategy)
 	}
 	if out.PropagateTags == "" {
 		out.PropagateTags = types.PropagateTagsNone
@@ -82,6 +79,7 @@ func (v serviceView) wire(ns arn.Namespace, tags bool) *types.Service {
 		})
 		if i == 0 {
 			out.TaskDefinition, out.NetworkConfiguration = w.TaskDefinition, w.NetworkConfiguration
+			out.LaunchType, out.CapacityProviderStrategy = w.LaunchType, w.CapacityProviderStrategy
 			for _, l := range d.LoadBalancers {
 				out.LoadBalancers = append(out.LoadBalancers, l.wire())
 			}
