@@ -24,8 +24,8 @@ func TestECSAPI(t *testing.T) {
 	t.Run("waiters", s.testCLIWaiters)
 }
 
-// said checks what a command prints as text.
-func (s *stage) said(t *testing.T, want string, args ...string) {
+// prints checks what a command prints as text.
+func (s *stage) prints(t *testing.T, want string, args ...string) {
 	t.Helper()
 	if got := strings.Join(strings.Fields(s.aws(t, append(args, "--output", "text")...)), " "); got != want {
 		t.Errorf("aws %s:\n%s\nwant %s", strings.Join(args, " "), got, want)
@@ -40,15 +40,15 @@ func (s *stage) placement(t *testing.T) []string {
 
 func (s *stage) testCLIClusters(t *testing.T) {
 	t.Parallel()
-	s.said(t, "cli ACTIVE", "ecs", "create-cluster", "--cluster-name", "cli", "--tags", "key=team,value=web", "--settings", "name=containerInsights,value=disabled",
+	s.prints(t, "cli ACTIVE", "ecs", "create-cluster", "--cluster-name", "cli", "--tags", "key=team,value=web", "--settings", "name=containerInsights,value=disabled",
 		"--configuration", "executeCommandConfiguration={logging=DEFAULT}", "--query", "cluster.[clusterName,status]")
-	s.said(t, "cli", "ecs", "create-cluster", "--cluster-name", "cli", "--query", "cluster.clusterName")
+	s.prints(t, "cli", "ecs", "create-cluster", "--cluster-name", "cli", "--query", "cluster.clusterName")
 	s.awsRefused(t, "InvalidParameterException", "Arguments on this idempotent request are inconsistent", "ecs", "create-cluster", "--cluster-name", "cli", "--tags", "key=team,value=db")
-	s.said(t, "disabled DEFAULT web 8", "ecs", "describe-clusters", "--clusters", "cli", "--include", "ATTACHMENTS", "CONFIGURATIONS", "SETTINGS", "STATISTICS", "TAGS",
+	s.prints(t, "disabled DEFAULT web 8", "ecs", "describe-clusters", "--clusters", "cli", "--include", "ATTACHMENTS", "CONFIGURATIONS", "SETTINGS", "STATISTICS", "TAGS",
 		"--query", "clusters[0].[settings[0].value,configuration.executeCommandConfiguration.logging,tags[0].value,length(statistics)]")
-	s.said(t, "None 0", "ecs", "describe-clusters", "--clusters", "cli", "--query", "clusters[0].[configuration,length(statistics)]")
-	s.said(t, "disabled", "ecs", "update-cluster-settings", "--cluster", "cli", "--settings", "name=containerInsights,value=disabled", "--query", "cluster.settings[0].value")
-	s.said(t, "cli", "ecs", "update-cluster", "--cluster", "cli", "--configuration", "executeCommandConfiguration={logging=DEFAULT}", "--query", "cluster.clusterName")
+	s.prints(t, "None 0", "ecs", "describe-clusters", "--clusters", "cli", "--query", "clusters[0].[configuration,length(statistics)]")
+	s.prints(t, "disabled", "ecs", "update-cluster-settings", "--cluster", "cli", "--settings", "name=containerInsights,value=disabled", "--query", "cluster.settings[0].value")
+	s.prints(t, "cli", "ecs", "update-cluster", "--cluster", "cli", "--configuration", "executeCommandConfiguration={logging=DEFAULT}", "--query", "cluster.clusterName")
 	for _, c := range []struct{ words, option, value string }{
 		{"'enhanced' of the setting 'containerInsights'", "--settings", "name=containerInsights,value=enhanced"},
 		{"'managedStorageConfiguration'", "--configuration", "managedStorageConfiguration={kmsKeyId=k}"},
@@ -56,8 +56,8 @@ func (s *stage) testCLIClusters(t *testing.T) {
 	} {
 		s.awsRefused(t, "InvalidParameterException", c.words, "ecs", "update-cluster", "--cluster", "cli", c.option, c.value)
 	}
-	s.said(t, "INACTIVE", "ecs", "delete-cluster", "--cluster", "cli", "--query", "cluster.status")
-	s.said(t, "INACTIVE", "ecs", "describe-clusters", "--clusters", "cli", "--query", "clusters[0].status")
+	s.prints(t, "INACTIVE", "ecs", "delete-cluster", "--cluster", "cli", "--query", "cluster.status")
+	s.prints(t, "INACTIVE", "ecs", "describe-clusters", "--clusters", "cli", "--query", "clusters[0].status")
 	s.awsRefused(t, "ClusterNotFoundException", "The referenced cluster was inactive.", "ecs", "list-tasks", "--cluster", "cli")
 	s.awsRefused(t, "NamespaceNotFoundException", "The specified namespace wasn't found.", "ecs", "list-services-by-namespace", "--namespace", "internal")
 }
@@ -66,26 +66,28 @@ func (s *stage) testCLIClusters(t *testing.T) {
 func (s *stage) testCLIProviders(t *testing.T) {
 	t.Parallel()
 	const cluster = "providers"
-	s.said(t, "FARGATE FARGATE_SPOT", "ecs", "describe-capacity-providers", "--query", "capacityProviders[].type")
+	s.prints(t, "FARGATE FARGATE_SPOT", "ecs", "describe-capacity-providers", "--query", "capacityProviders[].type")
 	s.aws(t, "ecs", "create-cluster", "--cluster-name", cluster, "--capacity-providers", "FARGATE")
 	s.awsRefused(t, "InvalidParameterException", "not associated with the cluster", "ecs", "put-cluster-capacity-providers", "--cluster", cluster,
 		"--capacity-providers", "FARGATE", "--default-capacity-provider-strategy", "capacityProvider=FARGATE_SPOT,weight=1")
-	s.said(t, "FARGATE FARGATE_SPOT 3", "ecs", "put-cluster-capacity-providers", "--cluster", cluster, "--capacity-providers", "FARGATE", "FARGATE_SPOT",
+	s.prints(t, "FARGATE FARGATE_SPOT 3", "ecs", "put-cluster-capacity-providers", "--cluster", cluster, "--capacity-providers", "FARGATE", "FARGATE_SPOT",
 		"--default-capacity-provider-strategy", "capacityProvider=FARGATE_SPOT,weight=3", "capacityProvider=FARGATE,weight=1,base=1",
 		"--query", "cluster.[capacityProviders[0],capacityProviders[1],defaultCapacityProviderStrategy[0].weight]")
 	def := s.defineProbe(t, "providers")
 	run := append([]string{"ecs", "run-task", "--cluster", cluster, "--task-definition", def, "--query", "sort(tasks[].capacityProviderName)"}, s.placement(t)...)
-	s.said(t, "FARGATE FARGATE FARGATE_SPOT FARGATE_SPOT FARGATE_SPOT", append(run, "--count", "5")...)
-	s.said(t, "FARGATE_SPOT", append(run, "--capacity-provider-strategy", "capacityProvider=FARGATE_SPOT,weight=1")...)
+	s.prints(t, "FARGATE FARGATE FARGATE_SPOT FARGATE_SPOT FARGATE_SPOT", append(run, "--count", "5")...)
+	s.prints(t, "FARGATE_SPOT", append(run, "--capacity-provider-strategy", "capacityProvider=FARGATE_SPOT,weight=1")...)
 	s.awsRefused(t, "InvalidParameterException", "Specifying both a launch type and capacity provider strategy is not supported.",
 		append(run, "--launch-type", "FARGATE", "--capacity-provider-strategy", "capacityProvider=FARGATE_SPOT,weight=1")...)
-	s.aws(t, append([]string{"ecs", "create-service", "--cluster", cluster, "--service-name", "mixed", "--task-definition", def, "--desired-count", "2",
-		"--capacity-provider-strategy", "capacityProvider=FARGATE,weight=1", "capacityProvider=FARGATE_SPOT,weight=1"}, s.placement(t)...)...)
+	s.aws(t, append([]string{
+		"ecs", "create-service", "--cluster", cluster, "--service-name", "mixed", "--task-definition", def, "--desired-count", "2",
+		"--capacity-provider-strategy", "capacityProvider=FARGATE,weight=1", "capacityProvider=FARGATE_SPOT,weight=1",
+	}, s.placement(t)...)...)
 	s.aws(t, "ecs", "wait", "services-stable", "--cluster", cluster, "--services", "mixed")
-	s.said(t, "None FARGATE FARGATE_SPOT", "ecs", "describe-services", "--cluster", cluster, "--services", "mixed",
+	s.prints(t, "None FARGATE FARGATE_SPOT", "ecs", "describe-services", "--cluster", cluster, "--services", "mixed",
 		"--query", "services[0].[launchType,deployments[0].capacityProviderStrategy[0].capacityProvider,capacityProviderStrategy[1].capacityProvider]")
 	tasks := s.ids(t, "ecs", "list-tasks", "--cluster", cluster, "--service-name", "mixed", "--query", "taskArns")
-	s.said(t, "FARGATE FARGATE_SPOT", append([]string{"ecs", "describe-tasks", "--cluster", cluster, "--query", "sort(tasks[].capacityProviderName)", "--tasks"}, tasks...)...)
+	s.prints(t, "FARGATE FARGATE_SPOT", append([]string{"ecs", "describe-tasks", "--cluster", cluster, "--query", "sort(tasks[].capacityProviderName)", "--tasks"}, tasks...)...)
 	s.awsRefused(t, "ResourceInUseException", "The specified capacity provider is in use and cannot be removed.", "ecs", "put-cluster-capacity-providers", "--cluster", cluster,
 		"--capacity-providers", "FARGATE", "--default-capacity-provider-strategy", "capacityProvider=FARGATE,weight=1")
 	s.awsRefused(t, "InvalidParameterException", "you must force a new deployment", "ecs", "update-service", "--cluster", cluster, "--service", "mixed",
@@ -128,8 +130,10 @@ func (s *stage) testCLIRunTask(t *testing.T) {
 	t.Parallel()
 	def := s.defineProbe(t, "cli-run", environment("VERSION=1"))
 	overrides := `{"cpu":"512","memory":"1024","containerOverrides":[{"name":"web","environment":[{"name":"VERSION","value":"7"}],"cpu":256,"memory":512,"memoryReservation":64}]}`
-	run := append([]string{"ecs", "run-task", "--task-definition", def, "--overrides", overrides, "--started-by", "cli/e2e", "--group", "batch", "--client-token", "cli-run-1",
-		"--tags", "key=job,value=nightly", "--query", "tasks[0].taskArn", "--output", "text"}, s.placement(t)...)
+	run := append([]string{
+		"ecs", "run-task", "--task-definition", def, "--overrides", overrides, "--started-by", "cli/e2e", "--group", "batch", "--client-token", "cli-run-1",
+		"--tags", "key=job,value=nightly", "--query", "tasks[0].taskArn", "--output", "text",
+	}, s.placement(t)...)
 	arn := s.aws(t, run...)
 	s.stopAtEnd(t, arn)
 	if again := s.aws(t, run...); again != arn {
@@ -137,17 +141,17 @@ func (s *stage) testCLIRunTask(t *testing.T) {
 	}
 	s.awsRefused(t, "ConflictException", "clientToken is already in use", append(slices.Clone(run), "--count", "2")...)
 	s.aws(t, "ecs", "wait", "tasks-running", "--tasks", arn)
-	s.said(t, "512 1024 256 512 64 batch cli/e2e FARGATE nightly", "ecs", "describe-tasks", "--tasks", arn, "--include", "TAGS",
+	s.prints(t, "512 1024 256 512 64 batch cli/e2e FARGATE nightly", "ecs", "describe-tasks", "--tasks", arn, "--include", "TAGS",
 		"--query", "tasks[0].[cpu,memory,containers[0].cpu,containers[0].memory,containers[0].memoryReservation,group,startedBy,launchType,tags[0].value]")
 	addr := s.aws(t, "ecs", "describe-tasks", "--tasks", arn, "--query", "tasks[0].containers[0].networkInterfaces[0].privateIpv4Address", "--output", "text")
 	listens(t, addr)
 	if _, body := s.ask("http://" + addr + ":8080/"); !strings.Contains(body, "version=7") {
 		t.Errorf("the task says %q", body)
 	}
-	s.said(t, arn, "ecs", "list-tasks", "--started-by", "cli/e2e", "--query", "taskArns")
+	s.prints(t, arn, "ecs", "list-tasks", "--started-by", "cli/e2e", "--query", "taskArns")
 	s.aws(t, "ecs", "stop-task", "--task", arn, "--reason", "enough")
 	s.aws(t, "ecs", "wait", "tasks-stopped", "--tasks", arn)
-	s.said(t, "UserInitiated enough", "ecs", "describe-tasks", "--tasks", arn, "--query", "tasks[0].[stopCode,stoppedReason]")
+	s.prints(t, "UserInitiated enough", "ecs", "describe-tasks", "--tasks", arn, "--query", "tasks[0].[stopCode,stoppedReason]")
 	refuse := append([]string{"ecs", "run-task", "--task-definition", def}, s.placement(t)...)
 	for _, c := range []struct {
 		words   string
@@ -206,9 +210,9 @@ func (s *stage) testCLIInstances(t *testing.T) {
 	t.Parallel()
 	id := strings.Repeat("0a", 16)
 	arn := "arn:aws:ecs:" + region + ":" + s.account + ":container-instance/default/" + id
-	s.said(t, "MISSING "+arn, "ecs", "describe-container-instances", "--container-instances", id, "--query", "failures[0].[reason,arn]")
-	s.said(t, "MISSING "+arn, "ecs", "update-container-instances-state", "--container-instances", arn, "--status", "DRAINING", "--query", "failures[0].[reason,arn]")
-	s.said(t, "MISSING 0", "ecs", "start-task", "--container-instances", id, "--task-definition", s.defineProbe(t, "on-instance"), "--query", "[failures[0].reason,length(tasks)]")
+	s.prints(t, "MISSING "+arn, "ecs", "describe-container-instances", "--container-instances", id, "--query", "failures[0].[reason,arn]")
+	s.prints(t, "MISSING "+arn, "ecs", "update-container-instances-state", "--container-instances", arn, "--status", "DRAINING", "--query", "failures[0].[reason,arn]")
+	s.prints(t, "MISSING 0", "ecs", "start-task", "--container-instances", id, "--task-definition", s.defineProbe(t, "on-instance"), "--query", "[failures[0].reason,length(tasks)]")
 	s.awsRefused(t, "InvalidParameterException", "The referenced container instance was not found.", "ecs", "deregister-container-instance", "--container-instance", id)
 	s.awsRefused(t, "InvalidParameterException", "The referenced container instance was not found.", "ecs", "update-container-agent", "--container-instance", id)
 	for _, op := range []string{"put-attributes", "delete-attributes"} {
@@ -223,14 +227,14 @@ func (s *stage) testCLIAccount(t *testing.T) {
 	}
 	const wait = "fargateTaskRetirementWaitPeriod"
 	list := []string{"ecs", "list-account-settings", "--name", wait, "--query", "settings[].[value,principalArn]"}
-	s.said(t, "", list...)
+	s.prints(t, "", list...)
 	root := "arn:aws:iam::" + s.account + ":root"
-	s.said(t, "14", "ecs", "put-account-setting-default", "--name", wait, "--value", "14", "--query", "setting.value")
-	s.said(t, "14 "+root, list...)
-	s.said(t, "0", "ecs", "put-account-setting", "--name", wait, "--value", "0", "--principal-arn", root, "--query", "setting.value")
-	s.said(t, "0 "+root, append(list, "--effective-settings")...)
-	s.said(t, "7", "ecs", "delete-account-setting", "--name", wait, "--query", "setting.value")
-	s.said(t, "", list...)
+	s.prints(t, "14", "ecs", "put-account-setting-default", "--name", wait, "--value", "14", "--query", "setting.value")
+	s.prints(t, "14 "+root, list...)
+	s.prints(t, "0", "ecs", "put-account-setting", "--name", wait, "--value", "0", "--principal-arn", root, "--query", "setting.value")
+	s.prints(t, "0 "+root, append(list, "--effective-settings")...)
+	s.prints(t, "7", "ecs", "delete-account-setting", "--name", wait, "--query", "setting.value")
+	s.prints(t, "", list...)
 	s.awsRefused(t, "InvalidParameterException", "containerInsights is not supported by Skylift", "ecs", "put-account-setting", "--name", "containerInsights", "--value", "enabled")
 }
 
@@ -245,11 +249,11 @@ func (s *stage) testCLITags(t *testing.T) {
 	for _, resource := range []string{arn("cluster/tagged"), arn("service/tagged/web"), task, def} {
 		s.aws(t, "ecs", "tag-resource", "--resource-arn", resource, "--tags", "key=a,value=1", "key=b,value=2")
 		s.aws(t, "ecs", "untag-resource", "--resource-arn", resource, "--tag-keys", "a")
-		s.said(t, "2", "ecs", "list-tags-for-resource", "--resource-arn", resource, "--query", "tags[?key=='b'].value")
+		s.prints(t, "2", "ecs", "list-tags-for-resource", "--resource-arn", resource, "--query", "tags[?key=='b'].value")
 		s.awsRefused(t, "InvalidParameterException", "aws: prefixed tag key names are not allowed for external use.", "ecs", "tag-resource", "--resource-arn", resource, "--tags", "key=aws:x,value=1")
 	}
-	s.said(t, "tagged", "ecs", "describe-tasks", "--cluster", "tagged", "--tasks", task, "--include", "TAGS", "--query", "tasks[0].tags[?key=='aws:ecs:clusterName'].value")
-	s.said(t, "None", "ecs", "describe-tasks", "--cluster", "tagged", "--tasks", task, "--query", "tasks[0].tags")
+	s.prints(t, "tagged", "ecs", "describe-tasks", "--cluster", "tagged", "--tasks", task, "--include", "TAGS", "--query", "tasks[0].tags[?key=='aws:ecs:clusterName'].value")
+	s.prints(t, "None", "ecs", "describe-tasks", "--cluster", "tagged", "--tasks", task, "--query", "tasks[0].tags")
 	s.awsRefused(t, "ResourceNotFoundException", "", "ecs", "tag-resource", "--resource-arn", arn("container-instance/tagged/"+strings.Repeat("0a", 16)), "--tags", "key=a,value=1")
 	s.empty(t, "tagged", "web")
 }
@@ -264,7 +268,7 @@ func (s *stage) testCLIWaiters(t *testing.T) {
 	task := s.aws(t, append([]string{"ecs", "run-task", "--cluster", cluster, "--task-definition", def, "--query", "tasks[0].taskArn", "--output", "text"}, s.placement(t)...)...)
 	s.aws(t, "ecs", "wait", "tasks-running", "--cluster", cluster, "--tasks", task)
 	s.aws(t, "ecs", "wait", "services-stable", "--cluster", cluster, "--services", "web")
-	s.said(t, "1 1", "ecs", "describe-services", "--cluster", cluster, "--services", "web", "--query", "services[0].[runningCount,length(deployments)]")
+	s.prints(t, "1 1", "ecs", "describe-services", "--cluster", cluster, "--services", "web", "--query", "services[0].[runningCount,length(deployments)]")
 	s.aws(t, "ecs", "delete-service", "--cluster", cluster, "--service", "web", "--force")
 	s.aws(t, "ecs", "wait", "services-inactive", "--cluster", cluster, "--services", "web")
 	s.aws(t, "ecs", "stop-task", "--cluster", cluster, "--task", task)
