@@ -195,7 +195,10 @@ func (s *Server) answer(w http.ResponseWriter, status int, v any) {
 
 func (s *Server) container(ctx context.Context, a asker) (any, error) {
 	v, err := s.look(ctx, a)
-	return v.container(a.at), err
+	if err != nil {
+		return nil, err
+	}
+	return v.container(a.at), nil
 }
 
 func (s *Server) task(ctx context.Context, a asker) (any, error) {

@@ -192,6 +192,7 @@ func TestKnownStatus(t *testing.T) {
 		"activating":        {ecs.Activating, ecs.Running, true, is(engine.Running, 0), "RUNNING", "RUNNING", nil},
 		"engine away":       {ecs.Running, ecs.Running, true, engine.Status{}, "RUNNING", "RUNNING", nil},
 		"ended":             {ecs.Running, ecs.Running, true, is(engine.Exited, 3), "RUNNING", "STOPPED", aws.Int32(3)},
+		"waits":             {ecs.Running, ecs.Pending, true, engine.Status{}, "RUNNING", "PULLED", nil},
 		"can't start":       {ecs.Running, ecs.Stopped, true, is(engine.Created, 0), "RUNNING", "STOPPED", nil},
 		"on its way out":    {ecs.Deactivating, ecs.Running, true, is(engine.Running, 0), "RUNNING", "RUNNING", nil},
 		"nothing runs more": {ecs.Deprovisioning, ecs.Stopped, true, engine.Status{}, "STOPPED", "STOPPED", nil},

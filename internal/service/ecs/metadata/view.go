@@ -76,6 +76,11 @@ func (v view) known() string {
 	case ecs.Deprovisioning, ecs.Stopped:
 		return ecs.Stopped
 	}
+	return v.unstarted()
+}
+
+// unstarted is the status of what waits to be started.
+func (v view) unstarted() string {
 	if v.task.PullStoppedAt.IsZero() {
 		return none
 	}
@@ -162,7 +167,7 @@ func (v view) logOptions(options map[string]string, container string) map[string
 func (v view) observe(out *Container, c ecs.Container) {
 	out.KnownStatus = c.Status
 	if c.Status == ecs.Pending {
-		out.KnownStatus = v.known()
+		out.KnownStatus = v.unstarted()
 	}
 	i := slices.IndexFunc(v.is.Containers, func(is engine.ContainerStatus) bool { return is.Name == c.Name })
 	if i < 0 {
