@@ -22,7 +22,7 @@ type Options struct {
 	// Rest is how many times as long as a call took the worker rests after it, half
 	// a second at most: what is enqueued meanwhile waits for one call together.
 	Rest int
-	Log        *slog.Logger
+	Log  *slog.Logger
 }
 
 // Loop calls a Reconciler for the keys that its sources name.

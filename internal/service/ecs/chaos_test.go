@@ -133,9 +133,9 @@ func (g *game) unblock() {
 
 // act is something that a user or fate does.
 func (g *game) act() {
-	n := 5
+	n := 6
 	if g.faults {
-		n = 12
+		n = 13
 	}
 	switch g.r.IntN(n) {
 	case 0:
@@ -149,12 +149,16 @@ func (g *game) act() {
 		g.after(time.Duration(g.r.IntN(2000)) * time.Millisecond)
 		g.start()
 	case 5:
-		g.eng.Restart()
+		g.halt()
+		g.setClock(time.Duration(g.r.IntN(240)-120) * time.Minute)
+		g.start()
 	case 6:
+		g.eng.Restart()
+	case 7:
 		g.eng.GoAway()
 		g.after(time.Duration(g.r.IntN(3000)) * time.Millisecond)
 		g.eng.ComeBack()
-	case 7:
+	case 8:
 		g.eng.LoseAnswers([]string{"Create", "Start", "Signal", "Remove", "Pull"}[g.r.IntN(5)], 1+g.r.IntN(3))
 	default:
 		if tasks := g.tasks(types.DesiredStatusRunning); len(tasks) > 0 {

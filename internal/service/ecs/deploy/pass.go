@@ -40,7 +40,7 @@ func (p *pass) run(tx store.Tx, key string) error {
 		return err
 	}
 	before := slices.Clone(p.deployments)
-	for _, step := range []func() error{p.supersede, p.settle, p.place, p.advance, p.pin, p.act, p.conclude} {
+	for _, step := range []func() error{p.rewind, p.supersede, p.settle, p.place, p.advance, p.pin, p.act, p.conclude} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -92,6 +92,15 @@ func (p *pass) pin() error {
 	}
 	p.wanted.Images = p.pinned.images
 	return ecs.ServiceRevisions.Put(p.tx, p.wanted.Key(), p.wanted)
+}
+
+// rewind takes back what deployments say of times to come, beyond back-off: the
+// clock was set back since.
+func (p *pass) rewind() error {
+	for i := range p.deployments {
+		p.deployments[i].Rollout.Rewind(p.now, maxBackoff)
+	}
+	return nil
 }
 
 // maxStarts is how many tasks are started at once; a pass follows for the rest.

@@ -98,6 +98,8 @@ func (r *Runner) Reconcile(ctx context.Context, key string) (time.Duration, erro
 // changes or again has passed.
 func (r *Runner) step(ctx context.Context, t task) (done bool, again time.Duration, err error) {
 	switch {
+	case t.Rewind(now()):
+		return false, 0, r.change(ctx, t, func(t *ecs.Task) { t.Rewind(now()) })
 	case t.Status == ecs.Stopped:
 		again, err = r.expire(ctx, t)
 		return true, again, err
