@@ -69,7 +69,10 @@ func TestClockJumps(t *testing.T) {
 					w.after(5 * time.Minute)
 					s := w.describe()
 					if d := s.Deployments[0]; len(s.Deployments) != 1 || s.RunningCount != 2 || d.RolloutState != types.DeploymentRolloutStateCompleted {
-						t.Errorf("%d deployments, %d running, %s; the last event: %s", len(s.Deployments), s.RunningCount, d.RolloutState, *s.Events[0].Message)
+						t.Errorf("%d deployments, %d running, %s", len(s.Deployments), s.RunningCount, d.RolloutState)
+						for _, e := range s.Events {
+							t.Log(e.CreatedAt, *e.Message)
+						}
 					}
 					if there, err := w.eng.List(t.Context()); err != nil || len(there) != 2 {
 						t.Errorf("the engine has %d tasks, want 2: %v", len(there), err)

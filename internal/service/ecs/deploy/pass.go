@@ -98,7 +98,8 @@ func (p *pass) pin() error {
 // clock was set back since.
 func (p *pass) rewind() error {
 	for i := range p.deployments {
-		p.deployments[i].Rollout.Rewind(p.now, maxBackoff)
+		r := &p.deployments[i].Rollout
+		r.Rewind(p.now, backoff(r.Streak))
 	}
 	return nil
 }

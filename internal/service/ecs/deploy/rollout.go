@@ -15,16 +15,13 @@ import (
 // more failure in a row.
 const lasted = time.Minute
 
-// maxBackoff is the longest time for which starts are held back.
-const maxBackoff = 5 * time.Minute
-
 // backoff is how long starts are held back after so many rounds of failures in
 // a row: after the first only so long that the next round is a later one.
 func backoff(streak int) time.Duration {
 	if streak < 2 {
 		return time.Millisecond
 	}
-	return min(time.Second<<min(streak-2, 10), maxBackoff)
+	return min(time.Second<<min(streak-2, 10), 5*time.Minute)
 }
 
 // impaired is after how many rounds of failures the service says so.
