@@ -82,8 +82,7 @@ func (s *Shipper) pass(ctx context.Context, c *copying) (stored bool, err error)
 			events.flush(&parts)
 		}
 		if err := send(parts); err != nil {
-			<-ended // ctx has ended, so the engine's stream ends too
-			return stored, err
+			return stored, errors.Join(err, <-ended) // ctx has ended, so the engine's stream ends too
 		}
 		if !open {
 			break
