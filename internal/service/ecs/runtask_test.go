@@ -60,6 +60,10 @@ func TestOverrides(t *testing.T) {
 		if d := cmp.Diff([]any{"1024", "2048", int32(30), "512", "1024", "300", "migrate", "1024"}, got); d != "" {
 			t.Errorf("the API: %s", d)
 		}
+		plain, err := w.launch(func(*sdk.RunTaskInput) {})
+		if o := plain.Tasks[0].Overrides.ContainerOverrides; err != nil || len(o) != 1 || *o[0].Name != "web" || o[0].Command != nil {
+			t.Errorf("overrides of a task that has none: %+v %v", o, err)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		runs := ran[0]

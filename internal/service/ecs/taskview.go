@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -39,7 +40,7 @@ func (t *Task) wire(ns arn.Namespace, tags bool) types.Task {
 		HealthStatus:            known(t.Health),
 		EphemeralStorage:        &types.EphemeralStorage{SizeInGiB: t.StorageSize()},
 		FargateEphemeralStorage: &types.TaskEphemeralStorage{SizeInGiB: t.StorageSize()},
-		Overrides:               t.Overrides,
+		Overrides:               t.overrides(),
 		Attachments:             []types.Attachment{t.attachment()},
 		Attributes:              []types.Attribute{{Name: aws.String("ecs.cpu-architecture"), Value: aws.String(architecture)}},
 		Containers:              []types.Container{},
@@ -54,6 +55,24 @@ func (t *Task) wire(ns arn.Namespace, tags bool) types.Task {
 		out.Containers = append(out.Containers, t.container(c))
 	}
 	return out
+}
+
+// overrides are the task's overrides as the API has them: with each container.
+func (t *Task) overrides() *types.TaskOverride {
+	out := types.TaskOverride{}
+	if t.Overrides != nil {
+		out = *t.Overrides
+	}
+	said := out.ContainerOverrides
+	out.ContainerOverrides = []types.ContainerOverride{}
+	for _, c := range t.Containers {
+		o := types.ContainerOverride{Name: aws.String(c.Name)}
+		if i := slices.IndexFunc(said, func(s types.ContainerOverride) bool { return aws.ToString(s.Name) == c.Name }); i >= 0 {
+			o = said[i]
+		}
+		out.ContainerOverrides = append(out.ContainerOverrides, o)
+	}
+	return &out
 }
 
 func (t *Task) container(c Container) types.Container {
