@@ -31,6 +31,7 @@ var floors = []floor{
 	{"internal/daemon", []string{"internal"}},
 
 	{"internal/gateway", append(slices.Clone(small), "internal/wire")},
+	{"internal/service/ecs/place", nil},
 	{"internal/service/*/*", loops},
 	{"internal/service/ecr", append(slices.Clone(handlers), "internal/registry")},  // its records are what the registry serves
 	{"internal/service/logs", append(slices.Clone(handlers), "internal/logstore")}, // events are no records

@@ -20,6 +20,8 @@ type serveCmd struct {
 	LBAddress     string        `name:"lb-address" help:"Address that load balancers listen at." default:"127.0.0.1" env:"SKYLIFT_LB_ADDRESS"`
 	VPCCIDR       string        `name:"vpc-cidr" help:"Range of the default VPC." default:"172.31.0.0/16" env:"SKYLIFT_VPC_CIDR"`
 	EtcdEndpoints []string      `help:"An etcd cluster to keep the records in, instead of the embedded one." env:"SKYLIFT_ETCD_ENDPOINTS" placeholder:"URL"`
+	CPUOvercommit float64       `name:"cpu-overcommit" help:"How many times the machine's CPUs tasks may reserve." default:"4" env:"SKYLIFT_CPU_OVERCOMMIT" placeholder:"FACTOR"`
+	Memory        int           `help:"MiB of memory that tasks may reserve; 0: what the machine has, but for what it needs itself." default:"0" env:"SKYLIFT_MEMORY" placeholder:"MIB"`
 	Retention     time.Duration `name:"stopped-task-retention" help:"How long a stopped task can still be described." default:"24h" env:"SKYLIFT_STOPPED_TASK_RETENTION" placeholder:"DURATION"`
 	LogFormat     string        `help:"text or json." enum:"text,json" default:"text" env:"SKYLIFT_LOG_FORMAT"`
 	LogLevel      string        `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"SKYLIFT_LOG_LEVEL"`
@@ -40,7 +42,7 @@ func (s serveCmd) Run(ctx context.Context, c console) error {
 	}
 	return daemon.Serve(ctx, daemon.Config{
 		Listen: s.Listen, DataDir: dir, Region: s.Region, AccountID: s.AccountID, LBAddress: lb, VPCCIDR: cidr,
-		EtcdEndpoints: s.EtcdEndpoints, StoppedTaskRetention: s.Retention, Version: Version, Log: logger(c.err, s.LogFormat, s.LogLevel),
+		EtcdEndpoints: s.EtcdEndpoints, CPUOvercommit: s.CPUOvercommit, Memory: s.Memory, StoppedTaskRetention: s.Retention, Version: Version, Log: logger(c.err, s.LogFormat, s.LogLevel),
 	})
 }
 

@@ -30,23 +30,23 @@ import (
 // placement is EC2 as the ECS API sees it.
 type placement struct{ ec2 *ec2.API }
 
-func (p placement) CheckPlacement(ctx context.Context, subnets, groups []string) ([]string, error) {
+func (p placement) CheckPlacement(ctx context.Context, subnets, groups []string) (withDefault, zones []string, err error) {
 	vpcID := ""
 	for _, id := range subnets {
 		s, err := p.ec2.SubnetByID(ctx, id)
 		if err != nil {
-			return nil, said(err)
+			return nil, nil, said(err)
 		}
 		if vpcID != "" && s.VpcID != vpcID {
-			return nil, errors.New("all subnets must be in the same VPC")
+			return nil, nil, errors.New("all subnets must be in the same VPC")
 		}
-		vpcID = s.VpcID
+		vpcID, zones = s.VpcID, append(zones, s.AZ)
 	}
 	if len(groups) == 0 {
 		g, err := p.ec2.DefaultGroup(ctx, vpcID)
-		return []string{g}, err
+		return []string{g}, zones, err
 	}
-	return groups, said(p.ec2.CheckGroups(ctx, vpcID, groups))
+	return groups, zones, said(p.ec2.CheckGroups(ctx, vpcID, groups))
 }
 
 // said returns what an AWS error says, without its code.
@@ -63,15 +63,15 @@ type taskNetwork struct {
 	vpc Network
 }
 
-func (n taskNetwork) Create(ctx context.Context, taskID, subnet string, groups []string) (ecs.ENI, string, error) {
+func (n taskNetwork) Create(ctx context.Context, taskID, subnet string, groups []string) (ecs.ENI, error) {
 	i, err := n.ec2.CreateInterface(ctx, ec2.InterfaceRequest{
 		SubnetID: subnet, Groups: groups, Owner: "task/" + taskID, Type: "interface", RequesterManaged: true,
 		Description: "ECS task " + taskID,
 	})
 	if err != nil {
-		return ecs.ENI{}, "", err
+		return ecs.ENI{}, err
 	}
-	return ecs.ENI{ID: i.ID, Subnet: i.SubnetID, MAC: i.MAC, Addr: i.Addr}, i.AZ, nil
+	return ecs.ENI{ID: i.ID, Subnet: i.SubnetID, MAC: i.MAC, Addr: i.Addr}, nil
 }
 
 func (n taskNetwork) Attach(ctx context.Context, eni ecs.ENI, netns string) error {

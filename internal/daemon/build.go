@@ -62,7 +62,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 	})
 	p := &plane{m: m}
 	term := map[string]Runner{
-		"deploy":      m.loop("deploy", deploy.New(m.db, m.ns, groups, imageStore{images, m.Engine}, m.Log), 4, append(deploy.Sources(m.db), m.targetHealth())...),
+		"deploy":      m.loop("deploy", deploy.New(m.db, m.ns, groups, imageStore{images, m.Engine}, m.room, m.Log), 4, append(deploy.Sources(m.db), m.targetHealth(), m.room.Room)...),
 		"run":         m.loop("run", tasks, 32, reconcile.Rows(m.db, ecs.Tasks, nil), run.Watch(m.db, m.Engine, m.Log)),
 		"sweep":       run.NewSweeper(m.db, m.Engine, m.Log),
 		"meter":       run.NewMeter(m.db, m.Engine, m.Log),
@@ -74,7 +74,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 		"health":      m.sourced("health", health.New(m.db, m.lb)),
 		"registry":    blobs,
 	}
-	orders := ecs.New(m.db, m.ns, placement{net}, groups)
+	orders := ecs.New(m.db, m.ns, placement{net}, groups, m.room)
 	services, err := bind(operations(apis{
 		sts: sts.New(), ec2: net, elbv2: balancing, ecr: images, logs: events, ecs: orders,
 		efs: efs.New(m.db, m.ns, fileNetwork{net}),
@@ -89,7 +89,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 	return map[string]Runner{
 		"gateway": runner(func(ctx context.Context) error { return door.Serve(ctx, ln) }),
 		"plane":   reconcile.New("plane", p, reconcile.Options{Resync: resync, Rest: planeRest, Log: m.Log}, p.sources()...),
-		"network": m.Network, "balancers": m.lb, "logs": events, "shipper": shipper, "metadata": m.metadata(orders, net),
+		"network": m.Network, "balancers": m.lb, "logs": events, "shipper": shipper, "room": m.room, "metadata": m.metadata(orders, net),
 		"term": runner(func(ctx context.Context) error { return m.lead(ctx, term) }),
 	}, nil
 }

@@ -28,6 +28,8 @@ type Config struct {
 	LBAddress     netip.Addr
 	VPCCIDR       netip.Prefix
 	EtcdEndpoints []string // none: embedded
+	CPUOvercommit float64  // how many times the machine's CPUs tasks may reserve
+	Memory        int      // MiB for tasks; 0: what the machine has, but for what it needs itself
 	// StoppedTaskRetention is how long a stopped task can still be described; 0: a day.
 	StoppedTaskRetention time.Duration
 	Version              string
@@ -65,6 +67,10 @@ func (c Config) check() error {
 		return fmt.Errorf("--vpc-cidr %s must be an IPv4 range from /16 to /26 whose host bits are zero, as in 172.31.0.0/16", c.VPCCIDR)
 	case c.retention() < minRetention:
 		return fmt.Errorf("--stopped-task-retention %s must be at least %s, as in 24h", c.StoppedTaskRetention, minRetention)
+	case c.CPUOvercommit < 1 || c.CPUOvercommit > 1000:
+		return fmt.Errorf("--cpu-overcommit %g must be a number from 1 to 1000: how many times the machine's CPUs tasks may reserve", c.CPUOvercommit)
+	case c.Memory < 0:
+		return fmt.Errorf("--memory %d must be the MiB that tasks may have, or 0 for what the machine has", c.Memory)
 	case os.Geteuid() != 0:
 		return errors.New("skylift serve must run as root, to make network interfaces and firewall rules: start it with sudo")
 	}

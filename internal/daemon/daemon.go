@@ -13,6 +13,8 @@ import (
 	"github.com/skylift/skylift/internal/engine/docker"
 	"github.com/skylift/skylift/internal/instance"
 	"github.com/skylift/skylift/internal/logstore"
+	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/store/etcdstore"
 	"github.com/skylift/skylift/internal/vpc"
@@ -71,6 +73,7 @@ type machine struct {
 	Host
 	lb     *edge.Edge
 	events *logstore.Store
+	room   *place.Ledger
 	ready  atomic.Bool // set when the load balancers answer
 }
 
@@ -94,6 +97,7 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 		return m, err
 	}
 	m.db = db
+	m.room = place.New(m.Offers, ecs.Holdings(db))
 	if m.events, err = logstore.Open(filepath.Join(c.DataDir, "logs"), c.Log); err != nil {
 		return m, fmt.Errorf("open the log store: %w", err)
 	}

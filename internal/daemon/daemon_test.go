@@ -41,6 +41,7 @@ func TestConfigCheck(t *testing.T) {
 	t.Parallel()
 	good := Config{
 		Listen: "127.0.0.1:4566", Region: "us-west-2", LBAddress: netip.MustParseAddr("127.0.0.1"), VPCCIDR: netip.MustParsePrefix("172.31.0.0/16"),
+		CPUOvercommit: 4,
 	}
 	if err := good.check(); err != nil && os.Geteuid() == 0 {
 		t.Errorf("good configuration: %v", err)
@@ -58,6 +59,8 @@ func TestConfigCheck(t *testing.T) {
 		{"--vpc-cidr", func(c *Config) { c.VPCCIDR = netip.MustParsePrefix("172.31.0.1/16") }},
 		{"--vpc-cidr", func(c *Config) { c.VPCCIDR = netip.MustParsePrefix("fd00::/64") }},
 		{"--stopped-task-retention", func(c *Config) { c.StoppedTaskRetention = time.Second }},
+		{"--cpu-overcommit", func(c *Config) { c.CPUOvercommit = 0.5 }},
+		{"--memory", func(c *Config) { c.Memory = -1 }},
 	}
 	for _, tt := range tests {
 		c := good

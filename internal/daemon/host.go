@@ -8,12 +8,14 @@ import (
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/docker"
 	"github.com/skylift/skylift/internal/instance"
+	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/vpc"
 )
 
 // Host is what tasks run on: it has their containers, and carries their
 // traffic.
 type Host struct {
+	Offers  place.Size // what it has for tasks
 	Engine  Engine
 	Network Network
 }
@@ -38,6 +40,9 @@ type Network interface {
 // thisHost opens this machine's Docker engine and network. What it returns
 // with an error is to be closed, too.
 func thisHost(ctx context.Context, c Config, is instance.Instance) (h Host, err error) {
+	if h.Offers, err = c.offer(); err != nil {
+		return h, err
+	}
 	eng, err := docker.Open(ctx, docker.Config{Instance: is.ID, Log: c.Log})
 	if err != nil {
 		return h, err

@@ -96,7 +96,7 @@ type instance struct {
 // start starts Skylift on an empty data directory and waits until it is ready.
 func (b *bench) start(ctx context.Context) (*instance, error) {
 	in, err := b.startAs(ctx, func(dir, listen string) []string {
-		return []string{b.skylift, "serve", "--data-dir", dir, "--listen", listen, "--lb-address", b.lb, "--vpc-cidr", b.cidr, "--log-level", "warn"}
+		return []string{b.skylift, "serve", "--data-dir", dir, "--listen", listen, "--lb-address", b.lb, "--vpc-cidr", b.cidr, "--cpu-overcommit", "100", "--log-level", "warn"}
 	})
 	if in != nil && err != nil {
 		err = errors.Join(err, in.down(ctx))

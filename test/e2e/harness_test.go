@@ -135,6 +135,7 @@ func freeCIDR() (string, error) {
 func (s *skylift) args() []string {
 	return append([]string{
 		"serve", "--data-dir=" + s.dir, "--listen=" + s.listen, "--lb-address=" + s.lb, "--vpc-cidr=" + s.cidr, "--region=" + region,
+		"--cpu-overcommit=100", // many tests, few CPUs
 	}, s.flags...)
 }
 

@@ -19,8 +19,9 @@ import (
 // network is what the API asks of EC2 before it promises a place for a task.
 type network interface {
 	// CheckPlacement says, by an error that names it, which subnet or group does
-	// not exist, and fills in the default group when groups is empty.
-	CheckPlacement(ctx context.Context, subnets, groups []string) (withDefault []string, err error)
+	// not exist, fills in the default group when groups is empty, and tells the
+	// availability zones of the subnets.
+	CheckPlacement(ctx context.Context, subnets, groups []string) (withDefault, zones []string, err error)
 }
 
 // balancing is what the API asks of load balancing.
@@ -35,15 +36,16 @@ type balancing interface {
 
 // API is the ECS service's handlers.
 type API struct {
-	db  store.DB
-	ns  arn.Namespace
-	net network
-	lb  balancing
+	db   store.DB
+	ns   arn.Namespace
+	net  network
+	lb   balancing
+	room capacity
 }
 
 // New returns the handlers over db.
-func New(db store.DB, ns arn.Namespace, net network, lb balancing) *API {
-	return &API{db: db, ns: ns, net: net, lb: lb}
+func New(db store.DB, ns arn.Namespace, net network, lb balancing, room capacity) *API {
+	return &API{db: db, ns: ns, net: net, lb: lb, room: room}
 }
 
 // now is the time as AWS's JSON has it: milliseconds.

@@ -25,6 +25,7 @@ import (
 	"github.com/skylift/skylift/internal/reconcile"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/deploy"
+	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/service/ecs/run"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
 	"github.com/skylift/skylift/internal/store"
@@ -37,6 +38,8 @@ type world struct {
 	t      *testing.T
 	db     store.DB
 	eng    *fake.Engine
+	size   place.Size // of the machine
+	room   *place.Ledger
 	lb     *balancing
 	net    *network
 	api    *sdkAPI
@@ -58,7 +61,7 @@ func play(t *testing.T, script fake.Config, f func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		db := memstore.New()
 		w := &world{t: t, db: db, eng: fake.New(script), lb: newBalancing(), net: &network{ids: map[string]ecs.ENI{}}, logs: &logging{}, files: &filing{tasks: map[string][]run.FileMount{}}, retain: 24 * time.Hour}
-		w.api = &sdkAPI{ecs.New(db, arn.Namespace{Region: "us-west-2", Account: "111122223333"}, w.net, w.lb)}
+		w.size = place.Size{CPU: 1 << 20, Memory: 1 << 20}
 		w.start()
 		defer func() {
 			w.halt()
@@ -82,7 +85,9 @@ func (w *world) start() {
 	log := slog.New(slog.DiscardHandler)
 	ns := arn.Namespace{Region: "us-west-2", Account: "111122223333"}
 	pictures := pictures{w.eng}
-	d := deploy.New(db, ns, w.lb, pictures, log)
+	w.room = place.New(w.size, ecs.Holdings(w.db))
+	w.api = &sdkAPI{ecs.New(w.db, ns, w.net, w.lb, w.room)}
+	d := deploy.New(db, ns, w.lb, pictures, w.room, log)
 	r := run.New(run.Config{
 		DB: db, Engine: w.eng, Network: w.net, Targets: w.lb, Images: pictures, Logs: w.logs, Files: w.files,
 		Region: "us-west-2", Retention: w.retain, Log: log,
@@ -97,17 +102,19 @@ func (w *world) start() {
 			reconcile.Rows(w.db, ecs.Tasks, nil), run.Watch(w.db, w.eng, log)),
 	}
 	health := func(ctx context.Context, enqueue func(string)) error { return w.lb.follow(ctx, enqueue) }
-	loops[1] = reconcile.New("deploy", d, reconcile.Options{Workers: 4, Log: log}, append(deploy.Sources(w.db), health)...)
+	loops[1] = reconcile.New("deploy", d, reconcile.Options{Workers: 4, Log: log}, append(deploy.Sources(w.db), health, w.room.Room)...)
 	go func() {
 		defer close(w.done)
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = run.NewSweeper(w.db, w.eng, log).Run(ctx) })
 		wg.Go(func() { _ = run.NewMeter(w.db, w.eng, log).Run(ctx) })
+		wg.Go(func() { _ = w.room.Run(ctx) })
 		for _, l := range loops {
 			wg.Go(func() { _ = l.Run(ctx) })
 		}
 		wg.Wait()
 	}()
+	synctest.Wait() // the ledger has read what there is
 }
 
 func (w *world) halt() {
@@ -220,17 +227,20 @@ func spoil(mood func() error) error {
 	return mood()
 }
 
-func (n *network) CheckPlacement(_ context.Context, subnets, groups []string) ([]string, error) {
+func (n *network) CheckPlacement(_ context.Context, subnets, groups []string) (withDefault, zones []string, err error) {
 	if slices.Contains(subnets, "subnet-gone") {
-		return nil, errors.New("The subnet ID 'subnet-gone' does not exist")
+		return nil, nil, errors.New("The subnet ID 'subnet-gone' does not exist")
 	}
 	if len(groups) == 0 {
 		groups = []string{"sg-default"}
 	}
-	return groups, nil
+	for _, s := range subnets {
+		zones = append(zones, s[len("subnet-"):])
+	}
+	return groups, zones, nil
 }
 
-func (n *network) Create(_ context.Context, taskID, subnet string, _ []string) (ecs.ENI, string, error) {
+func (n *network) Create(_ context.Context, taskID, subnet string, _ []string) (ecs.ENI, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if _, ok := n.ids[taskID]; !ok {
@@ -240,7 +250,7 @@ func (n *network) Create(_ context.Context, taskID, subnet string, _ []string) (
 			Addr: netip.AddrFrom4([4]byte{172, 31, byte(n.next >> 8), byte(n.next)}),
 		}
 	}
-	return n.ids[taskID], subnet[len("subnet-"):], spoil(n.mood)
+	return n.ids[taskID], spoil(n.mood)
 }
 
 func (n *network) Attach(context.Context, ecs.ENI, string) error { return spoil(n.mood) }

@@ -154,8 +154,8 @@ func TestServiceStartsAndScales(t *testing.T) {
 		if got := *s.Events[0].Message; got != "(service web) has reached a steady state." {
 			t.Errorf("last event %q", got)
 		}
-		if zones := zones(w.tasks(types.DesiredStatusRunning)); len(zones) == 0 {
-			t.Errorf("tasks have no zones: %v", zones)
+		if zones := zones(w.tasks(types.DesiredStatusRunning)); len(zones) != 2 {
+			t.Errorf("tasks are not spread: %v", zones)
 		}
 		for _, n := range []int32{5, 1, 0} {
 			if _, err := w.api.UpdateService(w.t.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), DesiredCount: &n}); err != nil {

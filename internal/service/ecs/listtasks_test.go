@@ -134,7 +134,7 @@ func crowd(tb testing.TB, n int) *ecs.API {
 			if err := ecs.Services.Put(tx, s.Key(), s); err != nil {
 				return err
 			}
-			t := ecs.NewTask(ns, "default", def)
+			t := ecs.NewTask(ns, "default", ecs.TaskIDs(1)[0], def)
 			t.Status, t.Service = ecs.Running, s.Key()
 			if i%2 == 1 {
 				t.Status, t.Desired, t.Settled = ecs.Stopped, ecs.Stopped, true
@@ -148,7 +148,7 @@ func crowd(tb testing.TB, n int) *ecs.API {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return ecs.New(db, ns, nil, nil)
+	return ecs.New(db, ns, nil, nil, nil)
 }
 
 // TestListsDoNotReadAll lists and counts 20,000 tasks by reading indexes: what

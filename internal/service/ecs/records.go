@@ -142,6 +142,7 @@ type Rollout struct {
 	FailedAt  time.Time // the last failure that was counted in Streak
 	NotBefore time.Time // no task is started before
 	Impaired  bool      // told that tasks can't be started consistently
+	Unplaced  string    // told why tasks can't be placed; "" when none waits for room
 	Blocked   bool      // told that its bounds let nothing be started or stopped
 	Steady    bool      // told that it is steady, and nothing changed since
 	UpdatedAt time.Time
@@ -199,6 +200,7 @@ type Count struct{ Requested, Running, Pending int32 }
 // Network is where a task's interface is placed.
 type Network struct {
 	Subnets        []string
+	Zones          []string // of the subnets, in their order
 	SecurityGroups []string
 	AssignPublicIP string // ENABLED, DISABLED
 }
@@ -245,6 +247,7 @@ type Task struct {
 	CPU, Memory    string // as the API has them: CPU units, MiB
 	Storage        int32  // ephemeral storage in GiB; 0: DefaultStorage
 	Network        Network
+	Subnet, Zone   string // of those of Network, where it was placed
 	LoadBalancers  []LoadBalancer
 	Overrides      *types.TaskOverride
 	Tags           []types.Tag
@@ -259,7 +262,6 @@ type Task struct {
 	Status            string // PROVISIONING … STOPPED, as the API's lastStatus
 	Version           int64
 	ENI               ENI
-	Zone              string
 	Containers        []Container
 	Health            types.HealthStatus // what the health checks of essential containers say; "": none has one
 	PullStartedAt     time.Time

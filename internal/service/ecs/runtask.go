@@ -12,37 +12,65 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/store"
 )
 
-// RunTask starts count tasks.
+// RunTask starts count tasks, or as many of them as there is room for.
 func (a *API) RunTask(ctx context.Context, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 	if err := checkRun(in); err != nil {
 		return nil, err
 	}
-	platform, err := platformVersion(in.PlatformVersion)
+	r, out, err := a.readRun(ctx, in)
+	if out != nil || err != nil {
+		return out, err
+	}
+	ids := TaskIDs(int(max(1, aws.ToInt32(in.Count))))
+	err = a.inRoom(ctx, ids, r.each, func(tx store.Tx, ids []string) (made bool, err error) {
+		out, made, err = r.start(tx, a, ids)
+		return made, err
+	})
 	if err != nil {
 		return nil, err
 	}
-	request, err := digest(*in)
-	if err != nil {
-		return nil, err
+	out.Failures = a.noRoom(r.each, len(ids)-len(out.Tasks))
+	return out, nil
+}
+
+// run is what of a RunTask had to be looked up before its transaction.
+type run struct {
+	in         *ecs.RunTaskInput
+	platform   string
+	request    string // the digest
+	net        Network
+	definition string // ARN
+	each       place.Size
+	at         time.Time
+}
+
+// readRun looks it up; out is the answer to a call that was answered before.
+func (a *API) readRun(ctx context.Context, in *ecs.RunTaskInput) (r run, out *ecs.RunTaskOutput, err error) {
+	r = run{in: in, at: now()}
+	if r.platform, err = platformVersion(in.PlatformVersion); err != nil {
+		return r, nil, err
 	}
-	net, err := a.placement(ctx, in.NetworkConfiguration)
-	if err != nil {
-		return nil, err
+	if r.request, err = digest(*in); err != nil {
+		return r, nil, err
 	}
-	at := now()
-	var out *ecs.RunTaskOutput
-	err = a.db.Update(ctx, func(tx store.Tx) error {
-		out = &ecs.RunTaskOutput{Tasks: []types.Task{}, Failures: []types.Failure{}}
+	if r.net, err = a.placement(ctx, in.NetworkConfiguration); err != nil {
+		return r, nil, err
+	}
+	err = a.db.View(ctx, func(tx store.Tx) error {
 		c, err := a.activeCluster(tx, in.Cluster)
 		if err != nil {
 			return err
 		}
-		l := Launch{Cluster: c.Name, Token: aws.ToString(in.ClientToken), Request: request, CreatedAt: at}
-		if again, err := a.relaunch(tx, l, out); again || err != nil {
+		before := &ecs.RunTaskOutput{Tasks: []types.Task{}, Failures: []types.Failure{}}
+		if again, err := a.relaunch(tx, r.launch(c), before); err != nil {
 			return err
+		} else if again {
+			out = before
+			return nil
 		}
 		d, err := a.launchable(tx, *in.TaskDefinition)
 		if err != nil {
@@ -52,39 +80,68 @@ func (a *API) RunTask(ctx context.Context, in *ecs.RunTaskInput) (*ecs.RunTaskOu
 		if err != nil {
 			return err
 		}
-		strategy, err := c.capacity(in.LaunchType, in.CapacityProviderStrategy)
-		if err != nil {
-			return err
-		}
-		for _, provider := range Spread(strategy, nil, int(max(1, aws.ToInt32(in.Count)))) {
-			t := NewTask(a.ns, c.Name, def)
-			t.LaunchType, t.Provider, t.Platform, t.Network = types.LaunchTypeFargate, provider, platform, net
-			t.StartedBy, t.Launch = aws.ToString(in.StartedBy), l.Key()
-			if in.Group != nil {
-				t.Group = *in.Group
-			}
-			if in.Overrides != nil {
-				t.Overrides = in.Overrides
-			}
-			t.Tags = taskTags(in.PropagateTags, d.Tags, nil, in.Tags, in.EnableECSManagedTags, c.Name, "")
-			if len(without(t.Tags, managed)) > maxTags {
-				return tooManyTags()
-			}
-			if err := Tasks.Put(tx, t.Key(), t); err != nil {
-				return err
-			}
-			l.Tasks = append(l.Tasks, t.ID)
-			out.Tasks = append(out.Tasks, t.wire(a.ns, true))
-		}
-		if l.Token == "" {
-			return nil
-		}
-		return Launches.Put(tx, l.Key(), l)
+		r.definition, r.each = *d.Definition.TaskDefinitionArn, SizeOf(def)
+		return nil
 	})
+	return r, out, err
+}
+
+// launch is what is kept of it for its token.
+func (r run) launch(c Cluster) Launch {
+	return Launch{Cluster: c.Name, Token: aws.ToString(r.in.ClientToken), Request: r.request, CreatedAt: r.at}
+}
+
+// start makes tasks with these ids; made is false when another call with the
+// same token has made them meanwhile.
+func (r run) start(tx store.Tx, a *API, ids []string) (out *ecs.RunTaskOutput, made bool, err error) {
+	in := r.in
+	out = &ecs.RunTaskOutput{Tasks: []types.Task{}, Failures: []types.Failure{}}
+	c, err := a.activeCluster(tx, in.Cluster)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return out, nil
+	l := r.launch(c)
+	if again, err := a.relaunch(tx, l, out); again || err != nil {
+		return out, false, err
+	}
+	d, err := a.launchable(tx, r.definition)
+	if err != nil {
+		return nil, false, err
+	}
+	def, err := overridden(d.Definition, in.Overrides)
+	if err != nil {
+		return nil, false, err
+	}
+	strategy, err := c.capacity(in.LaunchType, in.CapacityProviderStrategy)
+	if err != nil {
+		return nil, false, err
+	}
+	places := r.net.Spread(nil, ids)
+	for i, provider := range Spread(strategy, nil, len(ids)) {
+		t := NewTask(a.ns, c.Name, ids[i], def)
+		t.PlaceAt(places[i])
+		t.LaunchType, t.Provider, t.Platform, t.Network = types.LaunchTypeFargate, provider, r.platform, r.net
+		t.StartedBy, t.Launch = aws.ToString(in.StartedBy), l.Key()
+		if in.Group != nil {
+			t.Group = *in.Group
+		}
+		if in.Overrides != nil {
+			t.Overrides = in.Overrides
+		}
+		t.Tags = taskTags(in.PropagateTags, d.Tags, nil, in.Tags, in.EnableECSManagedTags, c.Name, "")
+		if len(without(t.Tags, managed)) > maxTags {
+			return nil, false, tooManyTags()
+		}
+		if err := Tasks.Put(tx, t.Key(), t); err != nil {
+			return nil, false, err
+		}
+		l.Tasks = append(l.Tasks, t.ID)
+		out.Tasks = append(out.Tasks, t.wire(a.ns, true))
+	}
+	if l.Token == "" || len(l.Tasks) == 0 { // a call that started nothing may be made again
+		return out, true, nil
+	}
+	return out, true, Launches.Put(tx, l.Key(), l)
 }
 
 func checkRun(in *ecs.RunTaskInput) error {

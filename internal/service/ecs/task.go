@@ -15,8 +15,7 @@ import (
 )
 
 // NewTask returns a task of revision d that is to run: PROVISIONING.
-func NewTask(ns arn.Namespace, cluster string, d types.TaskDefinition) Task {
-	taskID := id.Hex(32)
+func NewTask(ns arn.Namespace, cluster, taskID string, d types.TaskDefinition) Task {
 	t := Task{
 		ID: taskID, Cluster: cluster,
 		ARN:            ns.ARN("ecs", "task/"+cluster+"/"+taskID),
@@ -105,7 +104,7 @@ func (a *API) placement(ctx context.Context, c *types.NetworkConfiguration) (Net
 	if len(v.SecurityGroups) > 5 {
 		return Network{}, invalid("securityGroups can have at most 5 items.")
 	}
-	groups, err := a.net.CheckPlacement(ctx, v.Subnets, v.SecurityGroups)
+	groups, zones, err := a.net.CheckPlacement(ctx, v.Subnets, v.SecurityGroups)
 	if err != nil {
 		return Network{}, invalid("%s", err)
 	}
@@ -113,7 +112,7 @@ func (a *API) placement(ctx context.Context, c *types.NetworkConfiguration) (Net
 	if public == "" {
 		public = "DISABLED"
 	}
-	return Network{Subnets: v.Subnets, SecurityGroups: groups, AssignPublicIP: public}, nil
+	return Network{Subnets: v.Subnets, Zones: zones, SecurityGroups: groups, AssignPublicIP: public}, nil
 }
 
 // Stop marks a task to be stopped, unless it is already.

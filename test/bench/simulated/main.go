@@ -12,6 +12,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	_ "net/http/pprof"
 	"net/netip"
@@ -27,13 +28,14 @@ import (
 	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/instance"
 	"github.com/skylift/skylift/internal/service/ec2"
+	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/store/etcdstore"
 )
 
 func main() {
 	c := daemon.Config{
-		Region: "us-west-2", AccountID: "111122223333", VPCCIDR: netip.MustParsePrefix("172.31.0.0/16"), Version: "simulated",
+		CPUOvercommit: 1, Region: "us-west-2", AccountID: "111122223333", VPCCIDR: netip.MustParsePrefix("172.31.0.0/16"), Version: "simulated",
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	script := fake.Config{}
@@ -46,7 +48,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	c.OpenHost = func(context.Context, daemon.Config, instance.Instance) (daemon.Host, error) {
-		return daemon.Host{Engine: engine{fake.New(script)}, Network: network{}}, nil
+		return daemon.Host{Offers: place.Size{CPU: math.MaxInt, Memory: math.MaxInt}, Engine: engine{fake.New(script)}, Network: network{}}, nil
 	}
 	if *profile != "" {
 		go func() { c.Log.Error("profiles end", "err", http.ListenAndServe(*profile, nil)) }() // net/http/pprof is in the default mux

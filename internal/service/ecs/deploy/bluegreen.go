@@ -181,14 +181,25 @@ func (p *pass) actSide(revision string, wanted bool) error {
 		case t.Deployment != id:
 		case t.Desired == ecs.Running:
 			in.tasks = append(in.tasks, p.member(t, true))
-		case t.Counted():
-			in.leaving++
+		default:
+			if t.Counted() {
+				in.leaving++
+			}
+			if t.Status != ecs.Stopped {
+				in.freeing++
+			}
 		}
 	}
 	if in.desired > 0 {
 		in.mayStart = p.mayStartSide(id)
 	}
+	p.limit(&in, id)
 	a := plan(in)
+	if i := p.deploymentAt(id); i >= 0 {
+		if err := p.hold(&p.deployments[i], in, a); err != nil {
+			return err
+		}
+	}
 	if err := p.startSide(revision, min(a.start, maxStarts)); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -46,12 +47,13 @@ type Deployer struct {
 	ns     arn.Namespace
 	lb     balancing
 	images images
+	room   room
 	log    *slog.Logger
 }
 
 // New returns a Deployer.
-func New(db store.DB, ns arn.Namespace, lb balancing, images images, log *slog.Logger) *Deployer {
-	return &Deployer{db: db, ns: ns, lb: lb, images: images, log: log}
+func New(db store.DB, ns arn.Namespace, lb balancing, images images, room room, log *slog.Logger) *Deployer {
+	return &Deployer{db: db, ns: ns, lb: lb, images: images, room: room, log: log}
 }
 
 // inactiveKept is how long an INACTIVE service can still be described.
@@ -65,12 +67,14 @@ const resolveWait = 2 * time.Second
 func (d *Deployer) Reconcile(ctx context.Context, key string) (time.Duration, error) {
 	v, err := d.read(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
+		d.room.Wait(key, place.Wait{})
 		return 0, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("read service %s: %w", key, err)
 	}
 	if v.service.Status == ecs.Inactive {
+		d.room.Wait(key, place.Wait{})
 		return d.bury(ctx, v.service)
 	}
 	p := pass{ns: d.ns}
@@ -84,7 +88,7 @@ func (d *Deployer) Reconcile(ctx context.Context, key string) (time.Duration, er
 		return 0, err
 	}
 	p.now = time.Now().UTC().Truncate(time.Millisecond)
-	err = d.db.Update(ctx, func(tx store.Tx) error { return p.run(tx, key) })
+	err = d.inRoom(ctx, &p, key)
 	if err == nil && p.told > 0 {
 		err = ecs.PruneEvents(ctx, d.db, key)
 	}

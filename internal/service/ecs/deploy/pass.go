@@ -24,6 +24,7 @@ type pass struct {
 	told    int  // events in this pass
 	ended   bool // a service deployment ended in it
 	shifted bool // the traffic is where it is to be, and so are the tasks
+	room    rooms
 
 	tx          store.Tx
 	service     ecs.Service
@@ -36,6 +37,7 @@ type pass struct {
 // run may run more than once: it starts from what it reads.
 func (p *pass) run(tx store.Tx, key string) error {
 	p.tx, p.again, p.told, p.ended, p.shifted = tx, 0, 0, false, false
+	p.room.begin()
 	if ok, err := p.read(key); err != nil || !ok {
 		return err
 	}
@@ -142,6 +144,9 @@ func (p *pass) act() error {
 	in := p.input()
 	a := plan(in)
 	a.start = min(a.start, maxStarts)
+	if err := p.hold(primary, in, a); err != nil {
+		return err
+	}
 	if err := p.block(&primary.Rollout, in, a); err != nil {
 		return err
 	}
@@ -161,10 +166,14 @@ func (p *pass) act() error {
 func (p *pass) input() input {
 	low, high := p.service.Bounds()
 	in := input{desired: int(p.service.Desired), low: low, high: high, mayStart: p.mayStart()}
+	p.limit(&in, p.primary().ID)
 	for _, t := range p.tasks {
 		if t.Desired != ecs.Running {
 			if t.Counted() {
 				in.leaving++
+			}
+			if t.Status != ecs.Stopped {
+				in.freeing++
 			}
 			continue
 		}

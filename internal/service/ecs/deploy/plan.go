@@ -25,22 +25,28 @@ type input struct {
 	low, high int // how many must stay healthy, and how many may run or start at once
 	tasks     []member
 	leaving   int  // tasks that are told to stop and still count as running: they take room
+	freeing   int  // tasks that are told to stop and have room on the machine
 	mayStart  bool // false while back-off holds starts back
+	fits      int  // for how many tasks the machine has room
+	stuck     bool // it has had too little for a while, and nothing that is under way makes more
+	never     bool // it will never have any
 }
 
 // action is what is to be done now: tasks to start from the primary
 // deployment, and tasks to stop.
 type action struct {
-	start int
-	stop  []string
+	start   int
+	lacking int // tasks to start as soon as the machine has room for them
+	stop    []string
 }
 
 // plan decides; it never acts.
 //
 // Healthy tasks of old deployments go only while enough healthy ones remain,
 // and no earlier than their replacements are healthy, unless there is no room
-// to start those. Unhealthy ones are replaced in the same way, never all at
-// once. Never are there more than high tasks by plan's doing.
+// to start those: within high, or on the machine. Unhealthy ones are replaced in
+// the same way, never all at once. Never are there more than high tasks by
+// plan's doing.
 func plan(in input) action {
 	n := survey(in.tasks)
 	want := in.desired - len(n.current[starting]) - len(n.current[healthy])
@@ -48,8 +54,13 @@ func plan(in input) action {
 	var a action
 	shortage := 0 // starts for which something must go first
 	if in.mayStart && want > 0 {
-		a.start = min(want, room)
-		shortage = max(0, want-a.start-in.leaving) // those who leave make room already
+		room = min(want, room)
+		a.start = min(room, in.fits)
+		a.lacking = room - a.start
+		shortage = max(0, want-room-in.leaving) // those who leave make room already
+		if in.stuck && !in.never {
+			shortage += max(0, a.lacking-in.freeing)
+		}
 	}
 	p := planner{in: in, n: n, spare: n.healthy() - in.low}
 	p.stopSurplus()
@@ -57,6 +68,13 @@ func plan(in input) action {
 	p.stopBad(shortage - p.freed)
 	a.stop = p.stop
 	return a
+}
+
+// makesRoom says that there will be room on the machine by what is under way:
+// tasks that leave, or old ones that will, once new ones are healthy.
+func (in input) makesRoom(a action) bool {
+	n := survey(in.tasks)
+	return in.freeing+len(a.stop) > 0 || len(n.old[healthy])+len(n.old[bad]) > 0 && len(n.current[starting])+a.start > 0
 }
 
 // counted is the tasks by deployment and health.

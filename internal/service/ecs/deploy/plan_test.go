@@ -26,7 +26,10 @@ func TestPlan(t *testing.T) {
 		tasks              string
 		held               bool
 		leaving            int
-		start              int
+		freeing            int
+		full, never        bool // the machine has room for one task, or never has
+		soon               bool // it has been so for a moment only
+		start, lacking     int
 		stop               []string
 	}{
 		{name: "a new service starts all", desired: 3, low: 3, high: 6, start: 3},
@@ -39,6 +42,12 @@ func TestPlan(t *testing.T) {
 		{name: "old ones that never got healthy go at once", desired: 2, low: 2, high: 4, tasks: "hhss", stop: []string{"s2", "s3"}},
 		{name: "who leaves still takes room", desired: 2, low: 1, high: 2, tasks: "h", leaving: 1},
 		{name: "for as many as start", desired: 2, low: 0, high: 2, tasks: "Hh", leaving: 1},
+		{name: "no room on the machine for all", desired: 3, low: 3, high: 6, full: true, start: 1, lacking: 2},
+		{name: "as many as there is room for start beside the old", desired: 2, low: 2, high: 4, tasks: "hh", full: true, start: 1, lacking: 1},
+		{name: "no room on the machine: old ones go down to the minimum", desired: 4, low: 2, high: 8, tasks: "hhhh", full: true, start: 1, lacking: 3, stop: []string{"h0", "h1"}},
+		{name: "but not before those who went are gone", desired: 4, low: 2, high: 8, tasks: "hhh", freeing: 3, full: true, start: 1, lacking: 3},
+		{name: "nor at once", desired: 4, low: 2, high: 8, tasks: "hhhh", soon: true, full: true, start: 1, lacking: 3},
+		{name: "none goes for what never fits", desired: 4, low: 2, high: 8, tasks: "hhhh", never: true, lacking: 4},
 		{name: "scale out", desired: 4, low: 4, high: 8, tasks: "HH", start: 2},
 		{name: "scale in takes what starts first", desired: 1, low: 1, high: 2, tasks: "HSH", stop: []string{"S1", "H0"}},
 		{name: "to nothing", desired: 0, low: 0, high: 0, tasks: "HhBs", stop: []string{"H0", "s3", "h1", "B2"}},
@@ -50,69 +59,114 @@ func TestPlan(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := plan(input{desired: tt.desired, low: tt.low, high: tt.high, tasks: tasks(tt.tasks), leaving: tt.leaving, mayStart: !tt.held})
-			if got.start != tt.start || !slices.Equal(got.stop, tt.stop) {
-				t.Errorf("plan(%q) = start %d stop %v, want start %d stop %v", tt.tasks, got.start, got.stop, tt.start, tt.stop)
+			in := input{
+				desired: tt.desired, low: tt.low, high: tt.high, tasks: tasks(tt.tasks), leaving: tt.leaving, freeing: max(tt.leaving, tt.freeing),
+				mayStart: !tt.held, fits: tt.high, stuck: !tt.soon, never: tt.never,
+			}
+			if tt.full {
+				in.fits = 1
+			}
+			if tt.never {
+				in.fits = 0
+			}
+			got := plan(in)
+			if got.start != tt.start || got.lacking != tt.lacking || !slices.Equal(got.stop, tt.stop) {
+				t.Errorf("plan(%q) = start %d lacking %d stop %v, want start %d lacking %d stop %v", tt.tasks, got.start, got.lacking, got.stop, tt.start, tt.lacking, tt.stop)
 			}
 		})
 	}
 }
 
-// TestPlanProperties plays random services under random health: never fewer
-// healthy tasks by plan's doing than low, never more tasks than high (unless
-// there were), and once the world is kind it ends with desired healthy current
-// tasks and nothing else.
+// TestPlanProperties plays random services under random health on a machine
+// with little room: never fewer healthy tasks by plan's doing than low, never
+// more tasks than high (unless there were) or than the machine has room for,
+// and once the world is kind it ends with desired healthy current tasks and
+// nothing else.
 func TestPlanProperties(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20000) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		in := input{desired: r.IntN(6), mayStart: true}
-		in.low = r.IntN(in.desired + 1)
-		in.high = in.desired + r.IntN(in.desired+1)
-		if in.low == in.high && in.desired > 0 {
-			in.high++ // AWS refuses what can never change
+		g := game{t: t, r: r, seed: seed, in: input{desired: r.IntN(6), mayStart: true}}
+		g.in.low = r.IntN(g.in.desired + 1)
+		g.in.high = g.in.desired + r.IntN(g.in.desired+1)
+		if g.in.low == g.in.high && g.in.desired > 0 {
+			g.in.high++ // AWS refuses what can never change
 		}
-		for i := range r.IntN(2*in.desired + 2) {
-			in.tasks = append(in.tasks, member{id: fmt.Sprint(i), current: r.IntN(2) == 0, health: health(r.IntN(3)), zone: fmt.Sprint(r.IntN(3))})
+		for range r.IntN(2*g.in.desired + 2) {
+			g.add(r.IntN(2) == 0, health(r.IntN(3)))
 		}
-		id := 1000
-		for step := 0; ; step++ {
-			if step == 200 {
-				t.Fatalf("seed %d: does not end: %+v", seed, in)
-			}
-			before := count(in.tasks)
-			a := plan(in)
-			after := slices.DeleteFunc(slices.Clone(in.tasks), func(m member) bool { return slices.Contains(a.stop, m.id) })
-			if len(after) != len(in.tasks)-len(a.stop) {
-				t.Fatalf("seed %d: stops a task twice or one that isn't there: %v of %+v", seed, a.stop, in)
-			}
-			if got := count(after); got < before && got < in.low {
-				t.Fatalf("seed %d: %d healthy left, low is %d: %+v -> %+v", seed, got, in.low, in, a)
-			}
-			if a.start > 0 && len(in.tasks)+a.start > in.high {
-				t.Fatalf("seed %d: %d tasks, high is %d: %+v -> %+v", seed, len(in.tasks)+a.start, in.high, in, a)
-			}
-			if unfit := len(in.tasks) - before; a.start == 0 && in.desired > 1 && unfit == len(in.tasks) && unfit > 1 && len(after) == 0 && !anyOldStarting(in.tasks) {
-				t.Fatalf("seed %d: stops every task at once: %+v -> %+v", seed, in, a)
-			}
-			for range a.start {
-				id++
-				after = append(after, member{id: fmt.Sprint(id), current: true, zone: fmt.Sprint(r.IntN(3))})
-			}
-			in.tasks = after
-			if a.start == 0 && len(a.stop) == 0 && !slices.ContainsFunc(in.tasks, func(m member) bool { return m.health == starting }) {
-				break
-			}
-			for i := range in.tasks { // what starts gets healthy, in any order
-				if in.tasks[i].health == starting && r.IntN(2) == 0 {
-					in.tasks[i].health = healthy
-				}
+		g.slots = max(g.in.desired, len(g.in.tasks)) + r.IntN(g.in.desired+1)
+		if g.in.low == g.in.desired {
+			g.slots++ // nothing may go before
+		}
+		for step := 0; !g.step(); step++ {
+			if step == 300 {
+				t.Fatalf("seed %d: does not end: %+v", seed, g)
 			}
 		}
-		if len(in.tasks) != in.desired || count(in.tasks) != in.desired || slices.ContainsFunc(in.tasks, func(m member) bool { return !m.current }) {
-			t.Fatalf("seed %d: ends at %+v", seed, in)
+		if ms := g.in.tasks; len(ms) != g.in.desired || count(ms) != g.in.desired || slices.ContainsFunc(ms, func(m member) bool { return !m.current }) {
+			t.Fatalf("seed %d: ends at %+v", seed, g)
 		}
 	}
+}
+
+// game is one play of TestPlanProperties.
+type game struct {
+	t     *testing.T
+	r     *rand.Rand
+	seed  uint64
+	in    input
+	next  int // the next task's id
+	slots int // how many tasks the machine has room for
+	going int // tasks on their way out that no longer count
+}
+
+func (g *game) add(current bool, h health) {
+	g.next++
+	g.in.tasks = append(g.in.tasks, member{id: fmt.Sprint(g.next), current: current, health: h, zone: fmt.Sprint(g.r.IntN(3))})
+}
+
+// step plans, checks, acts, and lets some time pass; it says whether nothing is
+// left to do.
+func (g *game) step() (done bool) {
+	g.in.freeing = g.in.leaving + g.going
+	g.in.fits = max(0, g.slots-len(g.in.tasks)-g.in.freeing)
+	g.in.stuck = g.r.IntN(3) > 0
+	in, a := g.in, plan(g.in)
+	after := slices.DeleteFunc(slices.Clone(in.tasks), func(m member) bool { return slices.Contains(a.stop, m.id) })
+	before := count(in.tasks)
+	switch got := count(after); {
+	case len(after) != len(in.tasks)-len(a.stop):
+		g.t.Fatalf("seed %d: stops a task twice or one that isn't there: %v of %+v", g.seed, a.stop, in)
+	case got < before && got < in.low:
+		g.t.Fatalf("seed %d: %d healthy left, low is %d: %+v -> %+v", g.seed, got, in.low, in, a)
+	case a.start > 0 && len(in.tasks)+in.leaving+a.start > in.high:
+		g.t.Fatalf("seed %d: %d tasks, high is %d: %+v -> %+v", g.seed, len(in.tasks)+in.leaving+a.start, in.high, in, a)
+	case a.start > in.fits:
+		g.t.Fatalf("seed %d: starts %d, there is room for %d: %+v -> %+v", g.seed, a.start, in.fits, in, a)
+	}
+	if unfit := len(in.tasks) - before; a.start == 0 && in.desired > 1 && unfit == len(in.tasks) && unfit > 1 && len(after) == 0 && !anyOldStarting(in.tasks) {
+		g.t.Fatalf("seed %d: stops every task at once: %+v -> %+v", g.seed, in, a)
+	}
+	g.in.tasks = after
+	for range a.start {
+		g.add(true, starting)
+	}
+	g.in.leaving += len(a.stop)
+	if a.start == 0 && len(a.stop) == 0 && in.freeing == 0 && in.stuck && !slices.ContainsFunc(in.tasks, func(m member) bool { return m.health == starting }) {
+		return true
+	}
+	for i := range g.in.tasks { // what starts gets healthy, in any order
+		if g.in.tasks[i].health == starting && g.r.IntN(2) == 0 {
+			g.in.tasks[i].health = healthy
+		}
+	}
+	g.going -= g.r.IntN(g.going + 1) // and what leaves goes
+	if n := g.r.IntN(g.in.leaving + 1); n > 0 {
+		g.in.leaving -= n
+		g.going += n
+	}
+	return false
 }
 
 func count(ms []member) (n int) {

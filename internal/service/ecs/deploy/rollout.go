@@ -83,8 +83,14 @@ func (p *pass) start(d *ecs.Deployment, r *ecs.ServiceRevision, n int) error {
 		return fmt.Errorf("read task definition %s: %w", d.TaskDefinition, err)
 	}
 	var ids []string
-	for _, provider := range ecs.Spread(d.Strategy, p.placed(d), n) {
-		t := ecs.NewTask(p.ns, p.service.Cluster, def.Definition)
+	granted := p.granted(d.ID, ecs.SizeOf(def.Definition), n)
+	if len(granted) == 0 {
+		return nil
+	}
+	places := p.spread(d, granted)
+	for i, provider := range ecs.Spread(d.Strategy, p.placed(d), len(granted)) {
+		t := ecs.NewTask(p.ns, p.service.Cluster, granted[i], def.Definition)
+		t.PlaceAt(places[i])
 		t.CreatedAt = p.now
 		t.Service, t.Deployment, t.StartedBy = p.service.Key(), d.ID, d.ID
 		t.Group = "service:" + p.service.Name
@@ -100,7 +106,7 @@ func (p *pass) start(d *ecs.Deployment, r *ecs.ServiceRevision, n int) error {
 		ids = append(ids, fmt.Sprintf("(task %s)", t.ID))
 		p.tasks = append(p.tasks, t)
 	}
-	return p.tell("has started %d tasks: %s.", n, strings.Join(ids, " "))
+	return p.tell("has started %d tasks: %s.", len(granted), strings.Join(ids, " "))
 }
 
 // placed counts the deployment's tasks that are to run by capacity provider.

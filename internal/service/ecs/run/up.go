@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"strings"
 	"time"
 
@@ -36,26 +35,18 @@ func (r *Runner) up(ctx context.Context, t task) (done bool, again time.Duration
 	return r.advance(ctx, t)
 }
 
-// subnetOf chooses a subnet by the task's id, so that tasks spread over zones.
-func subnetOf(t task) string {
-	h := fnv.New32a()
-	h.Write([]byte(t.ID))
-	return t.Network.Subnets[int(h.Sum32()>>1)%len(t.Network.Subnets)]
-}
-
 // provision gives the task its network interface.
 func (r *Runner) provision(ctx context.Context, t task) error {
-	subnet := subnetOf(t)
-	eni, zone, err := r.Network.Create(ctx, t.ID, subnet, t.Network.SecurityGroups)
+	eni, err := r.Network.Create(ctx, t.ID, t.Subnet, t.Network.SecurityGroups)
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
-		return r.fail(ctx, t, "Unexpected EC2 error while attempting to Create Network Interface in subnet '%s': %s: %s", subnet, e.ErrorCode(), e.ErrorMessage())
+		return r.fail(ctx, t, "Unexpected EC2 error while attempting to Create Network Interface in subnet '%s': %s: %s", t.Subnet, e.ErrorCode(), e.ErrorMessage())
 	}
 	if err != nil {
 		return fmt.Errorf("make interface of task %s: %w", t.ID, err)
 	}
 	return r.change(ctx, t, func(t *ecs.Task) {
 		eni.Attach = t.ENI.Attach
-		t.ENI, t.Zone, t.Status = eni, zone, ecs.Pending
+		t.ENI, t.Status = eni, ecs.Pending
 		t.ConnectivityAt = now()
 	})
 }

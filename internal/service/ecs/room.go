@@ -1,0 +1,117 @@
+package ecs
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/skylift/skylift/internal/id"
+	"github.com/skylift/skylift/internal/service/ecs/place"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// capacity is what the API asks of the machine before it promises to run tasks.
+type capacity interface {
+	Total() place.Size
+	Used() place.Size
+	// Reserve sets room aside for as many of the tasks as there is room for, and
+	// returns for how many.
+	Reserve(ctx context.Context, tasks []string, each place.Size) (int, error)
+	// Release gives back what was set aside for tasks that were not made.
+	Release(tasks ...string)
+	// Doubt says that nobody knows whether the tasks were made.
+	Doubt(tasks ...string)
+}
+
+// Size is what the task holds of the machine.
+func (t *Task) Size() place.Size {
+	cpu, _ := strconv.Atoi(t.CPU) // both are made from numbers
+	memory, _ := strconv.Atoi(t.Memory)
+	return place.Size{CPU: cpu, Memory: memory}
+}
+
+// SizeOf is what a task of the definition holds of the machine.
+func SizeOf(d types.TaskDefinition) place.Size {
+	t := Task{CPU: aws.ToString(d.Cpu), Memory: aws.ToString(d.Memory)}
+	return t.Size()
+}
+
+// inRoom runs f, which makes tasks, in a transaction, with the ids of those that
+// there is room for. f says whether it made them.
+func (a *API) inRoom(ctx context.Context, ids []string, each place.Size, f func(store.Tx, []string) (made bool, err error)) error {
+	n, err := a.room.Reserve(ctx, ids, each)
+	if err != nil {
+		return err
+	}
+	made := false
+	err = a.db.Update(ctx, func(tx store.Tx) (err error) {
+		made, err = f(tx, ids[:n])
+		return err
+	})
+	switch {
+	case !made:
+		a.room.Release(ids[:n]...)
+	case err != nil:
+		a.room.Doubt(ids[:n]...)
+	}
+	return err
+}
+
+// noRoom is the failures of n tasks that there is no room for.
+func (a *API) noRoom(each place.Size, n int) []types.Failure {
+	out := []types.Failure{}
+	for range n {
+		out = append(out, types.Failure{
+			Reason: aws.String(place.Reason(a.room.Total(), each)),
+			Detail: aws.String("The task needs " + each.String() + ". This machine has " + a.room.Total().String() + " for tasks, of which " + a.room.Used().String() + " are taken."),
+		})
+	}
+	return out
+}
+
+// TaskIDs returns n ids for new tasks.
+func TaskIDs(n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = id.Hex(32)
+	}
+	return ids
+}
+
+// Spread chooses places for tasks with these ids, beside those that are there.
+func (n Network) Spread(there []place.Place, ids []string) []place.Place {
+	if len(ids) == 0 {
+		return nil
+	}
+	places := make([]place.Place, len(n.Subnets))
+	for i, s := range n.Subnets {
+		places[i] = place.Place{Subnet: s, Zone: n.Zones[i]}
+	}
+	return place.Spread(places, there, len(ids), ids[0])
+}
+
+// PlaceAt places the task there.
+func (t *Task) PlaceAt(p place.Place) { t.Subnet, t.Zone = p.Subnet, p.Zone }
+
+// Holdings tells a ledger what tasks hold of the machine: their size from when
+// they are made until they are STOPPED.
+func Holdings(db store.DB) place.Source {
+	return func(ctx context.Context, f func(bool, []place.Holding)) error {
+		return Tasks.Follow(ctx, db, func(reset bool, events []store.Event[Task]) error {
+			changes := make([]place.Holding, len(events))
+			for i, e := range events {
+				_, changes[i].Task, _ = strings.Cut(e.Key, "/")
+				if e.Value == nil || e.Value.Status == Stopped {
+					changes[i].Gone = true
+					continue
+				}
+				changes[i].Size = e.Value.Size()
+			}
+			f(reset, changes)
+			return nil
+		})
+	}
+}
