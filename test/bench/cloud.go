@@ -153,10 +153,13 @@ func dockerConfig(work, registry, user, password string) (string, error) {
 }
 
 // define registers the definition of a task that runs the app.
-func (c *cloud) define(ctx context.Context) error {
+func (c *cloud) define(ctx context.Context) error { return c.defineAs(ctx, "app", "1024", "2048") }
+
+// defineAs registers the app as a task of another name and size.
+func (c *cloud) defineAs(ctx context.Context, family, cpu, memory string) error {
 	_, err := c.ecs.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{
-		Family: new("app"), NetworkMode: types.NetworkModeAwsvpc, RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate},
-		Cpu: new("1024"), Memory: new("2048"),
+		Family: &family, NetworkMode: types.NetworkModeAwsvpc, RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate},
+		Cpu: &cpu, Memory: &memory,
 		ContainerDefinitions: []types.ContainerDefinition{{Name: new("app"), Image: &c.image, PortMappings: []types.PortMapping{{ContainerPort: new(int32(appPort))}}}},
 	})
 	return err

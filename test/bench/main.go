@@ -4,7 +4,7 @@
 // the peer alternate, so that what else the machine does falls on both. All load is bounded and stays on this machine,
 // and nothing is left behind.
 //
-//	go run ./test/bench [-only start,idle,task,balancer,registry,scale] [-n 5] [-json | -markdown] [-write docs/benchmarks.md]
+//	go run ./test/bench [-only start,idle,task,many,rolling,balancer,registry,scale] [-n 5] [-json | -markdown] [-write docs/benchmarks.md]
 package main
 
 import (
@@ -47,6 +47,8 @@ var sections = []section{
 	{"start", measureStart},
 	{"idle", measureIdle},
 	{"task", measureTask},
+	{"many", measureMany},
+	{"rolling", measureRolling},
 	{"balancer", measureBalancer},
 	{"registry", measureRegistry},
 	{"scale", measureScale},
@@ -63,7 +65,7 @@ type options struct {
 func main() {
 	o := options{bench: bench{sizes: []int{1000, 5000, 10_000, 20_000}}}
 	flag.StringVar(&o.skylift, "skylift", "bin/skylift", "the program to measure")
-	flag.StringVar(&o.only, "only", "", "sections to run, by comma: start, idle, task, balancer, registry, scale (default: all)")
+	flag.StringVar(&o.only, "only", "", "sections to run, by comma: start, idle, task, many, rolling, balancer, registry, scale (default: all)")
 	flag.IntVar(&o.rounds, "n", 5, "rounds")
 	flag.DurationVar(&o.load, "d", 5*time.Second, "how long one load on a balancer lasts")
 	flag.IntVar(&o.layer, "layer", 500, "size of the layer that is pushed and pulled, in MB")

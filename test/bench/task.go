@@ -59,26 +59,45 @@ func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 // plainDocker runs the task's two containers by hand and returns how long that
 // took.
 func (c *cloud) plainDocker(ctx context.Context) (took time.Duration, err error) {
-	images, err := output(ctx, "docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "skylift/pause")
+	image, err := pauseImage(ctx)
 	if err != nil {
 		return 0, err
 	}
-	var pauseImage string
-	if _, err := fmt.Sscan(images, &pauseImage); err != nil {
-		return 0, fmt.Errorf("find the pause image: %w", err)
-	}
-	sandbox := fmt.Sprintf("skylift-bench-%d-pause", c.Process.Pid)
-	app := fmt.Sprintf("skylift-bench-%d-app", c.Process.Pid)
+	sandbox, app := c.plainNames(0)
 	defer func() {
 		_, gone := output(context.WithoutCancel(ctx), "docker", "rm", "-f", sandbox, app)
 		err = errors.Join(err, gone)
 	}()
 	began := time.Now()
-	if _, err := output(ctx, "docker", "run", "-d", "--name", sandbox, "--network", "none", pauseImage); err != nil {
-		return 0, err
-	}
-	if _, err := output(ctx, "docker", "run", "-d", "--name", app, "--network", "container:"+sandbox, c.image); err != nil {
+	if err := c.plainPair(ctx, image, sandbox, app); err != nil {
 		return 0, err
 	}
 	return time.Since(began), nil
+}
+
+// plainNames are those of the two containers of the i-th pair.
+func (c *cloud) plainNames(i int) (sandbox, app string) {
+	pair := fmt.Sprintf("skylift-bench-%d-%d", c.Process.Pid, i)
+	return pair + "-pause", pair + "-app"
+}
+
+// plainPair runs two containers as a task's.
+func (c *cloud) plainPair(ctx context.Context, image, sandbox, app string) error {
+	if _, err := output(ctx, "docker", "run", "-d", "--name", sandbox, "--network", "none", image); err != nil {
+		return err
+	}
+	_, err := output(ctx, "docker", "run", "-d", "--name", app, "--network", "container:"+sandbox, c.image)
+	return err
+}
+
+// pauseImage is the image of tasks' sandboxes.
+func pauseImage(ctx context.Context) (image string, err error) {
+	images, err := output(ctx, "docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "skylift/pause")
+	if err != nil {
+		return "", err
+	}
+	if _, err := fmt.Sscan(images, &image); err != nil {
+		return "", fmt.Errorf("find the pause image: %w", err)
+	}
+	return image, nil
 }
