@@ -68,8 +68,11 @@ func checkTask(in *ecs.RegisterTaskDefinitionInput) error {
 	if err != nil {
 		return err
 	}
-	if !nameForm.MatchString(aws.ToString(in.Family)) {
-		return client("Family: Up to 255 letters (uppercase and lowercase), numbers, underscores, and hyphens are allowed.")
+	switch family := aws.ToString(in.Family); {
+	case family == "":
+		return client("Family can not be blank.")
+	case !nameForm.MatchString(family):
+		return client("Family contains invalid characters.")
 	}
 	if err := checkCompatibilities(in); err != nil {
 		return err

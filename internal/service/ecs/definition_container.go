@@ -71,7 +71,7 @@ func checkContainer(c *types.ContainerDefinition, memory int64, region string) e
 	case name == "":
 		return client("Container.name should not be null or empty.")
 	case !nameForm.MatchString(name):
-		return client("Container name %s: up to 255 letters (uppercase and lowercase), numbers, underscores, and hyphens are allowed.", name)
+		return client("Container.name contains invalid characters.")
 	}
 	for _, e := range c.Environment {
 		if aws.ToString(e.Name) == "" || strings.ContainsAny(*e.Name, "=\x00") {
@@ -96,17 +96,22 @@ func checkContainer(c *types.ContainerDefinition, memory int64, region string) e
 	return checkLogs(name, c.LogConfiguration, region)
 }
 
-// digestForm is the only kind of digest that ECS takes.
-var digestForm = regexp.MustCompile(`^sha256:[a-fA-F0-9]{64}$`)
+// imageForm is what an image is called, and digestForm the only kind of digest
+// that ECS takes.
+var (
+	imageForm  = regexp.MustCompile(`^[a-zA-Z0-9._:/#-]+$`)
+	digestForm = regexp.MustCompile(`^sha256:[a-fA-F0-9]{64}$`)
+)
 
 // checkImage checks an image's name: its 255 characters don't count the digest.
 func checkImage(c *types.ContainerDefinition) error {
 	image := aws.ToString(c.Image)
-	if strings.TrimSpace(image) == "" {
-		return client("Container.image should not be null or empty.")
-	}
 	name, digest, pinned := strings.Cut(image, "@")
 	switch {
+	case image == "":
+		return client("Container.image should not be null or empty.")
+	case !imageForm.MatchString(name):
+		return client("Container.image contains invalid characters.")
 	case len(name) > 255:
 		return client("Container.image of container '%s' must have at most 255 characters.", *c.Name)
 	case pinned && !digestForm.MatchString(digest):

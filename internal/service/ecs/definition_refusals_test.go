@@ -44,7 +44,8 @@ func another(c types.ContainerDefinition) func(*registration) {
 
 func taskRefusals() []refusal {
 	return []refusal{
-		{"family", func(in *registration) { in.Family = aws.String("a b") }, "Family"},
+		{"family", func(in *registration) { in.Family = aws.String("a b") }, "Family contains invalid characters."},
+		{"no family", func(in *registration) { in.Family = aws.String("") }, "Family can not be blank."},
 		{"no cpu", func(in *registration) { in.Cpu = nil }, "Fargate requires that 'cpu' be defined at the task level."},
 		{"no memory", func(in *registration) { in.Memory = nil }, "Fargate requires that 'memory' be defined at the task level."},
 		{"pair", func(in *registration) { in.Memory = aws.String("4096") }, "No Fargate configuration exists for given values: 256 CPU, 4096 memory."},
@@ -102,8 +103,9 @@ func containerRefusals() []refusal {
 		{"same name", another(types.ContainerDefinition{Name: aws.String("web")}), "Container names must be unique within a task definition."},
 		{"none essential", first(func(c *types.ContainerDefinition) { c.Essential = aws.Bool(false) }), "Task definition doesn't have any essential container."},
 		{"no name", first(func(c *types.ContainerDefinition) { c.Name = nil }), "Container.name should not be null or empty."},
-		{"name", first(func(c *types.ContainerDefinition) { c.Name = aws.String("a b") }), "Container name a b"},
-		{"no image", first(func(c *types.ContainerDefinition) { c.Image = aws.String(" ") }), "Container.image should not be null or empty."},
+		{"name", first(func(c *types.ContainerDefinition) { c.Name = aws.String("a b") }), "Container.name contains invalid characters."},
+		{"image", first(func(c *types.ContainerDefinition) { c.Image = aws.String("$IMAGE") }), "Container.image contains invalid characters."},
+		{"no image", first(func(c *types.ContainerDefinition) { c.Image = aws.String("") }), "Container.image should not be null or empty."},
 		{"long image", first(func(c *types.ContainerDefinition) { c.Image = aws.String(strings.Repeat("a", 256)) }), "at most 255 characters"},
 		{"digest", first(func(c *types.ContainerDefinition) { c.Image = aws.String("a@sha256:12") }), "a digest of the form sha256:<64 hex digits>"},
 		{"variable", first(func(c *types.ContainerDefinition) { c.Environment = []types.KeyValuePair{{Value: aws.String("x")}} }), "Invalid 'environment' setting for container 'web'"},
