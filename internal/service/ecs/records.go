@@ -144,6 +144,7 @@ type Rollout struct {
 	Impaired  bool      // told that tasks can't be started consistently
 	Unplaced  string    // told why tasks can't be placed; "" when none waits for room
 	Blocked   bool      // told that its bounds let nothing be started or stopped
+	Held      int       // told that so many of its tasks are protected and should go
 	Steady    bool      // told that it is steady, and nothing changed since
 	UpdatedAt time.Time
 }

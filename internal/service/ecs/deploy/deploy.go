@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -49,6 +50,8 @@ type Deployer struct {
 	images images
 	room   room
 	log    *slog.Logger
+
+	small atomic.Bool // the store takes small transactions only
 }
 
 // New returns a Deployer.
@@ -88,7 +91,11 @@ func (d *Deployer) Reconcile(ctx context.Context, key string) (time.Duration, er
 		return 0, err
 	}
 	p.now = time.Now().UTC().Truncate(time.Millisecond)
+	p.writes = d.writes()
 	err = d.inRoom(ctx, &p, key)
+	if errors.Is(err, store.ErrTooLarge) && !d.small.Swap(true) {
+		return time.Millisecond, nil
+	}
 	if err == nil && p.told > 0 {
 		err = ecs.PruneEvents(ctx, d.db, key)
 	}
@@ -109,6 +116,20 @@ type view struct {
 	target   ecs.ServiceRevision // that the service deployment brings
 	fallback ecs.ServiceRevision // that it goes back to; the zero one if there is none
 	tasks    []ecs.Task
+}
+
+// How much is written in one transaction. An etcd of one's own takes no more
+// than 128 operations by default; that it does is known when it refused more.
+const (
+	largeWrites = 1000
+	smallWrites = 100
+)
+
+func (d *Deployer) writes() int {
+	if d.small.Load() {
+		return smallWrites
+	}
+	return largeWrites
 }
 
 func (d *Deployer) read(ctx context.Context, key string) (v view, err error) {

@@ -21,6 +21,8 @@ type pass struct {
 	route   routing
 	checked map[string]verdict
 	again   time.Duration
+	writes  int  // that one transaction has room for
+	full    bool // nothing more fits into it: another pass follows
 	told    int  // events in this pass
 	ended   bool // a service deployment ended in it
 	shifted bool // the traffic is where it is to be, and so are the tasks
@@ -36,7 +38,9 @@ type pass struct {
 
 // run may run more than once: it starts from what it reads.
 func (p *pass) run(tx store.Tx, key string) error {
-	p.tx, p.again, p.told, p.ended, p.shifted = tx, 0, 0, false, false
+	p.tx, p.again, p.told, p.ended, p.full, p.shifted = tx, 0, 0, false, false, false
+	left := p.writes
+	defer func() { p.writes = left }()
 	p.room.begin()
 	if ok, err := p.read(key); err != nil || !ok {
 		return err
@@ -135,8 +139,31 @@ func (p *pass) mayStart() bool {
 	return true
 }
 
-// act carries out the plan.
+// How many writes are made by settling, starting or stopping a
+// task: its record, the entries of its indexes and its event.
+const (
+	settleWrites = 5
+	startWrites  = 10
+	stopWrites   = 12
+)
+
+// space reserves the writes for n of something, or for as many as fit.
+func (p *pass) space(n, each int) int {
+	fits := min(n, p.writes/each)
+	p.writes -= fits * each
+	if fits < n {
+		p.full = true
+		p.wake(p.now)
+	}
+	return fits
+}
+
+// act carries out the plan. It waits when there is more to settle than fits:
+// the plan is to know how tasks ended.
 func (p *pass) act() error {
+	if p.full {
+		return nil
+	}
 	if p.shifting() {
 		return p.actSides()
 	}
@@ -150,7 +177,10 @@ func (p *pass) act() error {
 	if err := p.block(&primary.Rollout, in, a); err != nil {
 		return err
 	}
-	if err := p.start(primary, &p.wanted, a.start); err != nil {
+	if err := p.protecting(in, a); err != nil {
+		return err
+	}
+	if err := p.start(primary, &p.wanted, min(a.start, maxStarts)); err != nil {
 		return err
 	}
 	if err := p.stop(a.stop); err != nil {
@@ -183,7 +213,17 @@ func (p *pass) input() input {
 }
 
 func (p *pass) member(t ecs.Task, current bool) member {
-	return member{id: t.ID, current: current, zone: t.Zone, health: p.health(t)}
+	return member{id: t.ID, current: current, protected: p.protected(t), zone: t.Zone, health: p.health(t)}
+}
+
+// protected says whether neither scale-in nor a deployment may stop the task. A
+// service that is deleted goes with all of its tasks.
+func (p *pass) protected(t ecs.Task) bool {
+	if p.service.Status != ecs.Active || !t.Protected(p.now) {
+		return false
+	}
+	p.wake(t.ProtectedUntil)
+	return true
 }
 
 // health is what a task is worth now. An unhealthy one within its grace period
@@ -245,6 +285,9 @@ func (p *pass) stop(stop []string) error {
 		t := &p.tasks[i]
 		if !slices.Contains(stop, t.ID) {
 			continue
+		}
+		if p.space(1, stopWrites) == 0 {
+			return nil
 		}
 		reason := fmt.Sprintf("Scaling activity initiated by (deployment %s)", p.primary().ID)
 		if v := p.checked[t.ID]; v.health == bad && p.service.Desired > 0 && !p.graceful(*t) {

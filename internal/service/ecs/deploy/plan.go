@@ -13,10 +13,11 @@ const (
 
 // member is a task that is to run, as plan sees it.
 type member struct {
-	id      string
-	current bool // of the primary deployment
-	health  health
-	zone    string
+	id        string
+	current   bool // of the primary deployment
+	protected bool // neither scale-in nor a deployment may stop it
+	health    health
+	zone      string
 }
 
 // input is all that plan looks at.
@@ -30,6 +31,16 @@ type input struct {
 	fits      int  // for how many tasks the machine has room
 	stuck     bool // it has had too little for a while, and nothing that is under way makes more
 	never     bool // it will never have any
+}
+
+// current is how many tasks of the primary deployment are to run.
+func (in input) current() (n int) {
+	for _, m := range in.tasks {
+		if m.current {
+			n++
+		}
+	}
+	return n
 }
 
 // action is what is to be done now: tasks to start from the primary
@@ -46,7 +57,7 @@ type action struct {
 // and no earlier than their replacements are healthy, unless there is no room
 // to start those: within high, or on the machine. Unhealthy ones are replaced in
 // the same way, never all at once. Never are there more than high tasks by
-// plan's doing.
+// plan's doing. Protected tasks count as they are, and are never stopped.
 func plan(in input) action {
 	n := survey(in.tasks)
 	want := in.desired - len(n.current[starting]) - len(n.current[healthy])
@@ -62,7 +73,8 @@ func plan(in input) action {
 			shortage += max(0, a.lacking-in.freeing)
 		}
 	}
-	p := planner{in: in, n: n, spare: n.healthy() - in.low}
+	free := survey(slices.DeleteFunc(slices.Clone(in.tasks), func(m member) bool { return m.protected }))
+	p := planner{in: in, n: n, free: free, spare: n.healthy() - in.low}
 	p.stopSurplus()
 	p.stopOld(shortage)
 	p.stopBad(shortage - p.freed)
@@ -93,11 +105,12 @@ func survey(tasks []member) (n counted) {
 
 func (n counted) healthy() int { return len(n.current[healthy]) + len(n.old[healthy]) }
 
-// planner gathers what is to stop. spare is how many healthy tasks may go;
-// freed how many went to make room.
+// planner gathers what is to stop. free are the tasks that may be; spare is how
+// many healthy ones may go; freed how many went to make room.
 type planner struct {
 	in    input
 	n     counted
+	free  counted
 	spare int
 	freed int
 	stop  []string
@@ -106,8 +119,8 @@ type planner struct {
 // stopSurplus scales in: current tasks beyond desired go, those that are not
 // healthy first.
 func (p *planner) stopSurplus() {
-	starts, fit := p.n.current[starting], p.n.current[healthy]
-	surplus := len(starts) + len(fit) - p.in.desired
+	surplus := len(p.n.current[starting]) + len(p.n.current[healthy]) - p.in.desired
+	starts, fit := p.free.current[starting], p.free.current[healthy]
 	for surplus > 0 && len(starts) > 0 {
 		starts = p.take(starts)
 		surplus--
@@ -122,13 +135,13 @@ func (p *planner) stopSurplus() {
 // stopOld retires tasks of old deployments. Those that never got healthy go at
 // once.
 func (p *planner) stopOld(shortage int) {
-	for starts := p.n.old[starting]; len(starts) > 0; {
+	for starts := p.free.old[starting]; len(starts) > 0; {
 		starts = p.take(starts)
 		p.freed++
 	}
-	fit := p.n.old[healthy]
+	fit := p.free.old[healthy]
 	keep := max(0, p.in.desired-len(p.n.current[healthy]))
-	for n := len(fit) - keep + max(0, shortage-p.freed); n > 0 && len(fit) > 0 && p.spare > 0; n-- {
+	for n := len(p.n.old[healthy]) - keep + max(0, shortage-p.freed); n > 0 && len(fit) > 0 && p.spare > 0; n-- {
 		fit = p.take(fit)
 		p.spare--
 		p.freed++
@@ -138,7 +151,7 @@ func (p *planner) stopOld(shortage int) {
 // stopBad retires unhealthy tasks whose replacements are healthy; when there
 // is no room for those, some go before, as many as may be missing at a time.
 func (p *planner) stopBad(shortage int) {
-	unfit := append(slices.Clone(p.n.old[bad]), p.n.current[bad]...)
+	unfit := append(slices.Clone(p.free.old[bad]), p.free.current[bad]...)
 	keep := max(0, p.in.desired-p.n.healthy())
 	missing := max(1, p.in.desired-p.in.low) - len(p.n.current[starting])
 	n := len(unfit) - keep + max(0, min(shortage, missing))

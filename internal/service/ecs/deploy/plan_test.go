@@ -8,9 +8,14 @@ import (
 )
 
 // tasks makes members from a picture: a letter a task, s starting, h healthy,
-// b bad, upper case of the primary deployment.
+// b bad, upper case of the primary deployment; ! behind one says that it is
+// protected.
 func tasks(picture string) (ms []member) {
 	for i, r := range picture {
+		if r == '!' {
+			ms[len(ms)-1].protected = true
+			continue
+		}
 		m := member{id: fmt.Sprintf("%c%d", r, i), current: r < 'a', zone: "a"}
 		m.health = map[rune]health{'s': starting, 'S': starting, 'h': healthy, 'H': healthy, 'b': bad, 'B': bad}[r]
 		ms = append(ms, m)
@@ -55,6 +60,12 @@ func TestPlan(t *testing.T) {
 		{name: "and goes when its replacement is healthy", desired: 2, low: 2, high: 4, tasks: "HBH", stop: []string{"B1"}},
 		{name: "all bad: replacements start, none goes", desired: 2, low: 2, high: 4, tasks: "BB", start: 2},
 		{name: "all bad and no room: one goes", desired: 2, low: 2, high: 2, tasks: "BB", stop: []string{"B0"}},
+		{name: "scale in spares the protected", desired: 1, low: 1, high: 2, tasks: "H!HH", stop: []string{"H2", "H3"}},
+		{name: "even when there are too many", desired: 1, low: 1, high: 2, tasks: "H!H!"},
+		{name: "a deployment spares the protected", desired: 2, low: 2, high: 4, tasks: "h!hHH", stop: []string{"h2"}},
+		{name: "a protected one takes room", desired: 2, low: 1, high: 2, tasks: "h!h", stop: []string{"h2"}},
+		{name: "to nothing but the protected", desired: 0, low: 0, high: 0, tasks: "HS!b!h", stop: []string{"H0", "h5"}},
+		{name: "an unhealthy one that is protected stays beside its replacement", desired: 2, low: 2, high: 4, tasks: "HB!H"},
 		{name: "and no other while its replacement starts", desired: 2, low: 2, high: 2, tasks: "BS"},
 	}
 	for _, tt := range tests {
@@ -79,9 +90,10 @@ func TestPlan(t *testing.T) {
 
 // TestPlanProperties plays random services under random health on a machine
 // with little room: never fewer healthy tasks by plan's doing than low, never
-// more tasks than high (unless there were) or than the machine has room for,
-// and once the world is kind it ends with desired healthy current tasks and
-// nothing else.
+// more tasks than high (unless there were) or than the machine has room for, no
+// protected task stopped, and once the world is kind and protection is over it
+// ends with desired healthy current tasks and nothing else. When the new
+// revision is rolled back in the middle, it ends so at the old one.
 func TestPlanProperties(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20000) {
@@ -94,14 +106,21 @@ func TestPlanProperties(t *testing.T) {
 		}
 		for range r.IntN(2*g.in.desired + 2) {
 			g.add(r.IntN(2) == 0, health(r.IntN(3)))
+			g.in.tasks[len(g.in.tasks)-1].protected = r.IntN(4) == 0
 		}
 		g.slots = max(g.in.desired, len(g.in.tasks)) + r.IntN(g.in.desired+1)
 		if g.in.low == g.in.desired {
 			g.slots++ // nothing may go before
 		}
-		for step := 0; !g.step(); step++ {
+		back, over := r.IntN(12), 3+r.IntN(20) // when it is rolled back, in every other game, and when protection ends
+		for step := 0; !g.step() || step <= max(back, over); step++ {
 			if step == 300 {
 				t.Fatalf("seed %d: does not end: %+v", seed, g)
+			}
+			for i := range g.in.tasks {
+				m := &g.in.tasks[i]
+				m.current = m.current != (step == back && seed%2 == 0)
+				m.protected = m.protected && step < over
 			}
 		}
 		if ms := g.in.tasks; len(ms) != g.in.desired || count(ms) != g.in.desired || slices.ContainsFunc(ms, func(m member) bool { return !m.current }) {
@@ -144,6 +163,11 @@ func (g *game) step() (done bool) {
 		g.t.Fatalf("seed %d: %d tasks, high is %d: %+v -> %+v", g.seed, len(in.tasks)+in.leaving+a.start, in.high, in, a)
 	case a.start > in.fits:
 		g.t.Fatalf("seed %d: starts %d, there is room for %d: %+v -> %+v", g.seed, a.start, in.fits, in, a)
+	}
+	for _, m := range in.tasks {
+		if m.protected && slices.Contains(a.stop, m.id) {
+			g.t.Fatalf("seed %d: stops the protected task %s: %+v -> %+v", g.seed, m.id, in, a)
+		}
 	}
 	if unfit := len(in.tasks) - before; a.start == 0 && in.desired > 1 && unfit == len(in.tasks) && unfit > 1 && len(after) == 0 && !anyOldStarting(in.tasks) {
 		g.t.Fatalf("seed %d: stops every task at once: %+v -> %+v", g.seed, in, a)

@@ -29,14 +29,31 @@ const impaired = 3
 
 // settle draws the conclusions from tasks that are to stop, each once.
 func (p *pass) settle() error {
+	p.turnBack()
 	for i := range p.tasks {
 		if t := &p.tasks[i]; t.Desired == ecs.Stopped && !t.Settled {
+			if p.space(1, settleWrites) == 0 {
+				return nil
+			}
 			if err := p.settleTask(t); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// turnBack follows a clock that was set back: what is yet to come by it, and
+// has happened, is as if it happened now. Back-off goes on from there.
+func (p *pass) turnBack() {
+	for i := range p.deployments {
+		if r := &p.deployments[i].Rollout; r.FailedAt.After(p.now) {
+			r.FailedAt, r.NotBefore = p.now, p.now.Add(backoff(r.Streak))
+		}
+	}
+	if g := &p.current.Progress; g.FailedAt.After(p.now) {
+		g.FailedAt = p.now
+	}
 }
 
 func (p *pass) settleTask(t *ecs.Task) error {
@@ -75,7 +92,7 @@ func (p *pass) settleTask(t *ecs.Task) error {
 
 // start makes n tasks of a deployment, which runs r.
 func (p *pass) start(d *ecs.Deployment, r *ecs.ServiceRevision, n int) error {
-	if n == 0 {
+	if n = p.space(n, startWrites); n == 0 {
 		return nil
 	}
 	def, err := ecs.DefinitionByARN(p.tx, d.TaskDefinition)
@@ -134,8 +151,38 @@ func (p *pass) block(r *ecs.Rollout, in input, a action) error {
 	return p.tell("was unable to stop or start tasks during a deployment because of the service deployment configuration. Update the minimumHealthyPercent or maximumPercent value and try again.")
 }
 
+// protecting says so when nothing but protection keeps tasks that are to go.
+func (p *pass) protecting(in input, a action) error {
+	still := a.start == 0 && len(a.stop) == 0 && !slices.ContainsFunc(in.tasks, func(m member) bool { return m.current && m.health == starting })
+	for i := range p.deployments {
+		d := &p.deployments[i]
+		held := 0
+		for j, t := range p.tasks {
+			if still && t.Deployment == d.ID && t.Desired == ecs.Running && p.protected(p.tasks[j]) {
+				held++
+			}
+		}
+		if i == 0 {
+			held = min(held, max(0, in.current()-in.desired))
+		}
+		if d.Rollout.Held == held {
+			continue
+		}
+		if d.Rollout.Held = held; held == 0 {
+			continue
+		}
+		if err := p.tell("was unable to reach steady state because (taskSet %s) was unable to scale in due to (reason %d tasks under protection)", d.ID, held); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // conclude says what the deployment has come to.
 func (p *pass) conclude() error {
+	if p.full {
+		return nil
+	}
 	primary := p.primary()
 	r := &primary.Rollout
 	if p.service.Status != ecs.Active || p.shifting() && !p.shifted || !p.steady() {
