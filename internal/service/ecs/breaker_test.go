@@ -306,3 +306,63 @@ func TestHistoryIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestBreakerAndTheMachine: a container engine that restarts, or is cleared, in
+// the middle of a deployment says nothing of the version that is deployed.
+func TestBreakerAndTheMachine(t *testing.T) {
+	play(t, fake.Config{}, func(w *world) {
+		w.define()
+		w.service(4, balanced, breaker(true))
+		w.after(sec(20))
+		good := w.define()
+		w.update(&sdk.UpdateServiceInput{TaskDefinition: &good})
+		for range 4 {
+			w.after(1500 * time.Millisecond)
+			w.eng.Restart()
+		}
+		w.after(5 * time.Minute)
+		if s, d := w.describe(), w.current(); d.Status != types.ServiceDeploymentStatusSuccessful || *s.TaskDefinition != good || s.RunningCount != 4 {
+			t.Errorf("%s, %d tasks of %s", d.Status, s.RunningCount, *s.TaskDefinition)
+		}
+	})
+}
+
+// TestProtection: neither scale-in nor a deployment stops a protected task
+// before its protection is over, and the service says what it waits for.
+func TestProtection(t *testing.T) {
+	play(t, fake.Config{}, func(w *world) {
+		w.define()
+		w.service(2)
+		w.after(sec(20))
+		kept := w.tasks(types.DesiredStatusRunning)[0].TaskArn
+		protect := func(on bool) {
+			in := &sdk.UpdateTaskProtectionInput{Cluster: aws.String("default"), Tasks: []string{*kept}, ProtectionEnabled: on}
+			if on {
+				in.ExpiresInMinutes = aws.Int32(10)
+			}
+			if out, err := w.api.UpdateTaskProtection(w.t.Context(), in); err != nil || len(out.Failures) > 0 {
+				t.Fatal(err, out)
+			}
+		}
+		runs := func() bool {
+			return slices.ContainsFunc(w.tasks(types.DesiredStatusRunning), func(t types.Task) bool { return *t.TaskArn == *kept })
+		}
+		const told = "was unable to scale in due to (reason 1 tasks under protection)"
+		protect(true)
+		w.update(&sdk.UpdateServiceInput{DesiredCount: aws.Int32(0)})
+		w.after(time.Minute)
+		if n := len(w.tasks(types.DesiredStatusRunning)); n != 1 || !runs() || w.heard(told) != 1 {
+			t.Errorf("scaled in to none: %d run, the protected one does: %v; told %d times", n, runs(), w.heard(told))
+		}
+		w.update(&sdk.UpdateServiceInput{DesiredCount: aws.Int32(1), ForceNewDeployment: true})
+		w.after(time.Minute)
+		s := w.describe()
+		if s.RunningCount != 2 || !runs() || len(s.Deployments) != 2 || s.Deployments[0].RolloutState != types.DeploymentRolloutStateInProgress || w.heard(told) != 2 {
+			t.Errorf("deployed: %d run, the protected one does: %v, %d deployments; told %d times", s.RunningCount, runs(), len(s.Deployments), w.heard(told))
+		}
+		w.after(9 * time.Minute) // it expires
+		if s := w.describe(); s.RunningCount != 1 || runs() || len(s.Deployments) != 1 || s.Deployments[0].RolloutState != types.DeploymentRolloutStateCompleted {
+			t.Errorf("after its protection: %d run, the protected one does: %v, %d deployments", s.RunningCount, runs(), len(s.Deployments))
+		}
+	})
+}

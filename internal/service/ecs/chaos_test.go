@@ -44,9 +44,15 @@ func TestChaos(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(seed), 7))
 			play(t, fake.Config{
 				Latency: time.Duration(r.IntN(3)) * 20 * time.Millisecond,
-				Pull:    func(string) fake.Pull { return fake.Pull{Time: time.Duration(seed%5) * 700 * time.Millisecond} },
-				Behave: func(engine.Container) fake.Behaviour {
-					return fake.Behaviour{TermTime: time.Duration(seed%3) * time.Second, StartTime: time.Duration(seed%4) * 100 * time.Millisecond}
+				Pull: func(ref string) fake.Pull {
+					p := script.Pull(ref)
+					p.Time = time.Duration(seed%5) * 700 * time.Millisecond
+					return p
+				},
+				Behave: func(c engine.Container) fake.Behaviour {
+					b := script.Behave(c)
+					b.TermTime, b.StartTime = time.Duration(seed%3)*time.Second, time.Duration(seed%4)*100*time.Millisecond
+					return b
 				},
 			}, func(w *world) { (&game{world: w, r: r, faults: seed%2 == 1}).play() })
 		})
@@ -58,17 +64,24 @@ type game struct {
 	*world
 	r         *rand.Rand
 	faults    bool // of the engine and of users who stop tasks
+	breaker   bool // the circuit breaker is on
 	low, high int32
 	before    sample
+	kept      map[string]time.Time // tasks → until when they are protected
 }
 
 type sample struct{ healthy, alive int }
 
+// broken are images that don't work.
+var broken = []string{"missing", "nocommand", "crash"}
+
 func (g *game) play() {
 	g.low, g.high = [...]int32{100, 50, 0}[g.r.IntN(3)], [...]int32{200, 150, 134}[g.r.IntN(3)]
+	g.breaker, g.kept = g.r.IntN(2) == 0, map[string]time.Time{}
 	g.define()
-	g.service(int32(1+g.r.IntN(4)), balanced, func(in *sdk.CreateServiceInput) {
-		in.DeploymentConfiguration = &types.DeploymentConfiguration{MinimumHealthyPercent: &g.low, MaximumPercent: &g.high}
+	g.service(int32(1+g.r.IntN(4)), balanced, breaker(true), func(in *sdk.CreateServiceInput) {
+		c := in.DeploymentConfiguration
+		c.MinimumHealthyPercent, c.MaximumPercent, c.DeploymentCircuitBreaker.Enable = &g.low, &g.high, g.breaker
 	})
 	g.upset(g.r.Uint64())
 	for range 120 {
@@ -79,6 +92,8 @@ func (g *game) play() {
 		}
 	}
 	g.calm()
+	g.unprotect()
+	g.repair()
 	g.unblock()
 	g.end()
 }
@@ -113,11 +128,94 @@ func (g *game) calm() {
 	g.start()
 }
 
+// unprotect ends all protection.
+func (g *game) unprotect() {
+	for task := range g.kept {
+		g.protect(task, false)
+	}
+}
+
+func (g *game) protect(task string, on bool) {
+	out, err := g.api.UpdateTaskProtection(g.t.Context(), &sdk.UpdateTaskProtectionInput{
+		Cluster: aws.String("default"), Tasks: []string{task}, ProtectionEnabled: on,
+	})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if delete(g.kept, task); on && len(out.Failures) == 0 {
+		g.kept[task] = time.Now().Add(2 * time.Hour)
+	}
+}
+
+// repair does what a user must when the last version that was deployed doesn't
+// work and nothing went back by itself. With the circuit breaker that has ended.
+func (g *game) repair() {
+	g.after(15 * time.Minute)
+	s, d := g.describe(), g.current()
+	target, primary := g.image(*d.TargetServiceRevision.Arn), g.image(*s.CurrentServiceRevisions[0].Arn)
+	bad := func(image string) bool {
+		return slices.ContainsFunc(broken, func(b string) bool { return strings.HasSuffix(image, b) })
+	}
+	if bad(target) && g.breaker && s.DesiredCount > 0 && !g.blocked(s) && d.Status == types.ServiceDeploymentStatusInProgress {
+		g.t.Errorf("the deployment of %s goes on: %+v", target, d.DeploymentCircuitBreaker)
+		g.tellEvents(s)
+	}
+	if d.Rollback != nil && d.Rollback.ServiceRevisionArn != nil && *d.Rollback.ServiceRevisionArn != *s.CurrentServiceRevisions[0].Arn {
+		g.t.Errorf("rolled back to %s, and %s runs", *d.Rollback.ServiceRevisionArn, *s.CurrentServiceRevisions[0].Arn)
+	}
+	if bad(primary) || s.Deployments[0].RolloutState == types.DeploymentRolloutStateFailed {
+		g.update(&sdk.UpdateServiceInput{TaskDefinition: aws.String(g.define())})
+	}
+}
+
+// image is what a revision runs.
+func (g *game) image(revision string) string {
+	r, err := g.api.DescribeServiceRevisions(g.t.Context(), &sdk.DescribeServiceRevisionsInput{ServiceRevisionArns: []string{revision}})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return *r.ServiceRevisions[0].ContainerImages[0].Image
+}
+
+// broken is an image that doesn't work. One that crashes is for games with
+// faults only: our balancer takes it for healthy when nobody was there to see
+// its end, and then what is healthy falls by its doing.
+func (g *game) broken() string {
+	n := len(broken)
+	if !g.faults {
+		n--
+	}
+	return broken[g.r.IntN(n)]
+}
+
+func (g *game) tellEvents(s types.Service) {
+	for _, e := range s.Events[:min(10, len(s.Events))] {
+		g.t.Log(e.CreatedAt, *e.Message)
+	}
+}
+
+// stopDeployment stops what is being deployed, in one of two ways.
+func (g *game) stopDeployment() {
+	in := &sdk.StopServiceDeploymentInput{ServiceDeploymentArn: g.describe().CurrentServiceDeployment}
+	if g.r.IntN(3) == 0 {
+		in.StopType = types.StopServiceDeploymentStopTypeAbort
+	}
+	_, err := g.api.StopServiceDeployment(g.t.Context(), in)
+	if _, over := errors.AsType[*types.ConflictException](err); err != nil && !over {
+		g.t.Fatal(err)
+	}
+}
+
+// blocked says whether the bounds let nothing be replaced.
+func (g *game) blocked(s types.Service) bool {
+	return s.DesiredCount > 0 && (s.DesiredCount*g.low+99)/100 >= s.DesiredCount*g.high/100
+}
+
 // unblock does what a user must where the bounds let nothing be replaced, once
 // the service has said so.
 func (g *game) unblock() {
 	s := g.describe()
-	if (s.DesiredCount*g.low+99)/100 < s.DesiredCount*g.high/100 || s.DesiredCount == 0 {
+	if !g.blocked(s) {
 		return
 	}
 	g.after(15 * time.Minute)
@@ -133,11 +231,20 @@ func (g *game) unblock() {
 
 // act is something that a user or fate does.
 func (g *game) act() {
-	n := 6
+	n := 10
 	if g.faults {
-		n = 13
+		n = 17
 	}
-	switch g.r.IntN(n) {
+	switch g.r.IntN(n) - 4 {
+	case -4:
+		g.update(&sdk.UpdateServiceInput{TaskDefinition: aws.String(g.define(image(g.broken())))})
+	case -3:
+		g.stopDeployment()
+	case -2, -1:
+		if tasks := g.tasks(types.DesiredStatusRunning); len(tasks) > 0 {
+			task := *tasks[g.r.IntN(len(tasks))].TaskArn
+			g.protect(task, g.kept[task].IsZero())
+		}
 	case 0:
 		g.update(&sdk.UpdateServiceInput{DesiredCount: aws.Int32(int32(g.r.IntN(5)))})
 	case 1:
@@ -186,18 +293,12 @@ func (g *game) harm(t types.Task) {
 	}
 }
 
-func (g *game) update(in *sdk.UpdateServiceInput) {
-	in.Service = aws.String("web")
-	if _, err := g.api.UpdateService(g.t.Context(), in); err != nil {
-		g.t.Fatal(err)
-	}
-}
-
 // check compares what is true now with what was a quarter of a second ago.
 func (g *game) check() {
 	g.t.Helper()
 	var now sample
 	var low, high int
+	stopped := map[string]ecs.Task{}
 	err := g.db.View(g.t.Context(), func(tx store.Tx) error {
 		s, err := ecs.Services.Get(tx, "default/web")
 		if err != nil {
@@ -207,6 +308,7 @@ func (g *game) check() {
 		live, err := ecs.Tasks.By(tx, "live", s.Key())
 		for _, t := range live {
 			if t.Desired != ecs.Running {
+				stopped[t.ARN] = t
 				continue
 			}
 			now.alive++
@@ -219,10 +321,18 @@ func (g *game) check() {
 	if err != nil {
 		g.t.Fatal(err)
 	}
+	for arn, until := range g.kept {
+		if t, ok := stopped[arn]; ok && t.StopAt.Before(until) && t.StopCode == types.TaskStopCodeServiceSchedulerInitiated {
+			g.t.Fatalf("the protected task %s was stopped: %s", t.ID, t.Reason)
+		} else if ok {
+			delete(g.kept, arn)
+		}
+	}
 	if now.alive > high && now.alive > g.before.alive {
 		g.t.Fatalf("%d tasks, were %d, at most %d are allowed", now.alive, g.before.alive, high)
 	}
 	if !g.faults && now.healthy < low && now.healthy < g.before.healthy {
+		g.tellEvents(g.describe())
 		g.t.Fatalf("%d healthy, were %d, at least %d are wanted", now.healthy, g.before.healthy, low)
 	}
 	g.before = now
@@ -251,9 +361,7 @@ func (g *game) end() {
 		for _, d := range s.Deployments {
 			g.t.Logf("deployment %s of %s: %s, %d running", *d.Id, *d.TaskDefinition, d.RolloutState, d.RunningCount)
 		}
-		for _, e := range s.Events[:min(10, len(s.Events))] {
-			g.t.Log(e.CreatedAt, *e.Message)
-		}
+		g.tellEvents(s)
 		g.t.Fatalf("the end: %d of %d run, %d pending, %d deployments", s.RunningCount, n, s.PendingCount, len(s.Deployments))
 	}
 	if there, err := g.eng.List(g.t.Context()); err != nil || len(there) != n {

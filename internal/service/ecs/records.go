@@ -274,6 +274,7 @@ type Task struct {
 	StoppedAt         time.Time
 	ConnectivityAt    time.Time
 	TargetsRegistered bool
+	Lost              bool // its sandbox was taken away: no fault of what it runs
 
 	Settled bool // ecs/deploy has drawn its conclusions from the end of the task
 

@@ -36,9 +36,10 @@ func (p *pass) supersede() error {
 	return nil
 }
 
-// count counts a failed task for the circuit breaker.
+// count counts a failed task for the circuit breaker, unless it was the
+// machine's fault: a container engine that restarts says nothing of a version.
 func (p *pass) count(t *ecs.Task) {
-	if p.current.Open() && p.current.Progress.Rollback == nil && t.Deployment == ecs.DeploymentID(p.current.Target) {
+	if !t.Lost && p.current.Open() && p.current.Progress.Rollback == nil && t.Deployment == ecs.DeploymentID(p.current.Target) {
 		p.current.Progress.Failures++
 		p.current.Progress.FailedAt = p.now
 	}

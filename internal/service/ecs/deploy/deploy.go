@@ -132,6 +132,9 @@ func (d *Deployer) writes() int {
 	return largeWrites
 }
 
+// engineWait is when to ask again an engine that was away.
+const engineWait = 500 * time.Millisecond
+
 func (d *Deployer) read(ctx context.Context, key string) (v view, err error) {
 	err = d.db.View(ctx, func(tx store.Tx) (err error) {
 		if v.service, err = ecs.Services.Get(tx, key); err != nil || v.service.Status == ecs.Inactive {
@@ -193,6 +196,7 @@ func (d *Deployer) bury(ctx context.Context, s ecs.Service) (time.Duration, erro
 type pins struct {
 	revision string
 	ready    bool
+	again    time.Duration // when to ask again, while it isn't
 	images   map[string]string // container name → image by digest; nil: an image can't be resolved
 }
 
@@ -225,8 +229,11 @@ func (d *Deployer) resolve(ctx context.Context, s ecs.Service, wanted ecs.Servic
 			images[*c.Name] = ref
 		case ctx.Err() != nil:
 			return p, ctx.Err()
-		case wait.Err() != nil || errors.Is(err, engine.ErrUnavailable):
-			p.ready = false
+		case wait.Err() != nil: // ask on at once: who comes too late never hears why an image can't be brought
+			p.ready, p.again = false, time.Millisecond
+			return p, nil
+		case errors.Is(err, engine.ErrUnavailable):
+			p.ready, p.again = false, engineWait
 			return p, nil
 		default:
 			d.log.Warn("image can't be resolved", "service", s.Key(), "image", *c.Image, "err", err)

@@ -113,9 +113,6 @@ func (p *pass) rewind() error {
 // maxStarts is how many tasks are started at once; a pass follows for the rest.
 const maxStarts = 20
 
-// imageWait is when to ask again for images that weren't there yet.
-const imageWait = 500 * time.Millisecond
-
 // mayStart says whether tasks of the primary deployment may start now; if not,
 // it sees to when to look again.
 func (p *pass) mayStart() bool {
@@ -130,7 +127,7 @@ func (p *pass) mayStart() bool {
 		p.wake(p.now)
 		return false
 	case !p.pinned.ready:
-		p.wake(p.now.Add(imageWait))
+		p.wake(p.now.Add(p.pinned.again))
 		return false
 	case p.now.Before(r.NotBefore):
 		p.wake(r.NotBefore)

@@ -47,6 +47,7 @@ func (r *Runner) advance(ctx context.Context, t task) (done bool, again time.Dur
 	case essential != nil:
 		return false, 0, r.change(ctx, t, func(t *ecs.Task) {
 			record(t, state, ends)
+			t.Lost = !state.Sandbox
 			conclude(t, *essential, ends)
 		})
 	case t.Status == ecs.Pending && begun(&next):

@@ -211,6 +211,7 @@ func (r *Runner) activate(ctx context.Context, t task) (done bool, again time.Du
 // lost stops a task whose containers or network somebody took away.
 func (r *Runner) lost(ctx context.Context, t task, reason string) error {
 	return r.change(ctx, t, func(t *ecs.Task) {
+		t.Lost = true
 		t.Stop(types.TaskStopCodeEssentialContainerExited, reason)
 	})
 }
