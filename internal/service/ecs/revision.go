@@ -134,7 +134,7 @@ func (d *ServiceDeployment) Open() bool {
 // known is the id of the revision that is known to work once the service
 // deployment is the last one: the deployment after it rolls back to that.
 func (d *ServiceDeployment) known() string {
-	if d.Progress.Status == types.ServiceDeploymentStatusSuccessful {
+	if d.Progress.Status == types.ServiceDeploymentStatusSuccessful || d.Progress.Shift.Proven() {
 		return d.Target
 	}
 	return d.Fallback

@@ -56,6 +56,11 @@ type Shift struct {
 	Production, Test float64 // how much of the traffic is green's, in percent
 }
 
+// Proven says that green has proven itself: blue goes, and there is no way back.
+func (s *Shift) Proven() bool {
+	return s.Stage == types.ServiceDeploymentLifecycleStageCleanUp && !s.Back
+}
+
 // HookRun is a lifecycle hook that a deployment came to. It waits for an answer.
 type HookRun struct {
 	ID        string // ecs-pause-…
@@ -76,7 +81,7 @@ func (d *ServiceDeployment) Running() []string {
 		return []string{d.Wanted()}
 	case s.Back && s.Stage == types.ServiceDeploymentLifecycleStageCleanUp:
 		return []string{d.Wanted()}
-	case s.Blue == "" || !s.Back && s.Stage == types.ServiceDeploymentLifecycleStageCleanUp:
+	case s.Blue == "" || s.Proven():
 		return []string{d.Target}
 	case s.Back:
 		return []string{d.Wanted(), d.Target}

@@ -109,7 +109,7 @@ func Back(s ecs.Shift, now time.Time) ecs.Shift {
 
 // Blue says whether blue's tasks are wanted: until green is proven, and again
 // when it is given up.
-func Blue(s ecs.Shift) bool { return s.Back || s.Stage != cleanUp }
+func Blue(s ecs.Shift) bool { return !s.Proven() }
 
 // Green says whether green's tasks are wanted: once blue is alone, and until
 // the traffic is back when the deployment is given up.
