@@ -165,6 +165,9 @@ func (s Strategy) follows(current *ServiceDeployment, old *ServiceRevision, lbs 
 	if current.Open() && s.kind() != current.Config.Method.kind() {
 		return invalid("The deployment strategy cannot be changed while a service deployment is in progress.")
 	}
+	if err := s.suits(lbs); err != nil {
+		return err
+	}
 	for _, was := range old.LoadBalancers {
 		idle := slices.DeleteFunc(was.Groups(), func(g string) bool { return slices.Contains(old.groups(), g) })
 		for _, l := range lbs {
@@ -173,7 +176,7 @@ func (s Strategy) follows(current *ServiceDeployment, old *ServiceRevision, lbs 
 			}
 		}
 	}
-	return s.suits(lbs)
+	return nil
 }
 
 // Groups are the target groups that tasks behind the load balancer can be in.
