@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/skylift/skylift/internal/arn"
@@ -26,6 +28,7 @@ func Serve(ctx context.Context, c Config) (err error) {
 	if err := c.check(); err != nil {
 		return err
 	}
+	frugal()
 	lock, err := instance.Acquire(c.DataDir)
 	if err != nil {
 		return err
@@ -62,6 +65,14 @@ func Serve(ctx context.Context, c Config) (err error) {
 	err = together(ctx, p)
 	c.Log.Info("Skylift ends; tasks run on")
 	return err
+}
+
+// frugal leaves memory to the tasks: the heap grows by half before it is
+// collected, where Go's own is to twice the size, unless GOGC says how much.
+func frugal() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 }
 
 // machine is what Skylift stands on: the store and the mechanisms.

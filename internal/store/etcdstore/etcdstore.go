@@ -76,6 +76,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	db.wg.Go(func() { db.watch(run) })
 	if db.server != nil {
 		db.wg.Go(func() { db.server.report(run, db.rows) })
+		db.wg.Go(func() { db.server.tidyAlways(run) })
 	}
 	return db, nil
 }

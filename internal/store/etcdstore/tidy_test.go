@@ -1,0 +1,54 @@
+package etcdstore
+
+import (
+	"bytes"
+	"testing"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/skylift/skylift/internal/store"
+)
+
+// TestTidy fills the database with the past of one row, which is compacted
+// away, and checks that the file gets small and that what is there stays.
+func TestTidy(t *testing.T) {
+	t.Parallel()
+	db, err := Open(t.Context(), Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	put := func(b byte) {
+		t.Helper()
+		err := db.Update(t.Context(), func(tx store.Tx) error {
+			tx.Put("r/t/k", bytes.Repeat([]byte{b}, 1<<20))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 12 {
+		put(byte(i))
+	}
+	if _, err := db.client.Compact(t.Context(), db.rows.Latest().Rev, clientv3.WithCompactPhysical()); err != nil {
+		t.Fatal(err)
+	}
+	b := db.server.etcd.Server.Backend()
+	b.ForceCommit()
+	before := b.Size()
+	if err := db.server.tidy(before); err != nil || b.Size() != before {
+		t.Errorf("a database of no more than the least was changed: %d bytes, were %d, %v", b.Size(), before, err)
+	}
+	if err := db.server.tidy(mib); err != nil {
+		t.Fatal(err)
+	}
+	if after := b.Size(); after > before/3 {
+		t.Errorf("%d bytes, were %d", after, before)
+	}
+	put('z')
+	got, err := db.client.Get(t.Context(), db.row("r/t/k"))
+	if err != nil || len(got.Kvs) != 1 || got.Kvs[0].Value[0] != 'z' {
+		t.Errorf("after it: %v", err)
+	}
+}
