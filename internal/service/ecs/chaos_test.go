@@ -128,6 +128,25 @@ func (g *game) calm() {
 	g.start()
 }
 
+// recall reads until when tasks are protected: by another clock it is another
+// moment.
+func (g *game) recall() {
+	err := g.db.View(g.t.Context(), func(tx store.Tx) error {
+		for t, err := range ecs.Tasks.Scan(tx, "", "") {
+			if err != nil {
+				return err
+			}
+			if _, ok := g.kept[t.ARN]; ok {
+				g.kept[t.ARN] = t.ProtectedUntil
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+}
+
 // unprotect ends all protection.
 func (g *game) unprotect() {
 	for task := range g.kept {
@@ -258,6 +277,7 @@ func (g *game) act() {
 	case 5:
 		g.halt()
 		g.setClock(time.Duration(g.r.IntN(240)-120) * time.Minute)
+		g.recall()
 		g.start()
 	case 6:
 		g.eng.Restart()
