@@ -70,6 +70,10 @@ func TestBlueGreen(t *testing.T) {
 		if len(s.Deployments) != 1 || s.RunningCount != 2 || *s.LoadBalancers[0].TargetGroupArn != "tg-blue" {
 			t.Errorf("the end: %+v", s)
 		}
+		r, err := w.api.DescribeServiceRevisions(t.Context(), &sdk.DescribeServiceRevisionsInput{ServiceRevisionArns: []string{*w.current().TargetServiceRevision.Arn}})
+		if err != nil || r.ServiceRevisions[0].ResolvedConfiguration == nil || *r.ServiceRevisions[0].ResolvedConfiguration.LoadBalancers[0].TargetGroupArn != "tg-blue" {
+			t.Errorf("the revision: %+v, %v", r, err)
+		}
 		if n := w.lb.registered(); n != 2 {
 			t.Errorf("%d targets, want 2", n)
 		}

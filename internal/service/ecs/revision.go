@@ -179,8 +179,16 @@ func (r *ServiceRevision) wire(ns arn.Namespace, images []types.ContainerImage) 
 	if len(r.Strategy) > 0 {
 		out.CapacityProviderStrategy = strategyOf(r.Strategy)
 	}
-	for _, l := range r.LoadBalancers {
+	for i, l := range r.LoadBalancers {
 		out.LoadBalancers = append(out.LoadBalancers, l.wire())
+		if i == 0 && len(r.Groups) > 0 {
+			out.ResolvedConfiguration = &types.ResolvedConfiguration{}
+		}
+		if i < len(r.Groups) {
+			out.ResolvedConfiguration.LoadBalancers = append(out.ResolvedConfiguration.LoadBalancers, types.ServiceRevisionLoadBalancer{
+				TargetGroupArn: aws.String(r.Groups[i]), ProductionListenerRule: str(l.Advanced.ProductionRule),
+			})
+		}
 	}
 	return out
 }

@@ -196,7 +196,7 @@ func (d *Deployer) bury(ctx context.Context, s ecs.Service) (time.Duration, erro
 type pins struct {
 	revision string
 	ready    bool
-	again    time.Duration // when to ask again, while it isn't
+	again    time.Duration     // when to ask again, while it isn't
 	images   map[string]string // container name → image by digest; nil: an image can't be resolved
 }
 
