@@ -38,7 +38,9 @@ func TestBlueGreenTrouble(t *testing.T) {
 		{"an image that isn't there", "missing", nil, "the circuit breaker threshold was exceeded."},
 		{"a crash loop", "crash", nil, "the circuit breaker threshold was exceeded."},
 		{"green falls ill while it serves", "good", func(w *world) {
-			w.lb.sick = func(addr netip.Addr) bool { return addr.As4()[3] > 2 } // the first two are blue's
+			w.lb.change(func() {
+				w.lb.sick = func(addr netip.Addr) bool { return addr.As4()[3] > 2 } // the first two are blue's
+			})
 		}, "the tasks of the new service revision are unhealthy."},
 		{"the rule goes away", "good", func(w *world) {
 			w.lb.change(func() { delete(w.lb.rules, test) })
