@@ -143,10 +143,12 @@ func (s *stage) testUpdates(t *testing.T) {
 	refused(t, update(percents(100, 90)), "InvalidParameterException", "aximumPercent")
 	refused(t, update(func(in *ecs.UpdateServiceInput) { in.TaskDefinition = new("updates:99") }), "ClientException", "TaskDefinition not found")
 	refused(t, update(func(in *ecs.UpdateServiceInput) { in.EnableExecuteCommand = new(true) }), "InvalidParameterException", "enableExecuteCommand")
-	refused(t, update(func(in *ecs.UpdateServiceInput) {
-		in.DeploymentConfiguration = &types.DeploymentConfiguration{DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: true, Rollback: true}}
-	}), "InvalidParameterException", "deploymentCircuitBreaker")
-	if err := update(percents(0, 100)); err != nil {
+	refused(t, update(percents(0, 100)), "InvalidParameterException", "Availability Zone Rebalancing does not support maximumPercent <= 100 %")
+	err := update(func(in *ecs.UpdateServiceInput) {
+		percents(0, 100)(in)
+		in.AvailabilityZoneRebalancing = types.AvailabilityZoneRebalancingDisabled
+	})
+	if err != nil {
 		t.Error(err)
 	}
 	is := s.described(t, "updates")

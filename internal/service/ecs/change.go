@@ -107,6 +107,12 @@ func (s *Service) set(in *ecs.UpdateServiceInput, lbs []LoadBalancer) (err error
 	if s.DeploymentConfig, err = configure(in.DeploymentConfiguration, s.DeploymentConfig); err != nil {
 		return err
 	}
+	if in.AvailabilityZoneRebalancing != "" {
+		s.Rebalance = in.AvailabilityZoneRebalancing == types.AvailabilityZoneRebalancingEnabled
+	}
+	if s.Rebalance && !rebalanceable(s.DeploymentConfig) {
+		return cannotRebalance("updated")
+	}
 	if in.DesiredCount != nil {
 		s.Desired = *in.DesiredCount
 	}

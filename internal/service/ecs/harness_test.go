@@ -217,6 +217,14 @@ type network struct {
 	ids  map[string]ecs.ENI
 	next int
 	mood func() error
+	none map[string]bool // subnets without free addresses
+}
+
+// full says whether a subnet has no free address.
+func (n *network) full(subnet string, is bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.none = map[string]bool{subnet: is}
 }
 
 // spoil returns what mood says, if there is one.
@@ -244,6 +252,9 @@ func (n *network) Create(_ context.Context, taskID, subnet string, _ []string) (
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if _, ok := n.ids[taskID]; !ok {
+		if n.none[subnet] {
+			return ecs.ENI{}, awserr.New("InsufficientFreeAddressesInSubnet", "The specified subnet '%s' does not have enough free addresses to satisfy the request.", subnet)
+		}
 		n.next++
 		n.ids[taskID] = ecs.ENI{
 			ID: "eni-" + taskID, Subnet: subnet, MAC: "02:00:00:00:00:01",

@@ -65,6 +65,7 @@ type Service struct {
 	PlatformVersion        string
 	PropagateTags          types.PropagateTags
 	ManagedTags            bool
+	Rebalance              bool // keep tasks even over availability zones
 	ClientToken            string
 	Tags                   []types.Tag
 
@@ -135,18 +136,20 @@ func (d *Deployment) Key() string { return d.Service + "/" + d.ID }
 
 // Rollout is how far a deployment has come. Only ecs/deploy writes it.
 type Rollout struct {
-	State     types.DeploymentRolloutState
-	Reason    string
-	Failed    int32     // tasks that failed since the deployment last was steady
-	Streak    int       // rounds of failures in a row, which back-off counts; a task that lasted ends it
-	FailedAt  time.Time // the last failure that was counted in Streak
-	NotBefore time.Time // no task is started before
-	Impaired  bool      // told that tasks can't be started consistently
-	Unplaced  string    // told why tasks can't be placed; "" when none waits for room
-	Blocked   bool      // told that its bounds let nothing be started or stopped
-	Held      int       // told that so many of its tasks are protected and should go
-	Steady    bool      // told that it is steady, and nothing changed since
-	UpdatedAt time.Time
+	State       types.DeploymentRolloutState
+	Reason      string
+	Failed      int32     // tasks that failed since the deployment last was steady
+	Streak      int       // rounds of failures in a row, which back-off counts; a task that lasted ends it
+	FailedAt    time.Time // the last failure that was counted in Streak
+	NotBefore   time.Time // no task is started before
+	Impaired    bool      // told that tasks can't be started consistently
+	Unplaced    string    // told why tasks can't be placed; "" when none waits for room
+	Blocked     bool      // told that its bounds let nothing be started or stopped
+	Held        int       // told that so many of its tasks are protected and should go
+	Steady      bool      // told that it is steady, and nothing changed since
+	Crowded     []Crowd   // subnets that had no free address for its tasks
+	Rebalancing bool      // told that its tasks move until zones are even
+	UpdatedAt   time.Time
 }
 
 // ServiceDeployment is one deployment as a user asked for it, kept as history:
@@ -231,7 +234,7 @@ type Event struct {
 }
 
 // Task is one task. Its key is cluster/id. Desired and why it is to stop are
-// written by whoever stops it, once; Settled by ecs/deploy; ProtectedUntil by
+// written by whoever stops it, once; Settled and Moved by ecs/deploy; ProtectedUntil by
 // the API; the rest, after the task was made, by ecs/run.
 type Task struct {
 	ID             string // 32 hex digits
@@ -276,7 +279,11 @@ type Task struct {
 	TargetsRegistered bool
 	Lost              bool // its sandbox was taken away: no fault of what it runs
 
+	Crowded bool // its subnet had no free address for it
+
 	Settled bool // ecs/deploy has drawn its conclusions from the end of the task
+
+	Moved bool // it was stopped because its zone had too many
 
 	ProtectedUntil time.Time // see Protected; zero: never asked for, or taken back
 }

@@ -8,8 +8,7 @@ import (
 
 // explicit are defaults that clients send although they needn't.
 var explicit = map[string]string{
-	"AvailabilityZoneRebalancing": "DISABLED",
-	"Strategy":                    "ROLLING",
+	"Strategy": "ROLLING",
 }
 
 // refuse returns an error, made by fail, when in, a pointer to one of the SDK's

@@ -24,6 +24,10 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 	if err != nil {
 		return nil, err
 	}
+	rebalance, err := rebalanceNew(in.AvailabilityZoneRebalancing, config)
+	if err != nil {
+		return nil, err
+	}
 	platform, err := platformVersion(in.PlatformVersion)
 	if err != nil {
 		return nil, err
@@ -62,7 +66,7 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 		}
 		s := Service{
 			Cluster: c.Name, Name: *in.ServiceName, ARN: a.ns.ARN("ecs", "service/"+c.Name+"/"+*in.ServiceName), Status: Active,
-			Desired: aws.ToInt32(in.DesiredCount), DeploymentConfig: config,
+			Desired: aws.ToInt32(in.DesiredCount), DeploymentConfig: config, Rebalance: rebalance,
 			HealthCheckGracePeriod: in.HealthCheckGracePeriodSeconds, LaunchType: types.LaunchTypeFargate, PlatformVersion: platform,
 			PropagateTags: in.PropagateTags, ManagedTags: in.EnableECSManagedTags, ClientToken: aws.ToString(in.ClientToken), Tags: in.Tags,
 			CreatedAt: first.at, CreatedBy: caller.From(ctx).ARN,
@@ -108,7 +112,7 @@ const maxDesired = 5000
 func checkCreate(in *ecs.CreateServiceInput) error {
 	err := refuse(in, invalid, "", "Cluster", "ServiceName", "TaskDefinition", "DesiredCount", "LaunchType", "CapacityProviderStrategy", "PlacementConstraints", "PlacementStrategy",
 		"NetworkConfiguration", "LoadBalancers", "DeploymentConfiguration", "HealthCheckGracePeriodSeconds", "PlatformVersion",
-		"SchedulingStrategy", "Tags", "ClientToken", "DeploymentController", "PropagateTags", "EnableECSManagedTags")
+		"SchedulingStrategy", "Tags", "ClientToken", "DeploymentController", "PropagateTags", "EnableECSManagedTags", "AvailabilityZoneRebalancing")
 	switch {
 	case err != nil:
 		return err
@@ -221,7 +225,7 @@ func (a *API) UpdateService(ctx context.Context, in *ecs.UpdateServiceInput) (*e
 func checkUpdate(in *ecs.UpdateServiceInput) error {
 	err := refuse(in, invalid, "", "Cluster", "Service", "DesiredCount", "TaskDefinition", "ForceNewDeployment",
 		"DeploymentConfiguration", "HealthCheckGracePeriodSeconds", "NetworkConfiguration", "LoadBalancers", "PlatformVersion",
-		"PropagateTags", "EnableECSManagedTags", "DeploymentController", "CapacityProviderStrategy", "PlacementConstraints", "PlacementStrategy")
+		"PropagateTags", "EnableECSManagedTags", "DeploymentController", "CapacityProviderStrategy", "PlacementConstraints", "PlacementStrategy", "AvailabilityZoneRebalancing")
 	switch {
 	case err != nil:
 		return err

@@ -51,7 +51,7 @@ func (v serviceView) wire(ns arn.Namespace, tags bool) *types.Service {
 		SchedulingStrategy:            types.SchedulingStrategyReplica,
 		DeploymentController:          &types.DeploymentController{Type: types.DeploymentControllerTypeEcs},
 		DeploymentConfiguration:       s.configuration(),
-		AvailabilityZoneRebalancing:   types.AvailabilityZoneRebalancingDisabled,
+		AvailabilityZoneRebalancing:   s.rebalancing(),
 		HealthCheckGracePeriodSeconds: s.HealthCheckGracePeriod,
 		PropagateTags:                 s.PropagateTags, EnableECSManagedTags: s.ManagedTags,
 		CreatedAt: &s.CreatedAt, CreatedBy: str(s.CreatedBy),

@@ -3,6 +3,7 @@ package deploy
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -25,6 +26,7 @@ type pass struct {
 	full    bool // nothing more fits into it: another pass follows
 	told    int  // events in this pass
 	ended   bool // a service deployment ended in it
+	moving  bool // tasks that start are to move between zones
 	shifted bool // the traffic is where it is to be, and so are the tasks
 	room    rooms
 
@@ -38,7 +40,7 @@ type pass struct {
 
 // run may run more than once: it starts from what it reads.
 func (p *pass) run(tx store.Tx, key string) error {
-	p.tx, p.again, p.told, p.ended, p.full, p.shifted = tx, 0, 0, false, false, false
+	p.tx, p.again, p.told, p.ended, p.full, p.shifted, p.moving = tx, 0, 0, false, false, false, false
 	left := p.writes
 	defer func() { p.writes = left }()
 	p.room.begin()
@@ -53,7 +55,7 @@ func (p *pass) run(tx store.Tx, key string) error {
 	}
 	for _, d := range p.deployments {
 		i := slices.IndexFunc(before, func(b ecs.Deployment) bool { return b.ID == d.ID })
-		if i >= 0 && d.Rollout == before[i].Rollout {
+		if i >= 0 && reflect.DeepEqual(d.Rollout, before[i].Rollout) {
 			continue
 		}
 		d.Rollout.UpdatedAt = p.now
@@ -161,13 +163,22 @@ func (p *pass) act() error {
 	if p.full {
 		return nil
 	}
+	zones := p.zones()
+	if err := p.stopRebalancing(zones); err != nil {
+		return err
+	}
 	if p.shifting() {
 		return p.actSides()
 	}
 	primary := p.primary()
 	in := p.input()
+	in.zones = zones
 	a := plan(in)
 	a.start = min(a.start, maxStarts)
+	p.moving = a.moving > 0
+	if err := p.rebalance(in, a); err != nil {
+		return err
+	}
 	if err := p.hold(primary, in, a); err != nil {
 		return err
 	}
@@ -293,6 +304,7 @@ func (p *pass) stop(stop []string) error {
 				return err
 			}
 		}
+		t.Moved = p.primary().Rollout.Rebalancing && p.checked[t.ID].health == healthy
 		t.Stop(types.TaskStopCodeServiceSchedulerInitiated, reason)
 		if err := p.settleTask(t); err != nil {
 			return err

@@ -25,12 +25,13 @@ type input struct {
 	desired   int
 	low, high int // how many must stay healthy, and how many may run or start at once
 	tasks     []member
-	leaving   int  // tasks that are told to stop and still count as running: they take room
-	freeing   int  // tasks that are told to stop and have room on the machine
-	mayStart  bool // false while back-off holds starts back
-	fits      int  // for how many tasks the machine has room
-	stuck     bool // it has had too little for a while, and nothing that is under way makes more
-	never     bool // it will never have any
+	leaving   int    // tasks that are told to stop and still count as running: they take room
+	freeing   int    // tasks that are told to stop and have room on the machine
+	mayStart  bool   // false while back-off holds starts back
+	fits      int    // for how many tasks the machine has room
+	stuck     bool   // it has had too little for a while, and nothing that is under way makes more
+	never     bool   // it will never have any
+	zones     []zone // that current tasks are to be even over; none: as they are
 }
 
 // current is how many tasks of the primary deployment are to run.
@@ -49,6 +50,8 @@ type action struct {
 	start   int
 	lacking int // tasks to start as soon as the machine has room for them
 	stop    []string
+	moving  int      // how many run beside the desired ones until zones are even
+	into    []string // the zones that have too few
 }
 
 // plan decides; it never acts.
@@ -57,12 +60,14 @@ type action struct {
 // and no earlier than their replacements are healthy, unless there is no room
 // to start those: within high, or on the machine. Unhealthy ones are replaced in
 // the same way, never all at once. Never are there more than high tasks by
-// plan's doing. Protected tasks count as they are, and are never stopped.
+// plan's doing. Protected tasks count as they are, and are never stopped. Zones
+// get even in the same way: a task more first, then one less.
 func plan(in input) action {
 	n := survey(in.tasks)
-	want := in.desired - len(n.current[starting]) - len(n.current[healthy])
+	l := level(in, n)
+	want := in.desired + l.moving - len(n.current[starting]) - len(n.current[healthy])
 	room := max(0, in.high-len(in.tasks)-in.leaving)
-	var a action
+	a := action{moving: l.moving, into: l.into}
 	shortage := 0 // starts for which something must go first
 	if in.mayStart && want > 0 {
 		room = min(want, room)
@@ -74,7 +79,7 @@ func plan(in input) action {
 		}
 	}
 	free := survey(slices.DeleteFunc(slices.Clone(in.tasks), func(m member) bool { return m.protected }))
-	p := planner{in: in, n: n, free: free, spare: n.healthy() - in.low}
+	p := planner{in: in, n: n, free: free, levels: l, spare: n.healthy() - in.low}
 	p.stopSurplus()
 	p.stopOld(shortage)
 	p.stopBad(shortage - p.freed)
@@ -108,9 +113,10 @@ func (n counted) healthy() int { return len(n.current[healthy]) + len(n.old[heal
 // planner gathers what is to stop. free are the tasks that may be; spare is how
 // many healthy ones may go; freed how many went to make room.
 type planner struct {
-	in    input
-	n     counted
-	free  counted
+	in   input
+	n    counted
+	free counted
+	levels
 	spare int
 	freed int
 	stop  []string
@@ -119,14 +125,19 @@ type planner struct {
 // stopSurplus scales in: current tasks beyond desired go, those that are not
 // healthy first.
 func (p *planner) stopSurplus() {
-	surplus := len(p.n.current[starting]) + len(p.n.current[healthy]) - p.in.desired
+	all := slices.Concat(p.n.current[starting], p.n.current[healthy])
+	surplus := len(all) - p.in.desired - p.moving
+	excess := p.excess(all)
 	starts, fit := p.free.current[starting], p.free.current[healthy]
+	if p.moving > 0 { // those that are to stay aren't in the way
+		starts = slices.DeleteFunc(slices.Clone(starts), func(m member) bool { return excess[m.zone] <= 0 })
+	}
 	for surplus > 0 && len(starts) > 0 {
-		starts = p.take(starts)
+		starts = p.take(starts, excess)
 		surplus--
 	}
 	for surplus > 0 && len(fit) > 0 && p.spare > 0 {
-		fit = p.take(fit)
+		fit = p.take(fit, excess)
 		surplus--
 		p.spare--
 	}
@@ -135,14 +146,15 @@ func (p *planner) stopSurplus() {
 // stopOld retires tasks of old deployments. Those that never got healthy go at
 // once.
 func (p *planner) stopOld(shortage int) {
+	zones := levels{}.excess(slices.Concat(p.n.old[starting], p.n.old[healthy]))
 	for starts := p.free.old[starting]; len(starts) > 0; {
-		starts = p.take(starts)
+		starts = p.take(starts, zones)
 		p.freed++
 	}
 	fit := p.free.old[healthy]
 	keep := max(0, p.in.desired-len(p.n.current[healthy]))
 	for n := len(p.n.old[healthy]) - keep + max(0, shortage-p.freed); n > 0 && len(fit) > 0 && p.spare > 0; n-- {
-		fit = p.take(fit)
+		fit = p.take(fit, zones)
 		p.spare--
 		p.freed++
 	}
@@ -164,18 +176,15 @@ func (p *planner) stopBad(shortage int) {
 	}
 }
 
-// take stops one task of the zone that has the most of them.
-func (p *planner) take(ms []member) []member {
-	zones := map[string]int{}
-	for _, m := range ms {
-		zones[m.zone]++
-	}
+// take stops one task of the zone that has the most too many.
+func (p *planner) take(ms []member, zones map[string]int) []member {
 	most := 0
 	for i, m := range ms {
 		if zones[m.zone] > zones[ms[most].zone] {
 			most = i
 		}
 	}
+	zones[ms[most].zone]--
 	p.stop = append(p.stop, ms[most].id)
 	return slices.Delete(slices.Clone(ms), most, most+1)
 }

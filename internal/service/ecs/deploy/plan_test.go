@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -142,7 +143,20 @@ type game struct {
 
 func (g *game) add(current bool, h health) {
 	g.next++
-	g.in.tasks = append(g.in.tasks, member{id: fmt.Sprint(g.next), current: current, health: h, zone: fmt.Sprint(g.r.IntN(3))})
+	g.in.tasks = append(g.in.tasks, member{id: fmt.Sprint(g.next), current: current, health: h, zone: g.zone()})
+}
+
+// zone chooses where a task starts: where there are the fewest, if zones are to
+// be even, or anywhere.
+func (g *game) zone() string {
+	open := slices.DeleteFunc(slices.Clone(g.in.zones), func(z zone) bool { return z.closed })
+	if len(open) == 0 {
+		return fmt.Sprint(g.r.IntN(cmp.Or(len(g.in.zones), 3)))
+	}
+	g.r.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
+	tasks := slices.DeleteFunc(slices.Clone(g.in.tasks), func(m member) bool { return !m.current || m.health == bad })
+	n := levels{}.excess(tasks)
+	return slices.MinFunc(open, func(a, b zone) int { return n[a.name] - n[b.name] }).name
 }
 
 // step plans, checks, acts, and lets some time pass; it says whether nothing is

@@ -71,6 +71,11 @@ func (p *pass) settleTask(t *ecs.Task) error {
 		return nil
 	}
 	r.Failed++
+	if t.Crowded {
+		if err := p.crowd(r, t); err != nil {
+			return err
+		}
+	}
 	p.count(t)
 	if !t.StartedAt.IsZero() && t.StopAt.Sub(t.StartedAt) >= lasted {
 		r.Streak = 0
@@ -99,7 +104,6 @@ func (p *pass) start(d *ecs.Deployment, r *ecs.ServiceRevision, n int) error {
 	if err != nil {
 		return fmt.Errorf("read task definition %s: %w", d.TaskDefinition, err)
 	}
-	var ids []string
 	granted := p.granted(d.ID, ecs.SizeOf(def.Definition), n)
 	if len(granted) == 0 {
 		return nil
@@ -120,10 +124,9 @@ func (p *pass) start(d *ecs.Deployment, r *ecs.ServiceRevision, n int) error {
 		if err := ecs.Tasks.Put(p.tx, t.Key(), t); err != nil {
 			return err
 		}
-		ids = append(ids, fmt.Sprintf("(task %s)", t.ID))
 		p.tasks = append(p.tasks, t)
 	}
-	return p.tell("has started %d tasks: %s.", len(granted), strings.Join(ids, " "))
+	return p.tellStarted(p.tasks[len(p.tasks)-len(granted):])
 }
 
 // placed counts the deployment's tasks that are to run by capacity provider.
@@ -163,7 +166,7 @@ func (p *pass) protecting(in input, a action) error {
 			}
 		}
 		if i == 0 {
-			held = min(held, max(0, in.current()-in.desired))
+			held = min(held, max(0, in.current()-in.desired-a.moving))
 		}
 		if d.Rollout.Held == held {
 			continue

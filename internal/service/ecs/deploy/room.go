@@ -163,11 +163,21 @@ func (p *pass) hold(d *ecs.Deployment, in input, a action) error {
 			p.room.wait.Since = p.now
 		}
 		p.wake(p.room.wait.Since.Add(patience))
-	case d.Rollout.Unplaced != g.why:
-		d.Rollout.Unplaced = g.why
-		return p.tell("was unable to place a task. Reason: %s.", g.why)
+	case a.moving > 0:
+		return p.unplaced(d, a.into[0], "is unable to place a task in %s.")
+	default:
+		return p.unplaced(d, g.why, "was unable to place a task. Reason: %s.")
 	}
 	return nil
+}
+
+// unplaced says, once, why tasks can't be placed.
+func (p *pass) unplaced(d *ecs.Deployment, why, format string) error {
+	if d.Rollout.Unplaced == why {
+		return nil
+	}
+	d.Rollout.Unplaced = why
+	return p.tell(format, why)
 }
 
 // spread chooses places for new tasks of the deployment beside those that are
@@ -179,5 +189,5 @@ func (p *pass) spread(d *ecs.Deployment, ids []string) []place.Place {
 			there = append(there, place.Place{Subnet: t.Subnet, Zone: t.Zone})
 		}
 	}
-	return d.Network.Spread(there, ids)
+	return places(d, p.now).Spread(there, ids)
 }

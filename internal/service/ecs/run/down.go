@@ -41,7 +41,11 @@ func (r *Runner) down(ctx context.Context, t task) (done bool, again time.Durati
 func (r *Runner) leave(ctx context.Context, t task, status string) error {
 	var events []string
 	if t.StopCode == types.TaskStopCodeServiceSchedulerInitiated {
-		events = append(events, fmt.Sprintf("has stopped 1 running tasks: (task %s).", t.ID))
+		where := ""
+		if t.Moved {
+			where = fmt.Sprintf(" in %s due to AZ rebalancing", t.Zone)
+		}
+		events = append(events, fmt.Sprintf("has stopped 1 running tasks%s: (task %s).", where, t.ID))
 	}
 	if status == ecs.Deactivating {
 		for _, l := range t.LoadBalancers {

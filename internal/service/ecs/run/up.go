@@ -39,7 +39,11 @@ func (r *Runner) up(ctx context.Context, t task) (done bool, again time.Duration
 func (r *Runner) provision(ctx context.Context, t task) error {
 	eni, err := r.Network.Create(ctx, t.ID, t.Subnet, t.Network.SecurityGroups)
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
-		return r.fail(ctx, t, "Unexpected EC2 error while attempting to Create Network Interface in subnet '%s': %s: %s", t.Subnet, e.ErrorCode(), e.ErrorMessage())
+		why := fmt.Sprintf("Unexpected EC2 error while attempting to Create Network Interface in subnet '%s': %s: %s", t.Subnet, e.ErrorCode(), e.ErrorMessage())
+		return r.change(ctx, t, func(t *ecs.Task) {
+			t.Crowded = e.ErrorCode() == "InsufficientFreeAddressesInSubnet"
+			t.Stop(types.TaskStopCodeTaskFailedToStart, why)
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("make interface of task %s: %w", t.ID, err)
