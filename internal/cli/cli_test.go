@@ -76,7 +76,11 @@ func TestPrintStatus(t *testing.T) {
 	err := printStatus(&out, status.Report{
 		Account: "111122223333", Region: "us-west-2",
 		Problems: []string{"the disk is nearly full"},
-		Blocked:  []status.Blocked{{What: "load balancer demo can't reach shop", Fix: "aws ec2 authorize…"}},
+		Capacity: status.Capacity{
+			Total: status.Size{Memory: 3584, VCPU: 8}, Reserved: status.Size{Memory: 1024, VCPU: 0.5},
+			Waiting: []status.Waiting{{Service: "default/shop", Tasks: 2, Each: status.Size{Memory: 4096, VCPU: 1}}},
+		},
+		Blocked: []status.Blocked{{What: "load balancer demo can't reach shop", Fix: "aws ec2 authorize…"}},
 		Clusters: []status.Cluster{{Name: "default", Tasks: 2, Services: []status.Service{
 			{Name: "shop", Status: "ACTIVE", Desired: 2, Running: 1, Pending: 1, Rollout: "IN_PROGRESS", TaskDefinition: "shop:3", LastFailure: "exit code 3"},
 		}}},
@@ -88,6 +92,7 @@ func TestPrintStatus(t *testing.T) {
 	}
 	for _, want := range []string{
 		"PROBLEM  the disk is nearly full",
+		"CAPACITY  1024 of 3584 MiB and 0.5 of 8 vCPU are reserved\n  default/shop waits for room: 2 tasks of 4096 MiB and 1 vCPU\n",
 		"BLOCKED  load balancer demo can't reach shop\n  open it:  aws ec2 authorize…",
 		"shop     2        1        1        IN_PROGRESS  shop:3",
 		"shop: its last failed task: exit code 3",

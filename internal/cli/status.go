@@ -87,6 +87,7 @@ func printStatus(w io.Writer, r status.Report) error {
 	for _, b := range r.Blocked {
 		fmt.Fprintf(t, "\nBLOCKED  %s\n  open it:  %s\n", b.What, b.Fix)
 	}
+	printCapacity(t, r.Capacity)
 	for _, c := range r.Clusters {
 		printCluster(t, c)
 	}
@@ -103,6 +104,13 @@ func printStatus(w io.Writer, r status.Report) error {
 		fmt.Fprintf(t, "%s\t%d/%d\t%s\n", g.Name, g.Healthy, g.Total, orDash(ailing(g)))
 	}
 	return t.Flush()
+}
+
+func printCapacity(t io.Writer, c status.Capacity) {
+	fmt.Fprintf(t, "\nCAPACITY  %d of %d MiB and %g of %g vCPU are reserved\n", c.Reserved.Memory, c.Total.Memory, c.Reserved.VCPU, c.Total.VCPU)
+	for _, w := range c.Waiting {
+		fmt.Fprintf(t, "  %s waits for room: %d tasks of %d MiB and %g vCPU\n", w.Service, w.Tasks, w.Each.Memory, w.Each.VCPU)
+	}
 }
 
 func printCluster(t io.Writer, c status.Cluster) {

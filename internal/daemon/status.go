@@ -63,6 +63,7 @@ func (m *machine) status(r *http.Request) (status.Report, error) {
 	in := status.Input{
 		Account: m.is.AccountID, Region: m.is.Region, Address: m.LBAddress, Rules: rules,
 		SecurityGroups: w.groups, Problems: m.problems(), Now: time.Now(),
+		Total: m.room.Total(), Reserved: m.room.Used(), Waiting: m.room.Waiting(),
 	}
 	if err := m.db.View(r.Context(), in.Read); err != nil {
 		return status.Report{}, err

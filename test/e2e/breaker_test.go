@@ -39,10 +39,12 @@ func (s *stage) testRollsBack(t *testing.T) {
 	f, _ := s.deployed(t, "guarded", 8371, 1, guarded)
 	stop := s.burden(t, f.url("/"))
 	for what, edit := range map[string]func(*ecs.RegisterTaskDefinitionInput){
-		"image":   func(in *ecs.RegisterTaskDefinitionInput) { *in.ContainerDefinitions[0].Image += "-gone" },
-		"command": func(in *ecs.RegisterTaskDefinitionInput) { in.ContainerDefinitions[0].Command = []string{"nothing-of-that-name"} },
-		"crash":   command("exit", "1"),
-		"health":  environment("HEALTH=500"),
+		"image": func(in *ecs.RegisterTaskDefinitionInput) { *in.ContainerDefinitions[0].Image += "-gone" },
+		"command": func(in *ecs.RegisterTaskDefinitionInput) {
+			in.ContainerDefinitions[0].Command = []string{"nothing-of-that-name"}
+		},
+		"crash":  command("exit", "1"),
+		"health": environment("HEALTH=500"),
 	} {
 		s.update(t, "guarded", s.defineProbe(t, "guarded", edit))
 		takes(t, 3*time.Minute, what+" is rolled back", func() bool {

@@ -393,7 +393,14 @@ func (s *skylift) answers(t *testing.T, host, want string) {
 // report is what `skylift status` says, as far as tests look at it.
 type report struct {
 	Account, Region string
-	Clusters        []struct {
+	Capacity        struct {
+		Total, Reserved struct{ Memory int }
+		Waiting         []struct {
+			Service string
+			Tasks   int
+		}
+	}
+	Clusters []struct {
 		Name     string
 		Tasks    int
 		Services []struct {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/skylift/skylift/internal/service/ec2"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/vpc"
@@ -20,11 +21,33 @@ import (
 type Report struct {
 	Account       string         `json:"account"`
 	Region        string         `json:"region"`
+	Capacity      Capacity       `json:"capacity"`
 	Clusters      []Cluster      `json:"clusters"`
 	LoadBalancers []LoadBalancer `json:"loadBalancers"`
 	TargetGroups  []TargetGroup  `json:"targetGroups"`
 	Blocked       []Blocked      `json:"blocked"`
 	Problems      []string       `json:"problems"`
+}
+
+// Capacity is what the machine has for tasks.
+type Capacity struct {
+	Total    Size      `json:"total"`
+	Reserved Size      `json:"reserved"` // by tasks
+	Waiting  []Waiting `json:"waiting"`  // services that lack room, the longest waiting first
+}
+
+// Size is an amount of memory in MiB, and of CPUs.
+type Size struct {
+	Memory int     `json:"memory"`
+	VCPU   float64 `json:"vcpu"`
+}
+
+// Waiting is a service that waits for room for tasks of a size.
+type Waiting struct {
+	Service string    `json:"service"` // cluster/name
+	Tasks   int       `json:"tasks"`
+	Each    Size      `json:"each"`
+	Since   time.Time `json:"since,omitzero"` // zero: what is under way may make room yet
 }
 
 // Cluster is a cluster with its active services.
@@ -84,6 +107,8 @@ type Input struct {
 	Address         netip.Addr // where balancers listen
 	Rules           *vpc.Ruleset
 	SecurityGroups  []ec2.SecurityGroup
+	Total, Reserved place.Size // of the machine
+	Waiting         []place.Waiting
 	Problems        []string
 	Now             time.Time
 
@@ -142,7 +167,7 @@ func list[T any](tx store.Tx, t *store.Table[T], into *[]T) (err error) {
 // Build makes the picture.
 func Build(in Input) Report {
 	r := Report{
-		Account: in.Account, Region: in.Region, Problems: append([]string{}, in.Problems...),
+		Account: in.Account, Region: in.Region, Capacity: in.capacity(), Problems: append([]string{}, in.Problems...),
 		Clusters: []Cluster{}, LoadBalancers: []LoadBalancer{}, TargetGroups: []TargetGroup{}, Blocked: []Blocked{},
 	}
 	for _, c := range in.clusters {
@@ -160,6 +185,16 @@ func Build(in Input) Report {
 	}
 	return r
 }
+
+func (in *Input) capacity() Capacity {
+	c := Capacity{Total: sizeOf(in.Total), Reserved: sizeOf(in.Reserved), Waiting: []Waiting{}}
+	for _, w := range in.Waiting {
+		c.Waiting = append(c.Waiting, Waiting{Service: w.Key, Tasks: w.Tasks, Each: sizeOf(w.Each), Since: w.Since})
+	}
+	return c
+}
+
+func sizeOf(s place.Size) Size { return Size{Memory: s.Memory, VCPU: float64(s.CPU) / 1024} }
 
 func (in *Input) cluster(name string) Cluster {
 	c := Cluster{Name: name, Services: []Service{}}

@@ -11,6 +11,7 @@ import (
 	"github.com/skylift/skylift/internal/projection/firewall"
 	"github.com/skylift/skylift/internal/service/ec2"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/service/elbv2"
 )
 
@@ -130,5 +131,17 @@ func TestBuild(t *testing.T) {
 	}
 	if g := r.TargetGroups[0]; g.Healthy != 0 || g.Total != 1 || g.Targets[0].Description != "Request timed out" {
 		t.Errorf("target group %+v", g)
+	}
+}
+
+func TestCapacity(t *testing.T) {
+	t.Parallel()
+	in := site(nil)
+	in.Total, in.Reserved = place.Size{CPU: 8192, Memory: 3584}, place.Size{CPU: 768, Memory: 1536}
+	in.Waiting = []place.Waiting{{Key: "default/web", Wait: place.Wait{Each: place.Size{CPU: 256, Memory: 512}, Tasks: 2, Since: now}}}
+	got := Build(in).Capacity
+	want := Waiting{Service: "default/web", Tasks: 2, Each: Size{512, 0.25}, Since: now}
+	if got.Total != (Size{3584, 8}) || got.Reserved != (Size{1536, 0.75}) || len(got.Waiting) != 1 || got.Waiting[0] != want {
+		t.Errorf("got %+v", got)
 	}
 }
