@@ -41,7 +41,7 @@ func (s *stage) testRollsBack(t *testing.T) {
 	for what, edit := range map[string]func(*ecs.RegisterTaskDefinitionInput){
 		"image": func(in *ecs.RegisterTaskDefinitionInput) { *in.ContainerDefinitions[0].Image += "-gone" },
 		"command": func(in *ecs.RegisterTaskDefinitionInput) {
-			in.ContainerDefinitions[0].Command = []string{"nothing-of-that-name"}
+			in.ContainerDefinitions[0].EntryPoint = []string{"/nothing-of-that-name"}
 		},
 		"crash":  command("exit", "1"),
 		"health": environment("HEALTH=500"),

@@ -187,7 +187,7 @@ func (s *stage) testBodies(t *testing.T) {
 func (s *stage) testUnknown(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ service, target, body, want, name string }{
-		{"ecs", "AmazonEC2ContainerServiceV20141113.CreateCapacityProvider", "{}", "", "CreateCapacityProvider"},
+		{"ecs", "AmazonEC2ContainerServiceV20141113.CreateTaskSet", "{}", "", "CreateTaskSet"},
 		{"ecs", "AmazonEC2ContainerServiceV20141113.Nonsense", "{}", "UnknownOperationException", "Nonsense"},
 		{"ecs", listClusters, `{"maxResult":1}`, "", "maxResult"},
 		{"ec2", "", "Action=RunInstances&Version=2016-11-15&MinCount=1&MaxCount=1", "", "RunInstances"},
