@@ -87,6 +87,9 @@ func (g *game) play() {
 	for range 120 {
 		g.after(250 * time.Millisecond)
 		g.check()
+		if g.faults && g.r.IntN(20) == 0 {
+			g.net.full("subnet-b", g.r.IntN(2) == 0)
+		}
 		if g.r.IntN(8) == 0 {
 			g.act()
 		}
@@ -121,6 +124,7 @@ var errUpset = errors.New("struck by lightning")
 func (g *game) calm() {
 	g.halt()
 	g.mood = nil
+	g.net.full("subnet-b", false)
 	g.eng.ComeBack()
 	for _, c := range []string{"Create", "Start", "Signal", "Remove", "Pull"} {
 		g.eng.LoseAnswers(c, 0)
@@ -386,6 +390,16 @@ func (g *game) end() {
 	}
 	if there, err := g.eng.List(g.t.Context()); err != nil || len(there) != n {
 		g.t.Errorf("the engine has %d tasks, want %d: %v", len(there), n, err)
+	}
+	for range 30 { // subnets that had no addresses are tried again after some minutes
+		if in := zones(g.tasks(types.DesiredStatusRunning)); in["a"]-in["b"] < 2 && in["b"]-in["a"] < 2 {
+			break
+		}
+		g.after(time.Minute)
+	}
+	if in := zones(g.tasks(types.DesiredStatusRunning)); n*int(g.high)/100 > n && (in["a"]-in["b"] > 1 || in["b"]-in["a"] > 1) {
+		g.tellEvents(s)
+		g.t.Errorf("zones are uneven: %v", in)
 	}
 	if len(g.net.ids) != n {
 		g.t.Errorf("%d interfaces, want %d", len(g.net.ids), n)

@@ -139,8 +139,8 @@ func TestRebalancing(t *testing.T) {
 		}
 		w.wantZones("after protection", map[string]int{"a": 1, "b": 1})
 		for _, want := range []string{
-			"is not AZ balanced with 2 tasks in a and 0 tasks in b. AZ Rebalancing in progress.", "has started 1 tasks in b to AZ Rebalance: (task ",
-			"has stopped 1 running tasks in a due to AZ rebalancing: (task ", "is AZ balanced with 1 tasks in a and 1 tasks in b.",
+			"is not AZ balanced with 2 tasks in a, and 0 in b. AZ Rebalancing in progress.", "has started 1 tasks in b to AZ Rebalance: (task ",
+			"has stopped 1 running tasks in a due to AZ rebalancing: (task ", "is AZ balanced with 1 tasks in a, and 1 tasks in b.",
 		} {
 			if n := w.told(want); n != 1 {
 				t.Errorf("told %d times: %s\n%s", n, want, strings.Join(w.events(12), "\n"))
@@ -197,23 +197,26 @@ func TestSubnetWithoutAddresses(t *testing.T) {
 	play(t, fake.Config{}, func(w *world) {
 		w.define()
 		w.net.full("subnet-b", true)
-		w.service(4, balanced)
+		w.service(8, balanced, breaker(true))
 		w.after(sec(30))
-		w.wantZones("b is full", map[string]int{"a": 4})
-		if s := w.describe(); s.RunningCount != 4 || s.Deployments[0].RolloutState != types.DeploymentRolloutStateCompleted {
+		w.wantZones("b is full", map[string]int{"a": 8})
+		if s := w.describe(); s.RunningCount != 8 || s.Deployments[0].RolloutState != types.DeploymentRolloutStateCompleted {
 			t.Errorf("%d running, %s", s.RunningCount, s.Deployments[0].RolloutState)
 		}
 		failed := w.told("InsufficientFreeAddressesInSubnet")
 		w.after(time.Hour)
-		if n := w.told("InsufficientFreeAddressesInSubnet") - failed; n == 0 || n > 16 {
+		if n := w.told("InsufficientFreeAddressesInSubnet") - failed; n == 0 || n > 32 {
 			t.Errorf("%d failures more in an hour", n)
 		}
 		if w.told("is unable to place a task in b.") == 0 || w.told("stopped AZ Rebalancing.") == 0 {
 			t.Errorf("says:\n%s", strings.Join(w.events(10), "\n"))
 		}
-		w.wantZones("b is still full", map[string]int{"a": 4})
+		w.wantZones("b is still full", map[string]int{"a": 8})
+		if w.told("is unable to consistently start tasks") > 0 {
+			t.Error("it blames the version")
+		}
 		w.net.full("subnet-b", false)
 		w.after(2 * time.Hour)
-		w.wantZones("b has addresses", map[string]int{"a": 2, "b": 2})
+		w.wantZones("b has addresses", map[string]int{"a": 4, "b": 4})
 	})
 }

@@ -72,7 +72,7 @@ func (p *pass) settleTask(t *ecs.Task) error {
 	}
 	r.Failed++
 	if t.Crowded {
-		if err := p.crowd(r, t); err != nil {
+		if elsewhere, err := p.crowd(&p.deployments[i], t); elsewhere || err != nil {
 			return err
 		}
 	}
@@ -85,7 +85,7 @@ func (p *pass) settleTask(t *ecs.Task) error {
 		r.FailedAt = p.now
 		r.NotBefore = p.now.Add(backoff(r.Streak))
 	}
-	if err := p.tell("(task %s) failed: %s.", t.ID, strings.TrimSuffix(t.Ending(), ".")); err != nil {
+	if err := p.tellFailed(t); err != nil {
 		return err
 	}
 	if r.Streak >= impaired && !r.Impaired {
@@ -93,6 +93,10 @@ func (p *pass) settleTask(t *ecs.Task) error {
 		return p.tell("is unable to consistently start tasks successfully. For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.")
 	}
 	return nil
+}
+
+func (p *pass) tellFailed(t *ecs.Task) error {
+	return p.tell("(task %s) failed: %s.", t.ID, strings.TrimSuffix(t.Ending(), "."))
 }
 
 // start makes n tasks of a deployment, which runs r.

@@ -32,10 +32,11 @@ func level(in input, n counted) (l levels) {
 	if len(in.zones) < 2 {
 		return l
 	}
+	all := slices.Concat(n.current[starting], n.current[healthy])
 	shares := make([]place.Share, len(in.zones))
 	for i, z := range in.zones {
 		shares[i] = place.Share{Zone: z.name, Closed: z.closed}
-		for _, m := range slices.Concat(n.current[starting], n.current[healthy]) {
+		for _, m := range all {
 			if m.zone != z.name {
 				continue
 			}
@@ -114,11 +115,11 @@ func (p *pass) rebalance(in input, a action) error {
 	switch {
 	case !r.Rebalancing && a.moving > 0 && a.start+a.lacking > 0:
 		r.Rebalancing = true
-		counts, _ := in.perZone()
+		counts, _ := in.perZone(" in ")
 		return p.tell("is not AZ balanced with %s. AZ Rebalancing in progress.", counts)
 	case r.Rebalancing && a.moving == 0 && len(a.stop) == 0 && in.allFit():
 		r.Rebalancing = false
-		counts, even := in.perZone()
+		counts, even := in.perZone(" tasks in ")
 		if !even {
 			return p.tell("stopped AZ Rebalancing.")
 		}
@@ -149,7 +150,8 @@ func (in input) allFit() bool {
 }
 
 // perZone is how many tasks each zone has, in words, and whether that is even.
-func (in input) perZone() (counts string, even bool) {
+// From the second zone on, between stands between number and zone.
+func (in input) perZone(between string) (counts string, even bool) {
 	var words []string
 	n := map[string]int{}
 	for _, m := range in.tasks {
@@ -158,10 +160,15 @@ func (in input) perZone() (counts string, even bool) {
 	low, high := len(in.tasks), 0
 	for _, z := range in.zones {
 		low, high = min(low, n[z.name]), max(high, n[z.name])
-		words = append(words, fmt.Sprintf("%d tasks in %s", n[z.name], z.name))
+		word := fmt.Sprint(n[z.name], between, z.name)
+		if len(words) == 0 {
+			word = fmt.Sprintf("%d tasks in %s", n[z.name], z.name)
+		}
+		words = append(words, word)
 	}
 	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " and " + words[last], high-low < 2
+	words[last] = "and " + words[last]
+	return strings.Join(words, ", "), high-low < 2
 }
 
 // tellStarted says which tasks were started, and where, when they were to move
@@ -195,13 +202,20 @@ func names(tasks []ecs.Task) string {
 }
 
 // crowd notes that a subnet had no address for a task: the next ones go to
-// others for a while.
-func (p *pass) crowd(r *ecs.Rollout, t *ecs.Task) error {
-	r.Crowd(t.Subnet, p.now)
-	if !r.Rebalancing {
-		return nil
+// others for a while. While there are others, that is no failure of what the
+// deployment runs.
+func (p *pass) crowd(d *ecs.Deployment, t *ecs.Task) (elsewhere bool, err error) {
+	d.Rollout.Crowd(t.Subnet, p.now)
+	if d.Rollout.Rebalancing {
+		if err := p.tell("is unable to place a task in %s.", t.Zone); err != nil {
+			return false, err
+		}
 	}
-	return p.tell("is unable to place a task in %s.", t.Zone)
+	open := func(subnet string) bool { return !d.Rollout.Avoids(subnet, p.now) }
+	if !slices.ContainsFunc(d.Network.Subnets, open) {
+		return false, nil
+	}
+	return true, p.tellFailed(t)
 }
 
 // places are the subnets of a deployment that new tasks may go to: those that

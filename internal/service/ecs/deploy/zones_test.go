@@ -112,7 +112,7 @@ func TestLevelProperties(t *testing.T) {
 				g.in.zones[i].closed = g.in.zones[i].closed && step < over
 			}
 		}
-		if _, even := g.in.perZone(); !g.in.allFit() || !even {
+		if _, even := g.in.perZone(""); !g.in.allFit() || !even {
 			t.Fatalf("seed %d: ends at %+v", seed, g)
 		}
 	}
