@@ -244,8 +244,8 @@ func holds(in reflect.Type, name string, seen map[reflect.Type]bool) bool {
 			return false
 		}
 		seen[in] = true
-		for i := range in.NumField() {
-			if holds(in.Field(i).Type, name, seen) {
+		for f := range in.Fields() {
+			if holds(f.Type, name, seen) {
 				return true
 			}
 		}
