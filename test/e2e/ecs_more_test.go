@@ -37,6 +37,10 @@ func (s *stage) testClusterInUse(t *testing.T) {
 	}
 	refused(t, remove(), "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.")
 	must(s.ecs.DeleteService(t.Context(), &ecs.DeleteServiceInput{Cluster: &cluster, Service: new("idle")}))(t)
+	takes(t, 30*time.Second, "the service is drained", func() bool {
+		out := must(s.ecs.DescribeServices(t.Context(), &ecs.DescribeServicesInput{Cluster: &cluster, Services: []string{"idle"}}))(t)
+		return *out.Services[0].Status == "INACTIVE"
+	})
 	out := must(s.ecs.RunTask(t.Context(), &ecs.RunTaskInput{Cluster: &cluster, TaskDefinition: &def, NetworkConfiguration: s.network(t, s.open)}))(t)
 	refused(t, remove(), "ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
 	must(s.ecs.StopTask(t.Context(), &ecs.StopTaskInput{Cluster: &cluster, Task: out.Tasks[0].TaskArn}))(t)
