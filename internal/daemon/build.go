@@ -88,7 +88,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 	})
 	return map[string]Runner{
 		"gateway": runner(func(ctx context.Context) error { return door.Serve(ctx, ln) }),
-		"plane":   reconcile.New("plane", p, reconcile.Options{Resync: resync, Rest: planeRest, Log: m.Log}, p.sources()...),
+		"plane":   m.loop("plane", p, 1, p.sources()...),
 		"network": m.Network, "balancers": m.lb, "logs": events, "shipper": shipper, "room": m.room, "metadata": m.metadata(orders, net),
 		"term": runner(func(ctx context.Context) error { return m.lead(ctx, term) }),
 	}, nil
@@ -149,10 +149,6 @@ func (m *machine) loop(name string, r reconcile.Reconciler, workers int, sources
 
 // resync is how often each loop goes over all its records.
 const resync = time.Minute
-
-// planeRest leaves most of the processor to others while thousands of records
-// change: the plane reads all of them at each pass.
-const planeRest = 4
 
 // sourced is a reconciler that knows what its keys come from.
 type sourced interface {
