@@ -19,10 +19,7 @@ type Options struct {
 	Resync     time.Duration
 	MinBackoff time.Duration // after the first failure of a key; 100 ms when 0
 	MaxBackoff time.Duration // after many; 30 s when 0
-	// Rest is how many times as long as a call took the worker rests after it, half
-	// a second at most: what is enqueued meanwhile waits for one call together.
-	Rest int
-	Log  *slog.Logger
+	Log        *slog.Logger
 }
 
 // Loop calls a Reconciler for the keys that its sources name.
@@ -88,9 +85,8 @@ func (l *Loop) work(ctx context.Context, q *queue) {
 		if !ok {
 			return
 		}
-		began := time.Now()
 		again, err := l.call(ctx, key)
-		if l.rest(ctx, time.Since(began)); ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
@@ -99,20 +95,6 @@ func (l *Loop) work(ctx context.Context, q *queue) {
 		}
 		failures, wait := q.retry(key, l.backoff, l.opts.MinBackoff)
 		l.opts.Log.Warn("reconcile", "loop", l.name, "key", key, "err", err, "failures", failures, "again", wait)
-	}
-}
-
-// maxRest bounds a worker's rest.
-const maxRest = 500 * time.Millisecond
-
-// rest waits after a call that took so long.
-func (l *Loop) rest(ctx context.Context, took time.Duration) {
-	if l.opts.Rest == 0 {
-		return
-	}
-	select {
-	case <-time.After(min(time.Duration(l.opts.Rest)*took, maxRest)):
-	case <-ctx.Done():
 	}
 }
 

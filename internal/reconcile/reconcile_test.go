@@ -316,27 +316,3 @@ func TestRows(t *testing.T) {
 		ended(t, done)
 	})
 }
-
-// TestRest enqueues a key all the time: the loop rests between two calls, and
-// sees what changed last.
-func TestRest(t *testing.T) {
-	t.Parallel()
-	var j *journal
-	f := func(_ context.Context, key string) (time.Duration, error) {
-		j.note(key)
-		time.Sleep(10 * time.Millisecond)
-		return 0, nil
-	}
-	loop(t, Options{Rest: 4}, f, func(t *testing.T, m manual) {
-		j = newJournal()
-		for range 100 {
-			m <- "a"
-			time.Sleep(time.Millisecond)
-		}
-		time.Sleep(time.Second)
-		want := []run{{"a", 0}, {"a", 50 * time.Millisecond}, {"a", 100 * time.Millisecond}}
-		if diff := cmp.Diff(want, j.take()); diff != "" {
-			t.Errorf("runs (-want +got):\n%s", diff)
-		}
-	})
-}
