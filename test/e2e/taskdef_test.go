@@ -179,21 +179,21 @@ func (s *stage) testDefinitionLists(t *testing.T) {
 		}
 		return strings.Join(all, " ")
 	}
-	for _, family := range []string{"list", "list", "list-b", "list"} {
+	for _, family := range []string{"named", "named", "named-b", "named"} {
 		in := s.shop()
 		in.Family = &family
 		must(s.ecs.RegisterTaskDefinition(t.Context(), in))(t)
 	}
-	s.aws(t, "ecs", "deregister-task-definition", "--task-definition", "list:2")
-	s.aws(t, "ecs", "deregister-task-definition", "--task-definition", "list-b:1")
+	s.aws(t, "ecs", "deregister-task-definition", "--task-definition", "named:2")
+	s.aws(t, "ecs", "deregister-task-definition", "--task-definition", "named-b:1")
 	for _, tt := range []struct{ want, args string }{
-		{"list:1 list:3", "list-task-definitions --family-prefix list"},
-		{"list:3 list:1", "list-task-definitions --family-prefix list --sort DESC"},
-		{"list:2", "list-task-definitions --family-prefix list --status INACTIVE"},
-		{"", "list-task-definitions --family-prefix lis"},
-		{"list list-b", "list-task-definition-families --family-prefix list"},
-		{"list", "list-task-definition-families --family-prefix list --status ACTIVE"},
-		{"list-b", "list-task-definition-families --family-prefix list --status INACTIVE"},
+		{"named:1 named:3", "list-task-definitions --family-prefix named"},
+		{"named:3 named:1", "list-task-definitions --family-prefix named --sort DESC"},
+		{"named:2", "list-task-definitions --family-prefix named --status INACTIVE"},
+		{"", "list-task-definitions --family-prefix name"},
+		{"named named-b", "list-task-definition-families --family-prefix named"},
+		{"named", "list-task-definition-families --family-prefix named --status ACTIVE"},
+		{"named-b", "list-task-definition-families --family-prefix named --status INACTIVE"},
 	} {
 		if got := list(strings.Fields(tt.args)...); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.args, got, tt.want)
