@@ -32,7 +32,7 @@ type Network interface {
 	AttachHost(ctx context.Context, id string, addr netip.Addr) error
 	Detach(ctx context.Context, id string) error
 	List(context.Context) ([]vpc.Attached, error)
-	Apply(context.Context, *vpc.Ruleset) error
+	Apply(context.Context, *vpc.Ruleset) ([]vpc.Flow, error)
 	Listen(context.Context, netip.AddrPort) (net.Listener, error)
 	Runner
 }

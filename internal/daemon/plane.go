@@ -135,7 +135,11 @@ func (p *plane) Reconcile(ctx context.Context, _ string) (time.Duration, error) 
 		return 0, err
 	}
 	if p.rules == nil || !reflect.DeepEqual(rules, p.rules) {
-		if err := p.m.Network.Apply(ctx, rules); err != nil {
+		cut, err := p.m.Network.Apply(ctx, rules)
+		for _, f := range cut {
+			p.m.lb.Forget(f.Src, netip.AddrPortFrom(f.Dst, f.DstPort))
+		}
+		if err != nil {
 			return 0, fmt.Errorf("apply the security groups: %w", err)
 		}
 		p.rules = rules

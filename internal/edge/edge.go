@@ -179,6 +179,22 @@ func (e *Edge) cutTarget(t *target) {
 	})
 }
 
+// Forget gives up the connections kept from source to a target, because the
+// network drops what they send without a word: a request on one would wait for
+// its end. What is under way is left alone.
+func (e *Edge) Forget(source netip.Addr, target netip.AddrPort) {
+	for _, t := range e.allTargets() {
+		if t.addr != target {
+			continue
+		}
+		for _, u := range *t.upstreams.Load() {
+			if u.source == source {
+				u.forget()
+			}
+		}
+	}
+}
+
 // sweep looks after what no request looks after: clients that may have hung
 // up, and idle connections to targets.
 func (e *Edge) sweep(ctx context.Context) {

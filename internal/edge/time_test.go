@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,6 +133,52 @@ func TestTargetThatNeverAnswers(t *testing.T) {
 		if _, err := r.ReadByte(); err != io.EOF || time.Since(began) < time.Minute || time.Since(began) > 68*time.Second {
 			t.Errorf("got %v after %s", err, time.Since(began))
 		}
+	})
+}
+
+// A connection that the network cut without a word is used for no request more,
+// whether it was idle or in use then.
+func TestForgets(t *testing.T) {
+	t.Parallel()
+	var dialled atomic.Int32
+	var b *bubble
+	serve := func(c net.Conn, r *bufio.Reader) {
+		n := dialled.Add(1)
+		for {
+			req, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			if req.URL.Path == "/forget" {
+				b.Forget(netip.Addr{}, bubbleTarget)
+			}
+			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d", n)
+		}
+	}
+	inBubble(t, serve, func(in *bubble) {
+		b = in
+		c, r := b.connect("127.0.0.1")
+		defer c.Close()
+		expect := func(path, want string) {
+			t.Helper()
+			fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path)
+			res, err := http.ReadResponse(r, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body, err := io.ReadAll(res.Body); string(body) != want || err != nil {
+				t.Errorf("%s: answered on connection %s, %v, want %s", path, body, err, want)
+			}
+			synctest.Wait()
+		}
+		expect("/", "1")
+		b.Forget(netip.MustParseAddr("10.0.0.2"), bubbleTarget) // another source
+		b.Forget(netip.Addr{}, netip.MustParseAddrPort("10.0.0.1:81"))
+		expect("/", "1")
+		b.Forget(netip.Addr{}, bubbleTarget)
+		expect("/forget", "2")
+		expect("/", "3")
+		expect("/", "3")
 	})
 }
 

@@ -33,6 +33,7 @@ type upstream struct {
 	mu   sync.Mutex
 	idle []*backend // the last used last
 	dead bool       // keeps none
+	cuts int        // of its flows: what was dialled before one isn't kept
 }
 
 // backend is a connection to a target, owned by one request at a time.
@@ -43,6 +44,7 @@ type backend struct {
 	rd       http1.Reader
 	buf      *[readSize]byte // while in use
 	reused   bool
+	cuts     int       // the upstream's when it was dialled
 	since    time.Time // idle
 	deadline atomic.Int64
 }
@@ -97,11 +99,14 @@ func (u *upstream) take(now time.Time, careful bool) *backend {
 func (u *upstream) dial() (*backend, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
 	defer cancel()
+	u.mu.Lock()
+	cuts := u.cuts
+	u.mu.Unlock()
 	conn, err := u.target.edge.dial(ctx, u.source, u.target.addr)
 	if err != nil {
 		return nil, err
 	}
-	b := &backend{conn: conn, up: u}
+	b := &backend{conn: conn, up: u, cuts: cuts}
 	if sc, ok := conn.(syscall.Conn); ok {
 		b.raw, _ = sc.SyscallConn()
 	}
@@ -120,7 +125,7 @@ func (b *backend) keep(now time.Time) {
 	b.reused, b.since = true, now
 	u := b.up
 	u.mu.Lock()
-	kept := !u.dead && len(u.idle) < maxIdle
+	kept := !u.dead && b.cuts == u.cuts && len(u.idle) < maxIdle
 	if kept {
 		u.idle = append(u.idle, b)
 	}
@@ -150,6 +155,18 @@ func (u *upstream) shut(yes bool) {
 	if yes {
 		idle, u.idle = u.idle, nil
 	}
+	u.mu.Unlock()
+	for _, b := range idle {
+		b.conn.Close()
+	}
+}
+
+// forget keeps none of the connections that there are now.
+func (u *upstream) forget() {
+	u.mu.Lock()
+	idle := u.idle
+	u.idle = nil
+	u.cuts++
 	u.mu.Unlock()
 	for _, b := range idle {
 		b.conn.Close()

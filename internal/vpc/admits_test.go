@@ -92,7 +92,7 @@ func TestApplyRefusesWhatItCannotEnforce(t *testing.T) {
 		"front twice":       {Fronts: []Front{front, front}},
 		"front nowhere":     {Fronts: []Front{{}}},
 	} {
-		if err := w.Apply(t.Context(), rs); err == nil {
+		if _, err := w.Apply(t.Context(), rs); err == nil {
 			t.Errorf("%s: applied", name)
 		}
 	}

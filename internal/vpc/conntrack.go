@@ -19,12 +19,12 @@ type tracked struct {
 
 // cutFlows deletes the flows under way that rs doesn't admit. What still
 // arrives of them is then judged as new, and the middle of a TCP connection is
-// never new.
-func cutFlows(rs *Ruleset) error {
+// never new. It returns what it deleted.
+func cutFlows(rs *Ruleset) (gone []Flow, err error) {
 	x := rs.index()
 	local, err := hostAddrs(x)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	families := []uint8{unix.AF_INET}
 	for _, f := range rs.Fronts {
@@ -34,11 +34,13 @@ func cutFlows(rs *Ruleset) error {
 		}
 	}
 	for _, family := range families {
-		if err := cut(family, func(f Flow) bool { return !rs.serves(f) && !x.check(x.asFront(f, local)).Admitted }); err != nil {
-			return err
+		some, err := cut(family, func(f Flow) bool { return !rs.serves(f) && !x.check(x.asFront(f, local)).Admitted })
+		gone = append(gone, some...)
+		if err != nil {
+			return gone, err
 		}
 	}
-	return nil
+	return gone, nil
 }
 
 // hostAddrs is every address of the host, when there is a front on all of them.
@@ -81,18 +83,20 @@ func (x *index) asFront(f Flow, local map[netip.Addr]bool) Flow {
 
 // cutAddress deletes all flows to and from an address.
 func cutAddress(addr netip.Addr) error {
-	return cut(unix.AF_INET, func(f Flow) bool { return f.Src == addr || f.Dst == addr })
+	_, err := cut(unix.AF_INET, func(f Flow) bool { return f.Src == addr || f.Dst == addr })
+	return err
 }
 
 // cutRange deletes all flows to and from a range.
 func cutRange(p netip.Prefix) error {
-	return cut(unix.AF_INET, func(f Flow) bool { return p.Contains(f.Src) || p.Contains(f.Dst) })
+	_, err := cut(unix.AF_INET, func(f Flow) bool { return p.Contains(f.Src) || p.Contains(f.Dst) })
+	return err
 }
 
 // cut deletes the flows that doomed picks. A dump that was interrupted may have
 // missed some: then once more.
-func cut(family uint8, doomed func(Flow) bool) error {
-	return retry(netlink.ErrDumpInterrupted, func() error {
+func cut(family uint8, doomed func(Flow) bool) (gone []Flow, err error) {
+	err = retry(netlink.ErrDumpInterrupted, func() error {
 		messages, dumpErr := conntrackRequest(family, nl.IPCTNL_MSG_CT_GET, unix.NLM_F_DUMP).Execute(unix.NETLINK_NETFILTER, 0)
 		if dumpErr != nil && !errors.Is(dumpErr, netlink.ErrDumpInterrupted) {
 			return fmt.Errorf("list flows: %w", dumpErr)
@@ -105,9 +109,11 @@ func cut(family uint8, doomed func(Flow) bool) error {
 			if err := t.remove(family); err != nil {
 				return err
 			}
+			gone = append(gone, t.flow)
 		}
 		return dumpErr
 	})
+	return gone, err
 }
 
 func (t tracked) remove(family uint8) error {

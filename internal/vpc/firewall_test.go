@@ -162,6 +162,12 @@ func converse(t *testing.T, from, to *space, src netip.Addr, dst netip.AddrPort)
 	return conversation{c, s}
 }
 
+// is tells whether f is the conversation.
+func (c conversation) is(f Flow) bool {
+	return netip.AddrPortFrom(f.Src, f.SrcPort).String() == c.client.LocalAddr().String() &&
+		netip.AddrPortFrom(f.Dst, f.DstPort).String() == c.client.RemoteAddr().String()
+}
+
 // passes says whether a byte written to one end comes out of the other.
 func passes(from, to net.Conn) bool {
 	_ = to.SetReadDeadline(time.Now().Add(patience))
@@ -204,9 +210,12 @@ func TestRevokeCutsWhatFlows(t *testing.T) {
 		}
 	}
 
-	w.apply(rules())
+	cut := w.apply(rules())
 	var wg sync.WaitGroup
 	for name, c := range talks {
+		if !slices.ContainsFunc(cut, c.is) {
+			t.Errorf("%s: revoked, and not among what was cut: %v", name, cut)
+		}
 		wg.Go(func() { // the server speaks first: its packets must not open the way back
 			if passes(c.server, c.client) {
 				t.Errorf("%s: revoked, and the server's packet passes", name)
@@ -444,12 +453,14 @@ func BenchmarkApply(b *testing.B) {
 	b.Run("anew", func(b *testing.B) {
 		for b.Loop() {
 			w.seal = seal{}
-			check(b, w.Apply(b.Context(), rs))
+			_, err := w.Apply(b.Context(), rs)
+			check(b, err)
 		}
 	})
 	b.Run("a task comes or goes", func(b *testing.B) {
 		for n := 0; b.Loop(); n++ {
-			check(b, w.Apply(b.Context(), []*Ruleset{rs, &fewer}[n%2]))
+			_, err := w.Apply(b.Context(), []*Ruleset{rs, &fewer}[n%2])
+			check(b, err)
 		}
 	})
 }

@@ -140,7 +140,8 @@ func TestRestartKeepsTheFirewall(t *testing.T) {
 	again, err := Open(t.Context(), Config{Instance: string(w.own), CIDR: w.cidr})
 	check(t, err)
 	w.want("eni-a", "eni-b", true)
-	check(t, again.Apply(t.Context(), &Ruleset{Members: []Member{w.member("eni-a", "sg"), w.member("eni-b", "sg")}}))
+	_, err = again.Apply(t.Context(), &Ruleset{Members: []Member{w.member("eni-a", "sg"), w.member("eni-b", "sg")}})
+	check(t, err)
 	w.want("eni-a", "eni-b", false)
 }
 
@@ -233,7 +234,7 @@ func TestPurgeLeavesNothing(t *testing.T) {
 			t.Errorf("left after purge (-before +after):\n%s", d)
 		}
 	}
-	if err := cut(unix.AF_INET, func(f Flow) bool {
+	if _, err := cut(unix.AF_INET, func(f Flow) bool {
 		if w.cidr.Contains(f.Src) || w.cidr.Contains(f.Dst) {
 			t.Errorf("flow left after purge: %v", f)
 		}

@@ -294,9 +294,11 @@ func (w *world) member(id string, groups ...string) Member {
 	return Member{ID: id, Addr: w.addrs[id], Groups: groups}
 }
 
-func (w *world) apply(rs *Ruleset) {
+func (w *world) apply(rs *Ruleset) (cut []Flow) {
 	w.t.Helper()
-	check(w.t, w.Apply(w.t.Context(), rs))
+	cut, err := w.Apply(w.t.Context(), rs)
+	check(w.t, err)
+	return cut
 }
 
 // want checks a tcp flow to port 7000.

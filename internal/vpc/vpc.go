@@ -115,26 +115,27 @@ func (v *VPC) openFirewall() error {
 }
 
 // Apply makes the kernel enforce rs, in one transaction, and then cuts the
-// flows under way that rs doesn't admit.
-func (v *VPC) Apply(ctx context.Context, rs *Ruleset) error {
+// flows under way that rs doesn't admit. It returns those, also with an error:
+// neither of their ends is told.
+func (v *VPC) Apply(ctx context.Context, rs *Ruleset) ([]Flow, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	full := *rs
 	if !full.CIDR.IsValid() {
 		full.CIDR = v.cidr
 	}
 	if full.CIDR != v.cidr {
-		return fmt.Errorf("ruleset for %s, this VPC is %s", full.CIDR, v.cidr)
+		return nil, fmt.Errorf("ruleset for %s, this VPC is %s", full.CIDR, v.cidr)
 	}
 	if err := full.validate(); err != nil {
-		return err
+		return nil, err
 	}
 	v.firewall.Lock()
 	defer v.firewall.Unlock()
 	full.services = v.services
 	if err := v.write(&full); err != nil {
-		return err
+		return nil, err
 	}
 	return cutFlows(&full)
 }
@@ -229,7 +230,8 @@ func (v *VPC) repairFirewall() (changed bool, err error) {
 	if err := v.write(v.applied); err != nil {
 		return true, err
 	}
-	return true, cutFlows(v.applied)
+	_, err = cutFlows(v.applied)
+	return true, err
 }
 
 // capable says what this process lacks, and how to mend it.

@@ -5,7 +5,8 @@
 #
 # The AWS CLI exists in two major versions, and people type commands of both: `aws ecr get-login` is only in version 1,
 # `aws logs tail` only in version 2. Where both are installed, the scripts get an `aws` that hands each command to the
-# version that has it. (Debian's version 2 is older than AWS_ENDPOINT_URL, so it gets the flag.)
+# version that has it. (Debian's version 2 is older than AWS_ENDPOINT_URL, so it gets the flag; and its tail, written line
+# by line, would fail with a broken pipe where `grep -q` has seen enough: it is handed on in one piece.)
 set -euo pipefail
 skylift=$(realpath "${1:?path to the skylift binary}"); shift
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,7 +19,7 @@ for two in $(which -a aws) /usr/bin/aws; do "$two" --version 2>&1 | grep -q '^aw
 if [ -n "$two" ] && [ "$two" != "$one" ]; then
 	cat >"$bin/aws" <<-EOF
 		#!/bin/sh
-		case "\$1 \$2" in "logs tail") exec "$two" --endpoint-url "\$AWS_ENDPOINT_URL" "\$@" ;; esac
+		case "\$1 \$2" in "logs tail") "$two" --endpoint-url "\$AWS_ENDPOINT_URL" "\$@" | dd bs=1M iflag=fullblock status=none; exit ;; esac
 		exec "$one" "\$@"
 	EOF
 	chmod +x "$bin/aws"

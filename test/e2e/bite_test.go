@@ -247,7 +247,8 @@ func (s *stage) testBlocked(t *testing.T) {
 }
 
 // What is under way through a balancer is cut too, once its listener's group
-// or its targets' no longer admits it.
+// or its targets' no longer admits it. Once it does again, no request is sent on
+// a connection that was cut.
 func (s *stage) testOpenFlows(t *testing.T) {
 	t.Parallel()
 	lb, web := s.groupOf(t, "flows-lb", fromCIDR("tcp", 8231, "0.0.0.0/0")), s.groupOf(t, "flows-web")
@@ -274,6 +275,9 @@ func (s *stage) testOpenFlows(t *testing.T) {
 		if line := must(lines.ReadString('\n'))(t); line != "x\n" {
 			t.Fatalf("echo: %q", line)
 		}
+		if code, body := s.ask(f.url("/")); code != 200 { // whose connection is kept
+			t.Fatal(code, body)
+		}
 		s.revoke(t, c.group, c.rule)
 		revoked := time.Now()
 		last := revoked
@@ -290,5 +294,10 @@ func (s *stage) testOpenFlows(t *testing.T) {
 		_ = res.Body.Close()
 		_ = out.Close()
 		s.allow(t, c.group, c.rule)
+	}
+	for range 4 {
+		if code, body := s.ask(f.url("/")); code != 200 {
+			t.Errorf("a group admits the balancer again: %d %s", code, body)
+		}
 	}
 }

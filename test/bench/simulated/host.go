@@ -17,11 +17,11 @@ func (engine) Close() error { return nil }
 // network carries nothing.
 type network struct{}
 
-func (network) Attach(context.Context, vpc.Interface) error          { return nil }
-func (network) AttachHost(context.Context, string, netip.Addr) error { return nil }
-func (network) Detach(context.Context, string) error                 { return nil }
-func (network) List(context.Context) ([]vpc.Attached, error)         { return nil, nil }
-func (network) Apply(context.Context, *vpc.Ruleset) error            { return nil }
+func (network) Attach(context.Context, vpc.Interface) error             { return nil }
+func (network) AttachHost(context.Context, string, netip.Addr) error    { return nil }
+func (network) Detach(context.Context, string) error                    { return nil }
+func (network) List(context.Context) ([]vpc.Attached, error)            { return nil, nil }
+func (network) Apply(context.Context, *vpc.Ruleset) ([]vpc.Flow, error) { return nil, nil }
 func (network) Listen(context.Context, netip.AddrPort) (net.Listener, error) {
 	return net.Listen("tcp", "127.0.0.1:0")
 }
