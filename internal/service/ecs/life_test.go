@@ -328,6 +328,41 @@ func TestUnhealthyTaskIsReplaced(t *testing.T) {
 	})
 }
 
+// When nothing is healthy the balancer sends requests to all, so tasks that are
+// called unhealthy in their grace period, which go on running, stay until their
+// replacements are healthy.
+func TestUnhealthyOldTasksStayUntilReplaced(t *testing.T) {
+	play(t, fake.Config{Latency: time.Second}, func(w *world) {
+		w.define()
+		w.service(2, balanced, func(in *sdk.CreateServiceInput) { in.HealthCheckGracePeriodSeconds = aws.Int32(300) })
+		w.after(20 * time.Second)
+		old := map[netip.Addr]bool{}
+		for _, task := range w.tasks(types.DesiredStatusRunning) {
+			old[netip.MustParseAddr(*task.Attachments[0].Details[4].Value)] = true
+		}
+		w.lb.mu.Lock()
+		w.lb.sick = func(a netip.Addr) bool { return old[a] }
+		w.lb.mu.Unlock()
+		w.after(time.Second)
+		w.update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
+		for range 200 {
+			w.after(100 * time.Millisecond)
+			running := 0
+			for _, task := range w.tasks(types.DesiredStatusRunning) {
+				if *task.LastStatus == "RUNNING" {
+					running++
+				}
+			}
+			if running < 2 {
+				t.Fatalf("%d tasks run, want 2 at any time", running)
+			}
+		}
+		if s := w.describe(); len(s.Deployments) != 1 || s.RunningCount != 2 {
+			t.Errorf("%d deployments, %d running", len(s.Deployments), s.RunningCount)
+		}
+	})
+}
+
 // TestRestarts ends the loops at random moments of a deployment, as kill -9
 // does, and restarts the engine, and wants the same end.
 func TestRestarts(t *testing.T) {

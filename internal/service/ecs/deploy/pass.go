@@ -221,7 +221,11 @@ func (p *pass) input() input {
 }
 
 func (p *pass) member(t ecs.Task, current bool) member {
-	return member{id: t.ID, current: current, protected: p.protected(t), zone: t.Zone, health: p.health(t)}
+	m := member{id: t.ID, current: current, protected: p.protected(t), zone: t.Zone, health: p.health(t)}
+	if !current && p.checked[t.ID].health == bad {
+		m.health = bad // not starting, for it may be all that answers
+	}
+	return m
 }
 
 // protected says whether neither scale-in nor a deployment may stop the task. A

@@ -8,7 +8,7 @@ type health int
 const (
 	starting health = iota // not there yet: containers start, or targets pass their first checks
 	healthy                // runs, and every target group says so too
-	bad                    // runs, but a target group has called it unhealthy after the grace period
+	bad                    // runs, but a target group calls it unhealthy, and no grace period is left to it: an old deployment's have none
 )
 
 // member is a task that is to run, as plan sees it.
