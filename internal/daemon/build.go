@@ -147,8 +147,9 @@ func (m *machine) loop(name string, r reconcile.Reconciler, workers int, sources
 	return reconcile.New(name, r, reconcile.Options{Workers: workers, Resync: resync, Log: m.Log}, sources...)
 }
 
-// resync is how often each loop goes over all its records.
-const resync = time.Minute
+// resync is how often each loop goes over all its records, though nothing said
+// that they changed.
+const resync = 2 * time.Minute
 
 // sourced is a reconciler that knows what its keys come from.
 type sourced interface {

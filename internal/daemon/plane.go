@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -55,7 +56,7 @@ func whole[T any](db store.DB, t *store.Table[T]) reconcile.Source {
 // world is the records that the data planes are made from.
 type world struct {
 	groups     []ec2.SecurityGroup
-	interfaces []ec2.Interface
+	interfaces []*ec2.Interface // the store's own
 	lb         lb.Input
 }
 
@@ -63,8 +64,11 @@ func (w *world) read(tx store.Tx) (err error) {
 	if w.groups, err = ec2.SecurityGroups.List(tx, ""); err != nil {
 		return err
 	}
-	if w.interfaces, err = ec2.Interfaces.List(tx, ""); err != nil {
-		return err
+	for i, err := range ec2.Interfaces.Peek(tx, "") {
+		if err != nil {
+			return err
+		}
+		w.interfaces = append(w.interfaces, i)
 	}
 	return lb.Read(tx, &w.lb)
 }
@@ -134,7 +138,7 @@ func (p *plane) Reconcile(ctx context.Context, _ string) (time.Duration, error) 
 	if err != nil {
 		return 0, err
 	}
-	if p.rules == nil || !reflect.DeepEqual(rules, p.rules) {
+	if p.rules == nil || !rules.Equal(p.rules) {
 		cut, err := p.m.Network.Apply(ctx, rules)
 		for _, f := range cut {
 			p.m.lb.Forget(f.Src, netip.AddrPortFrom(f.Dst, f.DstPort))
@@ -168,16 +172,19 @@ func (p *plane) Reconcile(ctx context.Context, _ string) (time.Duration, error) 
 
 // offer gives this host the addresses of the balancers, and takes away what no
 // record names any more.
-func (p *plane) offer(ctx context.Context, want []ec2.Interface) error {
-	wanted, known := map[string]netip.Addr{}, map[string]bool{}
+func (p *plane) offer(ctx context.Context, want []*ec2.Interface) error {
+	wanted := map[string]netip.Addr{}
 	for _, i := range want {
-		known[i.ID] = true
 		if i.Type == "load_balancer" {
 			wanted[i.ID] = i.Addr
 		}
 	}
-	if p.offered != nil && reflect.DeepEqual(wanted, p.offered) {
+	if p.offered != nil && maps.Equal(wanted, p.offered) {
 		return nil
+	}
+	known := make(map[string]bool, len(want))
+	for _, i := range want {
+		known[i.ID] = true
 	}
 	var errs []error
 	for id, addr := range wanted {

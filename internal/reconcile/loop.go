@@ -119,15 +119,26 @@ func (l *Loop) backoff(failures int) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
+// parts is in how many parts the known keys are gone over, so that it keeps
+// nothing else waiting.
+const parts = 60
+
+// resync goes over the keys that are known when a round begins.
 func (l *Loop) resync(ctx context.Context, q *queue) {
-	t := time.NewTicker(l.opts.Resync)
+	t := time.NewTicker(l.opts.Resync / parts)
 	defer t.Stop()
 	for {
-		select {
-		case <-t.C:
-			q.addAll()
-		case <-ctx.Done():
-			return
+		var keys []string
+		for part := range parts {
+			select {
+			case <-t.C:
+			case <-ctx.Done():
+				return
+			}
+			if part == 0 {
+				keys = q.known()
+			}
+			q.addKnown(keys[len(keys)*part/parts : len(keys)*(part+1)/parts])
 		}
 	}
 }

@@ -3,6 +3,8 @@ package reconcile
 import (
 	"container/heap"
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -13,7 +15,7 @@ type queue struct {
 	mu    sync.Mutex
 	due   dueHeap
 	items map[string]*item
-	keep  bool          // items that are done, for addAll, until they are released
+	keep  bool          // items that are done, for the resync, until they are released
 	ready chan struct{} // closed, and made anew, when an earlier key came in
 }
 
@@ -40,12 +42,21 @@ func (q *queue) add(key string) {
 	q.addLocked(key)
 }
 
-// addAll makes every known key due now.
-func (q *queue) addAll() {
+// known returns the known keys.
+func (q *queue) known() []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for key := range q.items {
-		q.addLocked(key)
+	return slices.Collect(maps.Keys(q.items))
+}
+
+// addKnown makes those of the keys that are still known due now.
+func (q *queue) addKnown(keys []string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, key := range keys {
+		if q.items[key] != nil {
+			q.addLocked(key)
+		}
 	}
 }
 

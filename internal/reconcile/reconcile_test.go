@@ -203,7 +203,7 @@ func TestResync(t *testing.T) {
 		j.start = time.Now()
 		m <- "a"
 		m <- "b"
-		time.Sleep(150 * time.Second)
+		time.Sleep(140 * time.Second)
 		var keys []string
 		for _, r := range j.take() {
 			keys = append(keys, r.Key)
@@ -269,7 +269,7 @@ func TestKeysOfVanishedRowsAreForgotten(t *testing.T) {
 	}
 	q.add("b") // of a source that holds nothing
 	work(0)
-	q.addAll()
+	q.addKnown(q.known())
 	work(0)
 }
 

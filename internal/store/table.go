@@ -12,7 +12,8 @@ import (
 
 // Table is a set of records of one type, kept as JSON under "r/<name>/<key>",
 // with its indexes under "x/<name>/<index>/<value>/<key>". It holds no state
-// and is safe for concurrent use. What it returns is the caller's own.
+// and is safe for concurrent use. What it returns is the caller's own, but for
+// what Peek, PeekBy and Follow show: that is everybody's, and must not be changed.
 type Table[T any] struct {
 	name    string
 	indexes []Index[T]
@@ -82,17 +83,43 @@ func (t *Table[T]) Scan(tx Tx, prefix, after string) iter.Seq2[T, error] {
 	}
 }
 
+// Peek shows the records whose keys start with prefix, in key order.
+func (t *Table[T]) Peek(tx Tx, prefix string) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		for k, b := range tx.Scan(t.row(prefix), "") {
+			v, err := t.decode(strings.TrimPrefix(k, t.row("")), b)
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// PeekBy shows the records that the index called index finds by value, in key
+// order.
+func (t *Table[T]) PeekBy(tx Tx, index, value string) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		for key := range t.Keys(tx, index, value, "") {
+			v, err := t.look(tx, key)
+			if err != nil {
+				err = fmt.Errorf("read %s by %s: %w", t.name, index, err)
+			}
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // By returns the records that the index called index finds by value, in key
 // order.
 func (t *Table[T]) By(tx Tx, index, value string) ([]T, error) {
-	prefix := t.entry(index, value, "")
 	var out []T
-	for k := range tx.Scan(prefix, "") {
-		v, err := t.Get(tx, k[len(prefix):])
+	for v, err := range t.PeekBy(tx, index, value) {
 		if err != nil {
-			return nil, fmt.Errorf("read %s by %s: %w", t.name, index, err)
+			return nil, err
 		}
-		out = append(out, v)
+		out = append(out, t.clone(v))
 	}
 	return out, nil
 }
@@ -143,7 +170,7 @@ type Event[T any] struct {
 	Value *T // nil when the record is gone
 }
 
-// Follow calls f with all records (reset is true) and then with what changes,
+// Follow shows f all records (reset is true) and then with what changes,
 // as DB.Follow does.
 func (t *Table[T]) Follow(ctx context.Context, db DB, f func(reset bool, events []Event[T]) error) error {
 	return db.Follow(ctx, t.row(""), func(b Batch) error {
@@ -157,7 +184,7 @@ func (t *Table[T]) Follow(ctx context.Context, db DB, f func(reset bool, events 
 			if err != nil {
 				return err
 			}
-			events[i].Value = new(t.clone(v))
+			events[i].Value = v
 		}
 		return f(b.Reset, events)
 	})
@@ -174,16 +201,10 @@ func (t *Table[T]) entry(index, value, key string) string {
 // decode returns the record that b encodes, which is everybody's. One that was
 // decoded before is not again.
 func (t *Table[T]) decode(key string, b *Value) (*T, error) {
-	if had := b.record.Load(); had != nil {
-		if v, ok := (*had).(*T); ok {
-			return v, nil
-		}
-	}
-	v := new(T)
-	if err := json.Unmarshal(b.bytes, v); err != nil {
+	v, err := read[T](b)
+	if err != nil {
 		return nil, fmt.Errorf("decode %s %s: %w", t.name, key, err)
 	}
-	b.record.Store(new(any(v)))
 	return v, nil
 }
 

@@ -1,6 +1,9 @@
 package vpc
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Ruleset is the whole firewall of an instance: security groups, the
 // interfaces that are members of them, and the host sockets that several
@@ -13,6 +16,21 @@ type Ruleset struct {
 	// CIDR is the range in which an address that is no member's is refused.
 	// Apply uses the VPC's own where it is not set.
 	CIDR netip.Prefix
+}
+
+// Equal says whether both admit the same, said in the same order.
+func (r *Ruleset) Equal(o *Ruleset) bool {
+	return r.CIDR == o.CIDR && slices.EqualFunc(r.Groups, o.Groups, Group.equal) && slices.EqualFunc(r.Members, o.Members, Member.equal) &&
+		slices.EqualFunc(r.Fronts, o.Fronts, func(a, b Front) bool { return a.Addr == b.Addr && slices.Equal(a.Members, b.Members) }) &&
+		slices.Equal(r.services, o.services)
+}
+
+func (g Group) equal(o Group) bool {
+	return g.ID == o.ID && slices.Equal(g.Ingress, o.Ingress) && slices.Equal(g.Egress, o.Egress)
+}
+
+func (m Member) equal(o Member) bool {
+	return m.ID == o.ID && m.Addr == o.Addr && slices.Equal(m.Groups, o.Groups)
 }
 
 // Group is a security group. Its rules admit; what no rule admits is dropped.

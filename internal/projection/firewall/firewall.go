@@ -13,9 +13,10 @@ import (
 )
 
 // Build returns the firewall of groups, the interfaces that are in them, and
-// the host's sockets that balancers share.
-func Build(groups []ec2.SecurityGroup, ifaces []ec2.Interface, fronts []vpc.Front) *vpc.Ruleset {
-	rs := &vpc.Ruleset{Fronts: fronts}
+// the host's sockets that balancers share. It changes none of them, and the rules
+// are of what they hold.
+func Build(groups []ec2.SecurityGroup, ifaces []*ec2.Interface, fronts []vpc.Front) *vpc.Ruleset {
+	rs := &vpc.Ruleset{Fronts: fronts, Members: make([]vpc.Member, 0, len(ifaces))}
 	for _, g := range groups {
 		rs.Groups = append(rs.Groups, group(g))
 	}

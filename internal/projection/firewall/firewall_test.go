@@ -56,7 +56,7 @@ func render(t *testing.T, records, ask string) string {
 	t.Helper()
 	var in struct {
 		Groups     []ec2.SecurityGroup
-		Interfaces []ec2.Interface
+		Interfaces []*ec2.Interface
 		Fronts     []vpc.Front
 	}
 	d := json.NewDecoder(strings.NewReader(records))

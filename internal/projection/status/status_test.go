@@ -20,7 +20,7 @@ var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // site is a balancer in group sg-lb that forwards to a target in group sg-web.
 func site(groups []ec2.SecurityGroup) Input {
 	lbAddr, webAddr := netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("10.0.0.9")
-	rules := firewall.Build(groups, []ec2.Interface{
+	rules := firewall.Build(groups, []*ec2.Interface{
 		{ID: "eni-lb", Addr: lbAddr, Groups: []string{"sg-lb"}},
 		{ID: "eni-web", Addr: webAddr, Groups: []string{"sg-web"}},
 	}, nil)

@@ -25,7 +25,7 @@ func (w *world) setClock(by time.Duration) {
 	w.t.Helper()
 	err := w.db.Update(w.t.Context(), func(tx store.Tx) error {
 		for k, v := range tx.Scan("r/ecs-", "") {
-			tx.Put(k, stamp.ReplaceAllFunc(v.Bytes(), func(b []byte) []byte {
+			tx.Put(k, stamp.ReplaceAllFunc([]byte(v.String()), func(b []byte) []byte {
 				at, err := time.Parse(time.RFC3339Nano, strings.Trim(string(b), `"`))
 				if err != nil || at.IsZero() {
 					return b

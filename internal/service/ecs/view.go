@@ -20,8 +20,8 @@ type serviceView struct {
 	service     Service
 	current     ServiceDeployment
 	deployments []Deployment // the primary one first
-	tasks       []Task
-	events      []Event
+	tasks       []*Task      // the store's own
+	events      []*Event     // likewise
 }
 
 func viewService(tx store.Tx, s Service) (v serviceView, err error) {
@@ -32,11 +32,17 @@ func viewService(tx store.Tx, s Service) (v serviceView, err error) {
 	if v.deployments, err = DeploymentsOf(tx, &v.current); err != nil {
 		return v, fmt.Errorf("read deployments: %w", err)
 	}
-	if v.tasks, err = Tasks.By(tx, "live", s.Key()); err != nil {
-		return v, fmt.Errorf("read tasks: %w", err)
+	for t, err := range Tasks.PeekBy(tx, "live", s.Key()) {
+		if err != nil {
+			return v, err
+		}
+		v.tasks = append(v.tasks, t)
 	}
-	if v.events, err = Events.List(tx, s.Key()+"/"); err != nil {
-		return v, fmt.Errorf("read events: %w", err)
+	for e, err := range Events.Peek(tx, s.Key()+"/") {
+		if err != nil {
+			return v, err
+		}
+		v.events = append(v.events, e)
 	}
 	v.events = v.events[max(0, len(v.events)-maxEvents):]
 	return v, nil

@@ -94,8 +94,6 @@ func settings(cfg Config, fail func(error)) *embed.Config {
 	c.EnableGRPCGateway = false
 	// A tick wakes the process also when nothing is to be done; a fifth of the election is the longest that etcd takes.
 	c.TickMs, c.ElectionMs = 20, 100
-	// The past is of use only to a watch and to transactions that lag; what is kept of it takes memory, as the log does.
-	c.AutoCompactionMode, c.AutoCompactionRetention = embed.CompactorModePeriodic, "1m"
 	c.BootstrapDefragThresholdMegabytes = 64
 	c.QuotaBackendBytes = quota
 	c.MaxTxnOps = 20_000

@@ -3,11 +3,38 @@ package etcdstore
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/skylift/skylift/internal/store"
 )
+
+func TestPast(t *testing.T) {
+	t.Parallel()
+	var now time.Time
+	p := past{at: now}
+	for i, tt := range []struct {
+		after time.Duration
+		rev   int64
+		want  int64
+	}{
+		{10 * time.Second, 5, 0},    // nothing is known of the past
+		{10 * time.Second, 2000, 0}, // 5: too little
+		{10 * time.Second, 2000, 2000},
+		{time.Hour, 2000, 0}, // nothing new
+		{10 * time.Second, 2001, 0},
+		{10 * time.Second, 2001, 2001}, // little, but of more than a minute
+		{10 * time.Second, 2002, 0},
+		{10 * time.Second, 9000, 0},
+		{10 * time.Second, 9001, 9000},
+	} {
+		now = now.Add(tt.after)
+		if got := p.end(tt.rev, now); got != tt.want {
+			t.Errorf("%d: compacts to %d, want %d", i, got, tt.want)
+		}
+	}
+}
 
 // TestTidy fills the database with the past of one row, which is compacted
 // away, and checks that the file gets small and that what is there stays.

@@ -37,7 +37,7 @@ func (db *DB) list(ctx context.Context) (all map[string]mirror.Row, rev int64, e
 			rev = resp.Header.Revision
 		}
 		for _, kv := range resp.Kvs {
-			all[db.key(kv.Key)] = mirror.Row{Value: store.NewValue(kv.Value), Rev: kv.ModRevision}
+			all[db.key(kv.Key)] = mirror.Row{Value: store.WrittenValue(kv.Value), Rev: kv.ModRevision}
 		}
 		if !resp.More {
 			return all, rev, nil
@@ -91,7 +91,7 @@ func (db *DB) apply(events []*clientv3.Event) {
 		rev = e.Kv.ModRevision
 		c := store.Change{Key: db.key(e.Kv.Key)}
 		if e.Type == clientv3.EventTypePut {
-			c.Value = store.NewValue(e.Kv.Value)
+			c.Value = store.WrittenValue(e.Kv.Value)
 		}
 		changes = append(changes, c)
 	}

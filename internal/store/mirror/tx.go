@@ -1,7 +1,6 @@
 package mirror
 
 import (
-	"bytes"
 	"iter"
 	"slices"
 	"strings"
@@ -67,7 +66,7 @@ func (t *Tx) Put(key string, value []byte) {
 		t.wrote = true
 		return
 	}
-	if r, ok := t.snap.rows.Get(key); ok && bytes.Equal(r.Value.Bytes(), value) {
+	if r, ok := t.snap.rows.Get(key); ok && r.Value.Equal(value) {
 		t.read(key)
 		t.elided = true
 		t.writes.Delete(key)

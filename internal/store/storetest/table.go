@@ -50,6 +50,16 @@ func table(t *testing.T, db store.DB) {
 			}
 			break
 		}
+		var shown []record
+		for r, err := range tab.Peek(tx, "p/") {
+			if err != nil {
+				return err
+			}
+			shown = append(shown, *r)
+		}
+		if diff := cmp.Diff([]record{a, b}, shown); diff != "" {
+			t.Errorf("Peek: %s", diff)
+		}
 		return nil
 	})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -115,7 +115,7 @@ type view struct {
 	wanted   ecs.ServiceRevision // that the service is to run
 	target   ecs.ServiceRevision // that the service deployment brings
 	fallback ecs.ServiceRevision // that it goes back to; the zero one if there is none
-	tasks    []ecs.Task
+	tasks    []*ecs.Task         // the store's own
 }
 
 // How much is written in one transaction. An etcd of one's own takes no more
@@ -151,8 +151,13 @@ func (d *Deployer) read(ctx context.Context, key string) (v view, err error) {
 				return fmt.Errorf("read revision %s: %w", id, err)
 			}
 		}
-		v.tasks, err = ecs.Tasks.By(tx, "live", key)
-		return err
+		for t, err := range ecs.Tasks.PeekBy(tx, "live", key) {
+			if err != nil {
+				return err
+			}
+			v.tasks = append(v.tasks, t)
+		}
+		return nil
 	})
 	return v, err
 }
@@ -253,7 +258,7 @@ type verdict struct {
 }
 
 // check asks about the tasks that run.
-func (d *Deployer) check(ctx context.Context, live []ecs.Task) (map[string]verdict, error) {
+func (d *Deployer) check(ctx context.Context, live []*ecs.Task) (map[string]verdict, error) {
 	out := map[string]verdict{}
 	for _, t := range live {
 		if t.Status != ecs.Running || t.Desired != ecs.Running {
@@ -285,7 +290,7 @@ func (d *Deployer) check(ctx context.Context, live []ecs.Task) (map[string]verdi
 }
 
 // checkContainers is what the health checks of the task's containers say.
-func checkContainers(t ecs.Task) verdict {
+func checkContainers(t *ecs.Task) verdict {
 	switch t.Health {
 	case "", types.HealthStatusHealthy:
 		return verdict{health: healthy}

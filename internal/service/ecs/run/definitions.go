@@ -60,12 +60,12 @@ func (d *Definitions) Reconcile(ctx context.Context, key string) (again time.Dur
 // inUse says whether a deployment or a task that hasn't stopped is of the task
 // definition.
 func inUse(tx store.Tx, arn string) (bool, error) {
-	for d, err := range ecs.Deployments.Scan(tx, "", "") {
+	for d, err := range ecs.Deployments.Peek(tx, "") {
 		if err != nil || d.TaskDefinition == arn {
 			return true, err
 		}
 	}
-	for t, err := range ecs.Tasks.Scan(tx, "", "") {
+	for t, err := range ecs.Tasks.Peek(tx, "") {
 		if err != nil || t.TaskDefinition == arn && t.Status != ecs.Stopped {
 			return true, err
 		}

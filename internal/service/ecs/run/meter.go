@@ -47,9 +47,9 @@ func (m *Meter) Run(ctx context.Context) error {
 // measure measures the tasks that run one after the other: to look at their
 // files must not keep the disk busy.
 func (m *Meter) measure(ctx context.Context) error {
-	var tasks []ecs.Task
+	var tasks []*ecs.Task // the store's own
 	err := m.db.View(ctx, func(tx store.Tx) error {
-		for t, err := range ecs.Tasks.Scan(tx, "", "") {
+		for t, err := range ecs.Tasks.Peek(tx, "") {
 			if err != nil {
 				return err
 			}
@@ -82,7 +82,7 @@ func (m *Meter) measure(ctx context.Context) error {
 
 // stop stops a task that has used more than it may. On Fargate the disk would
 // be full; here its size can't be given to a directory, so the task ends.
-func (m *Meter) stop(ctx context.Context, t ecs.Task, used int64) error {
+func (m *Meter) stop(ctx context.Context, t *ecs.Task, used int64) error {
 	return m.db.Update(ctx, func(tx store.Tx) error {
 		now, err := ecs.Tasks.Get(tx, t.Key())
 		if errors.Is(err, store.ErrNotFound) {

@@ -55,9 +55,10 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 	for _, t := range there {
 		owned := false
 		err := s.db.View(ctx, func(tx store.Tx) error {
-			tasks, err := ecs.Tasks.By(tx, "id", t.ID)
-			owned = len(tasks) > 0
-			return err
+			for range ecs.Tasks.Keys(tx, "id", t.ID, "") {
+				owned = true
+			}
+			return nil
 		})
 		if err == nil && !owned {
 			s.log.Info("removing containers that no task owns", "task", t.ID)
@@ -75,13 +76,12 @@ func Watch(db store.DB, eng engine.Engine, log *slog.Logger) func(ctx context.Co
 		return eng.Watch(ctx, func(id string) {
 			err := db.View(ctx, func(tx store.Tx) error {
 				if id != "" {
-					tasks, err := ecs.Tasks.By(tx, "id", id)
-					for _, t := range tasks {
-						enqueue(t.Key())
+					for key := range ecs.Tasks.Keys(tx, "id", id, "") {
+						enqueue(key)
 					}
-					return err
+					return nil
 				}
-				for t, err := range ecs.Tasks.Scan(tx, "", "") {
+				for t, err := range ecs.Tasks.Peek(tx, "") {
 					if err != nil {
 						return err
 					}
