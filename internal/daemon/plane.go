@@ -27,7 +27,16 @@ type plane struct {
 	rules   *vpc.Ruleset
 	table   *edge.Table
 	offered map[string]netip.Addr // the balancers' interfaces on this host
+	rested  time.Time             // until when it rests after it has read all
 }
+
+// To read all records takes the longer the more there are, and in a storm of
+// changes there are the more passes: restFor times as long as it took the plane
+// rests then, maxRest at most, so that a security group still is in force at once.
+const (
+	restFor = 4
+	maxRest = 50 * time.Millisecond
+)
 
 // host is the one key of the plane.
 const host = "host"
@@ -134,11 +143,18 @@ func (w *world) admit(rules *vpc.Ruleset) map[string]map[uint16][]netip.Prefix {
 
 // Reconcile makes the host match the records.
 func (p *plane) Reconcile(ctx context.Context, _ string) (time.Duration, error) {
+	began := time.Now()
+	if rest := p.rested.Sub(began); rest > 0 {
+		return rest, nil
+	}
 	w, rules, err := p.m.read(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if p.rules == nil || !rules.Equal(p.rules) {
+	changed := p.rules == nil || !rules.Equal(p.rules)
+	took := time.Since(began)
+	p.rested = began.Add(took + min(restFor*took, maxRest))
+	if changed {
 		cut, err := p.m.Network.Apply(ctx, rules)
 		for _, f := range cut {
 			p.m.lb.Forget(f.Src, netip.AddrPortFrom(f.Dst, f.DstPort))
