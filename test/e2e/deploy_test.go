@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -217,15 +218,12 @@ func (s *stage) testDrain(t *testing.T) {
 		must(s.ecs.UpdateService(t.Context(), &ecs.UpdateServiceInput{Service: new("drain"), DesiredCount: new(int32(1))}))(t)
 		s.stable(t, "drain")
 		arn := s.tasksOf(t, "drain", types.DesiredStatusRunning)[0]
-		done := make(chan string, 1)
-		go func() {
-			code, body := s.ask(f.url("/slow?ms=3000"))
-			done <- fmt.Sprint(code, " ", body)
-		}()
-		time.Sleep(500 * time.Millisecond) // the request is on its way
+		res := must(s.browser().Get(f.url("/slow?ms=3000&begin=1")))(t) // the task has begun to answer
 		stop(arn)
-		if got := <-done; !strings.HasPrefix(got, "200 slow") {
-			t.Errorf("%s: a request that was under way got %s", name, got)
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if res.StatusCode != 200 || !strings.HasPrefix(string(body), "slow") || err != nil {
+			t.Errorf("%s: a request that was under way got %s %q, %v", name, res.Status, body, err)
 		}
 		s.reaches(t, arn, "STOPPED")
 		id := arn[strings.LastIndex(arn, "/")+1:]

@@ -124,6 +124,9 @@ func routes() http.Handler {
 	mux.HandleFunc("/sick", func(w http.ResponseWriter, _ *http.Request) { sick.Store(true); fmt.Fprintln(w, host) })
 	mux.HandleFunc("/exit", func(_ http.ResponseWriter, r *http.Request) { os.Exit(number(r, "code", 3)) })
 	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("begin") != "" { // the head comes at once
+			_ = http.NewResponseController(w).Flush()
+		}
 		time.Sleep(time.Duration(number(r, "ms", 2000)) * time.Millisecond)
 		fmt.Fprintln(w, "slow", host)
 	})
