@@ -26,6 +26,7 @@ func TestDeployments(t *testing.T) {
 	t.Run("unhealthy target", s.testUnhealthyTarget)
 	t.Run("drain", s.testDrain)
 	t.Run("same bytes", s.testSameBytes)
+	t.Run("target group deleted", s.testTargetGroupDeleted)
 }
 
 // deployed makes a balanced service of count probes and waits until it is stable.
@@ -232,6 +233,39 @@ func (s *stage) testDrain(t *testing.T) {
 		}))(t)
 		if len(out.Events) != 1 || !strings.Contains(*out.Events[0].Message, "SIGTERM with 0 requests under way") {
 			t.Errorf("%s: the task says of SIGTERM: %+v", name, out.Events)
+		}
+	}
+}
+
+// A target group is deleted under a service: its tasks run on, an event tells why
+// there are no new ones, and with another target group there are.
+func (s *stage) testTargetGroupDeleted(t *testing.T) {
+	t.Parallel()
+	const name = "group-gone"
+	f, pool := s.deployed(t, name, 8351, 2)
+	old := s.tasksOf(t, name, types.DesiredStatusRunning)
+	s.aws(t, "elbv2", "modify-listener", "--listener-arn", f.listener, "--default-actions", "Type=fixed-response,FixedResponseConfig={StatusCode=503}")
+	s.aws(t, "elbv2", "delete-target-group", "--target-group-arn", pool)
+	s.aws(t, "ecs", "update-service", "--service", name, "--force-new-deployment")
+	want := fmt.Sprintf("(service %s) failed to register targets in (target-group %s) with (error One or more target groups not found)", name, pool)
+	takes(t, 60*time.Second, want, func() bool {
+		return strings.Contains(s.aws(t, "ecs", "describe-services", "--services", name, "--query", "services[0].events[].message", "--output", "text"), want)
+	})
+	for _, arn := range old {
+		if task := s.task(t, arn); aws.ToString(task.LastStatus) != "RUNNING" || aws.ToString(task.DesiredStatus) != "RUNNING" {
+			t.Errorf("a task of before is %s, wanted %s: %s", *task.LastStatus, *task.DesiredStatus, aws.ToString(task.StoppedReason))
+		}
+	}
+	again := s.pool(t, name+"-2")
+	s.aws(t, "elbv2", "modify-listener", "--listener-arn", f.listener, "--default-actions", "Type=forward,TargetGroupArn="+again)
+	s.aws(t, "ecs", "update-service", "--service", name, "--load-balancers", "targetGroupArn="+again+",containerName=web,containerPort=8080")
+	s.stable(t, name)
+	if code, body := s.ask(f.url("/")); code != 200 {
+		t.Errorf("with another target group: %d %s", code, body)
+	}
+	for _, arn := range s.tasksOf(t, name, types.DesiredStatusRunning) {
+		if slices.Contains(old, arn) {
+			t.Errorf("task %s is in no target group and still runs", arn)
 		}
 	}
 }

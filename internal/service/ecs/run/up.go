@@ -200,7 +200,10 @@ func (r *Runner) activate(ctx context.Context, t task) (done bool, again time.Du
 	for _, l := range t.LoadBalancers {
 		err := r.Targets.Register(ctx, l.TargetGroup, t.ENI.Addr, l.ContainerPort, t.Zone)
 		if e, ok := errors.AsType[smithy.APIError](err); ok {
-			return false, 0, r.fail(ctx, t, "(target-group %s) can't take the task: %s: %s", l.TargetGroup, e.ErrorCode(), e.ErrorMessage())
+			failed := fmt.Sprintf("failed to register targets in (target-group %s) with (error %s)", l.TargetGroup, e.ErrorMessage())
+			return false, 0, r.change(ctx, t, func(t *ecs.Task) {
+				t.Stop(types.TaskStopCodeTaskFailedToStart, fmt.Sprintf("Task %s", failed))
+			}, failed)
 		}
 		if err != nil {
 			return true, 0, fmt.Errorf("register task %s: %w", t.ID, err)
