@@ -224,7 +224,10 @@ type network struct {
 func (n *network) full(subnet string, is bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.none = map[string]bool{subnet: is}
+	if n.none == nil {
+		n.none = map[string]bool{}
+	}
+	n.none[subnet] = is
 }
 
 // spoil returns what mood says, if there is one.

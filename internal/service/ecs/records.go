@@ -279,7 +279,8 @@ type Task struct {
 	TargetsRegistered bool
 	Lost              bool // its sandbox was taken away: no fault of what it runs
 
-	Crowded bool // its subnet had no free address for it
+	Crowded bool     // its subnet had no free address for it
+	Full    []string // subnets that it was placed in before, which had none either
 
 	Settled bool // ecs/deploy has drawn its conclusions from the end of the task
 

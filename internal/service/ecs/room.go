@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -91,6 +92,29 @@ func (n Network) Spread(there []place.Place, ids []string) []place.Place {
 		places[i] = place.Place{Subnet: s, Zone: n.Zones[i]}
 	}
 	return place.Spread(places, there, len(ids), ids[0])
+}
+
+// Except returns the network without the subnets that are full.
+func (n Network) Except(full func(subnet string) bool) Network {
+	subnets, zones := n.Subnets, n.Zones
+	n.Subnets, n.Zones = nil, nil
+	for i, s := range subnets {
+		if !full(s) {
+			n.Subnets, n.Zones = append(n.Subnets, s), append(n.Zones, zones[i])
+		}
+	}
+	return n
+}
+
+// Elsewhere chooses another place for a task whose subnet has no free address;
+// ok is false when it is to end with that: it was in each of its subnets, or it
+// is a service's, whose deployment avoids the subnet with the next task.
+func (t *Task) Elsewhere() (p place.Place, ok bool) {
+	left := t.Network.Except(func(s string) bool { return s == t.Subnet || slices.Contains(t.Full, s) })
+	if t.Service != "" || len(left.Subnets) == 0 {
+		return place.Place{}, false
+	}
+	return left.Spread(nil, []string{t.ID})[0], true
 }
 
 // PlaceAt places the task there.

@@ -200,6 +200,38 @@ func TestDeploymentWithoutRoom(t *testing.T) {
 	}
 }
 
+// TestRunTaskAvoidsFullSubnets: its tasks go to the other subnets, and end with
+// the reason only when all are full.
+func TestRunTaskAvoidsFullSubnets(t *testing.T) {
+	play(t, fake.Config{}, func(w *world) {
+		w.define()
+		three := func(in *sdk.RunTaskInput) {
+			in.NetworkConfiguration = &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{"subnet-a", "subnet-b", "subnet-c"}}}
+		}
+		seen := func() map[string]int { return zones(w.tasks(types.DesiredStatusRunning)) }
+		w.net.full("subnet-b", true)
+		w.runs(6, three)
+		w.after(sec(10))
+		if got := seen(); got["a"]+got["c"] != 6 || got["a"] < 2 || got["c"] < 2 {
+			t.Errorf("b is full: %v, want 6 in a and c", got)
+		}
+		before := seen()["c"]
+		w.net.full("subnet-a", true)
+		w.runs(6, three)
+		w.after(sec(10))
+		if got := seen(); got["c"] != before+6 {
+			t.Errorf("a is full, too: %v, want %d in c", got, before+6)
+		}
+		w.net.full("subnet-c", true)
+		w.runs(1, three)
+		w.after(sec(10))
+		ended := w.tasks(types.DesiredStatusStopped)
+		if len(ended) != 1 || !strings.Contains(aws.ToString(ended[0].StoppedReason), "InsufficientFreeAddressesInSubnet") {
+			t.Errorf("all are full: %+v", ended)
+		}
+	})
+}
+
 // TestTasksAreSpread over the zones of their subnets: those of a service also
 // when some are gone, and those of one RunTask.
 func TestTasksAreSpread(t *testing.T) {

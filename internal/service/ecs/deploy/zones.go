@@ -211,8 +211,7 @@ func (p *pass) crowd(d *ecs.Deployment, t *ecs.Task) (elsewhere bool, err error)
 			return false, err
 		}
 	}
-	open := func(subnet string) bool { return !d.Rollout.Avoids(subnet, p.now) }
-	if !slices.ContainsFunc(d.Network.Subnets, open) {
+	if len(open(d, p.now).Subnets) == 0 {
 		return false, nil
 	}
 	return true, p.tellFailed(t)
@@ -221,14 +220,13 @@ func (p *pass) crowd(d *ecs.Deployment, t *ecs.Task) (elsewhere bool, err error)
 // places are the subnets of a deployment that new tasks may go to: those that
 // have addresses, as far as is known, or all.
 func places(d *ecs.Deployment, now time.Time) ecs.Network {
-	n := ecs.Network{}
-	for i, s := range d.Network.Subnets {
-		if !d.Rollout.Avoids(s, now) {
-			n.Subnets, n.Zones = append(n.Subnets, s), append(n.Zones, d.Network.Zones[i])
-		}
+	if n := open(d, now); len(n.Subnets) > 0 {
+		return n
 	}
-	if len(n.Subnets) == 0 {
-		return d.Network
-	}
-	return n
+	return d.Network
+}
+
+// open are the subnets of a deployment that have addresses, as far as is known.
+func open(d *ecs.Deployment, now time.Time) ecs.Network {
+	return d.Network.Except(func(subnet string) bool { return d.Rollout.Avoids(subnet, now) })
 }

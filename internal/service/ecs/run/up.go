@@ -39,9 +39,16 @@ func (r *Runner) up(ctx context.Context, t task) (done bool, again time.Duration
 func (r *Runner) provision(ctx context.Context, t task) error {
 	eni, err := r.Network.Create(ctx, t.ID, t.Subnet, t.Network.SecurityGroups)
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
+		crowded := e.ErrorCode() == "InsufficientFreeAddressesInSubnet"
+		if other, ok := t.Elsewhere(); ok && crowded {
+			return r.change(ctx, t, func(t *ecs.Task) {
+				t.Full = append(t.Full, t.Subnet)
+				t.PlaceAt(other)
+			})
+		}
 		why := fmt.Sprintf("Unexpected EC2 error while attempting to Create Network Interface in subnet '%s': %s: %s", t.Subnet, e.ErrorCode(), e.ErrorMessage())
 		return r.change(ctx, t, func(t *ecs.Task) {
-			t.Crowded = e.ErrorCode() == "InsufficientFreeAddressesInSubnet"
+			t.Crowded = crowded
 			t.Stop(types.TaskStopCodeTaskFailedToStart, why)
 		})
 	}
