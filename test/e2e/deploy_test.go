@@ -237,8 +237,8 @@ func (s *stage) testDrain(t *testing.T) {
 	}
 }
 
-// A target group is deleted under a service: its tasks run on, an event tells why
-// there are no new ones, and with another target group there are.
+// A target group is deleted under a service: its tasks run on, new ones wait and
+// an event tells why, and with another target group the service goes on.
 func (s *stage) testTargetGroupDeleted(t *testing.T) {
 	t.Parallel()
 	const name = "group-gone"
@@ -247,9 +247,14 @@ func (s *stage) testTargetGroupDeleted(t *testing.T) {
 	s.aws(t, "elbv2", "modify-listener", "--listener-arn", f.listener, "--default-actions", "Type=fixed-response,FixedResponseConfig={StatusCode=503}")
 	s.aws(t, "elbv2", "delete-target-group", "--target-group-arn", pool)
 	s.aws(t, "ecs", "update-service", "--service", name, "--force-new-deployment")
-	want := fmt.Sprintf("(service %s) failed to register targets in (target-group %s) with (error One or more target groups not found)", name, pool)
+	want := fmt.Sprintf("(service %s) failed to register targets in (target-group %s) with (error Target groups '%s' not found)", name, pool, pool)
 	takes(t, 60*time.Second, want, func() bool {
 		return strings.Contains(s.aws(t, "ecs", "describe-services", "--services", name, "--query", "services[0].events[].message", "--output", "text"), want)
+	})
+	takes(t, 60*time.Second, "two new tasks wait", func() bool {
+		tasks := append([]string{"--tasks"}, s.tasksOf(t, name, types.DesiredStatusRunning)...)
+		status := s.aws(t, append([]string{"ecs", "describe-tasks", "--query", "tasks[].lastStatus", "--output", "text"}, tasks...)...)
+		return strings.Count(status, "ACTIVATING") == 2 && strings.Count(status, "RUNNING") == 2
 	})
 	for _, arn := range old {
 		if task := s.task(t, arn); aws.ToString(task.LastStatus) != "RUNNING" || aws.ToString(task.DesiredStatus) != "RUNNING" {

@@ -283,6 +283,7 @@ type balancing struct {
 	mu      sync.Mutex
 	targets map[string]*target
 	rules   map[string]map[string]int32
+	gone    string // a group that was deleted
 	sick    func(addr netip.Addr) bool
 	mood    func() error
 }
@@ -297,6 +298,11 @@ func newBalancing() *balancing {
 }
 
 func (b *balancing) GroupBalancers(_ context.Context, group string) ([]string, string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if group == b.gone {
+		group = ""
+	}
 	switch group {
 	case "tg", "tg-blue", "tg-green":
 		return []string{"lb"}, "ip", nil
@@ -309,6 +315,9 @@ func (b *balancing) GroupBalancers(_ context.Context, group string) ([]string, s
 func (b *balancing) Register(_ context.Context, group string, addr netip.Addr, port int32, _ string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if group == b.gone {
+		return awserr.New("TargetGroupNotFound", "Target groups '%s' not found", group)
+	}
 	k := fmt.Sprintf("%s/%s:%d", group, addr, port)
 	if b.targets[k] == nil {
 		b.targets[k] = &target{since: time.Now()}
@@ -332,6 +341,14 @@ func (b *balancing) TargetState(_ context.Context, group string, addr netip.Addr
 	return b.state(group, addr, port)
 }
 
+// lose deletes a group, with its targets.
+func (b *balancing) lose(group string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.gone = group
+	maps.DeleteFunc(b.targets, func(k string, _ *target) bool { return strings.HasPrefix(k, group+"/") })
+}
+
 // registered counts the targets that aren't on their way out.
 func (b *balancing) registered() (n int) {
 	b.mu.Lock()
@@ -347,7 +364,7 @@ func (b *balancing) registered() (n int) {
 func (b *balancing) state(group string, addr netip.Addr, port int32) (state, description string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if group != "tg" && !b.attached(group) {
+	if group == b.gone || group != "tg" && !b.attached(group) {
 		return "unused", "", nil
 	}
 	if state = b.stateOf(b.targets[fmt.Sprintf("%s/%s:%d", group, addr, port)], addr); state == "unhealthy" {

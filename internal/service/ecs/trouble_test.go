@@ -73,6 +73,67 @@ func TestFullLogDisk(t *testing.T) {
 	})
 }
 
+// TestTargetGroupIsDeleted under a service: its tasks run on, new ones wait, and
+// another target group ends that.
+func TestTargetGroupIsDeleted(t *testing.T) {
+	play(t, fake.Config{}, func(w *world) {
+		w.define()
+		w.service(2, balanced)
+		w.after(sec(20))
+		before := arns(w.tasks(types.DesiredStatusRunning))
+		w.lb.lose("tg")
+		update := func(in *sdk.UpdateServiceInput) {
+			t.Helper()
+			in.Service = aws.String("web")
+			if _, err := w.api.UpdateService(t.Context(), in); err != nil {
+				t.Fatal(err)
+			}
+		}
+		update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
+		w.after(time.Hour)
+		const says = "(service web) failed to register targets in (target-group tg) with (error Target groups 'tg' not found)"
+		if n := w.told(says); n != 1 {
+			t.Errorf("told %d times, want once:\n%s", n, strings.Join(w.events(10), "\n"))
+		}
+		s := w.describe()
+		if s.RunningCount != 2 || s.PendingCount != 2 || len(s.Deployments) != 2 || s.Deployments[0].FailedTasks != 0 {
+			t.Errorf("%d running, %d pending, %+v", s.RunningCount, s.PendingCount, s.Deployments)
+		}
+		var waits, old []types.Task
+		for _, task := range w.tasks(types.DesiredStatusRunning) {
+			if *task.LastStatus == "ACTIVATING" {
+				waits = append(waits, task)
+				continue
+			}
+			old = append(old, task)
+		}
+		if len(waits) != 2 || arns(old) != before {
+			t.Fatalf("%d tasks wait; %s run, want %s", len(waits), arns(old), before)
+		}
+		if err := w.eng.Exit(id(waits[0]), "web", 3); err != nil {
+			t.Fatal(err)
+		}
+		w.after(sec(30))
+		if out, err := w.api.DescribeTasks(t.Context(), &sdk.DescribeTasksInput{Tasks: []string{*waits[0].TaskArn}}); err != nil || *out.Tasks[0].LastStatus != "STOPPED" {
+			t.Errorf("a task that ends while it waits: %+v, %v", out, err)
+		}
+		w.after(7 * time.Hour)
+		if n := w.told(says); n != 2 {
+			t.Errorf("told %d times after eight hours, want twice", n)
+		}
+		update(&sdk.UpdateServiceInput{LoadBalancers: []types.LoadBalancer{
+			{TargetGroupArn: aws.String("tg-blue"), ContainerName: aws.String("web"), ContainerPort: aws.Int32(8080)},
+		}})
+		w.after(time.Minute)
+		if s := w.describe(); s.RunningCount != 2 || len(s.Deployments) != 1 || s.Deployments[0].RolloutState != types.DeploymentRolloutStateCompleted || w.lb.in("tg-blue") != 2 {
+			t.Errorf("with another group: %d running, %+v, %d in it", s.RunningCount, s.Deployments, w.lb.in("tg-blue"))
+		}
+		if n := w.told("deregistered 1 targets in (target-group tg)"); n != 2 {
+			t.Errorf("%d tasks were taken out of the group, want those that were in it: 2", n)
+		}
+	})
+}
+
 func TestStopWhilePulling(t *testing.T) {
 	play(t, fake.Config{Pull: func(string) fake.Pull { return fake.Pull{Time: time.Hour} }}, func(w *world) {
 		w.define()

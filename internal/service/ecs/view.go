@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -136,6 +137,24 @@ func EventKey(e Event) string {
 func Tell(tx store.Tx, s *Service, at time.Time, format string, args ...any) error {
 	e := Event{Service: s.Key(), ID: id.UUID(), At: at, Message: fmt.Sprintf("(service %s) ", s.Name) + fmt.Sprintf(format, args...)}
 	return Events.Put(tx, EventKey(e), e)
+}
+
+// newsAfter is how long a service isn't told again what it was told.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages.html
+const newsAfter = 6 * time.Hour
+
+// News returns those messages, as Tell takes them, that a service wasn't told
+// in the last six hours.
+func News(tx store.Tx, service string, at time.Time, messages []string) ([]string, error) {
+	told, err := Events.List(tx, service+"/")
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(messages), func(m string) bool {
+		return slices.ContainsFunc(told, func(e Event) bool {
+			return at.Sub(e.At) < newsAfter && strings.HasSuffix(e.Message, ") "+m)
+		})
+	}), nil
 }
 
 // PruneEvents drops a service's oldest events beyond 100. It is not part of

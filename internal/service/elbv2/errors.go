@@ -72,6 +72,15 @@ func getTargetGroup(tx store.Tx, arn string) (TargetGroup, error) {
 	return get(tx, TargetGroups, kindTargetGroup, arn, noTargetGroup)
 }
 
+// groupOfTargets is getTargetGroup for operations on targets, which name the
+// group that there isn't: https://github.com/kubernetes-sigs/aws-load-balancer-controller
+// logs "TargetGroupNotFound: Target groups 'arn:…' not found" of them.
+func groupOfTargets(tx store.Tx, arn string) (TargetGroup, error) {
+	return get(tx, TargetGroups, kindTargetGroup, arn, func() error {
+		return &types.TargetGroupNotFoundException{Message: new(fmt.Sprintf("Target groups '%s' not found", arn))}
+	})
+}
+
 func getListener(tx store.Tx, arn string) (Listener, error) {
 	return get(tx, Listeners, kindListener, arn, noListener)
 }

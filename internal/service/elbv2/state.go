@@ -63,7 +63,7 @@ func (h TargetHealth) as(state string, reason types.TargetHealthReasonEnum, desc
 func (a *API) Register(ctx context.Context, group, addr string, port int32, zone string) error {
 	now := time.Now().UTC()
 	return a.db.Update(ctx, func(tx store.Tx) error {
-		g, err := getTargetGroup(tx, group)
+		g, err := groupOfTargets(tx, group)
 		if err != nil {
 			return err
 		}

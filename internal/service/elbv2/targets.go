@@ -18,7 +18,7 @@ import (
 func (a *API) RegisterTargets(ctx context.Context, in *elb.RegisterTargetsInput) (*elb.RegisterTargetsOutput, error) {
 	now := time.Now().UTC()
 	err := a.db.Update(ctx, func(tx store.Tx) error {
-		g, err := getTargetGroup(tx, *in.TargetGroupArn)
+		g, err := groupOfTargets(tx, *in.TargetGroupArn)
 		if err != nil {
 			return err
 		}
@@ -44,7 +44,7 @@ func (a *API) RegisterTargets(ctx context.Context, in *elb.RegisterTargetsInput)
 func (a *API) DeregisterTargets(ctx context.Context, in *elb.DeregisterTargetsInput) (*elb.DeregisterTargetsOutput, error) {
 	now := time.Now().UTC()
 	err := a.db.Update(ctx, func(tx store.Tx) error {
-		g, err := getTargetGroup(tx, *in.TargetGroupArn)
+		g, err := groupOfTargets(tx, *in.TargetGroupArn)
 		if err != nil {
 			return err
 		}
@@ -126,7 +126,7 @@ func (a *API) DescribeTargetHealth(ctx context.Context, in *elb.DescribeTargetHe
 	}
 	out := &elb.DescribeTargetHealthOutput{}
 	err := a.db.View(ctx, func(tx store.Tx) error {
-		g, err := getTargetGroup(tx, *in.TargetGroupArn)
+		g, err := groupOfTargets(tx, *in.TargetGroupArn)
 		if err != nil {
 			return err
 		}

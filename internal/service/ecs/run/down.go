@@ -47,7 +47,7 @@ func (r *Runner) leave(ctx context.Context, t task, status string) error {
 		}
 		events = append(events, fmt.Sprintf("has stopped 1 running tasks%s: (task %s).", where, t.ID))
 	}
-	if status == ecs.Deactivating {
+	if status == ecs.Deactivating && t.TargetsRegistered {
 		for _, l := range t.LoadBalancers {
 			events = append(events, fmt.Sprintf("deregistered 1 targets in (target-group %s)", l.TargetGroup))
 		}

@@ -172,6 +172,22 @@ func (r *Runner) change(ctx context.Context, t task, change func(t *ecs.Task), e
 	return nil
 }
 
+// tellOnce writes those events of the service that it wasn't told lately.
+func (r *Runner) tellOnce(ctx context.Context, service string, events []string) error {
+	now := time.Now()
+	err := r.DB.Update(ctx, func(tx store.Tx) error {
+		news, err := ecs.News(tx, service, now, events)
+		if err != nil {
+			return err
+		}
+		return tell(tx, service, now, news)
+	})
+	if err != nil {
+		return fmt.Errorf("tell service %s: %w", service, err)
+	}
+	return nil
+}
+
 // tell writes events of the service, if there is one.
 func tell(tx store.Tx, service string, at time.Time, events []string) error {
 	if service == "" || len(events) == 0 {

@@ -201,25 +201,51 @@ func (r *Runner) start(ctx context.Context, t task) (done bool, again time.Durat
 	return r.advance(ctx, t)
 }
 
-// activate puts a task that runs into its target groups.
+// registerWait is how long a task waits that a target group refused.
+const registerWait = 10 * time.Second
+
+// activate puts a task that runs into its target groups. While one refuses it,
+// because it was deleted, say, the task waits: on ECS, too, the deployment
+// stands still then. https://github.com/aws/containers-roadmap/issues/1884
 func (r *Runner) activate(ctx context.Context, t task) (done bool, again time.Duration, err error) {
-	var events []string
+	var events, refusals []string
 	for _, l := range t.LoadBalancers {
 		err := r.Targets.Register(ctx, l.TargetGroup, t.ENI.Addr, l.ContainerPort, t.Zone)
 		if e, ok := errors.AsType[smithy.APIError](err); ok {
-			failed := fmt.Sprintf("failed to register targets in (target-group %s) with (error %s)", l.TargetGroup, e.ErrorMessage())
-			return false, 0, r.change(ctx, t, func(t *ecs.Task) {
-				t.Stop(types.TaskStopCodeTaskFailedToStart, fmt.Sprintf("Task %s", failed))
-			}, failed)
+			refusals = append(refusals, refusal(l.TargetGroup, e))
+			continue
 		}
 		if err != nil {
 			return true, 0, fmt.Errorf("register task %s: %w", t.ID, err)
 		}
 		events = append(events, fmt.Sprintf("registered 1 targets in (target-group %s)", l.TargetGroup))
 	}
+	if len(refusals) > 0 {
+		return r.await(ctx, t, refusals)
+	}
 	return false, 0, r.change(ctx, t, func(t *ecs.Task) {
 		t.Status, t.StartedAt, t.TargetsRegistered = ecs.Running, now(), true
 	}, events...)
+}
+
+// refusal is ECS's event of a target group that refuses a task, as in
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/troubleshooting-blue-green.html,
+// with the parentheses that events of the API have.
+func refusal(group string, e smithy.APIError) string {
+	return fmt.Sprintf("failed to register targets in (target-group %s) with (error %s)", group, e.ErrorMessage())
+}
+
+// await tells the service why its target groups refuse the task, and keeps an
+// eye on the task until it is registered again.
+func (r *Runner) await(ctx context.Context, t task, refusals []string) (done bool, again time.Duration, err error) {
+	if err := r.tellOnce(ctx, t.Service, refusals); err != nil {
+		return true, 0, err
+	}
+	done, again, err = r.advance(ctx, t)
+	if done && err == nil && (again == 0 || again > registerWait) {
+		again = registerWait
+	}
+	return done, again, err
 }
 
 // lost stops a task whose containers or network somebody took away.
