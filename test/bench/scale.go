@@ -25,7 +25,7 @@ const (
 	clients   = 4                // that create services at once
 	asked     = 1000             // requests of each kind, for their percentiles
 	rest      = 20 * time.Second // until what the start needed is given back
-	minute    = time.Minute      // of idleness: every loop goes over all its records once in it
+	idle      = 2 * time.Minute  // how long it is watched then: every loop goes over all its records once in it
 )
 
 // measureScale measures what Skylift itself costs with thousands of tasks. They
@@ -184,7 +184,7 @@ func (c *cloud) idle(ctx context.Context) (percent float64, m memory, err error)
 	if err != nil {
 		return 0, m, err
 	}
-	if err := pause(ctx, minute); err != nil {
+	if err := pause(ctx, idle); err != nil {
 		return 0, m, err
 	}
 	after, err := cpuOf(c.Process.Pid)
@@ -192,7 +192,7 @@ func (c *cloud) idle(ctx context.Context) (percent float64, m memory, err error)
 		return 0, m, err
 	}
 	m, err = memoryOf(c.Process.Pid)
-	return 100 * (after - before).Seconds() / minute.Seconds(), m, err
+	return 100 * (after - before).Seconds() / idle.Seconds(), m, err
 }
 
 // repeat returns how long so many calls took, in milliseconds and in order of
