@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,12 +59,33 @@ func (c *cloud) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config := aws.Config{Region: a.Region, BaseEndpoint: &a.Endpoint, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+	config := aws.Config{Region: a.Region, BaseEndpoint: &a.Endpoint, HTTPClient: &http.Client{Transport: whole{}}, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: a.ID, SecretAccessKey: a.Secret}, nil
 	})}
 	c.ec2, c.ecr, c.ecs, c.elb = ec2.NewFromConfig(config), ecr.NewFromConfig(config), ecs.NewFromConfig(config), elb.NewFromConfig(config)
 	_, err = c.ecs.CreateCluster(ctx, &ecs.CreateClusterInput{})
 	return err
+}
+
+// whole sends requests in one piece. The body that the SDK gives to net/http is of
+// a type of its own, so head and body are sent apart, and when the answer is there
+// before net/http has closed that body, which the SDK then has done already, the
+// connection is closed under the answer; the SDK tries again after up to two
+// seconds. That happens to few requests of a thousand, and only on loopback.
+type whole struct{}
+
+// RoundTrip implements http.RoundTripper.
+func (whole) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	b, err := io.ReadAll(r.Body)
+	if err := errors.Join(err, r.Body.Close()); err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(b))
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // network makes the security group of all that is measured.
