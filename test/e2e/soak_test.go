@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -18,7 +19,7 @@ import (
 // What the tests of survival do how often: a little in make test, and for as
 // long as it takes in make soak.
 var (
-	kills    = flag.Int("kills", 3, "how often TestSurvivesKills kills Skylift")
+	kills    = flag.Int("kills", 3, "how often TestSurvivesKills and TestSurvivesKillsWhileTrafficShifts kill Skylift")
 	restarts = flag.Int("restarts", 1, "how often TestSurvivesEngineRestarts restarts the engine")
 )
 
@@ -50,6 +51,133 @@ func TestSurvivesKills(t *testing.T) {
 	s.answers(t, "shop.test", fmt.Sprintf("site=shop version=%d", version))
 	s.exactly(t, 3)
 	load.lossless(t)
+}
+
+// TestSurvivesKillsWhileTrafficShifts kills Skylift at two random moments of each
+// BLUE_GREEN deployment under load: when green starts and gets the traffic, and
+// when blue is about to go. Each succeeds, with all of the traffic and all of the
+// tasks in the other target group than before.
+func TestSurvivesKillsWhileTrafficShifts(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	b := s.blueGreen(t, "shop", 2)
+	load := s.load(t, "shop.test")
+	for version := 2; version < 2+max(1, *kills/2); version++ {
+		s.redeploy(t, "shop", fmt.Sprint(version))
+		deployment, begun := *s.describe(t, "shop").CurrentServiceDeployment, time.Now()
+		for _, moment := range []time.Duration{rand.N(2 * time.Second), 55*time.Second + rand.N(10*time.Second)} { // it bakes for a minute
+			<-time.After(time.Until(begun.Add(moment)))
+			t.Logf("version %d: killed after %v, in %s", version, moment, b.status(t, deployment).LifecycleStage)
+			load.while(func() {
+				s.kill9(t)
+				s.restart(t)
+			})
+		}
+		b.succeeds(t, deployment, version)
+	}
+	load.lossless(t)
+}
+
+// blueGreen is a service of n tasks whose traffic is shifted by a rule of a
+// listener between two target groups.
+type blueGreen struct {
+	*skylift
+	name    string
+	n       int
+	groups  []string
+	rule    string // of production
+	serving string // group
+}
+
+// blueGreen makes one that answers name.test, and bakes for as short as there is.
+func (s *skylift) blueGreen(t *testing.T, name string, n int) *blueGreen {
+	t.Helper()
+	image := s.push(t, name, "latest", "SITE="+name)
+	s.cluster(t, "default")
+	_, listener := s.balancer(t, "front")
+	b := &blueGreen{skylift: s, name: name, n: n}
+	b.groups = []string{s.targetGroup(t, listener, "blue", name+".test", 1), s.targetGroup(t, listener, "green", "next."+name+".test", 2)}
+	rules := map[string]string{} // by priority
+	for _, r := range must(s.clients().elb.DescribeRules(t.Context(), &elb.DescribeRulesInput{ListenerArn: &listener}))(t).Rules {
+		rules[*r.Priority] = *r.RuleArn
+	}
+	b.rule = rules["1"]
+	role := "arn:aws:iam::" + strings.Split(b.rule, ":")[4] + ":role/ecsInfrastructureRole"
+	must(s.clients().ecs.CreateService(t.Context(), &ecs.CreateServiceInput{
+		ServiceName: &name, TaskDefinition: new(s.define(t, name, image)), DesiredCount: new(int32(n)), LaunchType: ecstypes.LaunchTypeFargate,
+		NetworkConfiguration:    s.network(t, s.group(t, name, 8080)),
+		DeploymentConfiguration: &ecstypes.DeploymentConfiguration{Strategy: ecstypes.DeploymentStrategyBlueGreen, BakeTimeInMinutes: new(int32(1))},
+		LoadBalancers: []ecstypes.LoadBalancer{{
+			TargetGroupArn: &b.groups[0], ContainerName: new("web"), ContainerPort: new(int32(8080)),
+			AdvancedConfiguration: &ecstypes.AdvancedConfiguration{
+				AlternateTargetGroupArn: &b.groups[1], ProductionListenerRule: &b.rule, TestListenerRule: new(rules["2"]), RoleArn: &role,
+			},
+		}},
+	}))(t)
+	b.succeeds(t, *s.describe(t, name).CurrentServiceDeployment, 1)
+	return b
+}
+
+// status describes a service deployment.
+func (b *blueGreen) status(t *testing.T, deployment string) ecstypes.ServiceDeployment {
+	t.Helper()
+	return must(b.clients().ecs.DescribeServiceDeployments(t.Context(), &ecs.DescribeServiceDeploymentsInput{ServiceDeploymentArns: []string{deployment}}))(t).ServiceDeployments[0]
+}
+
+// succeeds waits until a deployment of a version has succeeded, and checks that
+// its group alone has traffic and tasks.
+func (b *blueGreen) succeeds(t *testing.T, deployment string, version int) {
+	t.Helper()
+	waitFor(t, 4*time.Minute, fmt.Sprintf("the deployment of version %d to end", version), func() error {
+		d := b.status(t, deployment)
+		if d.FinishedAt == nil {
+			return fmt.Errorf("%s: %s", d.Status, d.LifecycleStage)
+		}
+		if d.Status != ecstypes.ServiceDeploymentStatusSuccessful {
+			t.Fatalf("version %d: %s: %s", version, d.Status, aws.ToString(d.StatusReason))
+		}
+		return nil
+	})
+	b.exactly(t, b.n)
+	serving := b.alone(t)
+	if serving == b.serving {
+		t.Errorf("version %d is in the target group of the one before", version)
+	}
+	b.serving = serving
+	for range 20 {
+		if code, body := b.curl(t, b.name+".test", "/"); code != 200 || body != fmt.Sprintf("site=%s version=%d", b.name, version) {
+			t.Errorf("version %d: answered %d %q", version, code, body)
+		}
+	}
+}
+
+// alone returns the target group that has all of the traffic; it has as many
+// targets as there are tasks, and the other one has none.
+func (b *blueGreen) alone(t *testing.T) (serving string) {
+	t.Helper()
+	rule := must(b.clients().elb.DescribeRules(t.Context(), &elb.DescribeRulesInput{RuleArns: []string{b.rule}}))(t).Rules[0]
+	for _, g := range rule.Actions[0].ForwardConfig.TargetGroups {
+		if *g.Weight > 0 && serving != "" {
+			t.Errorf("two target groups have traffic: %s and %s", serving, *g.TargetGroupArn)
+		}
+		if *g.Weight > 0 {
+			serving = *g.TargetGroupArn
+		}
+	}
+	for _, g := range b.groups {
+		want := 0
+		if g == serving {
+			want = b.n
+		}
+		waitFor(t, time.Minute, fmt.Sprintf("target group %s to have %d targets", g, want), func() error {
+			all := must(b.clients().elb.DescribeTargetHealth(t.Context(), &elb.DescribeTargetHealthInput{TargetGroupArn: &g}))(t).TargetHealthDescriptions
+			if len(all) != want {
+				return fmt.Errorf("there are %d", len(all))
+			}
+			return nil
+		})
+	}
+	return serving
 }
 
 // TestSurvivesEngineRestarts restarts the Docker daemon, and with it all
