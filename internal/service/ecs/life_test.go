@@ -363,6 +363,41 @@ func TestUnhealthyOldTasksStayUntilReplaced(t *testing.T) {
 	})
 }
 
+// Tasks that get RUNNING while the image of the next version is looked up are
+// among those that must stay.
+func TestTasksThatRunSinceAMomentStay(t *testing.T) {
+	play(t, fake.Config{
+		Pull: func(ref string) fake.Pull {
+			if strings.HasSuffix(ref, "slow") {
+				return fake.Pull{Time: 1500 * time.Millisecond}
+			}
+			return fake.Pull{}
+		},
+		Behave: func(engine.Container) fake.Behaviour { return fake.Behaviour{StartTime: time.Second} },
+	}, func(w *world) {
+		w.define()
+		w.service(2)
+		w.after(500 * time.Millisecond)
+		w.update(&sdk.UpdateServiceInput{TaskDefinition: aws.String(w.define(image("slow")))})
+		most := 0
+		for range 200 {
+			w.after(50 * time.Millisecond)
+			running := 0
+			for _, task := range w.tasks(types.DesiredStatusRunning) {
+				if *task.LastStatus == "RUNNING" {
+					running++
+				}
+			}
+			if most = max(most, running); most >= 2 && running < 2 {
+				t.Fatalf("%d tasks run, there were %d", running, most)
+			}
+		}
+		if s := w.describe(); len(s.Deployments) != 1 || s.RunningCount != 2 {
+			t.Errorf("%d deployments, %d running", len(s.Deployments), s.RunningCount)
+		}
+	})
+}
+
 // TestRestarts ends the loops at random moments of a deployment, as kill -9
 // does, and restarts the engine, and wants the same end.
 func TestRestarts(t *testing.T) {

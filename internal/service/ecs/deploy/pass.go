@@ -163,6 +163,10 @@ func (p *pass) act() error {
 	if p.full {
 		return nil
 	}
+	if p.unseen() {
+		p.wake(p.now)
+		return nil
+	}
 	zones := p.zones()
 	if err := p.stopRebalancing(zones); err != nil {
 		return err
@@ -198,6 +202,15 @@ func (p *pass) act() error {
 		primary.Rollout.Steady = false
 	}
 	return nil
+}
+
+// unseen says whether a task runs of which nobody asked how it is, because it
+// didn't when the tasks were read: it may be one of those that must stay.
+func (p *pass) unseen() bool {
+	return slices.ContainsFunc(p.tasks, func(t ecs.Task) bool {
+		_, asked := p.checked[t.ID]
+		return !asked && t.Status == ecs.Running && t.Desired == ecs.Running
+	})
 }
 
 // input reads the tasks for the plan.
