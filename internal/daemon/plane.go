@@ -73,11 +73,8 @@ func (w *world) read(tx store.Tx) (err error) {
 	if w.groups, err = ec2.SecurityGroups.List(tx, ""); err != nil {
 		return err
 	}
-	for i, err := range ec2.Interfaces.Peek(tx, "") {
-		if err != nil {
-			return err
-		}
-		w.interfaces = append(w.interfaces, i)
+	if w.interfaces, err = store.Collect(ec2.Interfaces.Peek(tx, "")); err != nil {
+		return err
 	}
 	return lb.Read(tx, &w.lb)
 }

@@ -156,9 +156,7 @@ func (u *upstream) shut(yes bool) {
 		idle, u.idle = u.idle, nil
 	}
 	u.mu.Unlock()
-	for _, b := range idle {
-		b.conn.Close()
-	}
+	closeAll(idle)
 }
 
 // forget keeps none of the connections that there are now.
@@ -168,6 +166,10 @@ func (u *upstream) forget() {
 	u.idle = nil
 	u.cuts++
 	u.mu.Unlock()
+	closeAll(idle)
+}
+
+func closeAll(idle []*backend) {
 	for _, b := range idle {
 		b.conn.Close()
 	}
@@ -188,9 +190,7 @@ func (u *upstream) prune(now time.Time) {
 	clear(u.idle[len(kept):])
 	u.idle = kept
 	u.mu.Unlock()
-	for _, b := range gone {
-		b.conn.Close()
-	}
+	closeAll(gone)
 }
 
 // open looks whether the target has neither closed an idle connection nor

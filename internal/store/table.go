@@ -53,8 +53,13 @@ func (t *Table[T]) look(tx Tx, key string) (*T, error) {
 
 // List returns the records whose keys start with prefix, in key order.
 func (t *Table[T]) List(tx Tx, prefix string) ([]T, error) {
-	var out []T
-	for v, err := range t.Scan(tx, prefix, "") {
+	return Collect(t.Scan(tx, prefix, ""))
+}
+
+// Collect returns all that seq yields, or its error.
+func Collect[V any](seq iter.Seq2[V, error]) ([]V, error) {
+	var out []V
+	for v, err := range seq {
 		if err != nil {
 			return nil, err
 		}
@@ -66,12 +71,13 @@ func (t *Table[T]) List(tx Tx, prefix string) ([]T, error) {
 // Scan yields the records whose keys start with prefix and are greater than
 // after, in key order.
 func (t *Table[T]) Scan(tx Tx, prefix, after string) iter.Seq2[T, error] {
-	if after != "" {
-		after = t.row(after)
-	}
+	return t.own(t.peek(tx, prefix, after))
+}
+
+// own yields copies of what seq shows.
+func (t *Table[T]) own(seq iter.Seq2[*T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		for k, b := range tx.Scan(t.row(prefix), after) {
-			v, err := t.decode(strings.TrimPrefix(k, t.row("")), b)
+		for v, err := range seq {
 			if err != nil {
 				yield(*new(T), err)
 				return
@@ -85,8 +91,15 @@ func (t *Table[T]) Scan(tx Tx, prefix, after string) iter.Seq2[T, error] {
 
 // Peek shows the records whose keys start with prefix, in key order.
 func (t *Table[T]) Peek(tx Tx, prefix string) iter.Seq2[*T, error] {
+	return t.peek(tx, prefix, "")
+}
+
+func (t *Table[T]) peek(tx Tx, prefix, after string) iter.Seq2[*T, error] {
+	if after != "" {
+		after = t.row(after)
+	}
 	return func(yield func(*T, error) bool) {
-		for k, b := range tx.Scan(t.row(prefix), "") {
+		for k, b := range tx.Scan(t.row(prefix), after) {
 			v, err := t.decode(strings.TrimPrefix(k, t.row("")), b)
 			if !yield(v, err) || err != nil {
 				return
@@ -114,14 +127,7 @@ func (t *Table[T]) PeekBy(tx Tx, index, value string) iter.Seq2[*T, error] {
 // By returns the records that the index called index finds by value, in key
 // order.
 func (t *Table[T]) By(tx Tx, index, value string) ([]T, error) {
-	var out []T
-	for v, err := range t.PeekBy(tx, index, value) {
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, t.clone(v))
-	}
-	return out, nil
+	return Collect(t.own(t.PeekBy(tx, index, value)))
 }
 
 // Keys yields the keys, greater than after, of the records that the index called
@@ -170,8 +176,8 @@ type Event[T any] struct {
 	Value *T // nil when the record is gone
 }
 
-// Follow shows f all records (reset is true) and then with what changes,
-// as DB.Follow does.
+// Follow shows f all records (reset is true) and then what changes, as
+// DB.Follow does.
 func (t *Table[T]) Follow(ctx context.Context, db DB, f func(reset bool, events []Event[T]) error) error {
 	return db.Follow(ctx, t.row(""), func(b Batch) error {
 		events := make([]Event[T], len(b.Changes))

@@ -328,6 +328,17 @@ func TestUnhealthyTaskIsReplaced(t *testing.T) {
 	})
 }
 
+// running counts the tasks that are RUNNING and are to be.
+func (w *world) running() (n int) {
+	w.t.Helper()
+	for _, task := range w.tasks(types.DesiredStatusRunning) {
+		if *task.LastStatus == "RUNNING" {
+			n++
+		}
+	}
+	return n
+}
+
 // When nothing is healthy the balancer sends requests to all, so tasks that are
 // called unhealthy in their grace period, which go on running, stay until their
 // replacements are healthy.
@@ -347,13 +358,7 @@ func TestUnhealthyOldTasksStayUntilReplaced(t *testing.T) {
 		w.update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
 		for range 200 {
 			w.after(100 * time.Millisecond)
-			running := 0
-			for _, task := range w.tasks(types.DesiredStatusRunning) {
-				if *task.LastStatus == "RUNNING" {
-					running++
-				}
-			}
-			if running < 2 {
+			if running := w.running(); running < 2 {
 				t.Fatalf("%d tasks run, want 2 at any time", running)
 			}
 		}
@@ -382,12 +387,7 @@ func TestTasksThatRunSinceAMomentStay(t *testing.T) {
 		most := 0
 		for range 200 {
 			w.after(50 * time.Millisecond)
-			running := 0
-			for _, task := range w.tasks(types.DesiredStatusRunning) {
-				if *task.LastStatus == "RUNNING" {
-					running++
-				}
-			}
+			running := w.running()
 			if most = max(most, running); most >= 2 && running < 2 {
 				t.Fatalf("%d tasks run, there were %d", running, most)
 			}

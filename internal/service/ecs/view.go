@@ -33,17 +33,11 @@ func viewService(tx store.Tx, s Service) (v serviceView, err error) {
 	if v.deployments, err = DeploymentsOf(tx, &v.current); err != nil {
 		return v, fmt.Errorf("read deployments: %w", err)
 	}
-	for t, err := range Tasks.PeekBy(tx, "live", s.Key()) {
-		if err != nil {
-			return v, err
-		}
-		v.tasks = append(v.tasks, t)
+	if v.tasks, err = store.Collect(Tasks.PeekBy(tx, "live", s.Key())); err != nil {
+		return v, fmt.Errorf("read tasks: %w", err)
 	}
-	for e, err := range Events.Peek(tx, s.Key()+"/") {
-		if err != nil {
-			return v, err
-		}
-		v.events = append(v.events, e)
+	if v.events, err = store.Collect(Events.Peek(tx, s.Key()+"/")); err != nil {
+		return v, fmt.Errorf("read events: %w", err)
 	}
 	v.events = v.events[max(0, len(v.events)-maxEvents):]
 	return v, nil

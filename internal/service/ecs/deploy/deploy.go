@@ -151,13 +151,8 @@ func (d *Deployer) read(ctx context.Context, key string) (v view, err error) {
 				return fmt.Errorf("read revision %s: %w", id, err)
 			}
 		}
-		for t, err := range ecs.Tasks.PeekBy(tx, "live", key) {
-			if err != nil {
-				return err
-			}
-			v.tasks = append(v.tasks, t)
-		}
-		return nil
+		v.tasks, err = store.Collect(ecs.Tasks.PeekBy(tx, "live", key))
+		return err
 	})
 	return v, err
 }
