@@ -20,7 +20,7 @@ var (
 	small      = []string{"internal/arn", "internal/awserr", "internal/caller", "internal/id", "internal/policy", "internal/sigv4"}
 	mechanisms = []string{"internal/engine", "internal/vpc", "internal/edge", "internal/registry", "internal/dns", "internal/logstore", "internal/tsdb"}
 	handlers   = append(slices.Clone(small), "internal/store", "internal/wire")
-	loops      = slices.Concat(handlers, mechanisms, []string{"internal/reconcile"})
+	loops      = slices.Concat(handlers, mechanisms, []string{"internal/reconcile", "internal/attach"})
 )
 
 // floors is the house, from the top. The first place that fits a package is
@@ -37,6 +37,7 @@ var floors = []floor{
 	{"internal/service/logs", append(slices.Clone(handlers), "internal/logstore")}, // events are no records
 	{"internal/service/*", handlers},
 	{"internal/projection/*", slices.Concat(handlers, mechanisms, []string{"internal/service"})},
+	{"internal/attach", []string{"internal/store", "internal/reconcile"}},
 	{"internal/reconcile", []string{"internal/store"}},
 
 	{"internal/engine", nil},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/smithy-go"
 
+	"github.com/skylift/skylift/internal/attach"
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/service/ec2"
 	"github.com/skylift/skylift/internal/service/ecr"
@@ -16,10 +17,8 @@ import (
 	"github.com/skylift/skylift/internal/service/ecs/run"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
 	"github.com/skylift/skylift/internal/service/efs"
-	efsattach "github.com/skylift/skylift/internal/service/efs/attach"
 	"github.com/skylift/skylift/internal/service/efs/volumes"
 	"github.com/skylift/skylift/internal/service/elbv2"
-	"github.com/skylift/skylift/internal/service/elbv2/attach"
 	"github.com/skylift/skylift/internal/service/logs"
 	"github.com/skylift/skylift/internal/vpc"
 )
@@ -143,7 +142,7 @@ func (t targetGroups) TargetState(ctx context.Context, group string, addr netip.
 	return state, description, err
 }
 
-// balancerNetwork is EC2 as ELBv2 and elbv2/attach see it.
+// balancerNetwork is EC2 as ELBv2 sees it.
 type balancerNetwork struct{ *ec2.API }
 
 func (n balancerNetwork) Subnet(ctx context.Context, id string) (elbv2.Subnet, error) {
@@ -151,26 +150,22 @@ func (n balancerNetwork) Subnet(ctx context.Context, id string) (elbv2.Subnet, e
 	return elbv2.Subnet{ID: s.ID, VPC: s.VpcID, AZ: s.AZ}, err
 }
 
-func (n balancerNetwork) CreateInterface(ctx context.Context, r attach.Request) (attach.Interface, error) {
+// interfaces is EC2 as attach sees it.
+type interfaces struct{ *ec2.API }
+
+func (n interfaces) CreateInterface(ctx context.Context, r attach.Request) (attach.Made, error) {
 	i, err := n.API.CreateInterface(ctx, ec2.InterfaceRequest{
-		SubnetID: r.Subnet, Groups: r.Groups, Description: r.Description, Type: "load_balancer", Owner: r.Owner, RequesterManaged: true,
+		SubnetID: r.Subnet, Groups: r.Groups, Description: r.Description, Type: r.Type, Owner: r.Owner, RequesterManaged: true,
 	})
-	return attach.Interface{ID: i.ID, Addr: i.Addr}, err
+	return attach.Made{ID: i.ID, Addr: i.Addr}, err
 }
 
-// fileNetwork is EC2 as EFS and efs/attach see it.
+// fileNetwork is EC2 as EFS sees it.
 type fileNetwork struct{ *ec2.API }
 
 func (n fileNetwork) Subnet(ctx context.Context, id string) (efs.Subnet, error) {
 	s, err := n.SubnetByID(ctx, id)
 	return efs.Subnet{ID: s.ID, VPC: s.VpcID, AZ: s.AZ, AZID: s.AZID}, err
-}
-
-func (n fileNetwork) CreateInterface(ctx context.Context, r efsattach.Request) (efsattach.Interface, error) {
-	i, err := n.API.CreateInterface(ctx, ec2.InterfaceRequest{
-		SubnetID: r.Subnet, Groups: r.Groups, Description: r.Description, Type: "efs", Owner: r.Owner, RequesterManaged: true,
-	})
-	return efsattach.Interface{ID: i.ID, Addr: i.Addr}, err
 }
 
 // mountsDir is where in the data directory file systems appear for tasks.

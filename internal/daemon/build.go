@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/skylift/skylift/internal/attach"
 	"github.com/skylift/skylift/internal/credential"
 	"github.com/skylift/skylift/internal/gateway"
 	"github.com/skylift/skylift/internal/reconcile"
@@ -26,7 +27,7 @@ import (
 	efsattach "github.com/skylift/skylift/internal/service/efs/attach"
 	"github.com/skylift/skylift/internal/service/efs/volumes"
 	"github.com/skylift/skylift/internal/service/elbv2"
-	"github.com/skylift/skylift/internal/service/elbv2/attach"
+	elbattach "github.com/skylift/skylift/internal/service/elbv2/attach"
 	"github.com/skylift/skylift/internal/service/elbv2/health"
 	"github.com/skylift/skylift/internal/service/logs"
 	"github.com/skylift/skylift/internal/service/sts"
@@ -68,8 +69,8 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 		"meter":       run.NewMeter(m.db, m.Engine, m.Log),
 		"definitions": m.sourced("definitions", run.NewDefinitions(m.db)),
 		"launches":    m.sourced("launches", run.NewLaunches(m.db)),
-		"attach":      m.sourced("attach", attach.New(m.db, balancerNetwork{net})),
-		"mounts":      m.sourced("mounts", efsattach.New(m.db, fileNetwork{net})),
+		"attach":      m.sourced("elbv2/attach", attach.New(m.db, interfaces{net}, elbattach.Balancers{})),
+		"mounts":      m.sourced("efs/attach", attach.New(m.db, interfaces{net}, efsattach.MountTargets{})),
 		"volumes":     m.sourced("volumes", files),
 		"health":      m.sourced("health", health.New(m.db, m.lb)),
 		"registry":    blobs,

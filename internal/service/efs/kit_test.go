@@ -21,11 +21,12 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/attach"
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/credential"
 	"github.com/skylift/skylift/internal/gateway"
 	"github.com/skylift/skylift/internal/service/efs"
-	"github.com/skylift/skylift/internal/service/efs/attach"
+	efsattach "github.com/skylift/skylift/internal/service/efs/attach"
 	"github.com/skylift/skylift/internal/service/efs/volumes"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/store/memstore"
@@ -50,7 +51,7 @@ type fakeNetwork struct {
 }
 
 type nic struct {
-	attach.Interface
+	attach.Made
 	groups []string
 }
 
@@ -77,16 +78,16 @@ func (n *fakeNetwork) CheckGroups(_ context.Context, _ string, ids []string) err
 	return nil
 }
 
-func (n *fakeNetwork) CreateInterface(_ context.Context, r attach.Request) (attach.Interface, error) {
+func (n *fakeNetwork) CreateInterface(_ context.Context, r attach.Request) (attach.Made, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	i, ok := n.nics[r.Owner]
 	if !ok {
 		n.made++
-		i = nic{attach.Interface{ID: fmt.Sprintf("eni-%d", n.made), Addr: netip.AddrFrom4([4]byte{172, 31, 0, byte(n.made)})}, r.Groups}
+		i = nic{attach.Made{ID: fmt.Sprintf("eni-%d", n.made), Addr: netip.AddrFrom4([4]byte{172, 31, 0, byte(n.made)})}, r.Groups}
 		n.nics[r.Owner] = i
 	}
-	return i.Interface, nil
+	return i.Made, nil
 }
 
 func (n *fakeNetwork) DeleteInterface(_ context.Context, id string) error {
@@ -101,7 +102,7 @@ func (n *fakeNetwork) SetInterfaceGroups(_ context.Context, id string, groups []
 	defer n.mu.Unlock()
 	for owner, i := range n.nics {
 		if i.ID == id {
-			n.nics[owner] = nic{i.Interface, groups}
+			n.nics[owner] = nic{i.Made, groups}
 			return nil
 		}
 	}
@@ -127,7 +128,7 @@ func newEnv(t *testing.T) *env {
 	e := &env{t: t, db: memstore.New(), net: &fakeNetwork{nics: map[string]nic{}}, dir: filepath.Join(t.TempDir(), "efs")}
 	log := slog.New(slog.DiscardHandler)
 	e.volumes = volumes.New(volumes.Config{DB: e.db, Dir: e.dir, Region: region, Log: log})
-	e.attach = attach.New(e.db, e.net)
+	e.attach = attach.New(e.db, e.net, efsattach.MountTargets{})
 	api := efs.New(e.db, arn.Namespace{Region: region, Account: account}, e.net)
 	svc, err := wire.NewService("elasticfilesystem", api.Operations()...)
 	if err != nil {

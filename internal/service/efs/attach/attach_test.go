@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/skylift/skylift/internal/attach"
 	"github.com/skylift/skylift/internal/service/efs"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/store/memstore"
@@ -37,14 +38,14 @@ func (n *fakeNet) lost() error {
 	return nil
 }
 
-func (n *fakeNet) CreateInterface(_ context.Context, r Request) (Interface, error) {
+func (n *fakeNet) CreateInterface(_ context.Context, r attach.Request) (attach.Made, error) {
 	i := n.nics[r.Owner]
 	if i == nil {
 		n.made++
 		i = &nic{fmt.Sprint("eni-", n.made), r.Groups}
 		n.nics[r.Owner] = i
 	}
-	return Interface{ID: i.id, Addr: netip.AddrFrom4([4]byte{172, 31, 0, byte(n.made)})}, n.lost()
+	return attach.Made{ID: i.id, Addr: netip.AddrFrom4([4]byte{172, 31, 0, byte(n.made)})}, n.lost()
 }
 
 func (n *fakeNet) DeleteInterface(_ context.Context, id string) error {
@@ -70,7 +71,7 @@ func TestInterfacesSurviveLostAnswers(t *testing.T) {
 	for lose := range 8 {
 		net := &fakeNet{nics: map[string]*nic{}, lose: lose}
 		db := memstore.New()
-		r := New(db, net)
+		r := attach.New(db, net, MountTargets{})
 		wanted := func(m efs.MountTarget) {
 			t.Helper()
 			m.ID, m.FileSystem, m.Subnet = id, "fs-1", efs.Subnet{ID: "subnet-1"}
@@ -134,7 +135,7 @@ func TestAnInterfaceThatNobodyKnowsIsRemoved(t *testing.T) {
 	t.Parallel()
 	net := &fakeNet{nics: map[string]*nic{}, lose: 1}
 	db := memstore.New()
-	r := New(db, net)
+	r := attach.New(db, net, MountTargets{})
 	put := func(m efs.MountTarget) {
 		t.Helper()
 		if err := db.Update(t.Context(), func(tx store.Tx) error { return efs.MountTargets.Put(tx, "fsmt-1", m) }); err != nil {

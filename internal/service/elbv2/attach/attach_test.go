@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/skylift/skylift/internal/attach"
 	"github.com/skylift/skylift/internal/reconcile"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/store"
@@ -43,7 +44,7 @@ func (n *fakeNet) lost() error {
 	return nil
 }
 
-func (n *fakeNet) CreateInterface(_ context.Context, r Request) (Interface, error) {
+func (n *fakeNet) CreateInterface(_ context.Context, r attach.Request) (attach.Made, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	i := n.byKey[r.Owner]
@@ -52,7 +53,7 @@ func (n *fakeNet) CreateInterface(_ context.Context, r Request) (Interface, erro
 		i = &nic{fmt.Sprintf("eni-%d", n.made), r.Groups}
 		n.byKey[r.Owner] = i
 	}
-	return Interface{ID: i.id, Addr: netip.AddrFrom4([4]byte{172, 31, 0, byte(n.made)})}, n.lost()
+	return attach.Made{ID: i.id, Addr: netip.AddrFrom4([4]byte{172, 31, 0, byte(n.made)})}, n.lost()
 }
 
 func (n *fakeNet) DeleteInterface(_ context.Context, id string) error {
@@ -109,7 +110,7 @@ func write(t *testing.T, db store.DB, lb *elbv2.LoadBalancer) {
 // run runs the loop until it has nothing left to do, and ends it.
 func run(t *testing.T, db store.DB, net *fakeNet) {
 	ctx, cancel := context.WithCancel(t.Context())
-	r := New(db, net)
+	r := attach.New(db, net, Balancers{})
 	done := make(chan error)
 	go func() { done <- reconcile.New("attach", r, reconcile.Options{}, r.Sources()...).Run(ctx) }()
 	synctest.Wait()
