@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/netip"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/skylift/skylift/internal/edge"
@@ -91,51 +90,9 @@ func (m *machine) read(ctx context.Context) (world, *vpc.Ruleset, error) {
 	if err := m.db.View(ctx, w.read); err != nil {
 		return w, nil, fmt.Errorf("read the records of the network: %w", err)
 	}
-	rules := firewall.Build(w.groups, w.interfaces, w.fronts())
-	w.lb.Admit = w.admit(rules)
+	rules := firewall.Build(w.groups, w.interfaces, w.lb.Fronts())
+	w.lb.Admit = w.lb.Admitted(func(iface string, port uint16) []netip.Prefix { return firewall.Admit(rules, iface, 6, port) })
 	return w, rules, nil
-}
-
-// fronts are the sockets that balancers share, with the balancers' interfaces.
-func (w *world) fronts() []vpc.Front {
-	members := map[uint16][]string{}
-	for _, l := range w.lb.Listeners {
-		port := uint16(l.Port)
-		members[port] = append(members[port], w.interfacesOf(l.LoadBalancer)...)
-	}
-	var fronts []vpc.Front
-	for port, ids := range members {
-		slices.Sort(ids)
-		fronts = append(fronts, vpc.Front{Addr: netip.AddrPortFrom(w.lb.Address, port), Members: slices.Compact(ids)})
-	}
-	slices.SortFunc(fronts, func(a, b vpc.Front) int { return a.Addr.Compare(b.Addr) })
-	return fronts
-}
-
-func (w *world) interfacesOf(balancer string) (ids []string) {
-	for _, i := range w.lb.Interfaces {
-		if i.LoadBalancer == balancer && i.ID != "" {
-			ids = append(ids, i.ID)
-		}
-	}
-	return ids
-}
-
-// admit says whom the security groups let in, by balancer and port.
-func (w *world) admit(rules *vpc.Ruleset) map[string]map[uint16][]netip.Prefix {
-	out := map[string]map[uint16][]netip.Prefix{}
-	for _, l := range w.lb.Listeners {
-		ids := w.interfacesOf(l.LoadBalancer)
-		if len(ids) == 0 {
-			continue
-		}
-		if out[l.LoadBalancer] == nil {
-			out[l.LoadBalancer] = map[uint16][]netip.Prefix{}
-		}
-		// All interfaces of a balancer are in the same groups.
-		out[l.LoadBalancer][uint16(l.Port)] = firewall.Admit(rules, ids[0], 6, uint16(l.Port))
-	}
-	return out
 }
 
 // Reconcile makes the host match the records.
