@@ -16,12 +16,16 @@ func shared() *Input {
 	return &Input{
 		Address: netip.MustParseAddr("127.0.0.1"),
 		Listeners: []elbv2.Listener{
-			{ARN: "l1", LoadBalancer: "b", Port: 80}, {ARN: "l2", LoadBalancer: "a", Port: 80},
-			{ARN: "l3", LoadBalancer: "a", Port: 8080}, {ARN: "l4", LoadBalancer: "new", Port: 81},
+			{ARN: "l1", LoadBalancer: "b", Port: 80},
+			{ARN: "l2", LoadBalancer: "a", Port: 80},
+			{ARN: "l3", LoadBalancer: "a", Port: 8080},
+			{ARN: "l4", LoadBalancer: "new", Port: 81},
 		},
 		Interfaces: []elbv2.Interface{
-			{LoadBalancer: "b", Subnet: "s1", ID: "eni-3"}, {LoadBalancer: "a", Subnet: "s1", ID: "eni-2"},
-			{LoadBalancer: "a", Subnet: "s2", ID: "eni-1"}, {LoadBalancer: "new", Subnet: "s1"},
+			{LoadBalancer: "b", Subnet: "s1", ID: "eni-3"},
+			{LoadBalancer: "a", Subnet: "s1", ID: "eni-2"},
+			{LoadBalancer: "a", Subnet: "s2", ID: "eni-1"},
+			{LoadBalancer: "new", Subnet: "s1"},
 		},
 	}
 }

@@ -26,6 +26,16 @@ func (r *Rollout) Rewind(now time.Time, most time.Duration) bool {
 	return rewind(now.Add(most), &r.NotBefore) || past
 }
 
+// Rewind moves what is said to have happened after now to now.
+func (p *Progress) Rewind(now time.Time) { rewind(now, &p.FailedAt) }
+
+// Happened returns when something happened that is said to have happened at at:
+// now, where that is yet to come.
+func Happened(at, now time.Time) time.Time {
+	rewind(now, &at)
+	return at
+}
+
 // lag is by how much a record may be ahead of who reads it without the clock's
 // having been set.
 const lag = time.Second

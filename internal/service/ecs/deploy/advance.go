@@ -50,7 +50,7 @@ func (p *pass) count(t *ecs.Task) {
 // and then crashed proves nothing: that is how a crash loop looks.
 func (p *pass) proveBreaker() {
 	for _, t := range p.tasks {
-		end := t.StartedAt.Add(lasted)
+		end := ecs.Happened(t.StartedAt, p.now).Add(lasted)
 		if t.Desired == ecs.Running && t.Deployment == p.primary().ID && p.checked[t.ID].health == healthy &&
 			end.After(p.current.Progress.FailedAt) && !p.now.Before(end) {
 			p.current.Progress.Failures = 0

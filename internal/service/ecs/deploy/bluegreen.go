@@ -104,8 +104,8 @@ func (p *pass) stray(t ecs.Task, blue string) bool {
 
 // world is what shift looks at.
 func (p *pass) world(s ecs.Shift) shift.World {
-	green, ready := p.fit(p.current.Target)
-	blue, _ := p.fit(s.Blue)
+	green, ready := p.healthyOf(p.current.Target)
+	blue, _ := p.healthyOf(s.Blue)
 	w := shift.World{
 		Now: p.now, Started: p.current.Progress.StartedAt,
 		Alone: !p.others(s.Blue), Ready: ready, Lost: green == 0 && blue > 0,
@@ -131,9 +131,9 @@ func (p *pass) routed() bool {
 	return r.ok && r.deployment == p.current.ID && r.shift.Production == s.Production && r.shift.Test == s.Test && r.shift.Back == s.Back
 }
 
-// fit counts the healthy tasks of a revision; ready says that they are as many
+// healthyOf counts the healthy tasks of a revision; ready says that they are as many
 // as are wanted, and have been for long enough.
-func (p *pass) fit(revision string) (n int, ready bool) {
+func (p *pass) healthyOf(revision string) (n int, ready bool) {
 	id, proved := ecs.DeploymentID(revision), 0
 	for _, t := range p.tasks {
 		if t.Deployment != id || t.Desired != ecs.Running || t.Status != ecs.Running || p.health(t) != healthy {
@@ -200,7 +200,7 @@ func (p *pass) actSide(revision string, wanted bool) error {
 			return err
 		}
 	}
-	if err := p.startSide(revision, min(a.start, maxStarts)); err != nil {
+	if err := p.startSide(revision, a.start); err != nil {
 		return err
 	}
 	if i := p.deploymentAt(id); i >= 0 && len(a.stop)+a.start > 0 {

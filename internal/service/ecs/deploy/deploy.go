@@ -80,19 +80,18 @@ func (d *Deployer) Reconcile(ctx context.Context, key string) (time.Duration, er
 		d.room.Wait(key, place.Wait{})
 		return d.bury(ctx, v.service)
 	}
-	p := pass{ns: d.ns}
-	if p.route, err = d.route(ctx, v.current, v.target, v.fallback); err != nil {
+	l := look{key: key, ns: d.ns, space: d.writes()}
+	if l.route, err = d.route(ctx, v.current, v.target, v.fallback); err != nil {
 		return 0, err
 	}
-	if p.pinned, err = d.resolve(ctx, v.service, v.wanted); err != nil {
+	if l.pinned, err = d.resolve(ctx, v.service, v.wanted); err != nil {
 		return 0, err
 	}
-	if p.checked, err = d.check(ctx, v.tasks); err != nil {
+	if l.checked, err = d.check(ctx, v.tasks); err != nil {
 		return 0, err
 	}
-	p.now = time.Now().UTC().Truncate(time.Millisecond)
-	p.writes = d.writes()
-	err = d.inRoom(ctx, &p, key)
+	l.now = time.Now().UTC().Truncate(time.Millisecond)
+	p, err := d.inRoom(ctx, l)
 	if errors.Is(err, store.ErrTooLarge) && !d.small.Swap(true) {
 		return time.Millisecond, nil
 	}

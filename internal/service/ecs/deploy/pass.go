@@ -11,40 +11,56 @@ import (
 
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/store"
 )
 
-// pass is one transaction of Reconcile.
-type pass struct {
+// look is what Reconcile finds out before its transaction. Nothing in it changes
+// afterwards.
+type look struct {
+	key     string // the service's
 	ns      arn.Namespace
 	now     time.Time
 	pinned  pins
 	route   routing
-	checked map[string]verdict
-	again   time.Duration
-	writes  int  // that one transaction has room for
-	full    bool // nothing more fits into it: another pass follows
-	told    int  // events in this pass
-	ended   bool // a service deployment ended in it
-	moving  bool // tasks that start are to move between zones
-	shifted bool // the traffic is where it is to be, and so are the tasks
+	checked map[string]verdict // by task
+	space   int                // how many writes one transaction has room for
 	room    rooms
+}
 
-	tx          store.Tx
+// pass is one transaction of Reconcile. A transaction that runs again is another
+// pass.
+type pass struct {
+	look
+	tx     store.Tx
+	writes int // that the transaction still has room for
+
 	service     ecs.Service
 	current     ecs.ServiceDeployment
 	wanted      ecs.ServiceRevision
 	deployments []ecs.Deployment // the primary one, of the wanted revision, first
 	tasks       []ecs.Task
+
+	moving  bool // tasks that start are to move between zones
+	shifted bool // the traffic is where it is to be, and so are the tasks
+
+	again   time.Duration  // until another pass is due; 0: when something changes
+	full    bool           // nothing more fits into the transaction: another pass follows
+	told    int            // events in this pass
+	ended   bool           // a service deployment ended in it
+	asks    map[string]ask // the room that it lacks, by deployment
+	started map[string]int // how many tasks were made, by deployment
+	wait    place.Wait     // for room for more
 }
 
-// run may run more than once: it starts from what it reads.
-func (p *pass) run(tx store.Tx, key string) error {
-	p.tx, p.again, p.told, p.ended, p.full, p.shifted, p.moving = tx, 0, 0, false, false, false, false
-	left := p.writes
-	defer func() { p.writes = left }()
-	p.room.begin()
-	if ok, err := p.read(key); err != nil || !ok {
+// pass makes a pass in tx.
+func (l look) pass(tx store.Tx) (*pass, error) {
+	p := &pass{look: l, tx: tx, writes: l.space, asks: map[string]ask{}, started: map[string]int{}}
+	return p, p.run()
+}
+
+func (p *pass) run() error {
+	if ok, err := p.read(); err != nil || !ok {
 		return err
 	}
 	before := slices.Clone(p.deployments)
@@ -59,7 +75,7 @@ func (p *pass) run(tx store.Tx, key string) error {
 			continue
 		}
 		d.Rollout.UpdatedAt = p.now
-		if err := ecs.Deployments.Put(tx, d.Key(), d); err != nil {
+		if err := ecs.Deployments.Put(p.tx, d.Key(), d); err != nil {
 			return err
 		}
 	}
@@ -69,9 +85,9 @@ func (p *pass) run(tx store.Tx, key string) error {
 	return p.keep()
 }
 
-// read reads the service at key; false when there is nothing to do for it.
-func (p *pass) read(key string) (ok bool, err error) {
-	if p.service, err = ecs.Services.Get(p.tx, key); errors.Is(err, store.ErrNotFound) {
+// read reads the service; false when there is nothing to do for it.
+func (p *pass) read() (ok bool, err error) {
+	if p.service, err = ecs.Services.Get(p.tx, p.key); errors.Is(err, store.ErrNotFound) {
 		return false, nil // deleted meanwhile
 	}
 	if err != nil || p.service.Status == ecs.Inactive {
@@ -80,13 +96,13 @@ func (p *pass) read(key string) (ok bool, err error) {
 	if p.current, err = p.service.Deploying(p.tx); err != nil {
 		return false, err
 	}
-	if p.wanted, err = ecs.ServiceRevisions.Get(p.tx, key+"/"+p.current.Wanted()); err != nil {
+	if p.wanted, err = ecs.ServiceRevisions.Get(p.tx, p.key+"/"+p.current.Wanted()); err != nil {
 		return false, fmt.Errorf("read revision %s: %w", p.current.Wanted(), err)
 	}
 	if p.deployments, err = ecs.DeploymentsOf(p.tx, &p.current); err != nil {
 		return false, err
 	}
-	p.tasks, err = ecs.Tasks.By(p.tx, "live", key)
+	p.tasks, err = ecs.Tasks.By(p.tx, "live", p.key)
 	return true, err
 }
 
@@ -102,17 +118,19 @@ func (p *pass) pin() error {
 	return ecs.ServiceRevisions.Put(p.tx, p.wanted.Key(), p.wanted)
 }
 
-// rewind takes back what deployments say of times to come, beyond back-off: the
-// clock was set back since.
+// rewind follows a clock that was set back: what is said to happen later than now
+// happened now, and back-off is no longer than it was meant to be.
 func (p *pass) rewind() error {
 	for i := range p.deployments {
 		r := &p.deployments[i].Rollout
 		r.Rewind(p.now, backoff(r.Streak))
 	}
+	p.current.Progress.Rewind(p.now)
 	return nil
 }
 
-// maxStarts is how many tasks are started at once; a pass follows for the rest.
+// maxStarts is how many tasks of a deployment one pass starts; another follows
+// for the rest.
 const maxStarts = 20
 
 // mayStart says whether tasks of the primary deployment may start now; if not,
@@ -146,8 +164,8 @@ const (
 	stopWrites   = 12
 )
 
-// space reserves the writes for n of something, or for as many as fit.
-func (p *pass) space(n, each int) int {
+// fit reserves the writes for n of something, or for as many as fit.
+func (p *pass) fit(n, each int) int {
 	fits := min(n, p.writes/each)
 	p.writes -= fits * each
 	if fits < n {
@@ -178,7 +196,6 @@ func (p *pass) act() error {
 	in := p.input()
 	in.zones = zones
 	a := plan(in)
-	a.start = min(a.start, maxStarts)
 	p.moving = a.moving > 0
 	if err := p.rebalance(in, a); err != nil {
 		return err
@@ -192,7 +209,7 @@ func (p *pass) act() error {
 	if err := p.protecting(in, a); err != nil {
 		return err
 	}
-	if err := p.start(primary, &p.wanted, min(a.start, maxStarts)); err != nil {
+	if err := p.start(primary, &p.wanted, a.start); err != nil {
 		return err
 	}
 	if err := p.stop(a.stop); err != nil {
@@ -204,8 +221,8 @@ func (p *pass) act() error {
 	return nil
 }
 
-// unseen says whether a task runs of which nobody asked how it is, because it
-// didn't when the tasks were read: it may be one of those that must stay.
+// unseen says whether a task runs whose health nobody has checked, because it
+// didn't run when the tasks were read: it may be one of those that must stay.
 func (p *pass) unseen() bool {
 	return slices.ContainsFunc(p.tasks, func(t ecs.Task) bool {
 		_, asked := p.checked[t.ID]
@@ -277,17 +294,14 @@ func (p *pass) graceful(t ecs.Task) bool {
 	return p.until(t.StartedAt, time.Duration(*p.service.HealthCheckGracePeriod)*time.Second)
 }
 
-// skew is how far apart two looks at the clock may be that follow each other.
-const skew = time.Minute
-
 // until says whether less than d has passed since at, and sees to another pass
-// when it has. When at is yet to come, the clock was set back: then d counts as
-// over, for nobody must wait until the clock comes round again.
+// when it has.
 func (p *pass) until(at time.Time, d time.Duration) bool {
-	if !p.now.Before(at.Add(d)) || at.After(p.now.Add(skew)) {
+	over := ecs.Happened(at, p.now).Add(d)
+	if !p.now.Before(over) {
 		return false
 	}
-	p.wake(at.Add(d))
+	p.wake(over)
 	return true
 }
 
@@ -311,7 +325,7 @@ func (p *pass) stop(stop []string) error {
 		if !slices.Contains(stop, t.ID) {
 			continue
 		}
-		if p.space(1, stopWrites) == 0 {
+		if p.fit(1, stopWrites) == 0 {
 			return nil
 		}
 		reason := fmt.Sprintf("Scaling activity initiated by (deployment %s)", p.primary().ID)

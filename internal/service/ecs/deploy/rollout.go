@@ -29,10 +29,9 @@ const impaired = 3
 
 // settle draws the conclusions from tasks that are to stop, each once.
 func (p *pass) settle() error {
-	p.turnBack()
 	for i := range p.tasks {
 		if t := &p.tasks[i]; t.Desired == ecs.Stopped && !t.Settled {
-			if p.space(1, settleWrites) == 0 {
+			if p.fit(1, settleWrites) == 0 {
 				return nil
 			}
 			if err := p.settleTask(t); err != nil {
@@ -41,19 +40,6 @@ func (p *pass) settle() error {
 		}
 	}
 	return nil
-}
-
-// turnBack follows a clock that was set back: what is yet to come by it, and
-// has happened, is as if it happened now. Back-off goes on from there.
-func (p *pass) turnBack() {
-	for i := range p.deployments {
-		if r := &p.deployments[i].Rollout; r.FailedAt.After(p.now) {
-			r.FailedAt, r.NotBefore = p.now, p.now.Add(backoff(r.Streak))
-		}
-	}
-	if g := &p.current.Progress; g.FailedAt.After(p.now) {
-		g.FailedAt = p.now
-	}
 }
 
 func (p *pass) settleTask(t *ecs.Task) error {
@@ -99,9 +85,9 @@ func (p *pass) tellFailed(t *ecs.Task) error {
 	return p.tell("(task %s) failed: %s.", t.ID, strings.TrimSuffix(t.Ending(), "."))
 }
 
-// start makes n tasks of a deployment, which runs r.
+// start makes n tasks of a deployment, which runs r, or as many as one pass may.
 func (p *pass) start(d *ecs.Deployment, r *ecs.ServiceRevision, n int) error {
-	if n = p.space(n, startWrites); n == 0 {
+	if n = p.fit(min(n, maxStarts), startWrites); n == 0 {
 		return nil
 	}
 	def, err := ecs.DefinitionByARN(p.tx, d.TaskDefinition)

@@ -27,13 +27,10 @@ type room interface {
 	Waits(service string) place.Wait
 }
 
-// rooms is the room that a pass asks for, and has.
+// rooms is the room that is set aside for a pass.
 type rooms struct {
-	granted bool              // room was set aside
-	asks    map[string]ask    // by deployment
-	grants  map[string]*grant // likewise
-	since   time.Time         // the service is stuck for lack of it; zero when it isn't
-	wait    place.Wait        // for room for more
+	grants map[string]grant // by deployment; nil: a pass has to ask first
+	since  time.Time        // the service is stuck for lack of room; zero when it isn't
 }
 
 // ask is what a pass would start.
@@ -44,12 +41,11 @@ type ask struct {
 
 // grant is the room that was set aside for tasks of a deployment.
 type grant struct {
-	each    place.Size
-	ids     []string // of the tasks that there is room for
-	started int      // those that were made
-	short   bool     // there is no room for more
-	why     string   // and why not
-	never   bool     // nor will there ever be
+	each  place.Size
+	ids   []string // of the tasks that there is room for
+	short bool     // there is no room for more
+	why   string   // and why not
+	never bool     // nor will there ever be
 }
 
 // patience is how long a service does without room before it says so or makes
@@ -57,59 +53,58 @@ type grant struct {
 // any order.
 const patience = time.Second
 
-// begin is the beginning of a pass.
-func (r *rooms) begin() {
-	r.asks, r.wait = map[string]ask{}, place.Wait{}
-	for _, g := range r.grants {
-		g.started = 0
-	}
-}
-
 // errAsks undoes a pass that has to ask for room first.
 var errAsks = errors.New("room is to be set aside")
 
-// inRoom runs the pass. One that starts tasks is run once to see which, and
-// then again, when room was set aside for them.
-func (d *Deployer) inRoom(ctx context.Context, p *pass, key string) error {
-	err := d.db.Update(ctx, func(tx store.Tx) error {
-		if err := p.run(tx, key); err != nil || len(p.room.asks) == 0 {
+// inRoom makes a pass. One that starts tasks is made once to see which, and
+// another one follows, when room is set aside for them.
+func (d *Deployer) inRoom(ctx context.Context, l look) (*pass, error) {
+	var p *pass
+	err := d.db.Update(ctx, func(tx store.Tx) (err error) {
+		if p, err = l.pass(tx); err != nil || len(p.asks) == 0 {
 			return err
 		}
 		return errAsks
 	})
 	if errors.Is(err, errAsks) {
-		if err = d.reserve(ctx, p, key); err == nil {
-			err = d.db.Update(ctx, func(tx store.Tx) error { return p.run(tx, key) })
+		if l.room, err = d.reserve(ctx, l.key, p.asks); err == nil {
+			err = d.db.Update(ctx, func(tx store.Tx) (err error) {
+				p, err = l.pass(tx)
+				return err
+			})
 		}
-		d.giveBack(p, err)
+		d.giveBack(l.room, p.started, err)
 	}
 	if err == nil {
-		d.room.Wait(key, p.room.wait)
+		d.room.Wait(l.key, p.wait)
 	}
-	return err
+	return p, err
 }
 
-// reserve sets room aside for what the pass asked for.
-func (d *Deployer) reserve(ctx context.Context, p *pass, key string) error {
-	p.room.granted, p.room.grants, p.room.since = true, map[string]*grant{}, d.room.Waits(key).Since
-	for deployment, a := range p.room.asks {
+// reserve sets room aside for what a pass asked for. What it returns with an
+// error is to be given back, too.
+func (d *Deployer) reserve(ctx context.Context, key string, asks map[string]ask) (rooms, error) {
+	r := rooms{grants: map[string]grant{}, since: d.room.Waits(key).Since}
+	for deployment, a := range asks {
 		ids := ecs.TaskIDs(a.tasks)
 		n, err := d.room.Reserve(ctx, ids, a.each)
 		if err != nil {
-			return fmt.Errorf("reserve room: %w", err)
+			return r, fmt.Errorf("reserve room: %w", err)
 		}
 		total := d.room.Total()
-		p.room.grants[deployment] = &grant{each: a.each, ids: ids[:n], short: n < len(ids), why: place.Reason(total, a.each), never: !a.each.Within(total)}
+		r.grants[deployment] = grant{each: a.each, ids: ids[:n], short: n < len(ids), why: place.Reason(total, a.each), never: !a.each.Within(total)}
 	}
-	return nil
+	return r, nil
 }
 
-// giveBack gives back what the pass, which ended with err, had no use for.
-func (d *Deployer) giveBack(p *pass, err error) {
-	for _, g := range p.room.grants {
-		d.room.Release(g.ids[g.started:]...)
+// giveBack gives back the room that the pass, which ended with err, had no use
+// for: it started so many tasks of each deployment.
+func (d *Deployer) giveBack(r rooms, started map[string]int, err error) {
+	for deployment, g := range r.grants {
+		n := started[deployment]
+		d.room.Release(g.ids[n:]...)
 		if err != nil {
-			d.room.Doubt(g.ids[:g.started]...)
+			d.room.Doubt(g.ids[:n]...)
 		}
 	}
 }
@@ -117,8 +112,8 @@ func (d *Deployer) giveBack(p *pass, err error) {
 // limit tells the plan what room there is for tasks of a deployment.
 func (p *pass) limit(in *input, deployment string) {
 	in.fits = in.high
-	g := p.room.grants[deployment]
-	if g == nil {
+	g, ok := p.room.grants[deployment]
+	if !ok {
 		return
 	}
 	if g.short {
@@ -131,19 +126,19 @@ func (p *pass) limit(in *input, deployment string) {
 // granted returns the ids for n tasks of a deployment, or for as many as room
 // was set aside for.
 func (p *pass) granted(deployment string, each place.Size, n int) []string {
-	g := p.room.grants[deployment]
+	g, ok := p.room.grants[deployment]
 	switch {
-	case g == nil && !p.room.granted:
-		p.room.asks[deployment] = ask{each, n}
+	case p.room.grants == nil:
+		p.asks[deployment] = ask{each, n}
 		return nil
-	case g == nil: // one that nobody thought of: the next pass starts them
+	case !ok: // one that nobody thought of: the next pass starts them
 		p.wake(p.now)
 		return nil
 	case n > len(g.ids): // likewise
 		n = len(g.ids)
 		p.wake(p.now)
 	}
-	g.started = n
+	p.started[deployment] = n
 	return g.ids[:n]
 }
 
@@ -154,15 +149,15 @@ func (p *pass) hold(d *ecs.Deployment, in input, a action) error {
 		return nil
 	}
 	g := p.room.grants[d.ID]
-	p.room.wait = place.Wait{Each: g.each, Tasks: a.lacking, Since: p.room.since}
+	p.wait = place.Wait{Each: g.each, Tasks: a.lacking, Since: p.room.since}
 	switch {
 	case in.makesRoom(a):
-		p.room.wait.Since = time.Time{}
+		p.wait.Since = time.Time{}
 	case !in.stuck:
 		if p.room.since.IsZero() {
-			p.room.wait.Since = p.now
+			p.wait.Since = p.now
 		}
-		p.wake(p.room.wait.Since.Add(patience))
+		p.wake(p.wait.Since.Add(patience))
 	case a.moving > 0:
 		return p.unplaced(d, a.into[0], "is unable to place a task in %s.")
 	default:
