@@ -54,9 +54,14 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("DescribeSecurityGroups", a.DescribeSecurityGroups),
 		wire.Op("DescribeSubnets", a.DescribeSubnets),
 		wire.Op("DescribeTags", a.DescribeTags),
+		wire.Op("DescribeVpcAttribute", a.DescribeVpcAttribute),
 		wire.Op("DescribeVpcs", a.DescribeVpcs),
+		wire.Op("ModifySecurityGroupRules", a.ModifySecurityGroupRules),
+		wire.Op("ModifyVpcAttribute", a.ModifyVpcAttribute),
 		wire.Op("RevokeSecurityGroupEgress", a.RevokeSecurityGroupEgress),
 		wire.Op("RevokeSecurityGroupIngress", a.RevokeSecurityGroupIngress),
+		wire.Op("UpdateSecurityGroupRuleDescriptionsEgress", a.UpdateSecurityGroupRuleDescriptionsEgress),
+		wire.Op("UpdateSecurityGroupRuleDescriptionsIngress", a.UpdateSecurityGroupRuleDescriptionsIngress),
 	}
 }
 

@@ -176,11 +176,11 @@ func (a *API) groupListing(all []SecurityGroup) listing[SecurityGroup] {
 	}
 	for prefix, egress := range map[string]bool{"ip-permission.": false, "egress.ip-permission.": true} {
 		for name, of := range map[string]func(Rule) string{
-			"cidr":           func(r Rule) string { return r.cidr() },
+			"cidr":           func(r Rule) string { v4, _ := r.ranges(); return deref(v4) },
 			"from-port":      func(r Rule) string { return strconv.Itoa(int(r.From)) },
 			"group-id":       func(r Rule) string { return r.Group },
 			"group-name":     func(r Rule) string { return names[r.Group] },
-			"ipv6-cidr":      func(Rule) string { return "" },
+			"ipv6-cidr":      func(r Rule) string { _, v6 := r.ranges(); return deref(v6) },
 			"prefix-list-id": func(Rule) string { return "" },
 			"protocol":       func(r Rule) string { return r.Protocol },
 			"to-port":        func(r Rule) string { return strconv.Itoa(int(r.To)) },
@@ -205,11 +205,17 @@ func seeRules(egress bool, of func(Rule) string) func(SecurityGroup) []string {
 	}
 }
 
-func (r Rule) cidr() string {
-	if r.CIDR.IsValid() {
-		return r.CIDR.String()
+// ranges returns r's range as one of IPv4 or one of IPv6; neither when its
+// peer is a group.
+func (r Rule) ranges() (v4, v6 *string) {
+	switch {
+	case !r.CIDR.IsValid():
+		return nil, nil
+	case r.CIDR.Addr().Is4():
+		return new(r.CIDR.String()), nil
+	default:
+		return nil, new(r.CIDR.String())
 	}
-	return ""
 }
 
 func (r Rule) peerAccount(account string) string {
