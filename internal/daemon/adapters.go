@@ -151,6 +151,15 @@ func (n balancerNetwork) Subnet(ctx context.Context, id string) (elbv2.Subnet, e
 	return elbv2.Subnet{ID: s.ID, VPC: s.VpcID, AZ: s.AZ}, err
 }
 
+func (n balancerNetwork) Zones(ctx context.Context, vpc string) (elbv2.Zones, error) {
+	subnets, err := n.SubnetsOf(ctx, vpc)
+	zones := elbv2.Zones{}
+	for _, s := range subnets {
+		zones[s.CIDR] = s.AZ
+	}
+	return zones, err
+}
+
 func (n balancerNetwork) CreateInterface(ctx context.Context, r attach.Request) (attach.Interface, error) {
 	i, err := n.API.CreateInterface(ctx, ec2.InterfaceRequest{
 		SubnetID: r.Subnet, Groups: r.Groups, Description: r.Description, Type: "load_balancer", Owner: r.Owner, RequesterManaged: true,

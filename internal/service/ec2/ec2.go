@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/skylift/skylift/internal/arn"
@@ -91,6 +92,17 @@ func (a *API) DefaultSubnets(ctx context.Context) ([]Subnet, error) {
 			return nil, fmt.Errorf("list subnets: %w", err)
 		}
 		return defaultsOf(all), nil
+	})
+}
+
+// SubnetsOf returns the subnets of a VPC.
+func (a *API) SubnetsOf(ctx context.Context, vpcID string) ([]Subnet, error) {
+	return view(ctx, a.db, func(tx store.Tx) ([]Subnet, error) {
+		all, err := Subnets.List(tx, "")
+		if err != nil {
+			return nil, fmt.Errorf("list subnets: %w", err)
+		}
+		return slices.DeleteFunc(all, func(s Subnet) bool { return s.VpcID != vpcID }), nil
 	})
 }
 

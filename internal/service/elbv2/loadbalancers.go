@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -56,6 +57,9 @@ func (a *API) wantedLoadBalancer(ctx context.Context, in *elb.CreateLoadBalancer
 	}
 	if err := checkName("Load balancer", deref(in.Name)); err != nil {
 		return none, err
+	}
+	if strings.HasPrefix(*in.Name, "internal-") {
+		return none, invalid("Load balancer name '%s' cannot begin with 'internal-'", *in.Name)
 	}
 	if in.Type != "" && in.Type != types.LoadBalancerTypeEnumApplication {
 		return none, misconfigured("The value '%s' of parameter 'Type' is not supported by Skylift: only 'application' is", in.Type)
@@ -233,6 +237,11 @@ func (a *API) DeleteLoadBalancer(ctx context.Context, in *elb.DeleteLoadBalancer
 func (a *API) SetSecurityGroups(ctx context.Context, in *elb.SetSecurityGroupsInput) (*elb.SetSecurityGroupsOutput, error) {
 	if err := awserr.Refuse(in, codeUnsupported, "LoadBalancerArn", "SecurityGroups"); err != nil {
 		return nil, err
+	}
+	// Only a new balancer is put into the VPC's default group where none is named:
+	// one that serves would be shut by it.
+	if len(in.SecurityGroups) == 0 {
+		return nil, invalid("At least one security group must be specified")
 	}
 	lb, err := a.loadBalancer(ctx, *in.LoadBalancerArn)
 	if err != nil {
