@@ -80,7 +80,9 @@ func TestModifySecurityGroupRules(t *testing.T) {
 		return r
 	}
 	from := func(r *types.SecurityGroupRuleRequest) { r.CidrIpv4 = new("10.0.0.0/8") }
-	if err := modify(id, of(8080, func(r *types.SecurityGroupRuleRequest) { r.ReferencedGroupId, r.Description = &alb, new("from the balancer") })); err != nil {
+	if err := modify(id, of(8080, func(r *types.SecurityGroupRuleRequest) {
+		r.ReferencedGroupId, r.Description = &alb, new("from the balancer")
+	})); err != nil {
 		t.Fatal(err)
 	}
 	out, err := a.DescribeSecurityGroupRules(t.Context(), &ec2.DescribeSecurityGroupRulesInput{SecurityGroupRuleIds: []string{id}})

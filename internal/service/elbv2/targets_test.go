@@ -39,6 +39,15 @@ func TestTargetGroups(t *testing.T) {
 	if diff := cmp.Diff(want, modified.TargetGroups[0], exact); diff != "" {
 		t.Errorf("modified (-want +got):\n%s", diff)
 	}
+	empty := groupInput("empty") // as Terraform sends what is not set
+	empty.ProtocolVersion, empty.HealthCheckPath, empty.Matcher = new(""), new(""), &types.Matcher{HttpCode: new(""), GrpcCode: new("")}
+	if is := must(t, e.CreateTargetGroup, empty).TargetGroups[0]; *is.HealthCheckPath != "/" || *is.ProtocolVersion != "HTTP1" || *is.Matcher.HttpCode != "200" {
+		t.Errorf("empty strings are values: %+v", is)
+	}
+	must(t, e.ModifyTargetGroup, &elb.ModifyTargetGroupInput{TargetGroupArn: got.TargetGroupArn, HealthCheckPath: new(""), HealthCheckPort: new(""), Matcher: &types.Matcher{}})
+	if is := must(t, e.DescribeTargetGroups, &elb.DescribeTargetGroupsInput{Names: []string{"web"}}).TargetGroups; !cmp.Equal(is, []types.TargetGroup{want}, exact) {
+		t.Errorf("empty strings changed %+v", is)
+	}
 	refused(t, "DuplicateTargetGroupName", "'web'", e.CreateTargetGroup, groupInput("web"))
 	refused(t, "TargetGroupNotFound", "One or more", e.DescribeTargetGroups, &elb.DescribeTargetGroupsInput{Names: []string{"nope"}})
 }
