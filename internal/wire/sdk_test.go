@@ -81,6 +81,7 @@ func ec2Ops(cfg aws.Config) []sdkOp {
 		call("DescribeAvailabilityZones", c.DescribeAvailabilityZones),
 		call("DescribeInternetGateways", c.DescribeInternetGateways),
 		call("DescribeNetworkInterfaces", c.DescribeNetworkInterfaces),
+		call("DescribeRegions", c.DescribeRegions),
 		call("DescribeRouteTables", c.DescribeRouteTables),
 		call("DescribeSecurityGroupRules", c.DescribeSecurityGroupRules),
 		call("DescribeSecurityGroups", c.DescribeSecurityGroups),

@@ -50,6 +50,7 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("DescribeAvailabilityZones", a.DescribeAvailabilityZones),
 		wire.Op("DescribeInternetGateways", a.DescribeInternetGateways),
 		wire.Op("DescribeNetworkInterfaces", a.DescribeNetworkInterfaces),
+		wire.Op("DescribeRegions", a.DescribeRegions),
 		wire.Op("DescribeRouteTables", a.DescribeRouteTables),
 		wire.Op("DescribeSecurityGroupRules", a.DescribeSecurityGroupRules),
 		wire.Op("DescribeSecurityGroups", a.DescribeSecurityGroups),

@@ -281,3 +281,18 @@ func TestTagsOfAllKinds(t *testing.T) {
 	_, err = a.CreateSecurityGroup(t.Context(), &ec2.CreateSecurityGroupInput{GroupName: new("x"), Description: new("d"), TagSpecifications: empty})
 	wantCode(t, "a specification without tags", err, "InvalidParameterValue", "Tag specification must have at least one tag")
 }
+
+func TestDescribeRegions(t *testing.T) {
+	t.Parallel()
+	a := account(t)
+	out, err := a.DescribeRegions(t.Context(), &ec2.DescribeRegionsInput{RegionNames: []string{"us-west-2"}, Filters: filter("opt-in-status", "opt-in-not-required", "opted-in")})
+	if err != nil || len(out.Regions) != 1 || *out.Regions[0].RegionName != "us-west-2" {
+		t.Errorf("%+v, %v", out, err)
+	}
+	out, err = a.DescribeRegions(t.Context(), &ec2.DescribeRegionsInput{Filters: filter("region-name", "eu-*")})
+	if err != nil || len(out.Regions) != 0 {
+		t.Errorf("of Europe: %+v, %v", out, err)
+	}
+	_, err = a.DescribeRegions(t.Context(), &ec2.DescribeRegionsInput{RegionNames: []string{"eu-west-1"}})
+	wantCode(t, "another region", err, "InvalidParameterValue", "eu-west-1")
+}

@@ -96,7 +96,7 @@ resource "aws_lb_listener" "http" {
     type = "fixed-response"
     fixed_response {
       content_type = "text/plain"
-      message_body = "nothing here"
+      message_body = "nothing here, step ${var.step}"
       status_code  = "404"
     }
   }
