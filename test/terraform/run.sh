@@ -15,7 +15,7 @@ work=$(mktemp -d)
 die() { printf 'FAIL: %s\n' "$*" >&2; exit 1; }
 ok() { printf 'ok    %s\n' "$*"; }
 skip() {
-	case "${REQUIRE:-}${CI:-}" in *terraform* | true | 1) die "$*, and it is required here" ;; esac
+	case ",${REQUIRE:-},${CI:+terraform}," in *,terraform,*) die "$*, and it is required here" ;; esac
 	printf 'SKIP: %s\n' "$*"
 	exit 0
 }
@@ -57,7 +57,7 @@ aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" --output text "$@"; }
 for version in 1 2; do
 	mkdir -p "image$version" && cp app "image$version/"
 	printf 'FROM scratch\nCOPY app /app\nENV SITE=stack VERSION=%s\nCMD ["/app"]\n' "$version" >"image$version/Dockerfile"
-	docker build -q -t "stack-app-$port:$version" "image$version" >/dev/null
+	docker build -q -t "stack-app-$port:$version" "image$version" >build.log 2>&1 || { cat build.log; die "the application's image"; }
 done
 aws ecr get-login-password | docker login --username AWS --password-stdin "127.0.0.1:$port" >/dev/null 2>&1
 export TF_VAR_app="stack-app-$port"

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,7 +20,7 @@ func (a *API) CreateSecurityGroup(ctx context.Context, in *ec2.CreateSecurityGro
 	if err := check(in, in.DryRun, "Description", "GroupName", "TagSpecifications", "VpcId"); err != nil {
 		return nil, err
 	}
-	g := SecurityGroup{ID: newID("sg"), Name: deref(in.GroupName), Description: deref(in.Description), Rules: []Rule{egressToAll()}}
+	g := SecurityGroup{ID: newID("sg"), Name: strings.TrimRight(deref(in.GroupName), " "), Description: deref(in.Description), Rules: []Rule{egressToAll()}}
 	if err := checkNewGroup(g); err != nil {
 		return nil, err
 	}
@@ -31,11 +32,12 @@ func (a *API) CreateSecurityGroup(ctx context.Context, in *ec2.CreateSecurityGro
 		if g.VpcID, err = vpcFor(tx, in.VpcId); err != nil {
 			return err
 		}
-		taken, err := SecurityGroups.By(tx, "name", g.VpcID+"/"+g.Name)
+		all, err := SecurityGroups.List(tx, "")
 		if err != nil {
-			return err
+			return fmt.Errorf("list security groups: %w", err)
 		}
-		if len(taken) > 0 {
+		// Names have no case, https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html.
+		if slices.ContainsFunc(all, func(o SecurityGroup) bool { return o.VpcID == g.VpcID && strings.EqualFold(o.Name, g.Name) }) {
 			return awserr.New("InvalidGroup.Duplicate", "The security group '%s' already exists for VPC '%s'", g.Name, g.VpcID)
 		}
 		if err := putTags(tx, g.ID, kindGroup.typ, tags); err != nil {

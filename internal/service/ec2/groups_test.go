@@ -93,6 +93,8 @@ func TestCreateSecurityGroup(t *testing.T) {
 		code, message string
 	}{
 		"duplicate":     {ec2.CreateSecurityGroupInput{GroupName: new("web"), Description: new("d")}, "InvalidGroup.Duplicate", "The security group 'web' already exists for VPC 'vpc-"},
+		"another case":  {ec2.CreateSecurityGroupInput{GroupName: new("WEB"), Description: new("d")}, "InvalidGroup.Duplicate", "'WEB'"},
+		"blanks":        {ec2.CreateSecurityGroupInput{GroupName: new("web  "), Description: new("d")}, "InvalidGroup.Duplicate", "'web'"},
 		"reserved":      {ec2.CreateSecurityGroupInput{GroupName: new("default"), Description: new("d")}, "InvalidGroup.Reserved", "default"},
 		"like an id":    {ec2.CreateSecurityGroupInput{GroupName: new("sg-web"), Description: new("d")}, "InvalidParameterValue", "may not be in the format sg-*"},
 		"not ASCII":     {ec2.CreateSecurityGroupInput{GroupName: new("wéb"), Description: new("d")}, "InvalidParameterValue", "GroupName"},
@@ -253,6 +255,7 @@ func TestAuthorizeRefuses(t *testing.T) {
 		"negative port":   {[]types.IpPermission{perm("udp", -1, -1, "10.0.0.0/8")}, "InvalidParameterValue", "TCP/UDP port (-1) out of range"},
 		"backwards":       {[]types.IpPermission{perm("tcp", 90, 80, "10.0.0.0/8")}, "InvalidParameterValue", "(90, 80)"},
 		"no ports":        {[]types.IpPermission{{IpProtocol: new("tcp"), IpRanges: []types.IpRange{{CidrIp: new("10.0.0.0/8")}}}}, "InvalidParameterValue", "Must specify both from and to ports with TCP/UDP."},
+		"no icmp type":    {[]types.IpPermission{{IpProtocol: new("icmp"), ToPort: new(int32(-1)), IpRanges: []types.IpRange{{CidrIp: new("10.0.0.0/8")}}}}, "InvalidParameterValue", "Must specify both from and to ports with ICMP."},
 		"icmp type":       {[]types.IpPermission{perm("icmp", 256, -1, "10.0.0.0/8")}, "InvalidParameterValue", "ICMP type (256) out of range"},
 		"icmp code":       {[]types.IpPermission{perm("icmp", -1, 3, "10.0.0.0/8")}, "InvalidParameterValue", "ICMP code (3) out of range"},
 		"protocol":        {[]types.IpPermission{perm("sctpx", 1, 1, "10.0.0.0/8")}, "InvalidParameterValue", "Invalid value 'sctpx' for IP protocol. Unknown protocol."},

@@ -190,8 +190,11 @@ func parsePorts(protocol string, from, to *int32) (Rule, error) {
 	return Rule{Protocol: protocol, From: *from, To: *to}, nil
 }
 
-// parseICMP reads a type and a code; -1 is any.
+// parseICMP reads a type and a code; -1 is any. Only ICMPv6 may leave them out.
 func parseICMP(protocol string, from, to *int32) (Rule, error) {
+	if protocol == "icmp" && (from == nil || to == nil) {
+		return Rule{}, awserr.New("InvalidParameterValue", "Invalid value 'Must specify both from and to ports with ICMP.' for portRange.")
+	}
 	r := Rule{Protocol: protocol, From: -1, To: -1}
 	if from != nil {
 		r.From = *from

@@ -306,6 +306,8 @@ func TestTags(t *testing.T) {
 		}
 	}
 	refused(t, "RuleNotFound", "One or more rules", e.DescribeTags, &elb.DescribeTagsInput{ResourceArns: []string{lb, rule + "0"}})
+	refused(t, "ValidationError", "Cannot have more than 20 resources described", e.DescribeTags, &elb.DescribeTagsInput{ResourceArns: slices.Repeat([]string{lb}, 21)})
+	refused(t, "ValidationError", "more than 20", e.DescribeLoadBalancers, &elb.DescribeLoadBalancersInput{LoadBalancerArns: slices.Repeat([]string{lb}, 21)})
 	refused(t, "ValidationError", "'x'", e.DescribeTags, &elb.DescribeTagsInput{ResourceArns: []string{"x"}})
 	many := make([]types.Tag, 51)
 	for i := range many {

@@ -151,6 +151,9 @@ func (a *API) DescribeLoadBalancers(ctx context.Context, in *elb.DescribeLoadBal
 	if len(in.LoadBalancerArns) > 0 && len(in.Names) > 0 {
 		return nil, invalid("Load balancer names and load balancer ARNs cannot be specified at the same time")
 	}
+	if len(in.LoadBalancerArns) > maxDescribed || len(in.Names) > maxDescribed {
+		return nil, invalid("Cannot have more than %d load balancers described", maxDescribed)
+	}
 	out := &elb.DescribeLoadBalancersOutput{}
 	err := a.db.View(ctx, func(tx store.Tx) error {
 		found, err := findLoadBalancers(tx, in.LoadBalancerArns, in.Names)
