@@ -4,7 +4,7 @@ VERSION ?= 0.1.0
 LDFLAGS := -s -w -X github.com/skylift/skylift/internal/cli.Version=$(VERSION)
 export CGO_ENABLED ?= 0
 
-.PHONY: help demo demo-stop build test check lint unit model e2e acceptance soak bench generate release clean
+.PHONY: help demo demo-stop build test check lint unit model e2e acceptance terraform soak bench generate release clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,7 +24,7 @@ setup:
 
 test: ## set up and pass every test: lint, unit, contract, wire, end to end
 	@scripts/setup.sh test lint
-	@$(MAKE) --no-print-directory lint unit model e2e acceptance
+	@$(MAKE) --no-print-directory lint unit model e2e acceptance terraform
 
 lint: ## the linter and the formatter's word
 	@.cache/bin/golangci-lint run ./...
@@ -40,6 +40,9 @@ e2e: build ## the program from outside: real engine, real aws CLI
 
 acceptance: build ## the workflow that users type
 	@test/acceptance/run.sh bin/skylift
+
+terraform: build ## a stack made, changed and destroyed by an unmodified Terraform
+	@test/terraform/run.sh bin/skylift
 
 soak: build ## what must survive, for an hour or two: 50 kills in rolling deployments, 50 in blue/green ones, 10 restarts of the engine, 100,000 schedules
 	@GOGC=400 go test -count=1 -timeout 120m ./internal/service/ecs -run 'TestChaos$$' -first 10000 -games 100000

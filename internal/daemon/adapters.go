@@ -150,6 +150,15 @@ func (n balancerNetwork) Subnet(ctx context.Context, id string) (elbv2.Subnet, e
 	return elbv2.Subnet{ID: s.ID, VPC: s.VpcID, AZ: s.AZ}, err
 }
 
+func (n balancerNetwork) Zones(ctx context.Context, vpc string) (elbv2.Zones, error) {
+	subnets, err := n.SubnetsOf(ctx, vpc)
+	zones := elbv2.Zones{}
+	for _, s := range subnets {
+		zones[s.CIDR] = s.AZ
+	}
+	return zones, err
+}
+
 // interfaces is EC2 as attach sees it.
 type interfaces struct{ *ec2.API }
 

@@ -81,14 +81,20 @@ func ec2Ops(cfg aws.Config) []sdkOp {
 		call("DescribeAvailabilityZones", c.DescribeAvailabilityZones),
 		call("DescribeInternetGateways", c.DescribeInternetGateways),
 		call("DescribeNetworkInterfaces", c.DescribeNetworkInterfaces),
+		call("DescribeRegions", c.DescribeRegions),
 		call("DescribeRouteTables", c.DescribeRouteTables),
 		call("DescribeSecurityGroupRules", c.DescribeSecurityGroupRules),
 		call("DescribeSecurityGroups", c.DescribeSecurityGroups),
 		call("DescribeSubnets", c.DescribeSubnets),
 		call("DescribeTags", c.DescribeTags),
+		call("DescribeVpcAttribute", c.DescribeVpcAttribute),
 		call("DescribeVpcs", c.DescribeVpcs),
+		call("ModifySecurityGroupRules", c.ModifySecurityGroupRules),
+		call("ModifyVpcAttribute", c.ModifyVpcAttribute),
 		call("RevokeSecurityGroupEgress", c.RevokeSecurityGroupEgress),
 		call("RevokeSecurityGroupIngress", c.RevokeSecurityGroupIngress),
+		call("UpdateSecurityGroupRuleDescriptionsEgress", c.UpdateSecurityGroupRuleDescriptionsEgress),
+		call("UpdateSecurityGroupRuleDescriptionsIngress", c.UpdateSecurityGroupRuleDescriptionsIngress),
 	}
 }
 

@@ -18,6 +18,7 @@ func TestEC2(t *testing.T) {
 	t.Run("defaults", s.testDefaults)
 	t.Run("filters", s.testFilters)
 	t.Run("groups", s.testGroups)
+	t.Run("group changes", s.testGroupChanges)
 	t.Run("groups refused", s.testGroupsRefused)
 	t.Run("interfaces", s.testInterfaces)
 }

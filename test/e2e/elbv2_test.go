@@ -22,6 +22,7 @@ func TestELBv2(t *testing.T) {
 	s := onStage(t)
 	t.Run("by command", s.testBalancerByCommand)
 	t.Run("refused", s.testBalancerRefused)
+	t.Run("corners", s.testBalancerCorners)
 	t.Run("rules", s.testRules)
 	t.Run("rules in use", s.testRulesInUse)
 	t.Run("health", s.testHealth)

@@ -29,6 +29,9 @@ func Build(groups []ec2.SecurityGroup, ifaces []*ec2.Interface, fronts []vpc.Fro
 func group(g ec2.SecurityGroup) vpc.Group {
 	out := vpc.Group{ID: g.ID}
 	for _, r := range g.Rules {
+		if r.IsIPv6() {
+			continue // no member has an IPv6 address: there is nothing that the rule could admit
+		}
 		rule := vpc.Rule{
 			Protocol: ec2.ProtocolNumber(r.Protocol), FromPort: int(r.From), ToPort: int(r.To),
 			CIDR: r.CIDR, Group: r.Group,

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/skylift/skylift/internal/arn"
@@ -49,14 +50,20 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("DescribeAvailabilityZones", a.DescribeAvailabilityZones),
 		wire.Op("DescribeInternetGateways", a.DescribeInternetGateways),
 		wire.Op("DescribeNetworkInterfaces", a.DescribeNetworkInterfaces),
+		wire.Op("DescribeRegions", a.DescribeRegions),
 		wire.Op("DescribeRouteTables", a.DescribeRouteTables),
 		wire.Op("DescribeSecurityGroupRules", a.DescribeSecurityGroupRules),
 		wire.Op("DescribeSecurityGroups", a.DescribeSecurityGroups),
 		wire.Op("DescribeSubnets", a.DescribeSubnets),
 		wire.Op("DescribeTags", a.DescribeTags),
+		wire.Op("DescribeVpcAttribute", a.DescribeVpcAttribute),
 		wire.Op("DescribeVpcs", a.DescribeVpcs),
+		wire.Op("ModifySecurityGroupRules", a.ModifySecurityGroupRules),
+		wire.Op("ModifyVpcAttribute", a.ModifyVpcAttribute),
 		wire.Op("RevokeSecurityGroupEgress", a.RevokeSecurityGroupEgress),
 		wire.Op("RevokeSecurityGroupIngress", a.RevokeSecurityGroupIngress),
+		wire.Op("UpdateSecurityGroupRuleDescriptionsEgress", a.UpdateSecurityGroupRuleDescriptionsEgress),
+		wire.Op("UpdateSecurityGroupRuleDescriptionsIngress", a.UpdateSecurityGroupRuleDescriptionsIngress),
 	}
 }
 
@@ -86,6 +93,17 @@ func (a *API) DefaultSubnets(ctx context.Context) ([]Subnet, error) {
 			return nil, fmt.Errorf("list subnets: %w", err)
 		}
 		return defaultsOf(all), nil
+	})
+}
+
+// SubnetsOf returns the subnets of a VPC.
+func (a *API) SubnetsOf(ctx context.Context, vpcID string) ([]Subnet, error) {
+	return view(ctx, a.db, func(tx store.Tx) ([]Subnet, error) {
+		all, err := Subnets.List(tx, "")
+		if err != nil {
+			return nil, fmt.Errorf("list subnets: %w", err)
+		}
+		return slices.DeleteFunc(all, func(s Subnet) bool { return s.VpcID != vpcID }), nil
 	})
 }
 

@@ -50,8 +50,8 @@ func (l listing[T]) byIDs(all []T, ids []string) ([]T, error) {
 		return all, nil
 	}
 	for _, id := range ids {
-		if !strings.HasPrefix(id, l.prefix+"-") {
-			return nil, l.malformed(id)
+		if err := l.check(id); err != nil {
+			return nil, err
 		}
 		if !slices.ContainsFunc(all, func(v T) bool { return l.id(v) == id }) {
 			return nil, l.notFound(id)

@@ -1,8 +1,10 @@
 package ec2
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/skylift/skylift/internal/awserr"
@@ -13,8 +15,8 @@ import (
 // well formed or that nothing has.
 func byID[T any](tx store.Tx, t *store.Table[T], k kind, id string) (T, error) {
 	var zero T
-	if !strings.HasPrefix(id, k.prefix+"-") {
-		return zero, k.malformed(id)
+	if err := k.check(id); err != nil {
+		return zero, err
 	}
 	v, err := t.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -33,28 +35,39 @@ type kind struct {
 	noun   string // vpc ID
 	typ    string // in tag specifications
 	ids    string // the parameter that takes its ids
+	// strict is the code of ids that have the prefix, but not 8 or 17
+	// hexadecimal digits after it. AWS looks so closely only at some kinds; of
+	// the others, such an id is one that nothing has.
+	strict string
 }
 
 var (
-	kindVpc       = kind{"vpc", "InvalidVpcID", "vpc ID", "vpc", "vpcIds"}
-	kindSubnet    = kind{"subnet", "InvalidSubnetID", "subnet ID", "subnet", "subnetIds"}
-	kindGroup     = kind{"sg", "InvalidGroup", "security group", "security-group", "groupIds"}
-	kindRule      = kind{"sgr", "InvalidSecurityGroupRuleId", "security group rule ID", "security-group-rule", "securityGroupRuleIds"}
-	kindInterface = kind{"eni", "InvalidNetworkInterfaceID", "networkInterface ID", "network-interface", "networkInterfaceIds"}
-	kindTable     = kind{"rtb", "InvalidRouteTableID", "routeTable ID", "route-table", "routeTableIds"}
-	kindGateway   = kind{"igw", "InvalidInternetGatewayID", "internetGateway ID", "internet-gateway", "internetGatewayIds"}
+	kindVpc       = kind{"vpc", "InvalidVpcID", "vpc ID", "vpc", "vpcIds", ""}
+	kindSubnet    = kind{"subnet", "InvalidSubnetID", "subnet ID", "subnet", "subnetIds", ""}
+	kindGroup     = kind{"sg", "InvalidGroup", "security group", "security-group", "groupIds", "InvalidGroupId.Malformed"}
+	kindRule      = kind{"sgr", "InvalidSecurityGroupRuleId", "security group rule ID", "security-group-rule", "securityGroupRuleIds", "InvalidSecurityGroupRuleId.Malformed"}
+	kindInterface = kind{"eni", "InvalidNetworkInterfaceID", "networkInterface ID", "network-interface", "networkInterfaceIds", "InvalidNetworkInterfaceId.Malformed"}
+	kindTable     = kind{"rtb", "InvalidRouteTableID", "routeTable ID", "route-table", "routeTableIds", "InvalidRouteTableId.Malformed"}
+	kindGateway   = kind{"igw", "InvalidInternetGatewayID", "internetGateway ID", "internet-gateway", "internetGatewayIds", ""}
 )
 
 func (k kind) notFound(id string) error {
 	return awserr.New(k.code+".NotFound", "The %s '%s' does not exist", k.noun, id)
 }
 
-func (k kind) malformed(id string) error {
-	code := k.code
-	if code == kindGroup.code {
-		code = "InvalidGroupId"
+// digits are what stands behind the prefix of an id.
+var digits = regexp.MustCompile(`^([0-9a-f]{8}|[0-9a-f]{17})$`)
+
+// check refuses what can't be an id of the kind.
+func (k kind) check(id string) error {
+	rest, ok := strings.CutPrefix(id, k.prefix+"-")
+	switch {
+	case !ok:
+		return awserr.New(cmp.Or(k.strict, k.code+".Malformed"), `Invalid id: "%s" (expecting "%s-...")`, id, k.prefix)
+	case k.strict != "" && !digits.MatchString(rest):
+		return awserr.New(k.strict, `Invalid id: "%s"`, id)
 	}
-	return awserr.New(code+".Malformed", `Invalid id: "%s" (expecting "%s-...")`, id, k.prefix)
+	return nil
 }
 
 func vpcByID(tx store.Tx, id string) (Vpc, error) { return byID(tx, Vpcs, kindVpc, id) }

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,7 +20,7 @@ func (a *API) CreateSecurityGroup(ctx context.Context, in *ec2.CreateSecurityGro
 	if err := check(in, in.DryRun, "Description", "GroupName", "TagSpecifications", "VpcId"); err != nil {
 		return nil, err
 	}
-	g := SecurityGroup{ID: newID("sg"), Name: deref(in.GroupName), Description: deref(in.Description), Rules: []Rule{egressToAll()}}
+	g := SecurityGroup{ID: newID("sg"), Name: strings.TrimRight(deref(in.GroupName), " "), Description: deref(in.Description), Rules: []Rule{egressToAll()}}
 	if err := checkNewGroup(g); err != nil {
 		return nil, err
 	}
@@ -31,11 +32,12 @@ func (a *API) CreateSecurityGroup(ctx context.Context, in *ec2.CreateSecurityGro
 		if g.VpcID, err = vpcFor(tx, in.VpcId); err != nil {
 			return err
 		}
-		taken, err := SecurityGroups.By(tx, "name", g.VpcID+"/"+g.Name)
+		all, err := SecurityGroups.List(tx, "")
 		if err != nil {
-			return err
+			return fmt.Errorf("list security groups: %w", err)
 		}
-		if len(taken) > 0 {
+		// Names have no case, https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html.
+		if slices.ContainsFunc(all, func(o SecurityGroup) bool { return o.VpcID == g.VpcID && strings.EqualFold(o.Name, g.Name) }) {
 			return awserr.New("InvalidGroup.Duplicate", "The security group '%s' already exists for VPC '%s'", g.Name, g.VpcID)
 		}
 		if err := putTags(tx, g.ID, kindGroup.typ, tags); err != nil {
@@ -176,11 +178,11 @@ func (a *API) groupListing(all []SecurityGroup) listing[SecurityGroup] {
 	}
 	for prefix, egress := range map[string]bool{"ip-permission.": false, "egress.ip-permission.": true} {
 		for name, of := range map[string]func(Rule) string{
-			"cidr":           func(r Rule) string { return r.cidr() },
+			"cidr":           func(r Rule) string { v4, _ := r.ranges(); return deref(v4) },
 			"from-port":      func(r Rule) string { return strconv.Itoa(int(r.From)) },
 			"group-id":       func(r Rule) string { return r.Group },
 			"group-name":     func(r Rule) string { return names[r.Group] },
-			"ipv6-cidr":      func(Rule) string { return "" },
+			"ipv6-cidr":      func(r Rule) string { _, v6 := r.ranges(); return deref(v6) },
 			"prefix-list-id": func(Rule) string { return "" },
 			"protocol":       func(r Rule) string { return r.Protocol },
 			"to-port":        func(r Rule) string { return strconv.Itoa(int(r.To)) },
@@ -205,11 +207,17 @@ func seeRules(egress bool, of func(Rule) string) func(SecurityGroup) []string {
 	}
 }
 
-func (r Rule) cidr() string {
-	if r.CIDR.IsValid() {
-		return r.CIDR.String()
+// ranges returns r's range as one of IPv4 or one of IPv6; neither when its
+// peer is a group.
+func (r Rule) ranges() (v4, v6 *string) {
+	switch {
+	case !r.CIDR.IsValid():
+		return nil, nil
+	case r.CIDR.Addr().Is4():
+		return new(r.CIDR.String()), nil
+	default:
+		return nil, new(r.CIDR.String())
 	}
-	return ""
 }
 
 func (r Rule) peerAccount(account string) string {

@@ -32,6 +32,15 @@ func fromGroup(port int32, id string) types.IpPermission {
 	return types.IpPermission{IpProtocol: new("tcp"), FromPort: &port, ToPort: &port, UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: &id}}}
 }
 
+// all6 is everything from ranges of IPv6.
+func all6(cidrs ...string) types.IpPermission {
+	p := types.IpPermission{IpProtocol: new("-1")}
+	for _, c := range cidrs {
+		p.Ipv6Ranges = append(p.Ipv6Ranges, types.Ipv6Range{CidrIpv6: &c})
+	}
+	return p
+}
+
 func authorize(t *testing.T, a *API, group string, perms ...types.IpPermission) []types.SecurityGroupRule {
 	t.Helper()
 	out, err := a.AuthorizeSecurityGroupIngress(t.Context(), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &group, IpPermissions: perms})
@@ -84,6 +93,8 @@ func TestCreateSecurityGroup(t *testing.T) {
 		code, message string
 	}{
 		"duplicate":     {ec2.CreateSecurityGroupInput{GroupName: new("web"), Description: new("d")}, "InvalidGroup.Duplicate", "The security group 'web' already exists for VPC 'vpc-"},
+		"another case":  {ec2.CreateSecurityGroupInput{GroupName: new("WEB"), Description: new("d")}, "InvalidGroup.Duplicate", "'WEB'"},
+		"blanks":        {ec2.CreateSecurityGroupInput{GroupName: new("web  "), Description: new("d")}, "InvalidGroup.Duplicate", "'web'"},
 		"reserved":      {ec2.CreateSecurityGroupInput{GroupName: new("default"), Description: new("d")}, "InvalidGroup.Reserved", "default"},
 		"like an id":    {ec2.CreateSecurityGroupInput{GroupName: new("sg-web"), Description: new("d")}, "InvalidParameterValue", "may not be in the format sg-*"},
 		"not ASCII":     {ec2.CreateSecurityGroupInput{GroupName: new("wéb"), Description: new("d")}, "InvalidParameterValue", "GroupName"},
@@ -244,16 +255,20 @@ func TestAuthorizeRefuses(t *testing.T) {
 		"negative port":   {[]types.IpPermission{perm("udp", -1, -1, "10.0.0.0/8")}, "InvalidParameterValue", "TCP/UDP port (-1) out of range"},
 		"backwards":       {[]types.IpPermission{perm("tcp", 90, 80, "10.0.0.0/8")}, "InvalidParameterValue", "(90, 80)"},
 		"no ports":        {[]types.IpPermission{{IpProtocol: new("tcp"), IpRanges: []types.IpRange{{CidrIp: new("10.0.0.0/8")}}}}, "InvalidParameterValue", "Must specify both from and to ports with TCP/UDP."},
+		"no icmp type":    {[]types.IpPermission{{IpProtocol: new("icmp"), ToPort: new(int32(-1)), IpRanges: []types.IpRange{{CidrIp: new("10.0.0.0/8")}}}}, "InvalidParameterValue", "Must specify both from and to ports with ICMP."},
 		"icmp type":       {[]types.IpPermission{perm("icmp", 256, -1, "10.0.0.0/8")}, "InvalidParameterValue", "ICMP type (256) out of range"},
 		"icmp code":       {[]types.IpPermission{perm("icmp", -1, 3, "10.0.0.0/8")}, "InvalidParameterValue", "ICMP code (3) out of range"},
 		"protocol":        {[]types.IpPermission{perm("sctpx", 1, 1, "10.0.0.0/8")}, "InvalidParameterValue", "Invalid value 'sctpx' for IP protocol. Unknown protocol."},
 		"protocol number": {[]types.IpPermission{perm("256", 1, 1, "10.0.0.0/8")}, "InvalidParameterValue", "'256'"},
 		"no protocol":     {[]types.IpPermission{{IpRanges: []types.IpRange{{CidrIp: new("10.0.0.0/8")}}}}, "MissingParameter", "ipProtocol"},
-		"icmpv6":          {[]types.IpPermission{perm("icmpv6", -1, -1, "10.0.0.0/8")}, "UnsupportedOperation", "icmpv6"},
-		"ipv6":            {[]types.IpPermission{{IpProtocol: new("-1"), Ipv6Ranges: []types.Ipv6Range{{CidrIpv6: new("::/0")}}}}, "UnsupportedOperation", "Ipv6Ranges"},
+		"malformed group": {[]types.IpPermission{fromGroup(80, "sg-x")}, "InvalidGroupId.Malformed", "sg-x"},
+		"icmpv6 code":     {[]types.IpPermission{perm("58", -1, 3, "10.0.0.0/8")}, "InvalidParameterValue", "ICMP code (3) out of range"},
+		"IPv4 as IPv6":    {[]types.IpPermission{all6("10.0.0.0/8")}, "InvalidParameterValue", "CIDR block 10.0.0.0/8 is malformed"},
+		"mapped IPv4":     {[]types.IpPermission{all6("::ffff:10.0.0.0/104")}, "InvalidParameterValue", "malformed"},
+		"bad IPv6 range":  {[]types.IpPermission{all6("fd00::/129")}, "InvalidParameterValue", "CIDR block fd00::/129 is malformed"},
 		"prefix list":     {[]types.IpPermission{{IpProtocol: new("-1"), PrefixListIds: []types.PrefixListId{{PrefixListId: new("pl-1")}}}}, "UnsupportedOperation", "PrefixListIds"},
-		"no peer":         {[]types.IpPermission{{IpProtocol: new("-1")}}, "MissingParameter", "ipRanges or groups"},
-		"unknown group":   {[]types.IpPermission{fromGroup(80, "sg-0")}, "InvalidGroup.NotFound", "sg-0"},
+		"no peer":         {[]types.IpPermission{{IpProtocol: new("-1")}}, "MissingParameter", "ipRanges, ipv6Ranges or groups"},
+		"unknown group":   {[]types.IpPermission{fromGroup(80, "sg-0123456789abcdef0")}, "InvalidGroup.NotFound", "sg-0123456789abcdef0"},
 		"another account": {[]types.IpPermission{{IpProtocol: new("-1"), UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: &web, UserId: new("210987654321")}}}}, "InvalidGroup.NotFound", "210987654321"},
 		"peering":         {[]types.IpPermission{{IpProtocol: new("-1"), UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: &web, VpcPeeringConnectionId: new("pcx-1")}}}}, "UnsupportedOperation", "VpcPeeringConnectionId"},
 		"description":     {[]types.IpPermission{{IpProtocol: new("-1"), IpRanges: []types.IpRange{{CidrIp: new("10.0.0.0/8"), Description: new("é")}}}}, "InvalidParameterValue", "Description"},
@@ -306,7 +321,7 @@ func TestGroupFilters(t *testing.T) {
 	t.Parallel()
 	a := account(t)
 	web, db := createGroup(t, a, "web"), createGroup(t, a, "db")
-	authorize(t, a, web, tcp(80, "10.0.0.0/8"))
+	authorize(t, a, web, tcp(80, "10.0.0.0/8"), all6("fd00::/8"))
 	authorize(t, a, db, fromGroup(5432, web))
 	for _, tc := range []struct{ name, value, want string }{
 		{"group-name", "w*", "web"},
@@ -321,7 +336,9 @@ func TestGroupFilters(t *testing.T) {
 		{"ip-permission.user-id", testNS.Account, "db default"},
 		{"egress.ip-permission.cidr", "0.0.0.0/0", "db default web"},
 		{"egress.ip-permission.protocol", "tcp", ""},
-		{"ip-permission.ipv6-cidr", "*", ""},
+		{"ip-permission.ipv6-cidr", "fd00::/8", "web"},
+		{"egress.ip-permission.ipv6-cidr", "*", ""},
+		{"ip-permission.cidr", "*", "web"},
 		{"owner-id", testNS.Account, "db default web"},
 		{"vpc-id", "vpc-*", "db default web"},
 	} {

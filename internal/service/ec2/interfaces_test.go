@@ -63,9 +63,9 @@ func TestCreateInterface(t *testing.T) {
 	}
 	_, err = a.CreateInterface(t.Context(), InterfaceRequest{SubnetID: "subnet-0", Owner: "task/2"})
 	wantCode(t, "no subnet", err, "InvalidSubnetID.NotFound", "subnet-0")
-	_, err = a.CreateInterface(t.Context(), InterfaceRequest{SubnetID: s.ID, Groups: []string{"sg-0"}, Owner: "task/2"})
-	wantCode(t, "no group", err, "InvalidGroup.NotFound", "sg-0")
-	wantCode(t, "groups to be checked", a.CheckGroups(t.Context(), s.VpcID, []string{group, "sg-0"}), "InvalidGroup.NotFound", "sg-0")
+	_, err = a.CreateInterface(t.Context(), InterfaceRequest{SubnetID: s.ID, Groups: []string{"sg-0123456789abcdef0"}, Owner: "task/2"})
+	wantCode(t, "no group", err, "InvalidGroup.NotFound", "sg-0123456789abcdef0")
+	wantCode(t, "groups to be checked", a.CheckGroups(t.Context(), s.VpcID, []string{group, "sg-0123456789abcdef0"}), "InvalidGroup.NotFound", "sg-0123456789abcdef0")
 	wantCode(t, "VPC to be checked", a.CheckVPC(t.Context(), "vpc-0"), "InvalidVpcID.NotFound", "vpc-0")
 	if _, err := a.CreateInterface(t.Context(), InterfaceRequest{SubnetID: s.ID}); err == nil {
 		t.Error("made one for nobody")
@@ -91,7 +91,7 @@ func TestSetInterfaceGroups(t *testing.T) {
 	}
 	_, err = a.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: &web})
 	wantCode(t, "a group in use", err, "DependencyViolation", web)
-	wantCode(t, "no interface", a.SetInterfaceGroups(t.Context(), "eni-0", nil), "InvalidNetworkInterfaceID.NotFound", "eni-0")
+	wantCode(t, "no interface", a.SetInterfaceGroups(t.Context(), "eni-0123456789abcdef0", nil), "InvalidNetworkInterfaceID.NotFound", "eni-0123456789abcdef0")
 }
 
 // TestAddresses fills a small subnet: every address once, none that AWS keeps,

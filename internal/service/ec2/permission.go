@@ -67,7 +67,7 @@ func (p parser) rules(perms []types.IpPermission) ([]Rule, error) {
 }
 
 func (p parser) rulesOf(perm types.IpPermission) ([]Rule, error) {
-	if err := awserr.Refuse(&perm, "UnsupportedOperation", "FromPort", "IpProtocol", "IpRanges", "ToPort", "UserIdGroupPairs"); err != nil {
+	if err := awserr.Refuse(&perm, "UnsupportedOperation", "FromPort", "IpProtocol", "IpRanges", "Ipv6Ranges", "ToPort", "UserIdGroupPairs"); err != nil {
 		return nil, err
 	}
 	base, err := parseService(perm)
@@ -75,13 +75,21 @@ func (p parser) rulesOf(perm types.IpPermission) ([]Rule, error) {
 		return nil, err
 	}
 	base.Egress = p.egress
-	if len(perm.IpRanges)+len(perm.UserIdGroupPairs) == 0 {
-		return nil, awserr.New("MissingParameter", "Each of ipPermissions must contain ipRanges or groups")
+	if len(perm.IpRanges)+len(perm.Ipv6Ranges)+len(perm.UserIdGroupPairs) == 0 {
+		return nil, awserr.New("MissingParameter", "Each of ipPermissions must contain ipRanges, ipv6Ranges or groups")
 	}
 	var out []Rule
 	for _, rng := range perm.IpRanges {
 		r := base
-		if r.CIDR, err = parseCIDR(deref(rng.CidrIp)); err != nil {
+		if r.CIDR, err = parseCIDR(deref(rng.CidrIp), netip.Addr.Is4); err != nil {
+			return nil, err
+		}
+		r.Description = deref(rng.Description)
+		out = append(out, r)
+	}
+	for _, rng := range perm.Ipv6Ranges {
+		r := base
+		if r.CIDR, err = parseCIDR(deref(rng.CidrIpv6), netip.Addr.Is6); err != nil {
 			return nil, err
 		}
 		r.Description = deref(rng.Description)
@@ -125,8 +133,10 @@ func (p parser) peer(pair types.UserIdGroupPair) (string, error) {
 	return g.ID, nil
 }
 
+const protoICMPv6 = "icmpv6"
+
 // protocols that have names, by number.
-var protocols = map[string]string{"1": "icmp", "6": "tcp", "17": "udp"}
+var protocols = map[string]string{"1": "icmp", "6": "tcp", "17": "udp", "58": protoICMPv6}
 
 // ProtocolNumber returns the IP protocol number of a rule's protocol; -1 for
 // all.
@@ -156,10 +166,8 @@ func parseService(perm types.IpPermission) (Rule, error) {
 	switch protocol {
 	case "tcp", "udp":
 		return parsePorts(protocol, from, to)
-	case "icmp":
-		return parseICMP(from, to)
-	case "icmpv6", "58":
-		return Rule{}, awserr.New("UnsupportedOperation", "The value 'icmpv6' of the parameter 'IpProtocol' is not supported by Skylift.")
+	case "icmp", protoICMPv6:
+		return parseICMP(protocol, from, to)
 	}
 	if n, err := strconv.Atoi(protocol); err != nil || n < -1 || n > 255 {
 		return Rule{}, awserr.New("InvalidParameterValue", "Invalid value '%s' for IP protocol. Unknown protocol.", protocol)
@@ -182,9 +190,12 @@ func parsePorts(protocol string, from, to *int32) (Rule, error) {
 	return Rule{Protocol: protocol, From: *from, To: *to}, nil
 }
 
-// parseICMP reads a type and a code; -1 is any.
-func parseICMP(from, to *int32) (Rule, error) {
-	r := Rule{Protocol: "icmp", From: -1, To: -1}
+// parseICMP reads a type and a code; -1 is any. Only ICMPv6 may leave them out.
+func parseICMP(protocol string, from, to *int32) (Rule, error) {
+	if protocol == "icmp" && (from == nil || to == nil) {
+		return Rule{}, awserr.New("InvalidParameterValue", "Invalid value 'Must specify both from and to ports with ICMP.' for portRange.")
+	}
+	r := Rule{Protocol: protocol, From: -1, To: -1}
 	if from != nil {
 		r.From = *from
 	}
@@ -200,10 +211,10 @@ func parseICMP(from, to *int32) (Rule, error) {
 	return r, nil
 }
 
-// parseCIDR reads a range; bits behind its length do not count.
-func parseCIDR(s string) (netip.Prefix, error) {
+// parseCIDR reads a range of a family; bits behind its length do not count.
+func parseCIDR(s string, family func(netip.Addr) bool) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(s)
-	if err != nil || !p.Addr().Is4() {
+	if err != nil || !family(p.Addr()) || p.Addr().Is4In6() {
 		return netip.Prefix{}, awserr.New("InvalidParameterValue", "CIDR block %s is malformed", s)
 	}
 	return p.Masked(), nil
@@ -220,8 +231,8 @@ func (r Rule) String() string {
 		return fmt.Sprintf("peer: %s, ALL, ALLOW", peer)
 	case "tcp", "udp":
 		return fmt.Sprintf("peer: %s, %s, from port: %d, to port: %d, ALLOW", peer, strings.ToUpper(r.Protocol), r.From, r.To)
-	case "icmp":
-		return fmt.Sprintf("peer: %s, ICMP, type: %d, code: %d, ALLOW", peer, r.From, r.To)
+	case "icmp", protoICMPv6:
+		return fmt.Sprintf("peer: %s, %s, type: %d, code: %d, ALLOW", peer, strings.ToUpper(r.Protocol), r.From, r.To)
 	}
 	return fmt.Sprintf("peer: %s, protocol: %s, ALLOW", peer, r.Protocol)
 }
@@ -246,8 +257,11 @@ func permissionShapes(rules []Rule, egress bool, account string) []types.IpPermi
 		if r.Description != "" {
 			description = new(r.Description)
 		}
-		if r.CIDR.IsValid() {
-			out[i].IpRanges = append(out[i].IpRanges, types.IpRange{CidrIp: new(r.CIDR.String()), Description: description})
+		if v4, v6 := r.ranges(); v4 != nil {
+			out[i].IpRanges = append(out[i].IpRanges, types.IpRange{CidrIp: v4, Description: description})
+			continue
+		} else if v6 != nil {
+			out[i].Ipv6Ranges = append(out[i].Ipv6Ranges, types.Ipv6Range{CidrIpv6: v6, Description: description})
 			continue
 		}
 		out[i].UserIdGroupPairs = append(out[i].UserIdGroupPairs, types.UserIdGroupPair{GroupId: new(r.Group), UserId: &account, Description: description})
@@ -260,7 +274,7 @@ func serviceShape(r Rule) types.IpPermission {
 		IpProtocol: new(r.Protocol), IpRanges: []types.IpRange{}, Ipv6Ranges: []types.Ipv6Range{},
 		PrefixListIds: []types.PrefixListId{}, UserIdGroupPairs: []types.UserIdGroupPair{},
 	}
-	if r.Protocol == "tcp" || r.Protocol == "udp" || r.Protocol == "icmp" {
+	if r.Protocol == "tcp" || r.Protocol == "udp" || r.Protocol == "icmp" || r.Protocol == protoICMPv6 {
 		p.FromPort, p.ToPort = new(r.From), new(r.To)
 	}
 	return p

@@ -90,12 +90,13 @@ func (g SecurityGroup) refers() []string {
 }
 
 // Rule admits traffic between a group's members and a peer, which is CIDR
-// when that is valid, else the members of Group.
+// when that is valid, else the members of Group. One about IPv6 is kept and
+// shown as in any VPC without IPv6: nobody in it has such an address.
 type Rule struct {
 	ID          string // sgr-…
 	Egress      bool
-	Protocol    string // tcp, udp, icmp, -1 for all, or another protocol's number
-	From, To    int32  // tcp, udp: ports; icmp: type and code, -1 for all; else -1
+	Protocol    string // tcp, udp, icmp, icmpv6, -1 for all, or another protocol's number
+	From, To    int32  // tcp, udp: ports; icmp, icmpv6: type and code, -1 for all; else -1
 	CIDR        netip.Prefix
 	Group       string
 	Description string
@@ -105,6 +106,11 @@ type Rule struct {
 func (r Rule) same(o Rule) bool {
 	r.ID, r.Description, o.ID, o.Description = "", "", "", ""
 	return r == o
+}
+
+// IsIPv6 says that r is about IPv6 alone.
+func (r Rule) IsIPv6() bool {
+	return r.Protocol == protoICMPv6 || r.CIDR.IsValid() && r.CIDR.Addr().Is6()
 }
 
 // Interface is a network interface: an address in a subnet, and the groups

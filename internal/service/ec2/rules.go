@@ -154,7 +154,7 @@ func (a *API) revoke(ctx context.Context, c change, ids []string) ([]types.Revok
 		if err != nil {
 			return nil, err
 		}
-		removed, err := g.find(c.egress, named, ids)
+		removed, err := g.find(c.egress, named, ids, "securityGroupRuleIds")
 		if err != nil {
 			return nil, err
 		}
@@ -178,13 +178,14 @@ func idsOf(rules []Rule) []string {
 	return ids
 }
 
-// find returns those of g's rules that are named by what they admit or by id.
-func (g SecurityGroup) find(egress bool, named []Rule, ids []string) ([]Rule, error) {
+// find returns those of g's rules that are named by what they admit or by id,
+// in the order in which they are named. parameter is the one that takes ids.
+func (g SecurityGroup) find(egress bool, named []Rule, ids []string, parameter string) ([]Rule, error) {
 	if len(named) > 0 && len(ids) > 0 {
-		return nil, awserr.New("InvalidParameterCombination", "The parameter securityGroupRuleIds cannot be used with ipPermissions")
+		return nil, awserr.New("InvalidParameterCombination", "The parameter %s cannot be used with ipPermissions", parameter)
 	}
 	if len(named)+len(ids) == 0 {
-		return nil, awserr.New("MissingParameter", "The request must contain the parameter ipPermissions or securityGroupRuleIds")
+		return nil, awserr.New("MissingParameter", "The request must contain the parameter ipPermissions or %s", parameter)
 	}
 	var out []Rule
 	for _, r := range named {
@@ -195,16 +196,28 @@ func (g SecurityGroup) find(egress bool, named []Rule, ids []string) ([]Rule, er
 		out = append(out, g.Rules[i])
 	}
 	for _, id := range ids {
-		if !strings.HasPrefix(id, kindRule.prefix+"-") {
-			return nil, kindRule.malformed(id)
+		i, err := g.byID(id)
+		if err == nil && g.Rules[i].Egress != egress {
+			err = kindRule.notFound(id)
 		}
-		i := slices.IndexFunc(g.Rules, func(r Rule) bool { return r.ID == id && r.Egress == egress })
-		if i < 0 {
-			return nil, kindRule.notFound(id)
+		if err != nil {
+			return nil, err
 		}
 		out = append(out, g.Rules[i])
 	}
 	return out, nil
+}
+
+// byID returns the index of the rule that is called id.
+func (g SecurityGroup) byID(id string) (int, error) {
+	if err := kindRule.check(id); err != nil {
+		return 0, err
+	}
+	i := slices.IndexFunc(g.Rules, func(r Rule) bool { return r.ID == id })
+	if i < 0 {
+		return 0, kindRule.notFound(id)
+	}
+	return i, nil
 }
 
 // ruleView is a rule and the group that it is of.
@@ -231,6 +244,9 @@ func ruleViews(tx store.Tx) ([]ruleView, error) {
 
 // ruleByID returns a rule and its group's id.
 func ruleByID(tx store.Tx, id string) (Rule, string, error) {
+	if err := kindRule.check(id); err != nil {
+		return Rule{}, "", err
+	}
 	all, err := ruleViews(tx)
 	if err != nil {
 		return Rule{}, "", err
@@ -281,11 +297,10 @@ func (a *API) ruleShape(r ruleView, tags []types.Tag) types.SecurityGroupRule {
 	if r.Description != "" {
 		out.Description = &r.Description
 	}
-	if r.CIDR.IsValid() {
-		out.CidrIpv4 = new(r.cidr())
-		return out
+	out.CidrIpv4, out.CidrIpv6 = r.ranges()
+	if !r.CIDR.IsValid() {
+		out.ReferencedGroupInfo = &types.ReferencedSecurityGroup{GroupId: &r.Group, UserId: &a.ns.Account}
 	}
-	out.ReferencedGroupInfo = &types.ReferencedSecurityGroup{GroupId: &r.Group, UserId: &a.ns.Account}
 	return out
 }
 
@@ -297,10 +312,9 @@ func revokedShape(r ruleView) types.RevokedSecurityGroupRule {
 	if r.Description != "" {
 		out.Description = &r.Description
 	}
-	if r.CIDR.IsValid() {
-		out.CidrIpv4 = new(r.cidr())
-		return out
+	out.CidrIpv4, out.CidrIpv6 = r.ranges()
+	if !r.CIDR.IsValid() {
+		out.ReferencedGroupId = &r.Group
 	}
-	out.ReferencedGroupId = &r.Group
 	return out
 }

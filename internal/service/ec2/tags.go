@@ -51,6 +51,9 @@ func tagsFor(typ string, specs []types.TagSpecification) (map[string]string, err
 		if string(spec.ResourceType) != typ {
 			return nil, awserr.New("InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation.", spec.ResourceType)
 		}
+		if len(spec.Tags) == 0 {
+			return nil, awserr.New("InvalidParameterValue", "Tag specification must have at least one tag")
+		}
 		if err := addTags(tags, spec.Tags); err != nil {
 			return nil, err
 		}

@@ -60,6 +60,9 @@ func readForward(a types.Action) (*Forward, error) {
 			if deref(s.Enabled) {
 				return nil, misconfigured("The value 'true' of parameter 'TargetGroupStickinessConfig.Enabled' is not supported by Skylift: only 'false' is")
 			}
+			if n := or(s.DurationSeconds, 1); n < 1 || n > 604800 {
+				return nil, invalid("The duration of target group stickiness must be between 1 and 604800 seconds, inclusive")
+			}
 			f.Duration = s.DurationSeconds
 		}
 		for _, g := range c.TargetGroups {

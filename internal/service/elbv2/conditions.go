@@ -3,6 +3,7 @@ package elbv2
 import (
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
@@ -13,11 +14,13 @@ const (
 	hostHeader  = "host-header"
 	pathPattern = "path-pattern"
 
-	maxConditionValues = 5 // of a rule
+	maxConditionValues    = 5 // of a rule
+	maxConditionWildcards = 6 // of a rule
 )
 
 var (
 	hostChars = regexp.MustCompile(`^[A-Za-z0-9.*?-]{1,128}$`)
+	hostEnd   = regexp.MustCompile(`\.[A-Za-z]+$`)
 	pathChars = regexp.MustCompile(`^[A-Za-z0-9_.$/~"'@:+&*?-]{1,128}$`)
 )
 
@@ -28,7 +31,7 @@ func readConditions(in []types.RuleCondition) ([]Condition, error) {
 		return nil, invalid("A rule must have at least one condition")
 	}
 	var out []Condition
-	values := 0
+	values, wildcards := 0, 0
 	for _, c := range in {
 		cond, err := readCondition(c)
 		if err != nil {
@@ -39,9 +42,15 @@ func readConditions(in []types.RuleCondition) ([]Condition, error) {
 		}
 		out = append(out, cond)
 		values += len(cond.Values)
+		for _, v := range cond.Values {
+			wildcards += strings.Count(v, "*") + strings.Count(v, "?")
+		}
 	}
 	if values > maxConditionValues {
 		return nil, invalid("A rule can only have '%d' condition values", maxConditionValues)
+	}
+	if wildcards > maxConditionWildcards {
+		return nil, invalid("A rule can only have '%d' condition wildcards", maxConditionWildcards)
 	}
 	return out, nil
 }
@@ -73,8 +82,8 @@ func readCondition(in types.RuleCondition) (Condition, error) {
 	if len(regex) > 0 {
 		return c, misconfigured("The parameter '%s.RegexValues' is not supported by Skylift", own)
 	}
-	if len(c.Values) > 0 && len(config) > 0 && !slices.Equal(c.Values, config) {
-		return c, invalid("A '%s' condition cannot have different values in 'Values' and '%s'", c.Field, own)
+	if len(c.Values) > 0 && len(config) > 0 {
+		return c, invalid("You cannot provide both Values and '%s' for a condition of type '%s'", own, c.Field)
 	}
 	if len(c.Values) == 0 {
 		c.Values = config
@@ -83,6 +92,9 @@ func readCondition(in types.RuleCondition) (Condition, error) {
 		return c, invalid("A '%s' condition must have values", c.Field)
 	}
 	for _, v := range c.Values {
+		if c.Field == hostHeader && hostChars.MatchString(v) && !hostEnd.MatchString(v) {
+			return c, invalid("The value '%s' of a 'host-header' condition must be a valid hostname: one with a '.', and only letters after the last", v)
+		}
 		if !chars.MatchString(v) {
 			return c, invalid("The value '%s' of a '%s' condition must have '1' to '128' characters, and only such as AWS allows there", v, c.Field)
 		}

@@ -9,6 +9,7 @@ package elbv2
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/store"
@@ -18,6 +19,9 @@ import (
 // Subnet is what load balancing needs to know of a subnet.
 type Subnet struct{ ID, VPC, AZ string }
 
+// Zones is where in a VPC addresses are: the zone of each range.
+type Zones map[netip.Prefix]string
+
 // network is what balancers and target groups refer to.
 type network interface {
 	// Subnet, CheckGroups and CheckVPC fail with a client's error when there is
@@ -26,6 +30,8 @@ type network interface {
 	DefaultGroup(ctx context.Context, vpc string) (string, error)
 	CheckGroups(ctx context.Context, vpc string, ids []string) error
 	CheckVPC(ctx context.Context, vpc string) error
+	// Zones returns the subnets of a VPC, as ranges and zones.
+	Zones(ctx context.Context, vpc string) (Zones, error)
 }
 
 // API answers for Elastic Load Balancing v2.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +52,12 @@ func (fakeNetwork) CheckVPC(_ context.Context, vpc string) error {
 		return nil
 	}
 	return awserr.New("InvalidVpcID.NotFound", "The vpc ID '%s' does not exist", vpc)
+}
+
+func (fakeNetwork) Zones(_ context.Context, vpc string) (Zones, error) {
+	return map[string]Zones{"vpc-1": {
+		netip.MustParsePrefix("172.31.0.0/20"): "us-west-2a", netip.MustParsePrefix("172.31.16.0/20"): "us-west-2b", netip.MustParsePrefix("198.18.0.0/20"): "us-west-2c",
+	}}[vpc], nil
 }
 
 // env is an API with an empty store.
@@ -275,6 +282,7 @@ func TestSetSecurityGroupsAndSubnets(t *testing.T) {
 	lb := e.balancer("apps")
 	must(t, e.SetSecurityGroups, &elb.SetSecurityGroupsInput{LoadBalancerArn: &lb, SecurityGroups: []string{"sg-2", "sg-1"}})
 	must(t, e.SetSubnets, &elb.SetSubnetsInput{LoadBalancerArn: &lb, Subnets: []string{"subnet-c", "subnet-b"}})
+	refused(t, "ValidationError", "At least one security group", e.SetSecurityGroups, &elb.SetSecurityGroupsInput{LoadBalancerArn: &lb, SecurityGroups: []string{}})
 	refused(t, "InvalidSecurityGroup", "sg-none", e.SetSecurityGroups, &elb.SetSecurityGroupsInput{LoadBalancerArn: &lb, SecurityGroups: []string{"sg-none"}})
 	got := must(t, e.DescribeLoadBalancers, &elb.DescribeLoadBalancersInput{}).LoadBalancers[0]
 	if !slices.Equal(got.SecurityGroups, []string{"sg-1", "sg-2"}) || *got.AvailabilityZones[0].SubnetId != "subnet-b" || *got.AvailabilityZones[1].SubnetId != "subnet-c" {
@@ -298,6 +306,8 @@ func TestTags(t *testing.T) {
 		}
 	}
 	refused(t, "RuleNotFound", "One or more rules", e.DescribeTags, &elb.DescribeTagsInput{ResourceArns: []string{lb, rule + "0"}})
+	refused(t, "ValidationError", "Cannot have more than 20 resources described", e.DescribeTags, &elb.DescribeTagsInput{ResourceArns: slices.Repeat([]string{lb}, 21)})
+	refused(t, "ValidationError", "more than 20", e.DescribeLoadBalancers, &elb.DescribeLoadBalancersInput{LoadBalancerArns: slices.Repeat([]string{lb}, 21)})
 	refused(t, "ValidationError", "'x'", e.DescribeTags, &elb.DescribeTagsInput{ResourceArns: []string{"x"}})
 	many := make([]types.Tag, 51)
 	for i := range many {

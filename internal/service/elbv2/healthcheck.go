@@ -1,6 +1,7 @@
 package elbv2
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -8,7 +9,7 @@ import (
 )
 
 // checkInput is what CreateTargetGroup and ModifyTargetGroup say of health
-// checks; what is nil stays.
+// checks; what is nil, or an empty string, stays: Terraform sends the latter.
 type checkInput struct {
 	enabled            *bool
 	protocol           types.ProtocolEnum
@@ -25,14 +26,14 @@ func (c *HealthCheck) change(in checkInput) error {
 	if in.protocol != "" && in.protocol != types.ProtocolEnumHttp {
 		return misconfigured("The value '%s' of parameter 'HealthCheckProtocol' is not supported by Skylift: only 'HTTP' is", in.protocol)
 	}
-	c.Path, c.Port = or(in.path, c.Path), or(in.port, c.Port)
+	c.Path, c.Port = cmp.Or(deref(in.path), c.Path), cmp.Or(deref(in.port), c.Port)
 	c.Interval, c.Timeout = or(in.interval, c.Interval), or(in.timeout, c.Timeout)
 	c.Healthy, c.Unhealthy = or(in.healthy, c.Healthy), or(in.unhealthy, c.Unhealthy)
 	if in.matcher != nil {
-		if in.matcher.GrpcCode != nil {
+		if deref(in.matcher.GrpcCode) != "" {
 			return misconfigured("The parameter 'Matcher.GrpcCode' is not supported by Skylift")
 		}
-		c.Matcher = or(in.matcher.HttpCode, c.Matcher)
+		c.Matcher = cmp.Or(deref(in.matcher.HttpCode), c.Matcher)
 	}
 	return c.valid()
 }

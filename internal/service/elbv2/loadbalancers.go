@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -56,6 +57,9 @@ func (a *API) wantedLoadBalancer(ctx context.Context, in *elb.CreateLoadBalancer
 	}
 	if err := checkName("Load balancer", deref(in.Name)); err != nil {
 		return none, err
+	}
+	if strings.HasPrefix(*in.Name, "internal-") {
+		return none, invalid("Load balancer name '%s' cannot begin with 'internal-'", *in.Name)
 	}
 	if in.Type != "" && in.Type != types.LoadBalancerTypeEnumApplication {
 		return none, misconfigured("The value '%s' of parameter 'Type' is not supported by Skylift: only 'application' is", in.Type)
@@ -147,6 +151,9 @@ func (a *API) DescribeLoadBalancers(ctx context.Context, in *elb.DescribeLoadBal
 	if len(in.LoadBalancerArns) > 0 && len(in.Names) > 0 {
 		return nil, invalid("Load balancer names and load balancer ARNs cannot be specified at the same time")
 	}
+	if len(in.LoadBalancerArns) > maxDescribed || len(in.Names) > maxDescribed {
+		return nil, invalid("Cannot have more than %d load balancers described", maxDescribed)
+	}
 	out := &elb.DescribeLoadBalancersOutput{}
 	err := a.db.View(ctx, func(tx store.Tx) error {
 		found, err := findLoadBalancers(tx, in.LoadBalancerArns, in.Names)
@@ -233,6 +240,11 @@ func (a *API) DeleteLoadBalancer(ctx context.Context, in *elb.DeleteLoadBalancer
 func (a *API) SetSecurityGroups(ctx context.Context, in *elb.SetSecurityGroupsInput) (*elb.SetSecurityGroupsOutput, error) {
 	if err := awserr.Refuse(in, codeUnsupported, "LoadBalancerArn", "SecurityGroups"); err != nil {
 		return nil, err
+	}
+	// Only a new balancer is put into the VPC's default group where none is named:
+	// one that serves would be shut by it.
+	if len(in.SecurityGroups) == 0 {
+		return nil, invalid("At least one security group must be specified")
 	}
 	lb, err := a.loadBalancer(ctx, *in.LoadBalancerArn)
 	if err != nil {

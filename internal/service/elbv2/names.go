@@ -18,8 +18,6 @@ func checkName(what, name string) error {
 		return invalid("%s name '%s' can only contain characters that are alphanumeric characters and hyphens(-)", what, name)
 	case strings.HasPrefix(name, "-") || strings.HasSuffix(name, "-"):
 		return invalid("%s name '%s' cannot begin or end with '-'", what, name)
-	case strings.HasPrefix(name, "internal-"):
-		return invalid("%s name '%s' cannot begin with 'internal-'", what, name)
 	}
 	return nil
 }

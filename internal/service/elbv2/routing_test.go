@@ -1,6 +1,7 @@
 package elbv2
 
 import (
+	"strings"
 	"testing"
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -106,7 +107,7 @@ func TestConditions(t *testing.T) {
 		name string
 		in   []types.RuleCondition
 		want []types.RuleCondition // nil: refused
-		code string
+		code string                // and words of the message
 	}{
 		{"host, the old form", []types.RuleCondition{host("*.a.test")}, []types.RuleCondition{
 			{Field: new("host-header"), Values: []string{"*.a.test"}, HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{"*.a.test"}}},
@@ -117,19 +118,24 @@ func TestConditions(t *testing.T) {
 		{"path, the new form", []types.RuleCondition{{Field: new("path-pattern"), PathPatternConfig: &types.PathPatternConditionConfig{Values: []string{"/a/*"}}}}, []types.RuleCondition{
 			{Field: new("path-pattern"), Values: []string{"/a/*"}, PathPatternConfig: &types.PathPatternConditionConfig{Values: []string{"/a/*"}}},
 		}, ""},
-		{"both forms, the same", []types.RuleCondition{{Field: new("path-pattern"), Values: []string{"/a"}, PathPatternConfig: &types.PathPatternConditionConfig{Values: []string{"/a"}}}}, []types.RuleCondition{
-			{Field: new("path-pattern"), Values: []string{"/a"}, PathPatternConfig: &types.PathPatternConditionConfig{Values: []string{"/a"}}},
+		{"as many wildcards as there may be", []types.RuleCondition{host("*.?.*.test", "*.*.*.test")}, []types.RuleCondition{
+			{Field: new("host-header"), Values: []string{"*.?.*.test", "*.*.*.test"}, HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{"*.?.*.test", "*.*.*.test"}}},
 		}, ""},
 		{"none", nil, nil, "ValidationError"},
-		{"both forms, different", []types.RuleCondition{{Field: new("path-pattern"), Values: []string{"/a"}, PathPatternConfig: &types.PathPatternConditionConfig{Values: []string{"/b"}}}}, nil, "ValidationError"},
+		{"a path in both forms", []types.RuleCondition{{Field: new("path-pattern"), Values: []string{"/a"}, PathPatternConfig: &types.PathPatternConditionConfig{Values: []string{"/a"}}}}, nil, "ValidationError: You cannot provide both Values and 'PathPatternConfig' for a condition of type 'path-pattern'"},
+		{"a host in both forms", []types.RuleCondition{{Field: new("host-header"), Values: []string{"a.test"}, HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{"a.test"}}}}, nil, "ValidationError: You cannot provide both Values and 'HostHeaderConfig' for a condition of type 'host-header'"},
+		{"too many wildcards", []types.RuleCondition{host("*.*.*.*.test"), {Field: new("path-pattern"), Values: []string{"/*/?/*"}}}, nil, "ValidationError: '6' condition wildcards"},
+		{"a host without a dot", []types.RuleCondition{host("intranet")}, nil, "ValidationError: 'intranet' of a 'host-header' condition must be a valid hostname"},
+		{"an address as a host", []types.RuleCondition{host("10.0.0.1")}, nil, "ValidationError: valid hostname"},
+		{"any host", []types.RuleCondition{host("*")}, nil, "ValidationError: valid hostname"},
 		{"no field", []types.RuleCondition{{Values: []string{"/a"}}}, nil, "ValidationError"},
 		{"no values", []types.RuleCondition{{Field: new("path-pattern")}}, nil, "ValidationError"},
 		{"another field's config", []types.RuleCondition{{Field: new("path-pattern"), HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{"a.test"}}}}, nil, "InvalidConfigurationRequest"},
 		{"a field that isn't supported", []types.RuleCondition{{Field: new("source-ip"), Values: []string{"10.0.0.0/8"}}}, nil, "InvalidConfigurationRequest"},
 		{"a regex", []types.RuleCondition{{Field: new("host-header"), HostHeaderConfig: &types.HostHeaderConditionConfig{RegexValues: []string{"a"}}}}, nil, "InvalidConfigurationRequest"},
-		{"one field twice", []types.RuleCondition{host("a"), host("b")}, nil, "ValidationError"},
-		{"too many values", []types.RuleCondition{host("a", "b", "c", "d", "e", "f")}, nil, "ValidationError"},
-		{"a host with a slash", []types.RuleCondition{host("a/b")}, nil, "ValidationError"},
+		{"one field twice", []types.RuleCondition{host("a.test"), host("b.test")}, nil, "ValidationError: only have one"},
+		{"too many values", []types.RuleCondition{host("a.test", "b.test", "c.test", "d.test", "e.test", "f.test")}, nil, "ValidationError: '5' condition values"},
+		{"a host with a slash", []types.RuleCondition{host("a/b.test")}, nil, "ValidationError: 'a/b.test'"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -137,7 +143,8 @@ func TestConditions(t *testing.T) {
 			l := e.listener(e.balancer("apps"), 80, fixed("404"))
 			in := &elb.CreateRuleInput{ListenerArn: &l, Priority: new(int32(1)), Actions: []types.Action{fixed("200")}, Conditions: tt.in}
 			if tt.want == nil {
-				refused(t, tt.code, "", e.CreateRule, in)
+				code, words, _ := strings.Cut(tt.code, ": ")
+				refused(t, code, words, e.CreateRule, in)
 				return
 			}
 			created := must(t, e.CreateRule, in).Rules[0]
@@ -170,6 +177,8 @@ func TestActions(t *testing.T) {
 	}}
 	canary := weighted(90, 10)
 	canary.ForwardConfig.TargetGroupStickinessConfig = off
+	forever := weighted(1)
+	forever.ForwardConfig.TargetGroupStickinessConfig = &types.TargetGroupStickinessConfig{Enabled: new(false), DurationSeconds: new(int32(604801))}
 	sticky := weighted(1)
 	sticky.ForwardConfig.TargetGroupStickinessConfig = &types.TargetGroupStickinessConfig{Enabled: new(true), DurationSeconds: new(int32(60))}
 	oidc := forward(g1)
@@ -190,6 +199,7 @@ func TestActions(t *testing.T) {
 		{name: "weights", in: []types.Action{weighted(90, 10)}, want: canary},
 		{name: "an answer", in: []types.Action{page}, want: page},
 		{name: "stickiness", in: []types.Action{sticky}, code: "InvalidConfigurationRequest", words: "TargetGroupStickinessConfig.Enabled"},
+		{name: "a duration too long", in: []types.Action{forever}, code: "ValidationError", words: "between 1 and 604800"},
 		{name: "a weight too many", in: []types.Action{weighted(1000)}, code: "ValidationError", words: "between 0 and 999"},
 		{name: "a group twice", in: []types.Action{weighted(1, 1, 1)}, code: "ValidationError", words: "more than once"},
 		{name: "no group", in: []types.Action{{Type: "forward"}}, code: "InvalidLoadBalancerAction", words: "target group"},

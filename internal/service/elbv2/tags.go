@@ -11,7 +11,10 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-const maxTags = 50
+const (
+	maxTags      = 50
+	maxDescribed = 20 // in a call that names them
+)
 
 // AddTags adds tags to resources, or replaces those with the same keys.
 func (a *API) AddTags(ctx context.Context, in *elb.AddTagsInput) (*elb.AddTagsOutput, error) {
@@ -35,6 +38,9 @@ func (a *API) RemoveTags(ctx context.Context, in *elb.RemoveTagsInput) (*elb.Rem
 
 // DescribeTags returns the tags of resources.
 func (a *API) DescribeTags(ctx context.Context, in *elb.DescribeTagsInput) (*elb.DescribeTagsOutput, error) {
+	if len(in.ResourceArns) > maxDescribed {
+		return nil, invalid("Cannot have more than %d resources described", maxDescribed)
+	}
 	out := &elb.DescribeTagsOutput{}
 	err := a.db.View(ctx, func(tx store.Tx) error {
 		for _, arn := range in.ResourceArns {

@@ -94,7 +94,7 @@ func checkTargetGroup(in *elb.CreateTargetGroupInput) error {
 		return invalid("A protocol must be specified")
 	case in.Protocol != types.ProtocolEnumHttp:
 		return misconfigured("The value '%s' of parameter 'Protocol' is not supported by Skylift: only 'HTTP' is", in.Protocol)
-	case in.ProtocolVersion != nil && *in.ProtocolVersion != "HTTP1":
+	case or(in.ProtocolVersion, "") != "" && *in.ProtocolVersion != "HTTP1":
 		return misconfigured("The value '%s' of parameter 'ProtocolVersion' is not supported by Skylift: only 'HTTP1' is", *in.ProtocolVersion)
 	case in.IpAddressType != "" && in.IpAddressType != types.TargetGroupIpAddressTypeEnumIpv4:
 		return misconfigured("The value '%s' of parameter 'IpAddressType' is not supported by Skylift: only 'ipv4' is", in.IpAddressType)

@@ -17,7 +17,11 @@ import (
 // RegisterTargets adds targets to a group. One that is being deregistered stays.
 func (a *API) RegisterTargets(ctx context.Context, in *elb.RegisterTargetsInput) (*elb.RegisterTargetsOutput, error) {
 	now := time.Now().UTC()
-	err := a.db.Update(ctx, func(tx store.Tx) error {
+	zones, err := a.zonesOf(ctx, *in.TargetGroupArn)
+	if err != nil {
+		return nil, err
+	}
+	err = a.db.Update(ctx, func(tx store.Tx) error {
 		g, err := groupOfTargets(tx, *in.TargetGroupArn)
 		if err != nil {
 			return err
@@ -25,6 +29,9 @@ func (a *API) RegisterTargets(ctx context.Context, in *elb.RegisterTargetsInput)
 		for _, d := range in.Targets {
 			t, err := readTarget(g, d)
 			if err != nil {
+				return err
+			}
+			if err := zones.settle(&t); err != nil {
 				return err
 			}
 			if err := register(tx, t, now); err != nil {
@@ -75,17 +82,61 @@ func readTarget(g TargetGroup, d types.TargetDescription) (Target, error) {
 	if err != nil || !addr.Is4() {
 		return t, invalid("The IP address '%s' is not a valid IPv4 address", deref(d.Id))
 	}
-	if !reachable(addr) {
-		return t, invalid("The IP address '%s' must be in one of the ranges 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 and 100.64.0.0/10", addr)
-	}
 	t.Addr = addr.String()
 	return t, nil
 }
 
+// zonesOf returns the zones of a target group's VPC.
+func (a *API) zonesOf(ctx context.Context, group string) (Zones, error) {
+	var g TargetGroup
+	err := a.db.View(ctx, func(tx store.Tx) (err error) {
+		g, err = groupOfTargets(tx, group)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	zones, err := a.net.Zones(ctx, g.VPC)
+	if err != nil {
+		return nil, fmt.Errorf("look up the subnets of %s: %w", g.VPC, err)
+	}
+	return zones, nil
+}
+
+// all is the zone of targets that every node of a balancer sends requests to.
+const all = "all"
+
 var sharedRange = netip.MustParsePrefix("100.64.0.0/10")
 
-// reachable says whether targets may be at addr: never the host itself.
-func reachable(addr netip.Addr) bool { return addr.IsPrivate() || sharedRange.Contains(addr) }
+// settle gives t, which is to be registered, its zone: that of its subnet, or,
+// outside the VPC, one that the request must name. A target is never the host
+// itself, nor somewhere on the internet.
+func (z Zones) settle(t *Target) error {
+	addr, err := netip.ParseAddr(t.Addr)
+	if err != nil {
+		return fmt.Errorf("parse the address of a target: %w", err)
+	}
+	known := map[string]bool{all: true}
+	for subnet, zone := range z {
+		if subnet.Contains(addr) {
+			if t.Zone != "" && t.Zone != zone {
+				return invalid("The IP address '%s' is within the VPC, and cannot have its Availability Zone overridden to '%s' from '%s'", addr, t.Zone, zone)
+			}
+			t.Zone = zone
+			return nil
+		}
+		known[zone] = true
+	}
+	switch {
+	case !addr.IsPrivate() && !sharedRange.Contains(addr):
+		return invalid("The IP address '%s' must be in a subnet of the VPC or in one of the ranges 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 and 100.64.0.0/10", addr)
+	case t.Zone == "":
+		return invalid("The Availability Zone is required for IP address '%s' because it is not in the VPC: specify 'all'", addr)
+	case !known[t.Zone]:
+		return invalid("You must specify a valid Availability Zone or select 'all' for all enabled Availability zones, since the IP address '%s' is outside the VPC", addr)
+	}
+	return nil
+}
 
 func register(tx store.Tx, t Target, now time.Time) error {
 	key := TargetKey(t.Group, t.Addr, t.Port)

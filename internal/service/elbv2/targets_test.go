@@ -39,6 +39,15 @@ func TestTargetGroups(t *testing.T) {
 	if diff := cmp.Diff(want, modified.TargetGroups[0], exact); diff != "" {
 		t.Errorf("modified (-want +got):\n%s", diff)
 	}
+	empty := groupInput("empty") // as Terraform sends what is not set
+	empty.ProtocolVersion, empty.HealthCheckPath, empty.Matcher = new(""), new(""), &types.Matcher{HttpCode: new(""), GrpcCode: new("")}
+	if is := must(t, e.CreateTargetGroup, empty).TargetGroups[0]; *is.HealthCheckPath != "/" || *is.ProtocolVersion != "HTTP1" || *is.Matcher.HttpCode != "200" {
+		t.Errorf("empty strings are values: %+v", is)
+	}
+	must(t, e.ModifyTargetGroup, &elb.ModifyTargetGroupInput{TargetGroupArn: got.TargetGroupArn, HealthCheckPath: new(""), HealthCheckPort: new(""), Matcher: &types.Matcher{}})
+	if is := must(t, e.DescribeTargetGroups, &elb.DescribeTargetGroupsInput{Names: []string{"web"}}).TargetGroups; !cmp.Equal(is, []types.TargetGroup{want}, exact) {
+		t.Errorf("empty strings changed %+v", is)
+	}
 	refused(t, "DuplicateTargetGroupName", "'web'", e.CreateTargetGroup, groupInput("web"))
 	refused(t, "TargetGroupNotFound", "One or more", e.DescribeTargetGroups, &elb.DescribeTargetGroupsInput{Names: []string{"nope"}})
 }
@@ -162,10 +171,49 @@ func TestRegisterTargetsRefuses(t *testing.T) {
 	})
 }
 
+// A target's zone is its subnet's; outside the VPC, the request must say that
+// it is for all of them.
+func TestTargetZones(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ addr, zone, want, words string }{ // words: it is refused
+		{"172.31.0.5", "", "us-west-2a", ""},
+		{"172.31.16.5", "us-west-2b", "us-west-2b", ""},
+		{"198.18.0.5", "", "us-west-2c", ""},
+		{"172.31.0.5", "us-west-2b", "", "The IP address '172.31.0.5' is within the VPC, and cannot have its Availability Zone overridden to 'us-west-2b' from 'us-west-2a'"},
+		{"172.31.0.5", "all", "", "cannot have its Availability Zone overridden to 'all'"},
+		{"172.31.255.5", "", "", "The Availability Zone is required for IP address '172.31.255.5' because it is not in the VPC"},
+		{"10.0.0.5", "", "", "The Availability Zone is required for IP address '10.0.0.5'"},
+		{"10.0.0.5", "all", "all", ""},
+		{"100.64.0.5", "us-west-2b", "us-west-2b", ""},
+		{"10.0.0.5", "us-west-2z", "", "select 'all' for all enabled Availability zones, since the IP address '10.0.0.5' is outside the VPC"},
+		{"198.18.16.5", "all", "", "must be in a subnet of the VPC or in one of the ranges"},
+	} {
+		t.Run(tt.addr+" "+tt.zone, func(t *testing.T) {
+			e := newEnv(t)
+			g := e.group("web")
+			d := types.TargetDescription{Id: &tt.addr}
+			if tt.zone != "" {
+				d.AvailabilityZone = &tt.zone
+			}
+			in := &elb.RegisterTargetsInput{TargetGroupArn: &g, Targets: []types.TargetDescription{d}}
+			if tt.words != "" {
+				refused(t, "ValidationError", tt.words, e.RegisterTargets, in)
+				return
+			}
+			must(t, e.RegisterTargets, in)
+			got := must(t, e.DescribeTargetHealth, &elb.DescribeTargetHealthInput{TargetGroupArn: &g}).TargetHealthDescriptions
+			if len(got) != 1 || *got[0].Target.AvailabilityZone != tt.want {
+				t.Errorf("registered: %+v, want zone %s", got, tt.want)
+			}
+			must(t, e.DeregisterTargets, &elb.DeregisterTargetsInput{TargetGroupArn: &g, Targets: []types.TargetDescription{{Id: &tt.addr}}})
+		})
+	}
+}
+
 func TestGroupBalancers(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	g := e.group("web")
+	g := e.group("internal-web") // a balancer may not be called so, a target group may
 	if lbs, kind, err := e.GroupBalancers(t.Context(), g); len(lbs) != 0 || kind != "ip" || err != nil {
 		t.Errorf("unused: %v %s %v", lbs, kind, err)
 	}

@@ -1,0 +1,153 @@
+package ec2
+
+import (
+	"context"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// ModifySecurityGroupRules gives rules of a group other contents, all of them
+// or none. They keep their ids, their tags and their direction.
+func (a *API) ModifySecurityGroupRules(ctx context.Context, in *ec2.ModifySecurityGroupRulesInput) (*ec2.ModifySecurityGroupRulesOutput, error) {
+	if err := check(in, in.DryRun, "GroupId", "SecurityGroupRules"); err != nil {
+		return nil, err
+	}
+	return update(ctx, a.db, func(tx store.Tx) (*ec2.ModifySecurityGroupRulesOutput, error) {
+		g, err := groupByID(tx, deref(in.GroupId))
+		if err != nil {
+			return nil, err
+		}
+		seen := map[string]bool{}
+		for _, u := range in.SecurityGroupRules {
+			id := deref(u.SecurityGroupRuleId)
+			i, err := g.byID(id)
+			if err != nil {
+				return nil, err
+			}
+			if seen[id] {
+				return nil, awserr.New("InvalidParameterValue", "The security group rule ID '%s' must not appear multiple times", id)
+			}
+			seen[id] = true
+			if g.Rules[i], err = a.reread(tx, g, g.Rules[i], u.SecurityGroupRule); err != nil {
+				return nil, err
+			}
+		}
+		if err := g.distinct(); err != nil {
+			return nil, err
+		}
+		return &ec2.ModifySecurityGroupRulesOutput{Return: new(true)}, SecurityGroups.Put(tx, g.ID, g)
+	})
+}
+
+// reread returns old, a rule of g, with the contents that r asks for.
+func (a *API) reread(tx store.Tx, g SecurityGroup, old Rule, r *types.SecurityGroupRuleRequest) (Rule, error) {
+	if r == nil {
+		return Rule{}, awserr.New("MissingParameter", "The request must contain the parameter SecurityGroupRule")
+	}
+	perm := types.IpPermission{IpProtocol: r.IpProtocol, FromPort: r.FromPort, ToPort: r.ToPort}
+	peers := 0
+	for _, peer := range []*string{r.CidrIpv4, r.CidrIpv6, r.PrefixListId, r.ReferencedGroupId} {
+		if peer != nil {
+			peers++
+		}
+	}
+	switch {
+	case peers == 0:
+		return Rule{}, awserr.New("MissingParameter", "The request must contain exactly one of: cidrIp, cidrIpv6, prefixListId, or referencedGroupId")
+	case peers > 1:
+		return Rule{}, awserr.New("InvalidParameterCombination", "Only one of cidrIp, cidrIpv6, prefixListId, or referencedGroupId can be specified")
+	case r.CidrIpv4 != nil:
+		perm.IpRanges = []types.IpRange{{CidrIp: r.CidrIpv4, Description: r.Description}}
+	case r.CidrIpv6 != nil:
+		perm.Ipv6Ranges = []types.Ipv6Range{{CidrIpv6: r.CidrIpv6, Description: r.Description}}
+	case r.PrefixListId != nil:
+		perm.PrefixListIds = []types.PrefixListId{{PrefixListId: r.PrefixListId, Description: r.Description}}
+	default:
+		perm.UserIdGroupPairs = []types.UserIdGroupPair{{GroupId: r.ReferencedGroupId, Description: r.Description}}
+	}
+	read, err := parser{tx, a.ns.Account, g.VpcID, old.Egress}.rulesOf(perm)
+	if err != nil {
+		return Rule{}, err
+	}
+	read[0].ID = old.ID
+	return read[0], nil
+}
+
+// distinct refuses a group in which two rules admit the same.
+func (g SecurityGroup) distinct() error {
+	for i, r := range g.Rules {
+		if slices.ContainsFunc(g.Rules[:i], r.same) {
+			return awserr.New("InvalidPermission.Duplicate", `the specified rule "%s" already exists`, r)
+		}
+	}
+	return nil
+}
+
+// UpdateSecurityGroupRuleDescriptionsIngress describes rules anew, all that
+// are named or none.
+func (a *API) UpdateSecurityGroupRuleDescriptionsIngress(
+	ctx context.Context, in *ec2.UpdateSecurityGroupRuleDescriptionsIngressInput,
+) (*ec2.UpdateSecurityGroupRuleDescriptionsIngressOutput, error) {
+	if err := check(in, in.DryRun, "GroupId", "GroupName", "IpPermissions", "SecurityGroupRuleDescriptions"); err != nil {
+		return nil, err
+	}
+	c := change{groupID: in.GroupId, groupName: in.GroupName, permissions: in.IpPermissions}
+	if err := a.redescribe(ctx, c, in.SecurityGroupRuleDescriptions); err != nil {
+		return nil, err
+	}
+	return &ec2.UpdateSecurityGroupRuleDescriptionsIngressOutput{Return: new(true)}, nil
+}
+
+// UpdateSecurityGroupRuleDescriptionsEgress describes rules anew, all that
+// are named or none.
+func (a *API) UpdateSecurityGroupRuleDescriptionsEgress(
+	ctx context.Context, in *ec2.UpdateSecurityGroupRuleDescriptionsEgressInput,
+) (*ec2.UpdateSecurityGroupRuleDescriptionsEgressOutput, error) {
+	if err := check(in, in.DryRun, "GroupId", "GroupName", "IpPermissions", "SecurityGroupRuleDescriptions"); err != nil {
+		return nil, err
+	}
+	c := change{groupID: in.GroupId, groupName: in.GroupName, egress: true, permissions: in.IpPermissions}
+	if err := a.redescribe(ctx, c, in.SecurityGroupRuleDescriptions); err != nil {
+		return nil, err
+	}
+	return &ec2.UpdateSecurityGroupRuleDescriptionsEgressOutput{Return: new(true)}, nil
+}
+
+// redescribe gives the rules that c names by what they admit, or that are
+// named by id, descriptions. A rule that gets none has none.
+func (a *API) redescribe(ctx context.Context, c change, byID []types.SecurityGroupRuleDescription) error {
+	var ids []string
+	for _, d := range byID {
+		if err := checkText("Description", deref(d.Description)); err != nil {
+			return err
+		}
+		ids = append(ids, deref(d.SecurityGroupRuleId))
+	}
+	return a.db.Update(ctx, func(tx store.Tx) error {
+		g, named, err := a.resolve(tx, c)
+		if err != nil {
+			return err
+		}
+		found, err := g.find(c.egress, named, ids, "securityGroupRuleDescriptions")
+		if err != nil {
+			return err
+		}
+		for n, r := range found {
+			i, err := g.byID(r.ID)
+			if err != nil {
+				return err
+			}
+			if len(named) > 0 {
+				g.Rules[i].Description = named[n].Description
+			} else {
+				g.Rules[i].Description = deref(byID[n].Description)
+			}
+		}
+		return SecurityGroups.Put(tx, g.ID, g)
+	})
+}
