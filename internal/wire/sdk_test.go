@@ -104,6 +104,7 @@ func ecrOps(cfg aws.Config) []sdkOp {
 		call("GetAuthorizationToken", c.GetAuthorizationToken),
 		call("ListImages", c.ListImages),
 		call("ListTagsForResource", c.ListTagsForResource),
+		call("PutImageScanningConfiguration", c.PutImageScanningConfiguration),
 		call("PutImageTagMutability", c.PutImageTagMutability),
 		call("TagResource", c.TagResource),
 		call("UntagResource", c.UntagResource),

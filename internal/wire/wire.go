@@ -29,4 +29,16 @@ type Call struct {
 }
 
 // Do runs the operation's handler.
-func (c *Call) Do(ctx context.Context) (any, error) { return c.op.do(ctx, c.Input) }
+func (c *Call) Do(ctx context.Context) (any, error) {
+	return c.op.do(context.WithValue(ctx, keptKey{}, c), c.Input)
+}
+
+type keptKey struct{}
+
+// Keep notes for the call whose handler has ctx that it keeps, without effect, what only the handler can
+// tell: one key or value among others that are done.
+func Keep(ctx context.Context, what string) {
+	if c, ok := ctx.Value(keptKey{}).(*Call); ok {
+		c.Kept = append(c.Kept, what)
+	}
+}

@@ -20,6 +20,7 @@ func NewMask(t *Type) *Mask { return &Mask{members: make([]stance, len(t.Fields)
 func (m *Mask) Take(t *Type, members string) error { return m.declare(t, members, taken, "") }
 
 // Keep adds members that are accepted, stored and returned and have no effect; why says what they lack.
+// The values after = are those that ask for nothing.
 func (m *Mask) Keep(t *Type, members, why string) error { return m.declare(t, members, kept, why) }
 
 func (m *Mask) declare(t *Type, members string, kind stanceKind, why string) error {
@@ -91,10 +92,13 @@ func (d *declaration) member(m *Mask, t *Type, word string) {
 	s, inside := &m.members[n], t.Fields[n].Type.structure()
 	braces := d.opens()
 	switch {
-	case valued && !braces:
+	case valued && !braces && inside == nil && s.kind == refused && s.usual == nil:
 		s.usual = strings.Split(values, "|")
-	case braces != (inside != nil):
-		d.err = fmt.Errorf("%s of %s: a structure needs braces, and nothing else has them", name, t.Shape)
+		if d.kind == kept {
+			s.kind, s.why = kept, d.why
+		}
+	case valued, braces != (inside != nil):
+		d.err = fmt.Errorf("%s of %s: a structure needs braces, and nothing else has them; values are those of a scalar that is declared once", name, t.Shape)
 	case !braces && s.kind != refused:
 		d.err = fmt.Errorf("%s of %s is declared twice", name, t.Shape)
 	case !braces:

@@ -36,13 +36,13 @@ func (r *reader) taken(m *Mask, n int, v Value) (*Mask, bool) {
 			r.Faults.Unsupported = append(r.Faults.Unsupported, r.path.declared())
 		}
 		return nil, false
-	case s.kind == kept && !v.blank():
+	case s.kind == kept && !s.silent(v):
 		r.Kept = append(r.Kept, r.path.members())
 	}
 	return s.inner, true
 }
 
-// silent says whether v of a refused member says nothing.
+// silent says whether v of a refused or kept member says nothing.
 func (s *stance) silent(v Value) bool {
 	for _, usual := range s.usual {
 		if v.scalar() == usual {

@@ -26,7 +26,7 @@ func masked(t *testing.T, takes, keeps string) (*bind.Type, *bind.Mask, error) {
 
 func TestAMaskRefusesWhatSaysSomething(t *testing.T) {
 	t.Parallel()
-	typ, m, err := masked(t, `flag kids{texts only{*}} on-the-wire=usual|common small=0`, `big only{at}`)
+	typ, m, err := masked(t, `flag kids{texts only{*}} on-the-wire=usual|common small=0`, `big half=0.5 only{at}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +51,8 @@ func TestAMaskRefusesWhatSaysSomething(t *testing.T) {
 		{`{"kids":[{"flag":false,"only":{"flag":true,"kids":[{"big":1}]}}]}`, nil, nil},
 		{`{"kids":[{"kids":[{}]}]}`, []string{"kids.1.member.kids"}, nil},
 		// what is kept
+		{`{"half":0.5}`, nil, nil},
+		{`{"half":0.25}`, nil, []string{"half"}},
 		{`{"big":1,"only":{"at":1}}`, nil, []string{"big", "only.at"}},
 		{`{"only":{"flag":true}}`, []string{"only.flag"}, nil},
 	} {
@@ -66,10 +68,10 @@ func TestAMaskRefusesWhatSaysSomething(t *testing.T) {
 			t.Errorf("%s: kept (-want +got):\n%s", tc.body, d)
 		}
 	}
-	if kept := m.Kept(typ); len(kept) != 2 || kept[0].Path != "big" || kept[1].Path != "only.at" || kept[0].Why != "why" {
-		t.Errorf("kept are %+v, want big and only.at", kept)
+	if kept := m.Kept(typ); len(kept) != 3 || kept[0].Path != "big" || kept[2].Path != "only.at" || kept[0].Why != "why" {
+		t.Errorf("kept are %+v, want big, half and only.at", kept)
 	}
-	if refused := m.Refused(typ); len(refused) != 8+10+11 {
+	if refused := m.Refused(typ); len(refused) != 7+10+11 {
 		t.Errorf("%d members are refused: %+v", len(refused), refused)
 	}
 }
@@ -96,6 +98,8 @@ func TestDeclarationsThatAreNotRight(t *testing.T) {
 		{"kids{flagg}", "", `Everything has no member "flagg"`},
 		{"kids", "", "a structure needs braces"},
 		{"flag{*}", "", "a structure needs braces"},
+		{"only=x", "", "a structure needs braces"},
+		{"half=1 half=2", "", "declared once"},
 		{"texts{*}", "", "a structure needs braces"},
 		{"flag flag", "", "declared twice"},
 		{"flag", "flag", "declared twice"},
