@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/skylift/skylift/internal/wire/bind"
 )
@@ -23,7 +25,8 @@ type spec struct {
 	do      func(ctx context.Context, in any) (any, error)
 	takes   []string
 	keeps   []keep
-	code    string // of unsupported members; "" is the service's
+	keys    []bind.Member // kept keys, for whoever asks
+	code    string        // of unsupported members; "" is the service's
 	check   func(in any) []error
 }
 
@@ -68,6 +71,15 @@ func (d Declared[I]) Keeps(members, why string) Declared[I] {
 	return d
 }
 
+// KeepsKeys tells of keys or values of a member that the handler keeps without effect, each with why; of
+// others it has the effect. The handler notes them by Keep.
+func (d Declared[I]) KeepsKeys(member string, why map[string]string) Declared[I] {
+	for _, key := range slices.Sorted(maps.Keys(why)) {
+		d.s.keys = append(d.s.keys, bind.Member{Path: member + "." + key, Why: why[key]})
+	}
+	return d
+}
+
 // Refuses sets the error code for members that the operation does not take, where it is not the
 // service's usual one.
 func (d Declared[I]) Refuses(code string) Declared[I] {
@@ -85,9 +97,6 @@ func (d Declared[I]) Checks(faults func(in *I) []error) Declared[I] {
 
 // mask compiles the declaration for the input's type.
 func (s *spec) mask(in *bind.Type) (*bind.Mask, error) {
-	if len(s.takes)+len(s.keeps) == 0 {
-		return nil, nil // not declared yet
-	}
 	m := bind.NewMask(in)
 	var errs []error
 	for _, members := range s.takes {

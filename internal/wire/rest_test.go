@@ -322,8 +322,8 @@ func tea() *descriptor.Service {
 func teaService(t *testing.T) *Service {
 	t.Helper()
 	s, err := newService(tea(), []Operation{
-		Op("Brew", func(context.Context, *brewInput) (*brewOutput, error) { return nil, nil }),
-		Op("Drink", func(context.Context, *drinkInput) (*drinkOutput, error) { return nil, nil }),
+		Op("Brew", func(context.Context, *brewInput) (*brewOutput, error) { return nil, nil }).Takes("*"),
+		Op("Drink", func(context.Context, *drinkInput) (*drinkOutput, error) { return nil, nil }).Takes("*"),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -103,13 +103,16 @@ func (s *Service) bind(ops []Operation) error {
 	return errors.Join(errs...)
 }
 
+// Member is a member that a declaration keeps or refuses.
+type Member = bind.Member
+
 // Declaration is how the members of an operation's input stand. What it does not list is done.
-type Declaration struct{ Kept, Refused []bind.Member }
+type Declaration struct{ Kept, Refused []Member }
 
 // Declaration returns that of an operation which the service has.
 func (s *Service) Declaration(operation string) Declaration {
 	o := s.ops[operation]
-	return Declaration{Kept: o.mask.Kept(o.input), Refused: o.mask.Refused(o.input)}
+	return Declaration{Kept: append(o.mask.Kept(o.input), o.keys...), Refused: o.mask.Refused(o.input)}
 }
 
 // Name returns the name that requests to the service are signed for.

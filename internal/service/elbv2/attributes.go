@@ -122,6 +122,17 @@ func (g TargetGroup) NoEffect() map[string]string {
 	return noEffect(targetGroupAttributes, g.Attributes)
 }
 
+// kept lists the attributes of those that have no effect, each with the reason.
+func kept(attributes map[string]attribute) map[string]string {
+	out := map[string]string{}
+	for key, a := range attributes {
+		if a.kept != "" {
+			out[key] = a.kept
+		}
+	}
+	return out
+}
+
 func noEffect(known map[string]attribute, set map[string]string) map[string]string {
 	out := map[string]string{}
 	for key, value := range set {

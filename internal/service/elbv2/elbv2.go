@@ -78,10 +78,12 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("DescribeTargetGroups", a.DescribeTargetGroups).Takes("LoadBalancerArn Names TargetGroupArns Marker PageSize"),
 		wire.Op("DescribeTargetHealth", a.DescribeTargetHealth).Takes("TargetGroupArn Targets{Id Port AvailabilityZone}"),
 		wire.Op("ModifyListener", a.ModifyListener).Takes("ListenerArn Port Protocol DefaultActions{" + action + "}"),
-		wire.Op("ModifyLoadBalancerAttributes", a.ModifyLoadBalancerAttributes).Takes("LoadBalancerArn Attributes{*}"),
+		wire.Op("ModifyLoadBalancerAttributes", a.ModifyLoadBalancerAttributes).Takes("LoadBalancerArn Attributes{*}").
+			KeepsKeys("Attributes", kept(loadBalancerAttributes)),
 		wire.Op("ModifyRule", a.ModifyRule).Takes("RuleArn Conditions{" + condition + "} Actions{" + action + "}"),
 		wire.Op("ModifyTargetGroup", a.ModifyTargetGroup).Takes("TargetGroupArn", healthCheck),
-		wire.Op("ModifyTargetGroupAttributes", a.ModifyTargetGroupAttributes).Takes("TargetGroupArn Attributes{*}"),
+		wire.Op("ModifyTargetGroupAttributes", a.ModifyTargetGroupAttributes).Takes("TargetGroupArn Attributes{*}").
+			KeepsKeys("Attributes", kept(targetGroupAttributes)),
 		wire.Op("RegisterTargets", a.RegisterTargets).Takes("TargetGroupArn Targets{Id Port AvailabilityZone}"),
 		wire.Op("RemoveTags", a.RemoveTags).Takes("ResourceArns TagKeys"),
 		wire.Op("SetRulePriorities", a.SetRulePriorities).Takes("RulePriorities{*}"),

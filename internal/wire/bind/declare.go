@@ -178,9 +178,6 @@ func (m *Mask) Kept(t *Type) (list []Member) {
 }
 
 func (m *Mask) walk(t *Type, prefix string, visit func(path string, f *Field, s *stance)) {
-	if m == nil {
-		return
-	}
 	for i := range m.members {
 		f, s := &t.Fields[i], &m.members[i]
 		path := prefix + f.Declared()

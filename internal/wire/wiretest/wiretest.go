@@ -19,32 +19,59 @@ import (
 	"github.com/skylift/skylift/internal/wire/descriptor"
 )
 
-// Decode sends in, a pointer to the SDK's input of one of ops, to the service with that signing name,
-// and returns what the handler would get, or the error that the caller gets instead. The service speaks
-// JSON or a query protocol.
-func Decode(t testing.TB, signingName string, ops []wire.Operation, in any) (*wire.Call, error) {
-	t.Helper()
-	s, err := wire.NewService(signingName, ops...)
+// Service is a service whose operations requests are sent to.
+type Service struct {
+	wire *wire.Service
+	desc *descriptor.Service
+}
+
+// New returns the service with that signing name, which speaks JSON or a query protocol.
+func New(signingName string, ops []wire.Operation) (*Service, error) {
+	w, err := wire.NewService(signingName, ops...)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	desc, err := descriptor.Load(signingName)
-	if err != nil {
-		t.Fatal(err)
-	}
+	return &Service{w, desc}, err
+}
+
+// Decode sends in, a pointer to the SDK's input of an operation, and returns what the handler would get,
+// or the error that the caller gets instead.
+func (s *Service) Decode(t testing.TB, in any) (*wire.Call, error) {
+	t.Helper()
 	v := reflect.ValueOf(in).Elem()
 	name := strings.TrimSuffix(v.Type().Name(), "Input")
-	typ, err := bind.New(desc).Bind(desc.Operations[name].Input, v.Type())
+	typ, err := bind.New(s.desc).Bind(s.desc.Operations[name].Input, v.Type())
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := encode(desc, name, typ, v)
+	body, err := encode(s.desc, name, typ, v)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
-	r.Header.Set("X-Amz-Target", desc.Target+"."+name)
-	return s.Decode(r, body)
+	r.Header.Set("X-Amz-Target", s.desc.Target+"."+name)
+	return s.wire.Decode(r, body)
+}
+
+// Refusal is the error of Decode when it says that something is not supported; else nil. It is for tests
+// whose inputs go to the handler itself.
+func (s *Service) Refusal(t testing.TB, in any) error {
+	t.Helper()
+	if _, err := s.Decode(t, in); err != nil && strings.Contains(err.Error(), "is not supported by Skylift.") {
+		return err
+	}
+	return nil
+}
+
+// Refusal is that of a service which is made for this one input.
+func Refusal(t testing.TB, signingName string, ops []wire.Operation, in any) error {
+	t.Helper()
+	s, err := New(signingName, ops)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Refusal(t, in)
 }
 
 func encode(desc *descriptor.Service, operation string, t *bind.Type, v reflect.Value) ([]byte, error) {
@@ -107,16 +134,6 @@ func (f form) list(t *bind.Type, name string, v reflect.Value) error {
 		if err := f.write(t.Elem, fmt.Sprint(name, ".", i+1), t.Element(v.Index(i))); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// Refusal is the error of Decode when it says that something is not supported; else nil. It is for tests
-// whose inputs go to the handler itself.
-func Refusal(t testing.TB, signingName string, ops []wire.Operation, in any) error {
-	t.Helper()
-	if _, err := Decode(t, signingName, ops, in); err != nil && strings.Contains(err.Error(), "is not supported by Skylift.") {
-		return err
 	}
 	return nil
 }
