@@ -3,7 +3,6 @@ package daemon
 import (
 	"bytes"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -15,9 +14,6 @@ import (
 	"strings"
 	"testing"
 
-	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
-	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/skylift/skylift/internal/arn"
@@ -74,9 +70,10 @@ func page(t *testing.T) []byte {
 	b := new(bytes.Buffer)
 	fmt.Fprint(b, "# What Skylift has of the AWS APIs\n\n",
 		"Made by `make generate` from the program itself, and held to it by a test. An operation that is not there is refused by its name, in the\n",
-		"shape that the service's errors have. So is a parameter: *refused* lists those that Skylift names and turns down, unless they say no more than\n",
-		"AWS's default does. What is not listed is taken, or refused as AWS refuses it (that is all that FARGATE lacks); a value or\n",
-		"a nested parameter in it that Skylift has not is refused by name, too. Nothing is accepted and ignored.\n\n",
+		"shape that the service's errors have. So is a parameter, at any depth: *refused* lists those that Skylift names and turns down when they say\n",
+		"more than AWS's default does. *Kept* are wishes whose lack breaks no promise to anybody: they are accepted, stored and returned as they were\n",
+		"said, and have no effect; `skylift status` and the audit line say which are in use. What is not listed is done, or refused as AWS refuses it\n",
+		"(that is all that FARGATE lacks); a value that Skylift has not is refused by name, too. Nothing is accepted and silently ignored.\n\n",
 		"An operation is *done*; or *refused*, because there is nothing that it could be about, and the page says why; or *not yet* there.\n\n",
 		"| service | done | refused | not yet | of |\n|---|---|---|---|---|\n")
 	var services []standing
@@ -198,32 +195,39 @@ func chapters(a apis) []chapter {
 func anchor(title string) string { return strings.ReplaceAll(strings.ToLower(title), " ", "-") }
 
 func writeService(w io.Writer, s standing) {
-	fmt.Fprintf(w, "\n## %s\n\n| operation | | refused parameters |\n|---|---|---|\n", s.title)
+	fmt.Fprintf(w, "\n## %s\n\n| operation | | kept without effect | refused parameters |\n|---|---|---|---|\n", s.title)
 	for _, name := range s.done {
-		handler := reflect.ValueOf(s.api).MethodByName(name)
-		fmt.Fprintf(w, "| %s | done | %s |\n", name, quoted(s.service, refused(handler, required(s.name, name))))
-		if name == "RegisterTaskDefinition" {
-			fmt.Fprintf(w, "| … its `containerDefinitions` | | %s |\n", quoted(s.service, refusedOfContainer(handler)))
+		d := s.service.Declaration(name)
+		var refused []string
+		for _, m := range d.Refused {
+			refused = append(refused, "`"+m.Path+"`")
 		}
+		fmt.Fprintf(w, "| %s | done | %s | %s |\n", name, withReasons(d.Kept), strings.Join(refused, " "))
 	}
 	for _, name := range s.refused {
-		fmt.Fprintf(w, "| %s | refused | %s |\n", name, s.why[name])
+		fmt.Fprintf(w, "| %s | refused | | %s |\n", name, s.why[name])
 	}
 	if len(s.notYet) > 0 {
 		fmt.Fprintf(w, "\n<details><summary>Not yet: %d operations</summary>\n\n%s\n\n</details>\n", len(s.notYet), strings.Join(s.notYet, ", "))
 	}
 }
 
-// quoted lists parameters as the service spells them.
-func quoted(s *wire.Service, names []string) string {
-	var out []string
-	for _, n := range names {
-		if s.Protocol() == wire.AWSJSON11 {
-			n = strings.ToLower(n[:1]) + n[1:]
+// withReasons lists members, and behind those that have the same reason, why they have no effect.
+func withReasons(kept []wire.Member) string {
+	var out strings.Builder
+	for i, m := range kept {
+		if i > 0 {
+			out.WriteByte(' ')
 		}
-		out = append(out, "`"+n+"`")
+		fmt.Fprintf(&out, "`%s`", m.Path)
+		if i == len(kept)-1 || kept[i+1].Why != m.Why {
+			out.WriteString(": " + m.Why)
+			if i < len(kept)-1 {
+				out.WriteByte(';')
+			}
+		}
 	}
-	return strings.Join(out, " ")
+	return out.String()
 }
 
 // required lists the members that the operation's input must have (Go names).
@@ -242,62 +246,6 @@ func required(service, operation string) (names []string) {
 		}
 	}
 	return names
-}
-
-// refused asks the handler with one parameter after the other, and returns the
-// names of those that it refuses.
-func refused(handler reflect.Value, required []string) (names []string) {
-	in := handler.Type().In(1).Elem()
-	for f := range in.Fields() {
-		if !f.IsExported() {
-			continue
-		}
-		v := reflect.New(in)
-		for _, name := range append(required, f.Name) {
-			fill(v.Elem().FieldByName(name), 2)
-		}
-		if refuses(handler, v, f.Name) {
-			names = append(names, f.Name)
-		}
-	}
-	return names
-}
-
-// refusedOfContainer does the same with the parameters of a container.
-func refusedOfContainer(handler reflect.Value) (names []string) {
-	for f := range reflect.TypeFor[types.ContainerDefinition]().Fields() {
-		if !f.IsExported() {
-			continue
-		}
-		c := types.ContainerDefinition{Name: new("web"), Image: new("web")}
-		if field := reflect.ValueOf(&c).Elem().FieldByName(f.Name); field.IsZero() {
-			fill(field, 2)
-		}
-		in := &sdk.RegisterTaskDefinitionInput{
-			Family: new("web"), NetworkMode: types.NetworkModeAwsvpc, Cpu: new("256"), Memory: new("512"),
-			ContainerDefinitions: []types.ContainerDefinition{c},
-		}
-		if refuses(handler, reflect.ValueOf(in), f.Name) {
-			names = append(names, f.Name)
-		}
-	}
-	return names
-}
-
-// refuses tells whether the handler turns the parameter down by its name. A
-// handler that takes it goes on, and fails: there is nothing behind it.
-func refuses(handler, in reflect.Value, parameter string) (no bool) {
-	defer func() { _ = recover() }()
-	err, _ := reflect.TypeAssert[error](handler.Call([]reflect.Value{reflect.ValueOf(context.Background()), in})[1])
-	return err != nil && strings.HasPrefix(strings.ToLower(message(err)), strings.ToLower("The parameter '"+parameter+"'")) &&
-		strings.Contains(message(err), "not supported by Skylift")
-}
-
-func message(err error) string {
-	if e, ok := errors.AsType[smithy.APIError](err); ok {
-		return e.ErrorMessage()
-	}
-	return err.Error()
 }
 
 // fill sets v to anything but nothing, as far down as depth.

@@ -38,7 +38,8 @@ type call struct {
 
 	caller                    caller.Caller
 	service, action, resource string
-	code                      string // of the error answered; "" when all is well
+	code                      string   // of the error answered; "" when all is well
+	kept                      []string // what the answer accepted and has no effect
 }
 
 // serve answers the call, whatever happens, and writes the audit line.
@@ -131,6 +132,7 @@ func (c *call) handle(body []byte) error {
 	if err != nil {
 		return err
 	}
+	c.kept = in.Kept
 	if err := c.svc.Encode(c.w, in, c.id, out); err != nil {
 		return fmt.Errorf("encode %s: %w", in.Operation, err)
 	}
@@ -268,8 +270,14 @@ func (c *call) audit() {
 	if err != nil {
 		client = c.r.RemoteAddr
 	}
-	c.g.cfg.Log.Info("call",
+	line := []any{
 		"request", c.id, "caller", c.caller.ARN, "access_key", c.caller.AccessKeyID,
 		"service", c.service, "action", c.action, "resource", c.resource,
-		"code", code, "status", c.w.status, "ms", time.Since(c.start).Milliseconds(), "client", client)
+		"code", code, "status", c.w.status, "ms", time.Since(c.start).Milliseconds(), "client", client,
+	}
+	if len(c.kept) > 0 {
+		slices.Sort(c.kept)
+		line = append(line, "kept", short(strings.Join(slices.Compact(c.kept), " ")))
+	}
+	c.g.cfg.Log.Info("call", line...)
 }

@@ -104,20 +104,20 @@ func open(t *testing.T, change func(*Config)) (g gate, done func()) {
 			service(t, "ecs",
 				wire.Op("DescribeClusters", func(context.Context, *awsecs.DescribeClustersInput) (*awsecs.DescribeClustersOutput, error) {
 					return nil, awserr.New("ClusterNotFoundException", "Cluster not found.")
-				}),
+				}).Takes("*"),
 				wire.Op("ListClusters", func(ctx context.Context, _ *awsecs.ListClustersInput) (*awsecs.ListClustersOutput, error) {
 					return &awsecs.ListClustersOutput{ClusterArns: []string{caller.From(ctx).ARN}}, nil
-				}),
+				}).Takes("*"),
 				wire.Op("DeleteCluster", func(context.Context, *awsecs.DeleteClusterInput) (*awsecs.DeleteClusterOutput, error) {
 					return nil, errors.New("the disk said hush-hush")
-				}),
+				}).Takes("*"),
 				wire.Op("CreateCluster", func(context.Context, *awsecs.CreateClusterInput) (*awsecs.CreateClusterOutput, error) {
 					panic("out of cheese")
-				})),
+				}).Takes("*")),
 			service(t, "ec2",
 				wire.Op("DescribeVpcs", func(context.Context, *awsec2.DescribeVpcsInput) (*awsec2.DescribeVpcsOutput, error) {
 					return &awsec2.DescribeVpcsOutput{}, nil
-				})),
+				}).Takes("*")),
 		},
 	}
 	if change != nil {

@@ -87,13 +87,18 @@ func TestNewServiceRefusesWhatDoesNotFit(t *testing.T) {
 		name, service string
 		op            Operation
 	}{
-		{"a member of another type", "ecs", Operation{name: "DeleteCluster", in: in, out: out}},
-		{"a member that is not there", "sts", Operation{name: "GetCallerIdentity", in: out, out: out}},
-		{"an operation that is not described", "ecs", Operation{name: "CreateTaskSet", in: out, out: out}},
-		{"a service that is not described", "s3", Operation{name: "GetObject", in: out, out: out}},
+		{"a member of another type", "ecs", made("DeleteCluster", in, out)},
+		{"a member that is not there", "sts", made("GetCallerIdentity", out, out)},
+		{"an operation that is not described", "ecs", made("CreateTaskSet", out, out)},
+		{"a service that is not described", "s3", made("GetObject", out, out)},
 	} {
 		if _, err := NewService(tc.service, tc.op); err == nil {
 			t.Errorf("%s: no error", tc.name)
 		}
 	}
+}
+
+// made is an operation of that name whose input and output are of those types.
+func made(name string, in, out reflect.Type) Operation {
+	return Declared[struct{}]{&spec{name: name, in: in, out: out}}
 }

@@ -78,7 +78,8 @@ func decode(t testing.TB, s *Service, r *http.Request, body []byte) (any, *bind.
 	if err != nil {
 		t.Fatalf("parse %s: %v", body, err)
 	}
-	return op.input.Read(v, s.Protocol() == EC2Query)
+	in := op.input.Read(v, nil, s.Protocol() == EC2Query)
+	return in.Value, &in.Faults
 }
 
 // errCaptured ends an SDK call whose request is all that is wanted.

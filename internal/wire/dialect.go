@@ -1,8 +1,12 @@
 package wire
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/wire/bind"
@@ -14,91 +18,183 @@ import (
 // ValidationError; EC2: its table of client error codes) and per protocol (SerializationException,
 // UnknownOperationException, InvalidAction, MalformedQueryString).
 type dialect struct {
-	invalid   string // a constraint is not met
-	unknown   string // a parameter that the service does not have
-	wrongType string // a value that is not of its parameter's type
-	malformed string // a body that cannot be read at all
-	noSuch    string // an operation that the service does not have, or we do not implement
-	internal  string // a fault of ours
-	ec2       bool   // EC2 has a wording of its own for everything
+	invalid     string // a constraint is not met
+	unknown     string // a parameter that the service does not have
+	unsupported string // a parameter that Skylift does not honour
+	wrongType   string // a value that is not of its parameter's type
+	malformed   string // a body that cannot be read at all
+	noSuch      string // an operation that the service does not have, or we do not implement
+	internal    string // a fault of ours
+	ec2         bool   // EC2 has a wording of its own for everything
 
-	violations func(code string, v []bind.Violation) error
+	violations func(v []bind.Violation) []string
 }
 
 var dialects = map[string]dialect{
 	"ecs":                  jsonDialect("InvalidParameterException", "ServerException", joined),
-	"ecr":                  jsonDialect("InvalidParameterException", "ServerException", firstECR),
+	"ecr":                  jsonDialect("InvalidParameterException", "ServerException", eachECR),
 	"logs":                 jsonDialect("InvalidParameterException", "ServiceUnavailableException", joined),
-	"elasticfilesystem":    jsonDialect("ValidationException", "InternalServerError", joined),
-	"elasticloadbalancing": queryDialect,
+	"elasticfilesystem":    unsupportedAs("BadRequest", jsonDialect("ValidationException", "InternalServerError", joined)),
+	"elasticloadbalancing": unsupportedAs("InvalidConfigurationRequest", queryDialect),
 	"sts":                  queryDialect,
 	"ec2": {
-		invalid: "InvalidParameterValue", unknown: "UnknownParameter", wrongType: "InvalidParameterValue",
-		malformed: "MalformedQueryString", noSuch: "InvalidAction", internal: "InternalError",
-		ec2: true, violations: firstEC2,
+		invalid: "InvalidParameterValue", unknown: "UnknownParameter", unsupported: "UnsupportedOperation",
+		wrongType: "InvalidParameterValue", malformed: "MalformedQueryString", noSuch: "InvalidAction", internal: "InternalError",
+		ec2: true, violations: eachEC2,
 	},
 }
 
-func jsonDialect(invalid, internal string, violations func(string, []bind.Violation) error) dialect {
+func jsonDialect(invalid, internal string, violations func([]bind.Violation) []string) dialect {
 	return dialect{
-		invalid: invalid, unknown: invalid, wrongType: "SerializationException",
+		invalid: invalid, unknown: invalid, unsupported: invalid, wrongType: "SerializationException",
 		malformed: "SerializationException", noSuch: "UnknownOperationException", internal: internal,
 		violations: violations,
 	}
 }
 
 var queryDialect = dialect{
-	invalid: "ValidationError", unknown: "ValidationError", wrongType: "MalformedInput",
+	invalid: "ValidationError", unknown: "ValidationError", unsupported: "ValidationError", wrongType: "MalformedInput",
 	malformed: "MalformedQueryString", noSuch: "InvalidAction", internal: "InternalFailure", violations: joined,
 }
 
-// refuse makes the caller's error of faults: first what cannot be read, then what is not known,
-// then what is not allowed.
-func (d dialect) refuse(f *bind.Faults) error {
-	if len(f.Malformed) > 0 {
-		m := f.Malformed[0]
-		if d.ec2 {
-			return awserr.New(d.wrongType, "Value (%s) for parameter %s is invalid. Expecting %s.", strings.Trim(m.Got, "'"), m.Path, m.Want)
-		}
-		return awserr.New(d.wrongType, "Value %s at '%s' is not %s.", m.Got, m.Path, m.Want)
+func unsupportedAs(code string, d dialect) dialect {
+	d.unsupported = code
+	return d
+}
+
+// refuse makes the caller's error of all that is wrong with a request: first what cannot be read, then
+// what is not known, what is not allowed, what is not supported, and what the operation's own check
+// found. The code is that of the first. unsupported, if not empty, is the operation's code for what is
+// not supported.
+func (d dialect) refuse(f *bind.Faults, unsupported string, wrong []error) error {
+	var m message
+	for _, bad := range f.Malformed {
+		m.say(d.wrongType, d.unreadable(bad))
 	}
 	if len(f.Unknown) > 0 {
-		if d.ec2 {
-			return awserr.New(d.unknown, "The parameter %s is not recognized", f.Unknown[0])
-		}
-		return awserr.New(d.unknown, "Unknown parameter: '%s'", strings.Join(f.Unknown, "', '"))
+		m.say(d.unknown, d.strangers(f.Unknown)...)
 	}
-	return d.violations(d.invalid, f.Violations)
+	if len(f.Violations) > 0 {
+		m.say(d.violated(f.Violations[0]), d.violations(f.Violations)...)
+	}
+	for _, name := range f.Unsupported {
+		m.say(cmp.Or(unsupported, d.unsupported), fmt.Sprintf("The parameter '%s' is not supported by Skylift.", name))
+	}
+	for _, err := range wrong {
+		code, text := d.invalid, err.Error()
+		if api, ok := errors.AsType[smithy.APIError](err); ok {
+			code, text = api.ErrorCode(), api.ErrorMessage()
+		}
+		m.say(code, text)
+	}
+	return m.error()
+}
+
+func (d dialect) unreadable(f bind.Fault) string {
+	if d.ec2 {
+		return fmt.Sprintf("Value (%s) for parameter %s is invalid. Expecting %s.", strings.Trim(f.Got, "'"), f.Path, f.Want)
+	}
+	return fmt.Sprintf("Value %s at '%s' is not %s.", f.Got, f.Path, f.Want)
+}
+
+func (d dialect) strangers(names []string) []string {
+	if !d.ec2 {
+		return []string{fmt.Sprintf("Unknown parameter: '%s'", strings.Join(names, "', '"))}
+	}
+	said := make([]string, len(names))
+	for i, name := range names {
+		said[i] = fmt.Sprintf("The parameter %s is not recognized", name)
+	}
+	return said
+}
+
+// violated is the code for v: EC2 has one of its own for what is missing.
+func (d dialect) violated(v bind.Violation) string {
+	if d.ec2 && v.Rule == bind.Required {
+		return "MissingParameter"
+	}
+	return d.invalid
+}
+
+// message is an error that says several things.
+type message struct {
+	code string
+	said []string
+}
+
+// The bounds of a message: how many things it says, and how long, in bytes, it gets by them.
+const (
+	mostSaid    = 40
+	longestSaid = 8 << 10
+)
+
+func (m *message) say(code string, texts ...string) {
+	if m.code == "" {
+		m.code = code
+	}
+	m.said = append(m.said, texts...)
+}
+
+// error joins the sentences: each ends with a period when another one follows.
+func (m *message) error() error {
+	var b strings.Builder
+	for i, text := range m.said {
+		if i == mostSaid || b.Len() > longestSaid {
+			fmt.Fprintf(&b, " And %d more.", len(m.said)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(text)
+		if len(m.said) > 1 && !strings.HasSuffix(text, ".") {
+			b.WriteByte('.')
+		}
+	}
+	return awserr.New(m.code, "%s", b.String())
 }
 
 // joined is how most services say it: all violations in one sentence.
-func joined(code string, v []bind.Violation) error {
+func joined(v []bind.Violation) []string {
+	n := len(v)
+	plural := "s"
+	if n == 1 {
+		plural = ""
+	}
+	more := ""
+	if n > mostSaid {
+		v, more = v[:mostSaid], fmt.Sprintf("; and %d more", n-mostSaid)
+	}
 	all := make([]string, len(v))
 	for i, one := range v {
 		all[i] = one.String()
 	}
-	plural := "s"
-	if len(v) == 1 {
-		plural = ""
-	}
-	return awserr.New(code, "%d validation error%s detected: %s", len(v), plural, strings.Join(all, "; "))
+	return []string{fmt.Sprintf("%d validation error%s detected: %s%s", n, plural, strings.Join(all, "; "), more)}
 }
 
-// firstECR says the first violation in the words of ECR.
-func firstECR(code string, v []bind.Violation) error {
-	must := v[0].Constraint()
-	if v[0].Rule == bind.Pattern {
-		must = fmt.Sprintf("must satisfy regular expression '%s'", v[0].Limit)
+// eachECR says violations in the words of ECR.
+func eachECR(v []bind.Violation) []string {
+	said := make([]string, len(v))
+	for i, one := range v {
+		must := one.Constraint()
+		if one.Rule == bind.Pattern {
+			must = fmt.Sprintf("must satisfy regular expression '%s'", one.Limit)
+		}
+		said[i] = fmt.Sprintf("Invalid parameter at '%s' failed to satisfy constraint: '%s'", one.Path, must)
 	}
-	return awserr.New(code, "Invalid parameter at '%s' failed to satisfy constraint: '%s'", v[0].Path, must)
+	return said
 }
 
-// firstEC2 says the first violation in the words of EC2, which has a code of its own for what is missing.
-func firstEC2(code string, v []bind.Violation) error {
-	if v[0].Rule == bind.Required {
-		return awserr.New("MissingParameter", "The request must contain the parameter %s", v[0].Path)
+// eachEC2 says violations in the words of EC2.
+func eachEC2(v []bind.Violation) []string {
+	said := make([]string, len(v))
+	for i, one := range v {
+		if one.Rule == bind.Required {
+			said[i] = "The request must contain the parameter " + one.Path
+			continue
+		}
+		expecting := strings.TrimPrefix(strings.Replace(one.Constraint(), "must have", "a", 1), "must satisfy ")
+		said[i] = fmt.Sprintf("Value (%s) for parameter %s is invalid. Expecting %s.", strings.Trim(one.Value, "'"), one.Path, expecting)
 	}
-	expecting := strings.TrimPrefix(strings.Replace(v[0].Constraint(), "must have", "a", 1), "must satisfy ")
-	return awserr.New(code, "Value (%s) for parameter %s is invalid. Expecting %s.",
-		strings.Trim(v[0].Value, "'"), v[0].Path, expecting)
+	return said
 }

@@ -100,10 +100,6 @@ func TestDecodeRefuses(t *testing.T) {
 			"ecs", "RunTask", `{"taskDefinition":"web","launchType":"MOON"}`, "InvalidParameterException",
 			"1 validation error detected: Value 'MOON' at 'launchType' failed to satisfy constraint: Member must satisfy enum value set: [EC2, FARGATE, EXTERNAL, MANAGED_INSTANCES]",
 		},
-		{
-			"ecs", "RunTask", `{"taskDefinition":"web","launchType":""}`, "InvalidParameterException",
-			"1 validation error detected: Value '' at 'launchType' failed to satisfy constraint: Member must satisfy enum value set: [EC2, FARGATE, EXTERNAL, MANAGED_INSTANCES]",
-		},
 
 		// secrets are not shown
 		{

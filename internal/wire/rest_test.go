@@ -34,12 +34,14 @@ func efsOps(cfg aws.Config) []sdkOp {
 		call("DeleteFileSystem", c.DeleteFileSystem),
 		call("DeleteMountTarget", c.DeleteMountTarget),
 		call("DescribeAccessPoints", c.DescribeAccessPoints),
+		call("DescribeBackupPolicy", c.DescribeBackupPolicy),
 		call("DescribeFileSystems", c.DescribeFileSystems),
 		call("DescribeLifecycleConfiguration", c.DescribeLifecycleConfiguration),
 		call("DescribeMountTargetSecurityGroups", c.DescribeMountTargetSecurityGroups),
 		call("DescribeMountTargets", c.DescribeMountTargets),
 		call("ListTagsForResource", c.ListTagsForResource),
 		call("ModifyMountTargetSecurityGroups", c.ModifyMountTargetSecurityGroups),
+		call("PutBackupPolicy", c.PutBackupPolicy),
 		call("PutLifecycleConfiguration", c.PutLifecycleConfiguration),
 		call("TagResource", c.TagResource),
 		call("UntagResource", c.UntagResource),
@@ -196,7 +198,7 @@ func TestRESTDecodeRefuses(t *testing.T) {
 		{"GET", "/2015-02-01/file-systems", `{"?MaxItems":2}`, "ValidationException", "Unknown parameter: 'body:?MaxItems'"},
 		{"DELETE", "/2015-02-01/resource-tags/" + id, ``, "ValidationException", "1 validation error detected: Value null at 'tagKeys' failed to satisfy constraint: Member must not be null"},
 
-		{"PUT", "/2015-02-01/file-systems/" + id + "/backup-policy", `{}`, "UnknownOperationException", "Skylift does not implement EFS PutBackupPolicy yet."},
+		{"PUT", "/2015-02-01/file-systems/" + id + "/policy", `{}`, "UnknownOperationException", "Skylift does not implement EFS PutFileSystemPolicy yet."},
 		{"GET", "/2015-02-01/file-systems/replication-configurations", ``, "UnknownOperationException", "Skylift does not implement EFS DescribeReplicationConfigurations yet."},
 		{"PATCH", "/2015-02-01/file-systems", ``, "UnknownOperationException", "The request names no operation."},
 		{"GET", "/2015-02-01/file-systems/", ``, "", ""},
@@ -320,8 +322,8 @@ func tea() *descriptor.Service {
 func teaService(t *testing.T) *Service {
 	t.Helper()
 	s, err := newService(tea(), []Operation{
-		Op("Brew", func(context.Context, *brewInput) (*brewOutput, error) { return nil, nil }),
-		Op("Drink", func(context.Context, *drinkInput) (*drinkOutput, error) { return nil, nil }),
+		Op("Brew", func(context.Context, *brewInput) (*brewOutput, error) { return nil, nil }).Takes("*"),
+		Op("Drink", func(context.Context, *drinkInput) (*drinkOutput, error) { return nil, nil }).Takes("*"),
 	})
 	if err != nil {
 		t.Fatal(err)

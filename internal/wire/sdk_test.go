@@ -23,7 +23,7 @@ type sdkOp struct {
 // call makes an operation whose handler must not run, out of the SDK client's method.
 func call[I, O, F any](name string, method func(context.Context, *I, ...func(*F)) (*O, error)) sdkOp {
 	return sdkOp{
-		Operation: Op(name, func(context.Context, *I) (*O, error) { panic("not to be called") }),
+		Operation: Op(name, func(context.Context, *I) (*O, error) { panic("not to be called") }).Takes("*"),
 		call: func(ctx context.Context, in any) (any, error) {
 			return method(ctx, in.(*I))
 		},
@@ -110,6 +110,7 @@ func ecrOps(cfg aws.Config) []sdkOp {
 		call("GetAuthorizationToken", c.GetAuthorizationToken),
 		call("ListImages", c.ListImages),
 		call("ListTagsForResource", c.ListTagsForResource),
+		call("PutImageScanningConfiguration", c.PutImageScanningConfiguration),
 		call("PutImageTagMutability", c.PutImageTagMutability),
 		call("TagResource", c.TagResource),
 		call("UntagResource", c.UntagResource),

@@ -28,8 +28,9 @@ type Service struct {
 
 // operation is an Operation tied to its descriptor.
 type operation struct {
-	Operation
+	*spec
 	input, output *bind.Type
+	mask          *bind.Mask
 	wrapper       string
 }
 
@@ -73,7 +74,9 @@ func codecOf(desc *descriptor.Service) (codec, error) {
 func (s *Service) bind(ops []Operation) error {
 	b := bind.New(s.desc)
 	var errs []error
-	for _, o := range ops {
+	var err error
+	for _, op := range ops {
+		o := op.spec()
 		d, ok := s.desc.Operations[o.name]
 		if !ok {
 			errs = append(errs, fmt.Errorf("%s has no operation %s in its descriptor", s.Name(), o.name))
@@ -86,9 +89,30 @@ func (s *Service) bind(ops []Operation) error {
 		errs = append(errs, err)
 		out, err := b.Bind(d.Output, o.out)
 		errs = append(errs, err)
-		s.ops[o.name] = &operation{Operation: o, input: in, output: out, wrapper: d.Wrapper}
+		s.ops[o.name] = &operation{spec: o, input: in, output: out, wrapper: d.Wrapper}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, o := range s.ops {
+		o.output = o.output.Answer()
+		if o.mask, err = o.spec.mask(o.input); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", s.Name(), err))
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// Member is a member that a declaration keeps or refuses.
+type Member = bind.Member
+
+// Declaration is how the members of an operation's input stand. What it does not list is done.
+type Declaration struct{ Kept, Refused []Member }
+
+// Declaration returns that of an operation which the service has.
+func (s *Service) Declaration(operation string) Declaration {
+	o := s.ops[operation]
+	return Declaration{Kept: append(o.mask.Kept(o.input), o.keys...), Refused: o.mask.Refused(o.input)}
 }
 
 // Name returns the name that requests to the service are signed for.
@@ -113,11 +137,15 @@ func (s *Service) Decode(r *http.Request, body []byte) (*Call, error) {
 	if err != nil {
 		return nil, s.malformed(err)
 	}
-	in, faults := op.input.Read(v, s.Protocol() == EC2Query)
-	if faults.Any() {
-		return nil, s.words.refuse(faults)
+	in := op.input.Read(v, op.mask, s.Protocol() == EC2Query)
+	var wrong []error
+	if op.check != nil && in.Faults.Whole() {
+		wrong = op.check(in.Value)
 	}
-	return &Call{Operation: name, Input: in, op: op}, nil
+	if in.Faults.Any() || len(wrong) > 0 {
+		return nil, s.words.refuse(&in.Faults, op.code, wrong)
+	}
+	return &Call{Operation: name, Input: in.Value, Kept: in.Kept, op: op}, nil
 }
 
 // OperationName returns the name of the operation that r asks for, as far as it can be told: for the

@@ -14,7 +14,7 @@ import (
 func (a *API) DescribeAvailabilityZones(_ context.Context, in *ec2.DescribeAvailabilityZonesInput) (*ec2.DescribeAvailabilityZonesOutput, error) {
 	// AllAvailabilityZones asks for those that one has not opted in to as well:
 	// there are none.
-	if err := check(in, in.DryRun, "AllAvailabilityZones", "Filters", "ZoneIds", "ZoneNames"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	zones := a.zones()
@@ -70,7 +70,7 @@ func (a *API) zoneListing() listing[zone] {
 
 // DescribeInternetGateways lists internet gateways.
 func (a *API) DescribeInternetGateways(ctx context.Context, in *ec2.DescribeInternetGatewaysInput) (*ec2.DescribeInternetGatewaysOutput, error) {
-	if err := check(in, in.DryRun, "Filters", "InternetGatewayIds", "MaxResults", "NextToken"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	q := question{in.InternetGatewayIds, in.Filters, in.MaxResults, in.NextToken}
@@ -100,7 +100,7 @@ func (a *API) gatewayShape(g InternetGateway, tags []types.Tag) types.InternetGa
 
 // DescribeRouteTables lists route tables.
 func (a *API) DescribeRouteTables(ctx context.Context, in *ec2.DescribeRouteTablesInput) (*ec2.DescribeRouteTablesOutput, error) {
-	if err := check(in, in.DryRun, "Filters", "MaxResults", "NextToken", "RouteTableIds"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	q := question{in.RouteTableIds, in.Filters, in.MaxResults, in.NextToken}

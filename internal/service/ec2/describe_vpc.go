@@ -43,7 +43,7 @@ func describe[T, W any](ctx context.Context, db store.DB, t *store.Table[T], l l
 
 // DescribeVpcs lists VPCs.
 func (a *API) DescribeVpcs(ctx context.Context, in *ec2.DescribeVpcsInput) (*ec2.DescribeVpcsOutput, error) {
-	if err := check(in, in.DryRun, "Filters", "MaxResults", "NextToken", "VpcIds"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	q := question{in.VpcIds, in.Filters, in.MaxResults, in.NextToken}
@@ -94,7 +94,7 @@ type subnetView struct {
 
 // DescribeSubnets lists subnets.
 func (a *API) DescribeSubnets(ctx context.Context, in *ec2.DescribeSubnetsInput) (*ec2.DescribeSubnetsOutput, error) {
-	if err := check(in, in.DryRun, "Filters", "MaxResults", "NextToken", "SubnetIds"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	return view(ctx, a.db, func(tx store.Tx) (*ec2.DescribeSubnetsOutput, error) {

@@ -38,32 +38,42 @@ func New(db store.DB, ns arn.Namespace, cidr netip.Prefix) *API {
 	return &API{db: db, ns: ns, cidr: cidr}
 }
 
+// What several operations take.
+const (
+	listed         = "DryRun Filter{*} MaxResults NextToken"
+	tagged         = "TagSpecification{*}"
+	permissions    = "IpPermissions{IpProtocol FromPort ToPort IpRanges{*} Ipv6Ranges{*} Groups{Description GroupId GroupName UserId VpcId}}"
+	rule           = "IpProtocol FromPort ToPort CidrIpv4 CidrIpv6 Description ReferencedGroupId"
+	descriptions   = "SecurityGroupRuleDescription{*}"
+	flatPermission = "IpProtocol FromPort ToPort CidrIp SourceSecurityGroupName SourceSecurityGroupOwnerId"
+)
+
 // Operations lists what is implemented.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("AuthorizeSecurityGroupEgress", a.AuthorizeSecurityGroupEgress),
-		wire.Op("AuthorizeSecurityGroupIngress", a.AuthorizeSecurityGroupIngress),
-		wire.Op("CreateSecurityGroup", a.CreateSecurityGroup),
-		wire.Op("CreateTags", a.CreateTags),
-		wire.Op("DeleteSecurityGroup", a.DeleteSecurityGroup),
-		wire.Op("DeleteTags", a.DeleteTags),
-		wire.Op("DescribeAvailabilityZones", a.DescribeAvailabilityZones),
-		wire.Op("DescribeInternetGateways", a.DescribeInternetGateways),
-		wire.Op("DescribeNetworkInterfaces", a.DescribeNetworkInterfaces),
-		wire.Op("DescribeRegions", a.DescribeRegions),
-		wire.Op("DescribeRouteTables", a.DescribeRouteTables),
-		wire.Op("DescribeSecurityGroupRules", a.DescribeSecurityGroupRules),
-		wire.Op("DescribeSecurityGroups", a.DescribeSecurityGroups),
-		wire.Op("DescribeSubnets", a.DescribeSubnets),
-		wire.Op("DescribeTags", a.DescribeTags),
-		wire.Op("DescribeVpcAttribute", a.DescribeVpcAttribute),
-		wire.Op("DescribeVpcs", a.DescribeVpcs),
-		wire.Op("ModifySecurityGroupRules", a.ModifySecurityGroupRules),
-		wire.Op("ModifyVpcAttribute", a.ModifyVpcAttribute),
-		wire.Op("RevokeSecurityGroupEgress", a.RevokeSecurityGroupEgress),
-		wire.Op("RevokeSecurityGroupIngress", a.RevokeSecurityGroupIngress),
-		wire.Op("UpdateSecurityGroupRuleDescriptionsEgress", a.UpdateSecurityGroupRuleDescriptionsEgress),
-		wire.Op("UpdateSecurityGroupRuleDescriptionsIngress", a.UpdateSecurityGroupRuleDescriptionsIngress),
+		wire.Op("AuthorizeSecurityGroupEgress", a.AuthorizeSecurityGroupEgress).Takes("DryRun GroupId", permissions, tagged),
+		wire.Op("AuthorizeSecurityGroupIngress", a.AuthorizeSecurityGroupIngress).Takes("DryRun GroupId GroupName", permissions, flatPermission, tagged),
+		wire.Op("CreateSecurityGroup", a.CreateSecurityGroup).Takes("DryRun GroupDescription GroupName VpcId", tagged),
+		wire.Op("CreateTags", a.CreateTags).Takes("DryRun ResourceId Tag{*}"),
+		wire.Op("DeleteSecurityGroup", a.DeleteSecurityGroup).Takes("DryRun GroupId GroupName"),
+		wire.Op("DeleteTags", a.DeleteTags).Takes("DryRun ResourceId Tag{*}"),
+		wire.Op("DescribeAvailabilityZones", a.DescribeAvailabilityZones).Takes("AllAvailabilityZones DryRun Filter{*} ZoneId ZoneName"),
+		wire.Op("DescribeInternetGateways", a.DescribeInternetGateways).Takes(listed, "InternetGatewayId"),
+		wire.Op("DescribeNetworkInterfaces", a.DescribeNetworkInterfaces).Takes(listed, "IncludeManagedResources NetworkInterfaceId"),
+		wire.Op("DescribeRegions", a.DescribeRegions).Takes("AllRegions DryRun Filter{*} RegionName"),
+		wire.Op("DescribeRouteTables", a.DescribeRouteTables).Takes(listed, "RouteTableId"),
+		wire.Op("DescribeSecurityGroupRules", a.DescribeSecurityGroupRules).Takes(listed, "SecurityGroupRuleId"),
+		wire.Op("DescribeSecurityGroups", a.DescribeSecurityGroups).Takes(listed, "GroupId GroupName"),
+		wire.Op("DescribeSubnets", a.DescribeSubnets).Takes(listed, "SubnetId"),
+		wire.Op("DescribeTags", a.DescribeTags).Takes(listed),
+		wire.Op("DescribeVpcAttribute", a.DescribeVpcAttribute).Takes("Attribute DryRun VpcId"),
+		wire.Op("DescribeVpcs", a.DescribeVpcs).Takes(listed, "VpcId"),
+		wire.Op("ModifySecurityGroupRules", a.ModifySecurityGroupRules).Takes("DryRun GroupId SecurityGroupRule{SecurityGroupRuleId SecurityGroupRule{" + rule + "}}"),
+		wire.Op("ModifyVpcAttribute", a.ModifyVpcAttribute).Takes("EnableDnsHostnames{*} EnableDnsSupport{*} EnableNetworkAddressUsageMetrics{*} VpcId"),
+		wire.Op("RevokeSecurityGroupEgress", a.RevokeSecurityGroupEgress).Takes("DryRun GroupId SecurityGroupRuleId", permissions),
+		wire.Op("RevokeSecurityGroupIngress", a.RevokeSecurityGroupIngress).Takes("DryRun GroupId GroupName SecurityGroupRuleId", permissions, flatPermission),
+		wire.Op("UpdateSecurityGroupRuleDescriptionsEgress", a.UpdateSecurityGroupRuleDescriptionsEgress).Takes("DryRun GroupId GroupName", permissions, descriptions),
+		wire.Op("UpdateSecurityGroupRuleDescriptionsIngress", a.UpdateSecurityGroupRuleDescriptionsIngress).Takes("DryRun GroupId GroupName", permissions, descriptions),
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 
 // CreateSecurityGroup makes a group that lets nobody in and everybody out.
 func (a *API) CreateSecurityGroup(ctx context.Context, in *ec2.CreateSecurityGroupInput) (*ec2.CreateSecurityGroupOutput, error) {
-	if err := check(in, in.DryRun, "Description", "GroupName", "TagSpecifications", "VpcId"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	g := SecurityGroup{ID: newID("sg"), Name: strings.TrimRight(deref(in.GroupName), " "), Description: deref(in.Description), Rules: []Rule{egressToAll()}}
@@ -99,7 +99,7 @@ func checkText(parameter, s string) error {
 
 // DeleteSecurityGroup deletes a group that nothing uses.
 func (a *API) DeleteSecurityGroup(ctx context.Context, in *ec2.DeleteSecurityGroupInput) (*ec2.DeleteSecurityGroupOutput, error) {
-	if err := check(in, in.DryRun, "GroupId", "GroupName"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	return update(ctx, a.db, func(tx store.Tx) (*ec2.DeleteSecurityGroupOutput, error) {
@@ -130,7 +130,7 @@ func (a *API) DeleteSecurityGroup(ctx context.Context, in *ec2.DeleteSecurityGro
 
 // DescribeSecurityGroups lists groups.
 func (a *API) DescribeSecurityGroups(ctx context.Context, in *ec2.DescribeSecurityGroupsInput) (*ec2.DescribeSecurityGroupsOutput, error) {
-	if err := check(in, in.DryRun, "Filters", "GroupIds", "GroupNames", "MaxResults", "NextToken"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	return view(ctx, a.db, func(tx store.Tx) (*ec2.DescribeSecurityGroupsOutput, error) {

@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/skylift/skylift/internal/wire/wiretest"
 )
 
 func createGroup(t *testing.T, a *API, name string) string {
@@ -220,7 +222,7 @@ func TestAuthorizeEgress(t *testing.T) {
 	if err != nil || len(rules.SecurityGroupRules) != 1 || *rules.SecurityGroupRules[0].SecurityGroupRuleId != *out.SecurityGroupRules[0].SecurityGroupRuleId {
 		t.Errorf("by tag: %+v, %v", rules, err)
 	}
-	_, err = a.AuthorizeSecurityGroupEgress(t.Context(), &ec2.AuthorizeSecurityGroupEgressInput{GroupId: &web, CidrIp: new("10.0.0.0/8")})
+	err = wiretest.Refusal(t, "ec2", a.Operations(), &ec2.AuthorizeSecurityGroupEgressInput{GroupId: &web, CidrIp: new("10.0.0.0/8")})
 	wantCode(t, "the flat form", err, "UnsupportedOperation", "CidrIp")
 	_, err = a.RevokeSecurityGroupEgress(t.Context(), &ec2.RevokeSecurityGroupEgressInput{GroupId: &web, IpPermissions: []types.IpPermission{
 		{IpProtocol: new("-1"), IpRanges: []types.IpRange{{CidrIp: new("0.0.0.0/0")}}},
@@ -274,7 +276,11 @@ func TestAuthorizeRefuses(t *testing.T) {
 		"description":     {[]types.IpPermission{{IpProtocol: new("-1"), IpRanges: []types.IpRange{{CidrIp: new("10.0.0.0/8"), Description: new("é")}}}}, "InvalidParameterValue", "Description"},
 		"nothing":         {nil, "MissingParameter", "ipPermissions"},
 	} {
-		_, err := a.AuthorizeSecurityGroupIngress(t.Context(), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &web, IpPermissions: tc.perms})
+		in := &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &web, IpPermissions: tc.perms}
+		err := wiretest.Refusal(t, "ec2", a.Operations(), in)
+		if err == nil {
+			_, err = a.AuthorizeSecurityGroupIngress(t.Context(), in)
+		}
 		wantCode(t, name, err, tc.code, tc.message)
 	}
 	_, err := a.AuthorizeSecurityGroupIngress(t.Context(), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &web, IpPermissions: []types.IpPermission{tcp(81, "10.0.0.0/8")}, CidrIp: new("10.0.0.0/8"), IpProtocol: new("-1")})

@@ -14,7 +14,7 @@ import (
 // ModifySecurityGroupRules gives rules of a group other contents, all of them
 // or none. They keep their ids, their tags and their direction.
 func (a *API) ModifySecurityGroupRules(ctx context.Context, in *ec2.ModifySecurityGroupRulesInput) (*ec2.ModifySecurityGroupRulesOutput, error) {
-	if err := check(in, in.DryRun, "GroupId", "SecurityGroupRules"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	return update(ctx, a.db, func(tx store.Tx) (*ec2.ModifySecurityGroupRulesOutput, error) {
@@ -51,7 +51,7 @@ func (a *API) reread(tx store.Tx, g SecurityGroup, old Rule, r *types.SecurityGr
 	}
 	perm := types.IpPermission{IpProtocol: r.IpProtocol, FromPort: r.FromPort, ToPort: r.ToPort}
 	peers := 0
-	for _, peer := range []*string{r.CidrIpv4, r.CidrIpv6, r.PrefixListId, r.ReferencedGroupId} {
+	for _, peer := range []*string{r.CidrIpv4, r.CidrIpv6, r.ReferencedGroupId} {
 		if peer != nil {
 			peers++
 		}
@@ -65,8 +65,6 @@ func (a *API) reread(tx store.Tx, g SecurityGroup, old Rule, r *types.SecurityGr
 		perm.IpRanges = []types.IpRange{{CidrIp: r.CidrIpv4, Description: r.Description}}
 	case r.CidrIpv6 != nil:
 		perm.Ipv6Ranges = []types.Ipv6Range{{CidrIpv6: r.CidrIpv6, Description: r.Description}}
-	case r.PrefixListId != nil:
-		perm.PrefixListIds = []types.PrefixListId{{PrefixListId: r.PrefixListId, Description: r.Description}}
 	default:
 		perm.UserIdGroupPairs = []types.UserIdGroupPair{{GroupId: r.ReferencedGroupId, Description: r.Description}}
 	}
@@ -93,7 +91,7 @@ func (g SecurityGroup) distinct() error {
 func (a *API) UpdateSecurityGroupRuleDescriptionsIngress(
 	ctx context.Context, in *ec2.UpdateSecurityGroupRuleDescriptionsIngressInput,
 ) (*ec2.UpdateSecurityGroupRuleDescriptionsIngressOutput, error) {
-	if err := check(in, in.DryRun, "GroupId", "GroupName", "IpPermissions", "SecurityGroupRuleDescriptions"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	c := change{groupID: in.GroupId, groupName: in.GroupName, permissions: in.IpPermissions}
@@ -108,7 +106,7 @@ func (a *API) UpdateSecurityGroupRuleDescriptionsIngress(
 func (a *API) UpdateSecurityGroupRuleDescriptionsEgress(
 	ctx context.Context, in *ec2.UpdateSecurityGroupRuleDescriptionsEgressInput,
 ) (*ec2.UpdateSecurityGroupRuleDescriptionsEgressOutput, error) {
-	if err := check(in, in.DryRun, "GroupId", "GroupName", "IpPermissions", "SecurityGroupRuleDescriptions"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	c := change{groupID: in.GroupId, groupName: in.GroupName, egress: true, permissions: in.IpPermissions}

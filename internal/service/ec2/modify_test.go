@@ -108,7 +108,6 @@ func TestModifySecurityGroupRules(t *testing.T) {
 		"no contents":    {id, nil, "MissingParameter", "SecurityGroupRule"},
 		"no source":      {id, of(1, func(*types.SecurityGroupRuleRequest) {}), "MissingParameter", "exactly one of: cidrIp, cidrIpv6, prefixListId, or referencedGroupId"},
 		"two sources":    {id, of(1, func(r *types.SecurityGroupRuleRequest) { from(r); r.CidrIpv6 = new("::/0") }), "InvalidParameterCombination", "Only one of cidrIp"},
-		"a prefix list":  {id, of(1, func(r *types.SecurityGroupRuleRequest) { r.PrefixListId = new("pl-1") }), "UnsupportedOperation", "PrefixListIds"},
 		"a bad port":     {id, of(65536, from), "InvalidParameterValue", "65536"},
 		"no such group":  {id, of(1, func(r *types.SecurityGroupRuleRequest) { r.ReferencedGroupId = new("sg-x") }), "InvalidGroupId.Malformed", "sg-x"},
 		"bad describing": {id, of(1, func(r *types.SecurityGroupRuleRequest) { from(r); r.Description = new("<") }), "InvalidParameterValue", "Description"},

@@ -67,9 +67,6 @@ func (p parser) rules(perms []types.IpPermission) ([]Rule, error) {
 }
 
 func (p parser) rulesOf(perm types.IpPermission) ([]Rule, error) {
-	if err := awserr.Refuse(&perm, "UnsupportedOperation", "FromPort", "IpProtocol", "IpRanges", "Ipv6Ranges", "ToPort", "UserIdGroupPairs"); err != nil {
-		return nil, err
-	}
 	base, err := parseService(perm)
 	if err != nil {
 		return nil, err
@@ -113,9 +110,6 @@ func (p parser) rulesOf(perm types.IpPermission) ([]Rule, error) {
 
 // peer returns the id of the group that pair names.
 func (p parser) peer(pair types.UserIdGroupPair) (string, error) {
-	if err := awserr.Refuse(&pair, "UnsupportedOperation", "Description", "GroupId", "GroupName", "UserId", "VpcId"); err != nil {
-		return "", err
-	}
 	if owner := deref(pair.UserId); owner != "" && owner != p.account {
 		return "", awserr.New("InvalidGroup.NotFound", "You have specified two resources that belong to different networks: account '%s' has no security groups here.", owner)
 	}

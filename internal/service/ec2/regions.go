@@ -13,7 +13,7 @@ import (
 func (a *API) DescribeRegions(_ context.Context, in *ec2.DescribeRegionsInput) (*ec2.DescribeRegionsOutput, error) {
 	// AllRegions asks for those that one has not opted in to as well: there are
 	// none.
-	if err := check(in, in.DryRun, "AllRegions", "Filters", "RegionNames"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	for _, name := range in.RegionNames {

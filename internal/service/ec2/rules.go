@@ -26,8 +26,7 @@ type change struct {
 
 // AuthorizeSecurityGroupIngress lets more in.
 func (a *API) AuthorizeSecurityGroupIngress(ctx context.Context, in *ec2.AuthorizeSecurityGroupIngressInput) (*ec2.AuthorizeSecurityGroupIngressOutput, error) {
-	if err := check(in, in.DryRun, "CidrIp", "FromPort", "GroupId", "GroupName", "IpPermissions", "IpProtocol",
-		"SourceSecurityGroupName", "SourceSecurityGroupOwnerId", "TagSpecifications", "ToPort"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	c := change{
@@ -43,7 +42,7 @@ func (a *API) AuthorizeSecurityGroupIngress(ctx context.Context, in *ec2.Authori
 
 // AuthorizeSecurityGroupEgress lets more out. AWS takes only permissions here.
 func (a *API) AuthorizeSecurityGroupEgress(ctx context.Context, in *ec2.AuthorizeSecurityGroupEgressInput) (*ec2.AuthorizeSecurityGroupEgressOutput, error) {
-	if err := check(in, in.DryRun, "GroupId", "IpPermissions", "TagSpecifications"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	rules, err := a.authorize(ctx, change{groupID: in.GroupId, egress: true, permissions: in.IpPermissions}, in.TagSpecifications)
@@ -55,8 +54,7 @@ func (a *API) AuthorizeSecurityGroupEgress(ctx context.Context, in *ec2.Authoriz
 
 // RevokeSecurityGroupIngress takes rules back, all that are named or none.
 func (a *API) RevokeSecurityGroupIngress(ctx context.Context, in *ec2.RevokeSecurityGroupIngressInput) (*ec2.RevokeSecurityGroupIngressOutput, error) {
-	if err := check(in, in.DryRun, "CidrIp", "FromPort", "GroupId", "GroupName", "IpPermissions", "IpProtocol",
-		"SecurityGroupRuleIds", "SourceSecurityGroupName", "SourceSecurityGroupOwnerId", "ToPort"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	c := change{
@@ -72,7 +70,7 @@ func (a *API) RevokeSecurityGroupIngress(ctx context.Context, in *ec2.RevokeSecu
 
 // RevokeSecurityGroupEgress takes rules back, all that are named or none.
 func (a *API) RevokeSecurityGroupEgress(ctx context.Context, in *ec2.RevokeSecurityGroupEgressInput) (*ec2.RevokeSecurityGroupEgressOutput, error) {
-	if err := check(in, in.DryRun, "GroupId", "IpPermissions", "SecurityGroupRuleIds"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	rules, err := a.revoke(ctx, change{groupID: in.GroupId, egress: true, permissions: in.IpPermissions}, in.SecurityGroupRuleIds)
@@ -260,7 +258,7 @@ func ruleByID(tx store.Tx, id string) (Rule, string, error) {
 
 // DescribeSecurityGroupRules lists the rules of groups.
 func (a *API) DescribeSecurityGroupRules(ctx context.Context, in *ec2.DescribeSecurityGroupRulesInput) (*ec2.DescribeSecurityGroupRulesOutput, error) {
-	if err := check(in, in.DryRun, "Filters", "MaxResults", "NextToken", "SecurityGroupRuleIds"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	return view(ctx, a.db, func(tx store.Tx) (*ec2.DescribeSecurityGroupRulesOutput, error) {

@@ -139,7 +139,7 @@ func typeOf(tx store.Tx, id string) (string, error) {
 
 // CreateTags gives resources tags, or the tags that they have new values.
 func (a *API) CreateTags(ctx context.Context, in *ec2.CreateTagsInput) (*ec2.CreateTagsOutput, error) {
-	if err := check(in, in.DryRun, "Resources", "Tags"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	err := a.retag(ctx, in.Resources, func(set map[string]string) error { return addTags(set, in.Tags) })
@@ -148,7 +148,7 @@ func (a *API) CreateTags(ctx context.Context, in *ec2.CreateTagsInput) (*ec2.Cre
 
 // DeleteTags takes tags from resources: by key, by key and value, or all.
 func (a *API) DeleteTags(ctx context.Context, in *ec2.DeleteTagsInput) (*ec2.DeleteTagsOutput, error) {
-	if err := check(in, in.DryRun, "Resources", "Tags"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	err := a.retag(ctx, in.Resources, func(set map[string]string) error {
@@ -203,7 +203,7 @@ func (t tag) id() string { return t.resource + "\x00" + t.key }
 
 // DescribeTags lists tags.
 func (a *API) DescribeTags(ctx context.Context, in *ec2.DescribeTagsInput) (*ec2.DescribeTagsOutput, error) {
-	if err := check(in, in.DryRun, "Filters", "MaxResults", "NextToken"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	sets, err := view(ctx, a.db, allTags)

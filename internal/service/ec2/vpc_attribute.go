@@ -20,7 +20,7 @@ var vpcAttributes = map[types.VpcAttributeName]bool{
 
 // DescribeVpcAttribute says what one attribute of a VPC is.
 func (a *API) DescribeVpcAttribute(ctx context.Context, in *ec2.DescribeVpcAttributeInput) (*ec2.DescribeVpcAttributeOutput, error) {
-	if err := check(in, in.DryRun, "Attribute", "VpcId"); err != nil {
+	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
 	return view(ctx, a.db, func(tx store.Tx) (*ec2.DescribeVpcAttributeOutput, error) {
@@ -45,9 +45,6 @@ func (a *API) DescribeVpcAttribute(ctx context.Context, in *ec2.DescribeVpcAttri
 // ModifyVpcAttribute takes what is so already, one attribute in a call, as
 // tools say it when they take over a VPC. Another value is refused.
 func (a *API) ModifyVpcAttribute(ctx context.Context, in *ec2.ModifyVpcAttributeInput) (*ec2.ModifyVpcAttributeOutput, error) {
-	if err := check(in, nil, "EnableDnsHostnames", "EnableDnsSupport", "EnableNetworkAddressUsageMetrics", "VpcId"); err != nil {
-		return nil, err
-	}
 	var given []string
 	var refused error
 	for _, at := range []struct {

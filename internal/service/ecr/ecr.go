@@ -13,7 +13,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
-	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/registry"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
@@ -35,27 +34,32 @@ func New(records *Records, manifests content) *API {
 	return &API{records: records, content: manifests}
 }
 
+// What is kept without effect, and why.
+const (
+	scanning   = "imageScanningConfiguration{scanOnPush}"
+	notScanned = "images are not scanned"
+)
+
 // Operations lists the handlers by the names that AWS has for them.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("BatchDeleteImage", a.BatchDeleteImage),
-		wire.Op("BatchGetImage", a.BatchGetImage),
-		wire.Op("CreateRepository", a.CreateRepository),
-		wire.Op("DeleteRepository", a.DeleteRepository),
-		wire.Op("DescribeImages", a.DescribeImages),
-		wire.Op("DescribeRepositories", a.DescribeRepositories),
-		wire.Op("GetAuthorizationToken", a.GetAuthorizationToken),
-		wire.Op("ListImages", a.ListImages),
-		wire.Op("ListTagsForResource", a.ListTagsForResource),
-		wire.Op("PutImageTagMutability", a.PutImageTagMutability),
-		wire.Op("TagResource", a.TagResource),
-		wire.Op("UntagResource", a.UntagResource),
+		wire.Op("BatchDeleteImage", a.BatchDeleteImage).Takes("registryId repositoryName imageIds{*}"),
+		wire.Op("BatchGetImage", a.BatchGetImage).Takes("registryId repositoryName imageIds{*} acceptedMediaTypes"),
+		wire.Op("CreateRepository", a.CreateRepository).Takes("registryId repositoryName encryptionConfiguration{encryptionType} imageTagMutability tags{*}").
+			Keeps(scanning, notScanned),
+		wire.Op("DeleteRepository", a.DeleteRepository).Takes("registryId repositoryName force"),
+		wire.Op("DescribeImages", a.DescribeImages).Takes("registryId repositoryName filter{*} imageIds{*} maxResults nextToken"),
+		wire.Op("DescribeRepositories", a.DescribeRepositories).Takes("registryId repositoryNames maxResults nextToken"),
+		wire.Op("GetAuthorizationToken", a.GetAuthorizationToken).Takes("registryIds"),
+		wire.Op("ListImages", a.ListImages).Takes("registryId repositoryName filter{*} maxResults nextToken"),
+		wire.Op("ListTagsForResource", a.ListTagsForResource).Takes("resourceArn"),
+		wire.Op("PutImageScanningConfiguration", a.PutImageScanningConfiguration).Takes("registryId repositoryName").
+			Keeps(scanning, notScanned),
+		wire.Op("PutImageTagMutability", a.PutImageTagMutability).Takes("registryId repositoryName imageTagMutability"),
+		wire.Op("TagResource", a.TagResource).Takes("resourceArn tags{*}"),
+		wire.Op("UntagResource", a.UntagResource).Takes("resourceArn tagKeys"),
 	}
 }
-
-const codeInvalid = "InvalidParameterException"
-
-func refuse(in any, supported ...string) error { return awserr.Refuse(in, codeInvalid, supported...) }
 
 func invalid(format string, args ...any) error {
 	return &types.InvalidParameterException{Message: new(fmt.Sprintf(format, args...))}

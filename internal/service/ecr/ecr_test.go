@@ -21,6 +21,7 @@ import (
 	"github.com/skylift/skylift/internal/registry"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/store/memstore"
+	"github.com/skylift/skylift/internal/wire/wiretest"
 )
 
 var ns = arn.Namespace{Region: "us-west-2", Account: "111122223333"}
@@ -94,6 +95,8 @@ func TestCreateRepository(t *testing.T) {
 	wantError(t, err, "RepositoryAlreadyExistsException", "The repository with name 'team/app' already exists in the registry with id '111122223333'")
 }
 
+const codeInvalid = "InvalidParameterException"
+
 func TestCreateRepositoryRefuses(t *testing.T) {
 	t.Parallel()
 	a := open(t)
@@ -111,14 +114,16 @@ func TestCreateRepositoryRefuses(t *testing.T) {
 		{ecr.CreateRepositoryInput{RepositoryName: new("../app")}, codeInvalid, "regular expression"},
 		{ecr.CreateRepositoryInput{RepositoryName: name, RegistryId: new("999999999999")}, codeInvalid, "registryId"},
 		{ecr.CreateRepositoryInput{RepositoryName: name, ImageTagMutability: types.ImageTagMutabilityImmutableWithExclusion}, codeInvalid, "imageTagMutability"},
-		{ecr.CreateRepositoryInput{RepositoryName: name, ImageScanningConfiguration: &types.ImageScanningConfiguration{ScanOnPush: true}}, codeInvalid, "scanOnPush"},
 		{ecr.CreateRepositoryInput{RepositoryName: name, EncryptionConfiguration: &types.EncryptionConfiguration{EncryptionType: types.EncryptionTypeKms}}, codeInvalid, "encryptionType"},
 		{ecr.CreateRepositoryInput{RepositoryName: name, EncryptionConfiguration: &types.EncryptionConfiguration{EncryptionType: types.EncryptionTypeAes256, KmsKey: new("k")}}, codeInvalid, "kmsKey"},
-		{ecr.CreateRepositoryInput{RepositoryName: name, ImageTagMutabilityExclusionFilters: make([]types.ImageTagMutabilityExclusionFilter, 1)}, codeInvalid, "ImageTagMutabilityExclusionFilters"},
+		{ecr.CreateRepositoryInput{RepositoryName: name, ImageTagMutabilityExclusionFilters: []types.ImageTagMutabilityExclusionFilter{{Filter: new("v*"), FilterType: "WILDCARD"}}}, codeInvalid, "imageTagMutabilityExclusionFilters"},
 		{ecr.CreateRepositoryInput{RepositoryName: name, Tags: []types.Tag{{Key: new("aws:x"), Value: new("y")}}}, "InvalidTagParameterException", "aws:x"},
 	}
 	for _, tt := range tests {
-		_, err := a.CreateRepository(t.Context(), &tt.in)
+		err := wiretest.Refusal(t, "ecr", a.Operations(), &tt.in)
+		if err == nil {
+			_, err = a.CreateRepository(t.Context(), &tt.in)
+		}
 		wantError(t, err, tt.code, tt.message)
 	}
 }

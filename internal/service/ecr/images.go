@@ -17,9 +17,6 @@ import (
 
 // ListImages lists the images of a repository, once for every tag.
 func (a *API) ListImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr.ListImagesOutput, error) {
-	if err := refuse(in, "RegistryId", "RepositoryName", "Filter", "MaxResults", "NextToken"); err != nil {
-		return nil, err
-	}
 	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
 		return nil, err
 	}
@@ -46,9 +43,6 @@ func (a *API) ListImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr.Lis
 
 // DescribeImages describes the images asked for, or all, page by page.
 func (a *API) DescribeImages(ctx context.Context, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOutput, error) {
-	if err := refuse(in, "RegistryId", "RepositoryName", "ImageIds", "Filter", "MaxResults", "NextToken"); err != nil {
-		return nil, err
-	}
 	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
 		return nil, err
 	}
@@ -171,9 +165,6 @@ func page[T any](list []T, size int, after string, key func(T) string) ([]T, *st
 
 // BatchGetImage returns the manifests of images.
 func (a *API) BatchGetImage(ctx context.Context, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutput, error) {
-	if err := refuse(in, "RegistryId", "RepositoryName", "ImageIds", "AcceptedMediaTypes"); err != nil {
-		return nil, err
-	}
 	if err := a.checkBatch(in.RegistryId, in.RepositoryName, in.ImageIds); err != nil {
 		return nil, err
 	}
@@ -242,9 +233,6 @@ func (a *API) getImage(ctx context.Context, name string, id types.ImageIdentifie
 // BatchDeleteImage removes images by digest, or tags: with its last tag an
 // image goes too. The registry reclaims the bytes.
 func (a *API) BatchDeleteImage(ctx context.Context, in *ecr.BatchDeleteImageInput) (*ecr.BatchDeleteImageOutput, error) {
-	if err := refuse(in, "RegistryId", "RepositoryName", "ImageIds"); err != nil {
-		return nil, err
-	}
 	if err := a.checkBatch(in.RegistryId, in.RepositoryName, in.ImageIds); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ type Repository struct {
 	Name       string
 	CreatedAt  time.Time
 	Mutability types.ImageTagMutability
+	ScanOnPush bool              `json:",omitempty"` // kept without effect: images are not scanned
 	Tags       map[string]string `json:",omitempty"`
 }
 

@@ -24,6 +24,7 @@ func (a *API) CreateRepository(ctx context.Context, in *ecr.CreateRepositoryInpu
 		Name:       name,
 		CreatedAt:  time.Now().UTC().Truncate(time.Millisecond),
 		Mutability: firstMutability(in.ImageTagMutability),
+		ScanOnPush: in.ImageScanningConfiguration != nil && in.ImageScanningConfiguration.ScanOnPush,
 	}
 	if err := repo.tag(in.Tags); err != nil {
 		return nil, err
@@ -45,10 +46,6 @@ func (a *API) CreateRepository(ctx context.Context, in *ecr.CreateRepositoryInpu
 }
 
 func (a *API) checkCreate(in *ecr.CreateRepositoryInput) error {
-	err := refuse(in, "RegistryId", "RepositoryName", "Tags", "ImageTagMutability", "ImageScanningConfiguration", "EncryptionConfiguration")
-	if err != nil {
-		return err
-	}
 	if err := checkName("repositoryName", deref(in.RepositoryName)); err != nil {
 		return err
 	}
@@ -60,9 +57,6 @@ func (a *API) checkCreate(in *ecr.CreateRepositoryInput) error {
 	if err := checkMutability(in.ImageTagMutability); err != nil {
 		return err
 	}
-	if s := in.ImageScanningConfiguration; s != nil && s.ScanOnPush {
-		return invalid("The parameter 'imageScanningConfiguration.scanOnPush' is not supported by Skylift: images are not scanned.")
-	}
 	return checkEncryption(in.EncryptionConfiguration)
 }
 
@@ -72,9 +66,6 @@ func checkEncryption(e *types.EncryptionConfiguration) error {
 	}
 	if e.EncryptionType != types.EncryptionTypeAes256 {
 		return invalid("The value '%s' of 'encryptionConfiguration.encryptionType' is not supported by Skylift, only AES256.", e.EncryptionType)
-	}
-	if e.KmsKey != nil {
-		return invalid("The parameter 'encryptionConfiguration.kmsKey' is not supported by Skylift.")
 	}
 	return nil
 }
@@ -100,7 +91,7 @@ func (r *Records) wire(repo Repository) types.Repository {
 	return types.Repository{
 		CreatedAt:                  &repo.CreatedAt,
 		EncryptionConfiguration:    &types.EncryptionConfiguration{EncryptionType: types.EncryptionTypeAes256},
-		ImageScanningConfiguration: &types.ImageScanningConfiguration{ScanOnPush: false},
+		ImageScanningConfiguration: &types.ImageScanningConfiguration{ScanOnPush: repo.ScanOnPush},
 		ImageTagMutability:         repo.Mutability,
 		RegistryId:                 &r.ns.Account,
 		RepositoryArn:              new(r.ns.ARN("ecr", "repository/"+repo.Name)),
@@ -111,9 +102,6 @@ func (r *Records) wire(repo Repository) types.Repository {
 
 // DescribeRepositories describes those named, or all, page by page.
 func (a *API) DescribeRepositories(ctx context.Context, in *ecr.DescribeRepositoriesInput) (*ecr.DescribeRepositoriesOutput, error) {
-	if err := refuse(in, "RegistryId", "RepositoryNames", "MaxResults", "NextToken"); err != nil {
-		return nil, err
-	}
 	if len(in.RepositoryNames) > 0 {
 		return a.describeNamed(ctx, in)
 	}
@@ -177,9 +165,6 @@ func (a *API) describeNamed(ctx context.Context, in *ecr.DescribeRepositoriesInp
 // DeleteRepository removes a repository; one with images only by force. The
 // images' records follow, and the registry reclaims their bytes.
 func (a *API) DeleteRepository(ctx context.Context, in *ecr.DeleteRepositoryInput) (*ecr.DeleteRepositoryOutput, error) {
-	if err := refuse(in, "RegistryId", "RepositoryName", "Force"); err != nil {
-		return nil, err
-	}
 	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
 		return nil, err
 	}
@@ -216,9 +201,6 @@ func (a *API) empty(tx store.Tx, repo Repository) error {
 
 // PutImageTagMutability changes whether tags may move.
 func (a *API) PutImageTagMutability(ctx context.Context, in *ecr.PutImageTagMutabilityInput) (*ecr.PutImageTagMutabilityOutput, error) {
-	if err := refuse(in, "RegistryId", "RepositoryName", "ImageTagMutability"); err != nil {
-		return nil, err
-	}
 	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
 		return nil, err
 	}

@@ -11,32 +11,47 @@ import (
 
 	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/wire"
 )
 
 // setting is an account setting: the value that it has when nobody set it, the
-// other values that may be set, and those that ECS has and Skylift can't honour.
+// other values that may be set, and those that ECS has and Skylift can't honour,
+// or keeps without effect.
 type setting struct {
 	name    types.SettingName
 	value   string
 	others  []string
 	refused []string
-	managed bool // by AWS: it can't be set
+	kept    []string // values that have no effect, and break no promise by that
+	why     string   // they have none
+	managed bool     // by AWS: it can't be set
 }
 
 // settings are the account settings, by name.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-account-settings.html
 var settings = []setting{
-	{name: types.SettingNameAwsvpcTrunking, value: "disabled", refused: []string{"enabled"}},
-	{name: types.SettingNameContainerInsights, value: insights, refused: []string{"enabled", "enhanced"}},
+	{name: types.SettingNameAwsvpcTrunking, value: "disabled", kept: []string{"enabled"}, why: "there are no container instances"},
+	{name: types.SettingNameContainerInsights, value: insights, kept: []string{"enabled", "enhanced"}, why: noInsights},
 	{name: types.SettingNameContainerInstanceLongArnFormat, value: "enabled", refused: []string{"disabled"}},
 	{name: types.SettingNameDefaultLogDriverMode, value: "non-blocking", refused: []string{"blocking"}},
-	{name: types.SettingNameFargateEventWindows, value: "disabled", refused: []string{"enabled"}},
+	{name: types.SettingNameFargateEventWindows, value: "disabled", kept: []string{"enabled"}, why: "no task is ever retired"},
 	{name: types.SettingNameFargateFipsMode, value: "disabled", refused: []string{"enabled"}},
 	{name: types.SettingNameFargateTaskRetirementWaitPeriod, value: "7", others: []string{"0", "14"}}, // no task is ever retired here
 	{name: types.SettingNameGuardDutyActivate, value: "off", managed: true},
 	{name: types.SettingNameServiceLongArnFormat, value: "enabled", refused: []string{"disabled"}},
 	{name: types.SettingNameTagResourceAuthorization, value: "off", refused: []string{"on"}},
 	{name: types.SettingNameTaskLongArnFormat, value: "enabled", refused: []string{"disabled"}},
+}
+
+// keptSettings says which settings have values without effect, and why.
+func keptSettings() map[string]string {
+	out := map[string]string{}
+	for _, s := range settings {
+		if len(s.kept) > 0 {
+			out[string(s.name)] = s.why
+		}
+	}
+	return out
 }
 
 // settingNamed returns the account setting of that name.
@@ -50,7 +65,7 @@ func settingNamed(name types.SettingName) (setting, error) {
 
 // check takes a value that the setting may be given.
 func (s setting) check(value string) error {
-	valid := append([]string{s.value}, s.others...)
+	valid := slices.Concat([]string{s.value}, s.others, s.kept)
 	switch {
 	case s.managed:
 		return invalid("The account setting %s is managed by AWS and can't be modified.", s.name)
@@ -124,6 +139,9 @@ func (a *API) set(ctx context.Context, principal string, name types.SettingName,
 	}
 	if err := s.check(value); err != nil {
 		return nil, err
+	}
+	if slices.Contains(s.kept, value) {
+		wire.Keep(ctx, "value."+string(name))
 	}
 	err = a.db.Update(ctx, func(tx store.Tx) error {
 		return AccountSettings.Put(tx, settingKey(principal, name), AccountSetting{Principal: principal, Name: name, Value: value})

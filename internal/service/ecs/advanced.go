@@ -23,9 +23,6 @@ func (a *API) advanced(ctx context.Context, group string, in *types.AdvancedConf
 	if in == nil {
 		return Advanced{}, nil
 	}
-	if err := refuse(in, invalid, "advancedConfiguration", "AlternateTargetGroupArn", "ProductionListenerRule", "TestListenerRule", "RoleArn"); err != nil {
-		return Advanced{}, err
-	}
 	out := Advanced{
 		AlternateTargetGroup: aws.ToString(in.AlternateTargetGroupArn), ProductionRule: aws.ToString(in.ProductionListenerRule),
 		TestRule: aws.ToString(in.TestListenerRule), Role: aws.ToString(in.RoleArn),

@@ -240,9 +240,6 @@ func (a *API) providersOf(ctx context.Context, cluster *string) (names []string,
 // an Auto Scaling group could add, and none to manage. It says which parameter
 // asks for them.
 func (a *API) CreateCapacityProvider(_ context.Context, in *ecs.CreateCapacityProviderInput) (*ecs.CreateCapacityProviderOutput, error) {
-	if err := refuse(in, invalid, "", "Name", "Cluster", "Tags"); err != nil {
-		return nil, err
-	}
 	if !providerName.MatchString(*in.Name) || providerReserved.MatchString(*in.Name) {
 		return nil, invalid(`The specified capacity provider name is not valid. Up to 255 characters are allowed, including letters (upper and lowercase), numbers, underscores, and hyphens. The name cannot be prefixed with "aws", "ecs", or "fargate".`)
 	}
@@ -254,9 +251,6 @@ func (a *API) CreateCapacityProvider(_ context.Context, in *ecs.CreateCapacityPr
 
 // UpdateCapacityProvider changes none: those that are there can't be changed.
 func (a *API) UpdateCapacityProvider(_ context.Context, in *ecs.UpdateCapacityProviderInput) (*ecs.UpdateCapacityProviderOutput, error) {
-	if err := refuse(in, invalid, "", "Name", "Cluster"); err != nil {
-		return nil, err
-	}
 	return nil, a.fixedProvider(*in.Name, "updated")
 }
 

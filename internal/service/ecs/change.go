@@ -125,6 +125,9 @@ func (s *Service) set(in *ecs.UpdateServiceInput, lbs []LoadBalancer) (err error
 	if in.PropagateTags != "" {
 		s.PropagateTags = in.PropagateTags
 	}
+	if in.EnableExecuteCommand != nil {
+		s.ExecuteCommand = *in.EnableExecuteCommand
+	}
 	if in.EnableECSManagedTags != nil {
 		s.ManagedTags = *in.EnableECSManagedTags
 	}

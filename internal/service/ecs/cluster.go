@@ -1,8 +1,8 @@
 package ecs
 
 import (
+	"cmp"
 	"context"
-	"reflect"
 	"slices"
 	"strconv"
 
@@ -16,9 +16,6 @@ import (
 // CreateCluster makes a cluster; one that exists already is returned as it is,
 // if nothing else is said of it.
 func (a *API) CreateCluster(ctx context.Context, in *ecs.CreateClusterInput) (*ecs.CreateClusterOutput, error) {
-	if err := refuse(in, invalid, "", "ClusterName", "Tags", "Settings", "Configuration", "CapacityProviders", "DefaultCapacityProviderStrategy"); err != nil {
-		return nil, err
-	}
 	want, err := a.newCluster(in)
 	if err != nil {
 		return nil, err
@@ -27,7 +24,7 @@ func (a *API) CreateCluster(ctx context.Context, in *ecs.CreateClusterInput) (*e
 	err = a.db.Update(ctx, func(tx store.Tx) error {
 		var err error
 		if c, err = Clusters.Get(tx, want.Name); err == nil && c.Status == Active {
-			if in.Tags != nil && !sameTags(c.Tags, want.Tags) || in.CapacityProviders != nil && !slices.Equal(c.Providers, want.Providers) ||
+			if want.Insights != "" && want.Insights != cmp.Or(c.Insights, insights) || in.Tags != nil && !sameTags(c.Tags, want.Tags) || in.CapacityProviders != nil && !slices.Equal(c.Providers, want.Providers) ||
 				in.DefaultCapacityProviderStrategy != nil && !slices.Equal(c.Strategy, want.Strategy) {
 				return invalid("Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
 			}
@@ -37,6 +34,13 @@ func (a *API) CreateCluster(ctx context.Context, in *ecs.CreateClusterInput) (*e
 			return err
 		}
 		c = want
+		if c.Insights == "" {
+			set, err := AccountSettings.Get(tx, settingKey(a.root(), types.SettingNameContainerInsights))
+			if err != nil && !missing(err) {
+				return err
+			}
+			c.Insights = set.Value
+		}
 		return Clusters.Put(tx, c.Name, c)
 	})
 	if err != nil {
@@ -58,7 +62,7 @@ func (a *API) newCluster(in *ecs.CreateClusterInput) (c Cluster, err error) {
 	if err := checkTags(in.Tags); err != nil {
 		return c, err
 	}
-	if err := checkSettings(in.Settings); err != nil {
+	if c.Insights, err = readSettings(in.Settings); err != nil {
 		return c, err
 	}
 	if c.Configuration, err = configuration(in.Configuration); err != nil {
@@ -71,48 +75,37 @@ func (a *API) newCluster(in *ecs.CreateClusterInput) (c Cluster, err error) {
 	return c, err
 }
 
-// checkSettings takes the settings that are as Skylift is: without Container
-// Insights.
-func checkSettings(settings []types.ClusterSetting) error {
+// readSettings reads what settings say of Container Insights; "" when they say nothing.
+func readSettings(settings []types.ClusterSetting) (value string, err error) {
 	for _, s := range settings {
-		switch v := aws.ToString(s.Value); v {
-		case insights:
-		case "enabled", "enhanced":
-			return invalid("The value '%s' of the setting '%s' is not supported by Skylift; use %s.", v, s.Name, insights)
+		switch value = aws.ToString(s.Value); value {
+		case "enabled", "enhanced", insights:
 		default:
-			return invalid("Invalid setting value '%s' for '%s'. Valid values are enabled, disabled and enhanced.", v, s.Name)
+			return "", invalid("Invalid setting value '%s' for '%s'. Valid values are enabled, disabled and enhanced.", value, s.Name)
 		}
 	}
-	return nil
+	return value, nil
 }
 
-// insights is what Skylift has of Container Insights.
+// insights is what Skylift has of Container Insights. Other values are kept.
 const insights = "disabled"
 
-// configuration takes a configuration that says no more than the default does.
+// configuration checks a configuration, which is kept.
 func configuration(c *types.ClusterConfiguration) (*types.ClusterConfiguration, error) {
-	if c == nil || blank(reflect.ValueOf(*c)) {
+	if c == nil || c.ExecuteCommandConfiguration == nil {
 		return nil, nil
 	}
-	if err := refuse(c, invalid, "configuration", "ExecuteCommandConfiguration"); err != nil {
-		return nil, err
-	}
 	e := c.ExecuteCommandConfiguration
-	if err := refuse(e, invalid, "executeCommandConfiguration", "Logging"); err != nil {
-		return nil, err
-	}
-	if e.Logging != types.ExecuteCommandLoggingDefault {
-		return nil, invalid("The value '%s' of 'logging' of 'executeCommandConfiguration' is not supported by Skylift; use DEFAULT.", e.Logging)
+	if override := e.Logging == types.ExecuteCommandLoggingOverride; override != (e.LogConfiguration != nil) {
+		return nil, invalid("logConfiguration must be specified if, and only if, logging is OVERRIDE.")
 	}
 	return c, nil
 }
 
 // UpdateCluster changes a cluster's settings and configuration.
 func (a *API) UpdateCluster(ctx context.Context, in *ecs.UpdateClusterInput) (*ecs.UpdateClusterOutput, error) {
-	if err := refuse(in, invalid, "", "Cluster", "Settings", "Configuration"); err != nil {
-		return nil, err
-	}
-	if err := checkSettings(in.Settings); err != nil {
+	value, err := readSettings(in.Settings)
+	if err != nil {
 		return nil, err
 	}
 	said, err := configuration(in.Configuration)
@@ -123,6 +116,7 @@ func (a *API) UpdateCluster(ctx context.Context, in *ecs.UpdateClusterInput) (*e
 		if said != nil {
 			c.Configuration = said
 		}
+		c.Insights = cmp.Or(value, c.Insights)
 	})
 	if err != nil {
 		return nil, err
@@ -135,10 +129,11 @@ func (a *API) UpdateClusterSettings(ctx context.Context, in *ecs.UpdateClusterSe
 	if len(in.Settings) == 0 {
 		return nil, invalid("Settings cannot be empty.")
 	}
-	if err := checkSettings(in.Settings); err != nil {
+	value, err := readSettings(in.Settings)
+	if err != nil {
 		return nil, err
 	}
-	c, err := a.changeCluster(ctx, in.Cluster, func(*Cluster) {})
+	c, err := a.changeCluster(ctx, in.Cluster, func(c *Cluster) { c.Insights = value })
 	if err != nil {
 		return nil, err
 	}
@@ -285,7 +280,7 @@ func (c *Cluster) wire(n clusterCounts, include []types.ClusterField) *types.Clu
 		case types.ClusterFieldConfigurations:
 			out.Configuration = c.Configuration
 		case types.ClusterFieldSettings:
-			out.Settings = []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: aws.String(insights)}}
+			out.Settings = []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: aws.String(cmp.Or(c.Insights, insights))}}
 		case types.ClusterFieldStatistics:
 			out.Statistics = n.statistics()
 		}

@@ -107,17 +107,15 @@ func TestUpdateCluster(t *testing.T) {
 			call       func(*world) error
 			code, want string
 		}{
-			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: name, Settings: on("enabled")}), badCode, "The value 'enabled' of the setting 'containerInsights'"},
-			{call((*ecs.API).UpdateClusterSettings, &sdk.UpdateClusterSettingsInput{Cluster: name, Settings: on("enhanced")}), badCode, "'enhanced'"},
 			{call((*ecs.API).UpdateClusterSettings, &sdk.UpdateClusterSettingsInput{Cluster: name, Settings: on("maybe")}), badCode, "Invalid setting value 'maybe'"},
 			{call((*ecs.API).UpdateClusterSettings, &sdk.UpdateClusterSettingsInput{Cluster: name}), badCode, "Settings cannot be empty."},
-			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: name, Configuration: exec(types.ExecuteCommandLoggingOverride)}), badCode, "'OVERRIDE' of 'logging'"},
+			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: name, Configuration: exec(types.ExecuteCommandLoggingOverride)}), badCode, "logConfiguration must be specified"},
 			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: name, Configuration: &types.ClusterConfiguration{
 				ManagedStorageConfiguration: &types.ManagedStorageConfiguration{KmsKeyId: aws.String("k")},
-			}}), badCode, "'managedStorageConfiguration' of 'configuration'"},
+			}}), badCode, "'configuration.managedStorageConfiguration'"},
 			{call((*ecs.API).CreateCluster, &sdk.CreateClusterInput{Configuration: &types.ClusterConfiguration{
 				ExecuteCommandConfiguration: &types.ExecuteCommandConfiguration{KmsKeyId: aws.String("k")},
-			}}), badCode, "'kmsKeyId' of 'executeCommandConfiguration'"},
+			}}), badCode, "'configuration.executeCommandConfiguration.kmsKeyId'"},
 			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: name, ServiceConnectDefaults: &types.ClusterServiceConnectDefaultsRequest{Namespace: aws.String("n")}}), badCode, "'serviceConnectDefaults'"},
 			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: aws.String("gone")}), "ClusterNotFoundException", ""},
 		} {
@@ -235,7 +233,7 @@ func TestAccountSettings(t *testing.T) {
 			name        types.SettingName
 			value, want string
 		}{
-			{"containerInsights", "enhanced", "The value 'enhanced' of the account setting containerInsights is not supported by Skylift"},
+			{"containerInsights", "on", "Valid values are: disabled, enabled, enhanced."},
 			{"fargateFIPSMode", "enabled", "not supported by Skylift"},
 			{"serviceLongArnFormat", "disabled", "not supported by Skylift"},
 			{"fargateTaskRetirementWaitPeriod", "3", "is not valid for the account setting fargateTaskRetirementWaitPeriod. Valid values are: 7, 0, 14."},

@@ -63,11 +63,6 @@ func compatibilities(in *ecs.RegisterTaskDefinitionInput) []types.Compatibility 
 
 // checkTask checks what a definition says of the task as a whole.
 func checkTask(in *ecs.RegisterTaskDefinitionInput) error {
-	err := refuse(in, client, "", "Family", "ContainerDefinitions", "Cpu", "Memory", "NetworkMode", "RequiresCompatibilities", "Tags",
-		"RuntimePlatform", "Volumes", "PidMode", "IpcMode", "EphemeralStorage", "PlacementConstraints", "InferenceAccelerators")
-	if err != nil {
-		return err
-	}
 	switch family := aws.ToString(in.Family); {
 	case family == "":
 		return client("Family can not be blank.")

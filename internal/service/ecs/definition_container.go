@@ -58,14 +58,6 @@ func checkContainers(in *ecs.RegisterTaskDefinitionInput, cpu int, memory int64,
 func isEssential(c *types.ContainerDefinition) bool { return c.Essential == nil || *c.Essential }
 
 func checkContainer(c *types.ContainerDefinition, memory int64, region string) error {
-	err := refuse(c, client, "container "+aws.ToString(c.Name), "Name", "Image", "Command", "EntryPoint", "Environment", "Cpu", "Memory", "MemoryReservation",
-		"PortMappings", "Essential", "WorkingDirectory", "User", "StartTimeout", "StopTimeout", "LogConfiguration", "DependsOn", "HealthCheck",
-		"RestartPolicy", "Ulimits", "LinuxParameters", "ReadonlyRootFilesystem", "DockerLabels", "Interactive", "PseudoTerminal", "SystemControls",
-		"MountPoints", "VolumesFrom", "VersionConsistency", "Links", "Hostname", "DnsServers", "DnsSearchDomains", "ExtraHosts", "DisableNetworking",
-		"Privileged", "DockerSecurityOptions", "ResourceRequirements")
-	if err != nil {
-		return err
-	}
 	name := aws.ToString(c.Name)
 	switch {
 	case name == "":

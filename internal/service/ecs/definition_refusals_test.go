@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/engine/fake"
 )
@@ -76,7 +77,6 @@ func taskRefusals() []refusal {
 		{"proxy", func(in *registration) {
 			in.ProxyConfiguration = &types.ProxyConfiguration{ContainerName: aws.String("web")}
 		}, "The parameter 'proxyConfiguration' is not supported by Skylift."},
-		{"faults", func(in *registration) { in.EnableFaultInjection = aws.Bool(true) }, "The parameter 'enableFaultInjection' is not supported by Skylift."},
 		{"task role", func(in *registration) { in.TaskRoleArn = aws.String("arn") }, "The parameter 'taskRoleArn' is not supported by Skylift."},
 		{"execution role", func(in *registration) { in.ExecutionRoleArn = aws.String("arn") }, "The parameter 'executionRoleArn' is not supported by Skylift."},
 		{"system", func(in *registration) {
@@ -91,7 +91,7 @@ func taskRefusals() []refusal {
 
 func containerRefusals() []refusal {
 	named := func(parameter string, change func(c *types.ContainerDefinition)) refusal {
-		return refusal{parameter, first(change), "The parameter '" + parameter + "' of 'container web' is not supported by Skylift."}
+		return refusal{parameter, first(change), "The parameter 'containerDefinitions.1.member." + parameter + "' is not supported by Skylift."}
 	}
 	return []refusal{
 		{"no containers", func(in *registration) { in.ContainerDefinitions = nil }, "Container list cannot be empty."},
@@ -130,9 +130,9 @@ func containerRefusals() []refusal {
 		{"gpu", first(func(c *types.ContainerDefinition) {
 			c.ResourceRequirements = []types.ResourceRequirement{{Type: types.ResourceTypeGpu, Value: aws.String("1")}}
 		}), "Tasks using the Fargate launch type do not support GPU resource requirements."},
-		named("resourceRequirements", func(c *types.ContainerDefinition) {
+		{"resourceRequirements", first(func(c *types.ContainerDefinition) {
 			c.ResourceRequirements = []types.ResourceRequirement{{Type: types.ResourceTypeInferenceAccelerator}}
-		}),
+		}), "The parameter 'resourceRequirements' of 'container web' is not supported by Skylift."},
 		named("repositoryCredentials", func(c *types.ContainerDefinition) {
 			c.RepositoryCredentials = &types.RepositoryCredentials{CredentialsParameter: aws.String("arn")}
 		}),
@@ -311,9 +311,9 @@ func volumeRefusals() []refusal {
 		{"same volume name", func(in *registration) { in.Volumes = []types.Volume{{Name: aws.String("v")}, {Name: aws.String("v")}} }, "'v' is there twice"},
 		{"host path", volume(types.Volume{Host: &types.HostVolumeProperties{SourcePath: aws.String("/etc")}}), "Fargate compatible task definitions do not support sourcePath."},
 		{"docker volume", volume(types.Volume{DockerVolumeConfiguration: &types.DockerVolumeConfiguration{}}), "Fargate compatible task definitions do not support dockerVolumeConfiguration."},
-		{"fsx", volume(types.Volume{FsxWindowsFileServerVolumeConfiguration: &types.FSxWindowsFileServerVolumeConfiguration{FileSystemId: aws.String("fs-01234567")}}), "The parameter 'fsxWindowsFileServerVolumeConfiguration' of 'volume v' is not supported by Skylift."},
-		{"s3files", volume(types.Volume{S3filesVolumeConfiguration: &types.S3FilesVolumeConfiguration{FileSystemArn: aws.String("arn")}}), "The parameter 's3filesVolumeConfiguration' of 'volume v' is not supported by Skylift."},
-		{"ebs", volume(types.Volume{ConfiguredAtLaunch: aws.Bool(true)}), "The parameter 'configuredAtLaunch' of 'volume v' is not supported by Skylift."},
+		{"fsx", volume(types.Volume{FsxWindowsFileServerVolumeConfiguration: &types.FSxWindowsFileServerVolumeConfiguration{FileSystemId: aws.String("fs-01234567")}}), "The parameter 'volumes.1.member.fsxWindowsFileServerVolumeConfiguration' is not supported by Skylift."},
+		{"s3files", volume(types.Volume{S3filesVolumeConfiguration: &types.S3FilesVolumeConfiguration{FileSystemArn: aws.String("arn")}}), "The parameter 'volumes.1.member.s3filesVolumeConfiguration' is not supported by Skylift."},
+		{"ebs", volume(types.Volume{ConfiguredAtLaunch: aws.Bool(true)}), "The parameter 'volumes.1.member.configuredAtLaunch' is not supported by Skylift."},
 		{"two kinds", func(in *registration) {
 			efs(func(*types.EFSVolumeConfiguration) {})(in)
 			in.Volumes[0].Host = &types.HostVolumeProperties{SourcePath: aws.String("/x")}
@@ -371,7 +371,7 @@ func logRefusals() []refusal {
 		{"log driver", driver(types.LogDriverSyslog), "syslog is not a valid log driver. Must be one of [awslogs, splunk, awsfirelens]"},
 		{"splunk", driver(types.LogDriverSplunk), "Log driver 'splunk' of container 'web' is not supported by Skylift; use awslogs."},
 		{"firelens", driver(types.LogDriverAwsfirelens), "Log driver 'awsfirelens' of container 'web' is not supported by Skylift; use awslogs."},
-		{"log secrets", logs(func(l *types.LogConfiguration) { l.SecretOptions = []types.Secret{{Name: aws.String("x")}} }), "The parameter 'secretOptions' of 'container web' is not supported by Skylift."},
+		{"log secrets", logs(func(l *types.LogConfiguration) { l.SecretOptions = []types.Secret{{Name: aws.String("x")}} }), "The parameter 'containerDefinitions.1.member.logConfiguration.secretOptions' is not supported by Skylift."},
 		{"endpoint", with("awslogs-endpoint", "http://x", "tag", "x"), "Log driver awslogs disallows options: awslogs-endpoint, tag."},
 		{"no group", without("awslogs-group"), "Log driver awslogs requires options: awslogs-group."},
 		{"nothing", without("awslogs-group", "awslogs-region"), "Log driver awslogs requires options: awslogs-group, awslogs-region."},
@@ -398,8 +398,11 @@ func TestBadTaskDefinitions(t *testing.T) {
 		for _, tt := range refusals() {
 			in := webDefinition()
 			tt.change(in)
-			_, err := w.api.RegisterTaskDefinition(w.t.Context(), in)
-			if e, ok := errors.AsType[*types.ClientException](err); !ok || !strings.Contains(aws.ToString(e.Message), tt.want) {
+			err := unsupported(w, in)
+			if err == nil {
+				_, err = w.api.RegisterTaskDefinition(w.t.Context(), in)
+			}
+			if e, ok := errors.AsType[smithy.APIError](err); !ok || e.ErrorCode() != "ClientException" || !strings.Contains(e.ErrorMessage(), tt.want) {
 				w.t.Errorf("%s: got %v, want %s", tt.name, err, tt.want)
 			}
 		}

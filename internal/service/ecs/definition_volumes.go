@@ -2,7 +2,6 @@ package ecs
 
 import (
 	"path"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,9 +21,6 @@ func checkVolumes(volumes []types.Volume) error {
 		}
 		if kinds(v) > 1 {
 			return client("When the volume parameter is specified, only one volume configuration type should be used.")
-		}
-		if err := refuse(v, client, "volume "+name, "Name", "Host", "DockerVolumeConfiguration", "EfsVolumeConfiguration"); err != nil {
-			return err
 		}
 		switch {
 		case v.Host != nil && aws.ToString(v.Host.SourcePath) != "":
@@ -47,7 +43,6 @@ func checkVolumes(volumes []types.Volume) error {
 func kinds(v types.Volume) (n int) {
 	for _, is := range []bool{
 		v.Host != nil && aws.ToString(v.Host.SourcePath) != "", v.DockerVolumeConfiguration != nil, v.EfsVolumeConfiguration != nil,
-		!blank(reflect.ValueOf(v.FsxWindowsFileServerVolumeConfiguration)), !blank(reflect.ValueOf(v.S3filesVolumeConfiguration)), aws.ToBool(v.ConfiguredAtLaunch),
 	} {
 		if is {
 			n++

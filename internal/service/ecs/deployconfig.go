@@ -9,10 +9,6 @@ func configure(in *types.DeploymentConfiguration, c DeploymentConfig) (Deploymen
 	if in == nil {
 		return c, nil
 	}
-	if err := refuse(in, invalid, "deploymentConfiguration", "MinimumHealthyPercent", "MaximumPercent", "DeploymentCircuitBreaker",
-		"Strategy", "BakeTimeInMinutes", "LinearConfiguration", "CanaryConfiguration", "LifecycleHooks"); err != nil {
-		return c, err
-	}
 	if in.MinimumHealthyPercent != nil {
 		c.MinimumHealthyPercent = *in.MinimumHealthyPercent
 	}
@@ -20,9 +16,6 @@ func configure(in *types.DeploymentConfiguration, c DeploymentConfig) (Deploymen
 		c.MaximumPercent = *in.MaximumPercent
 	}
 	if b := in.DeploymentCircuitBreaker; b != nil {
-		if err := refuse(b, invalid, "deploymentCircuitBreaker", "Enable", "Rollback"); err != nil {
-			return c, err
-		}
 		c.Breaker = Breaker{Enable: b.Enable, Rollback: b.Rollback}
 	}
 	var err error

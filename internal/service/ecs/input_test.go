@@ -2,6 +2,7 @@ package ecs_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,6 +14,7 @@ import (
 	"github.com/skylift/skylift/internal/engine/fake"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/wire/wiretest"
 )
 
 const (
@@ -81,7 +83,7 @@ func TestBadServices(t *testing.T) {
 		}, badCode, "maximumPercent and minimumHealthyPercent"},
 		{"alarms", func(in *sdk.CreateServiceInput) {
 			in.DeploymentConfiguration = &types.DeploymentConfiguration{Alarms: &types.DeploymentAlarms{AlarmNames: []string{"high"}, Enable: true}}
-		}, badCode, "'alarms' of 'deploymentConfiguration'"},
+		}, badCode, "'deploymentConfiguration.alarms'"},
 		{"controller", func(in *sdk.CreateServiceInput) {
 			in.DeploymentController = &types.DeploymentController{Type: types.DeploymentControllerTypeExternal}
 		}, "UnsupportedFeatureException", "EXTERNAL"},
@@ -109,7 +111,6 @@ func TestBadServices(t *testing.T) {
 		{"grace", func(in *sdk.CreateServiceInput) { in.HealthCheckGracePeriodSeconds = aws.Int32(1) }, badCode, "Health check grace period"},
 		{"launch type", func(in *sdk.CreateServiceInput) { in.LaunchType = types.LaunchTypeEc2 }, badCode, "No Container Instances"},
 		{"platform", func(in *sdk.CreateServiceInput) { in.PlatformVersion = aws.String("0.1") }, "PlatformUnknownException", "0.1"},
-		{"exec", func(in *sdk.CreateServiceInput) { in.EnableExecuteCommand = true }, badCode, "'enableExecuteCommand'"},
 		{"registries", func(in *sdk.CreateServiceInput) { in.ServiceRegistries = []types.ServiceRegistry{{}} }, badCode, "'serviceRegistries'"},
 		{"daemon", func(in *sdk.CreateServiceInput) { in.SchedulingStrategy = types.SchedulingStrategyDaemon }, badCode, "daemon"},
 		{"tag", func(in *sdk.CreateServiceInput) { in.Tags = []types.Tag{{Key: aws.String("aws:x")}} }, badCode, "aws:"},
@@ -124,7 +125,10 @@ func TestBadServices(t *testing.T) {
 				}
 				in := &sdk.CreateServiceInput{ServiceName: aws.String("web"), TaskDefinition: aws.String("web"), DesiredCount: aws.Int32(1), NetworkConfiguration: placed}
 				tt.change(in)
-				_, err := w.api.CreateService(w.t.Context(), in)
+				err := unsupported(w, in)
+				if err == nil {
+					_, err = w.api.CreateService(w.t.Context(), in)
+				}
 				wantError(t, err, tt.code, tt.want)
 				if out, err := w.api.ListServices(w.t.Context(), &sdk.ListServicesInput{}); err != nil || len(out.ServiceArns) != 0 {
 					t.Errorf("created all the same: %v, %v", out, err)
@@ -146,7 +150,7 @@ func TestBadReferences(t *testing.T) {
 		{"describe another account's", call((*ecs.API).DescribeClusters, &sdk.DescribeClustersInput{Clusters: []string{theirs + "cluster/a"}}), badCode, "999999999999"},
 		{"cluster with services", call((*ecs.API).DeleteCluster, &sdk.DeleteClusterInput{}), "ClusterContainsServicesException", ""},
 		{"cluster name", call((*ecs.API).CreateCluster, &sdk.CreateClusterInput{ClusterName: aws.String(ours + "cluster/x")}), badCode, "clusterName"},
-		{"insights", call((*ecs.API).CreateCluster, &sdk.CreateClusterInput{Settings: []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: aws.String("enabled")}}}), badCode, "containerInsights"},
+		{"insights", call((*ecs.API).CreateCluster, &sdk.CreateClusterInput{Settings: []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: aws.String("on")}}}), badCode, "containerInsights"},
 		{"clusters' token", call((*ecs.API).ListClusters, &sdk.ListClustersInput{NextToken: gone}), badCode, "nextToken"},
 		{"clusters' maximum", call((*ecs.API).ListClusters, &sdk.ListClustersInput{MaxResults: aws.Int32(101)}), badCode, "maxResults"},
 		{"definitions' token", call((*ecs.API).ListTaskDefinitions, &sdk.ListTaskDefinitionsInput{NextToken: gone}), badCode, "nextToken"},
@@ -201,10 +205,26 @@ func TestBadReferences(t *testing.T) {
 // call names a handler and what it is asked.
 func call[In, Out any](f func(*ecs.API, ctx, *In) (*Out, error), in *In) func(*world) error {
 	return func(w *world) error {
+		if err := unsupported(w, in); err != nil {
+			return err
+		}
 		_, err := f(w.api.API, w.t.Context(), in)
 		return err
 	}
 }
+
+// unsupported is the error for members that the operation of in doesn't take.
+func unsupported(w *world, in any) error {
+	w.t.Helper()
+	s, err := declared()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s.Refusal(w.t, in)
+}
+
+// declared is what the operations declare.
+var declared = sync.OnceValues(func() (*wiretest.Service, error) { return wiretest.New("ecs", (&ecs.API{}).Operations()) })
 
 // dump returns what the API is the writer of.
 func dump(w *world) (all []any) {

@@ -70,9 +70,6 @@ func (a *API) DescribeContainerInstances(ctx context.Context, in *ecs.DescribeCo
 
 // ListContainerInstances finds none.
 func (a *API) ListContainerInstances(ctx context.Context, in *ecs.ListContainerInstancesInput) (*ecs.ListContainerInstancesOutput, error) {
-	if err := refuse(in, invalid, "", "Cluster", "MaxResults", "NextToken", "Status"); err != nil {
-		return nil, err
-	}
 	if err := a.emptyPage(ctx, in.Cluster, in.MaxResults, in.NextToken); err != nil {
 		return nil, err
 	}

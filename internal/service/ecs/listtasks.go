@@ -54,10 +54,6 @@ func (a *API) ListTasks(ctx context.Context, in *ecs.ListTasksInput) (*ecs.ListT
 }
 
 func checkList(in *ecs.ListTasksInput) error {
-	err := refuse(in, invalid, "", "Cluster", "Family", "NextToken", "MaxResults", "StartedBy", "ServiceName", "DesiredStatus", "LaunchType", "ContainerInstance")
-	if err != nil {
-		return err
-	}
 	if in.StartedBy != nil && (in.Family != nil || in.ServiceName != nil || in.ContainerInstance != nil || in.LaunchType != "") {
 		return invalid("When you specify startedBy as the filter, it must be the only filter that you use.")
 	}

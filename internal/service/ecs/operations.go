@@ -2,58 +2,99 @@ package ecs
 
 import "github.com/skylift/skylift/internal/wire"
 
+// What several operations take, and what is long.
+const (
+	awsvpc     = "networkConfiguration{awsvpcConfiguration{subnets securityGroups assignPublicIp}}"
+	deployment = "deploymentConfiguration{minimumHealthyPercent maximumPercent deploymentCircuitBreaker{enable rollback} strategy " +
+		"bakeTimeInMinutes linearConfiguration{*} canaryConfiguration{*} lifecycleHooks{*}}"
+	ofService = "capacityProviderStrategy{*} placementConstraints{*} placementStrategy{*} platformVersion healthCheckGracePeriodSeconds " +
+		"loadBalancers{targetGroupArn containerName containerPort advancedConfiguration{*}} deploymentController{type} " +
+		"propagateTags enableECSManagedTags availabilityZoneRebalancing " + awsvpc + " " + deployment
+	ofLaunch = "cluster taskDefinition group startedBy tags{*} propagateTags enableECSManagedTags " + awsvpc + " " +
+		"overrides{containerOverrides{name command environment{*} cpu memory memoryReservation} cpu memory ephemeralStorage{*}}"
+	ofTask = "family cpu memory networkMode requiresCompatibilities tags{*} runtimePlatform{*} pidMode ipcMode ephemeralStorage{*} " +
+		"placementConstraints{*} inferenceAccelerators{*}"
+	ofVolume = "name host{*} dockerVolumeConfiguration{*} " +
+		"efsVolumeConfiguration{fileSystemId rootDirectory transitEncryption transitEncryptionPort authorizationConfig{accessPointId iam}}"
+	ofContainer = "name image command entryPoint environment{*} cpu memory memoryReservation portMappings{*} essential workingDirectory " +
+		"user startTimeout stopTimeout logConfiguration{logDriver options} dependsOn{*} healthCheck{*} restartPolicy{*} ulimits{*} " +
+		"linuxParameters{*} readonlyRootFilesystem dockerLabels interactive pseudoTerminal systemControls{*} mountPoints{*} volumesFrom{*} " +
+		"versionConsistency links hostname dnsServers dnsSearchDomains extraHosts{*} disableNetworking privileged dockerSecurityOptions " +
+		"resourceRequirements{*}"
+)
+
+// What is kept without effect, and why.
+const (
+	insightsSetting   = "settings{value=disabled}"
+	noInsights        = "there are no metrics"
+	execConfiguration = "configuration{executeCommandConfiguration{logging=DEFAULT logConfiguration{cloudWatchLogGroupName s3BucketName s3KeyPrefix}}}"
+	noExec            = "no command can be run in a task yet"
+)
+
 // Operations lists what is implemented.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("ContinueServiceDeployment", a.ContinueServiceDeployment),
-		wire.Op("CreateCapacityProvider", a.CreateCapacityProvider),
-		wire.Op("CreateCluster", a.CreateCluster),
-		wire.Op("CreateService", a.CreateService),
-		wire.Op("DeleteAccountSetting", a.DeleteAccountSetting),
-		wire.Op("DeleteAttributes", a.DeleteAttributes),
-		wire.Op("DeleteCapacityProvider", a.DeleteCapacityProvider),
-		wire.Op("DeleteCluster", a.DeleteCluster),
-		wire.Op("DeleteService", a.DeleteService),
-		wire.Op("DeleteTaskDefinitions", a.DeleteTaskDefinitions),
-		wire.Op("DeregisterContainerInstance", a.DeregisterContainerInstance),
-		wire.Op("DeregisterTaskDefinition", a.DeregisterTaskDefinition),
-		wire.Op("DescribeCapacityProviders", a.DescribeCapacityProviders),
-		wire.Op("DescribeClusters", a.DescribeClusters),
-		wire.Op("DescribeContainerInstances", a.DescribeContainerInstances),
-		wire.Op("DescribeServiceDeployments", a.DescribeServiceDeployments),
-		wire.Op("DescribeServiceRevisions", a.DescribeServiceRevisions),
-		wire.Op("DescribeServices", a.DescribeServices),
-		wire.Op("DescribeTaskDefinition", a.DescribeTaskDefinition),
-		wire.Op("DescribeTasks", a.DescribeTasks),
-		wire.Op("GetTaskProtection", a.GetTaskProtection),
-		wire.Op("ListAccountSettings", a.ListAccountSettings),
-		wire.Op("ListAttributes", a.ListAttributes),
-		wire.Op("ListClusters", a.ListClusters),
-		wire.Op("ListContainerInstances", a.ListContainerInstances),
-		wire.Op("ListServiceDeployments", a.ListServiceDeployments),
-		wire.Op("ListServices", a.ListServices),
-		wire.Op("ListServicesByNamespace", a.ListServicesByNamespace),
-		wire.Op("ListTagsForResource", a.ListTagsForResource),
-		wire.Op("ListTaskDefinitionFamilies", a.ListTaskDefinitionFamilies),
-		wire.Op("ListTaskDefinitions", a.ListTaskDefinitions),
-		wire.Op("ListTasks", a.ListTasks),
-		wire.Op("PutAccountSetting", a.PutAccountSetting),
-		wire.Op("PutAccountSettingDefault", a.PutAccountSettingDefault),
-		wire.Op("PutAttributes", a.PutAttributes),
-		wire.Op("PutClusterCapacityProviders", a.PutClusterCapacityProviders),
-		wire.Op("RegisterTaskDefinition", a.RegisterTaskDefinition),
-		wire.Op("RunTask", a.RunTask),
-		wire.Op("StartTask", a.StartTask),
-		wire.Op("StopServiceDeployment", a.StopServiceDeployment),
-		wire.Op("StopTask", a.StopTask),
-		wire.Op("TagResource", a.TagResource),
-		wire.Op("UntagResource", a.UntagResource),
-		wire.Op("UpdateCapacityProvider", a.UpdateCapacityProvider),
-		wire.Op("UpdateCluster", a.UpdateCluster),
-		wire.Op("UpdateClusterSettings", a.UpdateClusterSettings),
-		wire.Op("UpdateContainerAgent", a.UpdateContainerAgent),
-		wire.Op("UpdateContainerInstancesState", a.UpdateContainerInstancesState),
-		wire.Op("UpdateService", a.UpdateService),
-		wire.Op("UpdateTaskProtection", a.UpdateTaskProtection),
+		wire.Op("ContinueServiceDeployment", a.ContinueServiceDeployment).Takes("action hookId serviceDeploymentArn"),
+		wire.Op("CreateCapacityProvider", a.CreateCapacityProvider).Takes("name cluster tags{*}"),
+		wire.Op("CreateCluster", a.CreateCluster).
+			Takes("clusterName settings{name} tags{*} capacityProviders defaultCapacityProviderStrategy{*}").
+			Keeps(insightsSetting, noInsights).Keeps(execConfiguration, noExec),
+		wire.Op("CreateService", a.CreateService).
+			Takes("cluster serviceName taskDefinition desiredCount launchType schedulingStrategy clientToken tags{*}", ofService).
+			Keeps("enableExecuteCommand", noExec),
+		wire.Op("DeleteAccountSetting", a.DeleteAccountSetting).Takes("name principalArn"),
+		wire.Op("DeleteAttributes", a.DeleteAttributes).Takes("cluster attributes{*}"),
+		wire.Op("DeleteCapacityProvider", a.DeleteCapacityProvider).Takes("capacityProvider"),
+		wire.Op("DeleteCluster", a.DeleteCluster).Takes("cluster"),
+		wire.Op("DeleteService", a.DeleteService).Takes("cluster force service"),
+		wire.Op("DeleteTaskDefinitions", a.DeleteTaskDefinitions).Takes("taskDefinitions"),
+		wire.Op("DeregisterContainerInstance", a.DeregisterContainerInstance).Takes("cluster containerInstance force"),
+		wire.Op("DeregisterTaskDefinition", a.DeregisterTaskDefinition).Takes("taskDefinition"),
+		wire.Op("DescribeCapacityProviders", a.DescribeCapacityProviders).Takes("capacityProviders cluster include maxResults nextToken"),
+		wire.Op("DescribeClusters", a.DescribeClusters).Takes("clusters include"),
+		wire.Op("DescribeContainerInstances", a.DescribeContainerInstances).Takes("cluster containerInstances include"),
+		wire.Op("DescribeServiceDeployments", a.DescribeServiceDeployments).Takes("serviceDeploymentArns"),
+		wire.Op("DescribeServiceRevisions", a.DescribeServiceRevisions).Takes("serviceRevisionArns"),
+		wire.Op("DescribeServices", a.DescribeServices).Takes("cluster include services"),
+		wire.Op("DescribeTaskDefinition", a.DescribeTaskDefinition).Takes("include taskDefinition"),
+		wire.Op("DescribeTasks", a.DescribeTasks).Takes("cluster include tasks"),
+		wire.Op("GetTaskProtection", a.GetTaskProtection).Takes("cluster tasks"),
+		wire.Op("ListAccountSettings", a.ListAccountSettings).Takes("effectiveSettings maxResults name nextToken principalArn value"),
+		wire.Op("ListAttributes", a.ListAttributes).Takes("attributeName attributeValue cluster maxResults nextToken targetType"),
+		wire.Op("ListClusters", a.ListClusters).Takes("maxResults nextToken"),
+		wire.Op("ListContainerInstances", a.ListContainerInstances).Takes("cluster maxResults nextToken status"),
+		wire.Op("ListServiceDeployments", a.ListServiceDeployments).Takes("cluster createdAt{*} maxResults nextToken service status"),
+		wire.Op("ListServices", a.ListServices).Takes("cluster launchType maxResults nextToken schedulingStrategy"),
+		wire.Op("ListServicesByNamespace", a.ListServicesByNamespace).Takes("maxResults namespace nextToken"),
+		wire.Op("ListTagsForResource", a.ListTagsForResource).Takes("resourceArn"),
+		wire.Op("ListTaskDefinitionFamilies", a.ListTaskDefinitionFamilies).Takes("familyPrefix maxResults nextToken status"),
+		wire.Op("ListTaskDefinitions", a.ListTaskDefinitions).Takes("familyPrefix maxResults nextToken sort status"),
+		wire.Op("ListTasks", a.ListTasks).
+			Takes("cluster containerInstance desiredStatus family launchType maxResults nextToken serviceName startedBy"),
+		wire.Op("PutAccountSetting", a.PutAccountSetting).Takes("name principalArn value").KeepsKeys("value", keptSettings()),
+		wire.Op("PutAccountSettingDefault", a.PutAccountSettingDefault).Takes("name value").KeepsKeys("value", keptSettings()),
+		wire.Op("PutAttributes", a.PutAttributes).Takes("cluster attributes{*}"),
+		wire.Op("PutClusterCapacityProviders", a.PutClusterCapacityProviders).Takes("capacityProviders cluster defaultCapacityProviderStrategy{*}"),
+		wire.Op("RegisterTaskDefinition", a.RegisterTaskDefinition).Refuses("ClientException").
+			Takes(ofTask, "containerDefinitions{"+ofContainer+"}", "volumes{"+ofVolume+"}").
+			Keeps("enableFaultInjection", "containers have no fault injection endpoints"),
+		wire.Op("RunTask", a.RunTask).
+			Takes("count clientToken launchType platformVersion capacityProviderStrategy{*} placementConstraints{*} placementStrategy{*}", ofLaunch).
+			Keeps("enableExecuteCommand", noExec),
+		wire.Op("StartTask", a.StartTask).Takes("containerInstances", ofLaunch).Keeps("enableExecuteCommand", noExec),
+		wire.Op("StopServiceDeployment", a.StopServiceDeployment).Takes("serviceDeploymentArn stopType"),
+		wire.Op("StopTask", a.StopTask).Takes("cluster reason task"),
+		wire.Op("TagResource", a.TagResource).Takes("resourceArn tags{*}"),
+		wire.Op("UntagResource", a.UntagResource).Takes("resourceArn tagKeys"),
+		wire.Op("UpdateCapacityProvider", a.UpdateCapacityProvider).Takes("name cluster"),
+		wire.Op("UpdateCluster", a.UpdateCluster).Takes("cluster settings{name}").
+			Keeps(insightsSetting, noInsights).Keeps(execConfiguration, noExec),
+		wire.Op("UpdateClusterSettings", a.UpdateClusterSettings).Takes("cluster settings{name}").Keeps(insightsSetting, noInsights),
+		wire.Op("UpdateContainerAgent", a.UpdateContainerAgent).Takes("cluster containerInstance"),
+		wire.Op("UpdateContainerInstancesState", a.UpdateContainerInstancesState).Takes("cluster containerInstances status"),
+		wire.Op("UpdateService", a.UpdateService).
+			Takes("cluster service desiredCount taskDefinition forceNewDeployment", ofService).
+			Keeps("enableExecuteCommand", noExec),
+		wire.Op("UpdateTaskProtection", a.UpdateTaskProtection).Takes("cluster expiresInMinutes protectionEnabled tasks"),
 	}
 }

@@ -52,18 +52,12 @@ func asInvalid(err error) error {
 }
 
 func checkOverrides(o *types.TaskOverride, d types.TaskDefinition) error {
-	if err := refuse(o, invalid, "overrides", "ContainerOverrides", "Cpu", "Memory", "EphemeralStorage"); err != nil {
-		return err
-	}
 	if size(reflect.ValueOf(*o)) > maxOverrides {
 		return invalid("Container Overrides length must be at most %d", maxOverrides)
 	}
 	seen := map[string]bool{}
 	for _, c := range o.ContainerOverrides {
 		name := aws.ToString(c.Name)
-		if err := refuse(&c, invalid, "containerOverrides", "Name", "Command", "Environment", "Cpu", "Memory", "MemoryReservation"); err != nil {
-			return err
-		}
 		if !slices.ContainsFunc(d.ContainerDefinitions, func(is types.ContainerDefinition) bool { return *is.Name == name }) {
 			return invalid("Override for container named %s is not a container in the TaskDefinition.", name)
 		}

@@ -23,7 +23,8 @@ type Cluster struct {
 	Status        string                      // ACTIVE, INACTIVE
 	Providers     []string                    // capacity providers: FARGATE, FARGATE_SPOT
 	Strategy      []StrategyItem              // the default capacity provider strategy
-	Configuration *types.ClusterConfiguration // what was said of it, which is no more than the default
+	Insights      string                      // containerInsights: enabled, enhanced; "": disabled. Kept without effect, as the next is
+	Configuration *types.ClusterConfiguration // what was said of it
 	Tags          []types.Tag
 	CreatedAt     time.Time
 }
@@ -65,6 +66,7 @@ type Service struct {
 	PlatformVersion        string
 	PropagateTags          types.PropagateTags
 	ManagedTags            bool
+	ExecuteCommand         bool // kept without effect
 	Rebalance              bool // keep tasks even over availability zones
 	ClientToken            string
 	Tags                   []types.Tag
@@ -254,6 +256,7 @@ type Task struct {
 	Subnet, Zone   string // of those of Network, where it was placed
 	LoadBalancers  []LoadBalancer
 	Overrides      *types.TaskOverride
+	ExecuteCommand bool // kept without effect
 	Tags           []types.Tag
 	CreatedAt      time.Time
 	Launch         string // key of the Launch that made it; "" when it had no token

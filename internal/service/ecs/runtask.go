@@ -121,6 +121,7 @@ func (r run) start(tx store.Tx, a *API, ids []string) (out *ecs.RunTaskOutput, m
 		t := NewTask(a.ns, c.Name, ids[i], def)
 		t.PlaceAt(places[i])
 		t.LaunchType, t.Provider, t.Platform, t.Network = types.LaunchTypeFargate, provider, r.platform, r.net
+		t.ExecuteCommand = in.EnableExecuteCommand
 		t.StartedBy, t.Launch = aws.ToString(in.StartedBy), l.Key()
 		if in.Group != nil {
 			t.Group = *in.Group
@@ -145,11 +146,6 @@ func (r run) start(tx store.Tx, a *API, ids []string) (out *ecs.RunTaskOutput, m
 }
 
 func checkRun(in *ecs.RunTaskInput) error {
-	err := refuse(in, invalid, "", "Cluster", "TaskDefinition", "Count", "Group", "StartedBy", "Tags", "ClientToken", "LaunchType", "CapacityProviderStrategy",
-		"NetworkConfiguration", "PlatformVersion", "Overrides", "PropagateTags", "EnableECSManagedTags", "PlacementConstraints", "PlacementStrategy")
-	if err != nil {
-		return err
-	}
 	if in.Count != nil && (*in.Count < 1 || *in.Count > 10) {
 		return invalid("Count must be between 1 and 10.")
 	}
@@ -283,11 +279,6 @@ func (a *API) relaunch(tx store.Tx, l Launch, out *ecs.RunTaskOutput) (again boo
 
 // StartTask starts no task: it is for container instances, and there is none.
 func (a *API) StartTask(ctx context.Context, in *ecs.StartTaskInput) (*ecs.StartTaskOutput, error) {
-	err := refuse(in, invalid, "", "Cluster", "TaskDefinition", "ContainerInstances", "Group", "StartedBy", "Tags",
-		"NetworkConfiguration", "Overrides", "PropagateTags", "EnableECSManagedTags")
-	if err != nil {
-		return nil, err
-	}
 	if n := len(in.ContainerInstances); n == 0 || n > 10 {
 		return nil, invalid("containerInstances must have 1 to 10 items.")
 	}
@@ -295,7 +286,7 @@ func (a *API) StartTask(ctx context.Context, in *ecs.StartTaskInput) (*ecs.Start
 		return nil, err
 	}
 	out := &ecs.StartTaskOutput{Tasks: []types.Task{}}
-	err = a.db.View(ctx, func(tx store.Tx) error {
+	err := a.db.View(ctx, func(tx store.Tx) error {
 		c, err := a.activeCluster(tx, in.Cluster)
 		if err != nil {
 			return err

@@ -21,6 +21,9 @@ import (
 func (w *world) launch(change func(*sdk.RunTaskInput)) (*sdk.RunTaskOutput, error) {
 	in := &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: placed}
 	change(in)
+	if err := unsupported(w, in); err != nil {
+		return nil, err
+	}
 	return w.api.RunTask(w.t.Context(), in)
 }
 
@@ -99,11 +102,11 @@ func TestBadRunTask(t *testing.T) {
 		{"little memory", web(types.ContainerOverride{Memory: aws.Int32(5)}), "at least 6 MiB"},
 		{"reservation", web(types.ContainerOverride{Memory: aws.Int32(64), MemoryReservation: aws.Int32(65)}), "'memoryReservation'"},
 		{"storage", over(types.TaskOverride{EphemeralStorage: &types.EphemeralStorage{SizeInGiB: 20}}), "at least 21"},
-		{"execution role", over(types.TaskOverride{ExecutionRoleArn: aws.String("arn")}), "'executionRoleArn' of 'overrides'"},
-		{"task role", over(types.TaskOverride{TaskRoleArn: aws.String("arn")}), "'taskRoleArn' of 'overrides'"},
-		{"accelerator", over(types.TaskOverride{InferenceAcceleratorOverrides: []types.InferenceAcceleratorOverride{{}}}), "'inferenceAcceleratorOverrides' of 'overrides'"}, //nolint:staticcheck // deprecated by AWS, so refused
-		{"environment file", web(types.ContainerOverride{EnvironmentFiles: []types.EnvironmentFile{{}}}), "'environmentFiles' of 'containerOverrides'"},
-		{"resource", web(types.ContainerOverride{ResourceRequirements: []types.ResourceRequirement{{}}}), "'resourceRequirements' of 'containerOverrides'"},
+		{"execution role", over(types.TaskOverride{ExecutionRoleArn: aws.String("arn")}), "'overrides.executionRoleArn'"},
+		{"task role", over(types.TaskOverride{TaskRoleArn: aws.String("arn")}), "'overrides.taskRoleArn'"},
+		{"accelerator", over(types.TaskOverride{InferenceAcceleratorOverrides: []types.InferenceAcceleratorOverride{{}}}), "'overrides.inferenceAcceleratorOverrides'"}, //nolint:staticcheck // deprecated by AWS, so refused
+		{"environment file", web(types.ContainerOverride{EnvironmentFiles: []types.EnvironmentFile{{}}}), "'overrides.containerOverrides.1.member.environmentFiles'"},
+		{"resource", web(types.ContainerOverride{ResourceRequirements: []types.ResourceRequirement{{}}}), "'overrides.containerOverrides.1.member.resourceRequirements'"},
 		{"variable", web(types.ContainerOverride{Environment: []types.KeyValuePair{{Name: aws.String("A=B")}}}), "environment variable's name"},
 		{"container twice", over(types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{Name: aws.String("web")}, {Name: aws.String("web")}}}), "more than once"},
 		{"length", long(8193 - wrap), "Container Overrides length must be at most 8192"},
@@ -112,7 +115,6 @@ func TestBadRunTask(t *testing.T) {
 		{"token", func(in *sdk.RunTaskInput) { in.ClientToken = aws.String("a b") }, "clientToken"},
 		{"long token", func(in *sdk.RunTaskInput) { in.ClientToken = aws.String(strings.Repeat("x", 65)) }, "clientToken"},
 		{"tags of a service", func(in *sdk.RunTaskInput) { in.PropagateTags = types.PropagateTagsService }, "PropagateTags"},
-		{"exec", func(in *sdk.RunTaskInput) { in.EnableExecuteCommand = true }, "'enableExecuteCommand'"},
 		{"reference", func(in *sdk.RunTaskInput) { in.ReferenceId = aws.String("x") }, "'referenceId'"},
 		{"volume", func(in *sdk.RunTaskInput) { in.VolumeConfigurations = []types.TaskVolumeConfiguration{{}} }, "'volumeConfigurations'"},
 		{"on instances", func(in *sdk.RunTaskInput) { in.LaunchType = types.LaunchTypeEc2 }, "No Container Instances were found in your cluster."},

@@ -68,7 +68,7 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 			Cluster: c.Name, Name: *in.ServiceName, ARN: a.ns.ARN("ecs", "service/"+c.Name+"/"+*in.ServiceName), Status: Active,
 			Desired: aws.ToInt32(in.DesiredCount), DeploymentConfig: config, Rebalance: rebalance,
 			HealthCheckGracePeriod: in.HealthCheckGracePeriodSeconds, LaunchType: types.LaunchTypeFargate, PlatformVersion: platform,
-			PropagateTags: in.PropagateTags, ManagedTags: in.EnableECSManagedTags, ClientToken: aws.ToString(in.ClientToken), Tags: in.Tags,
+			PropagateTags: in.PropagateTags, ManagedTags: in.EnableECSManagedTags, ExecuteCommand: in.EnableExecuteCommand, ClientToken: aws.ToString(in.ClientToken), Tags: in.Tags,
 			CreatedAt: first.at, CreatedBy: caller.From(ctx).ARN,
 		}
 		if len(balancers) > 0 && s.HealthCheckGracePeriod == nil {
@@ -110,12 +110,7 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 const maxDesired = 5000
 
 func checkCreate(in *ecs.CreateServiceInput) error {
-	err := refuse(in, invalid, "", "Cluster", "ServiceName", "TaskDefinition", "DesiredCount", "LaunchType", "CapacityProviderStrategy", "PlacementConstraints", "PlacementStrategy",
-		"NetworkConfiguration", "LoadBalancers", "DeploymentConfiguration", "HealthCheckGracePeriodSeconds", "PlatformVersion",
-		"SchedulingStrategy", "Tags", "ClientToken", "DeploymentController", "PropagateTags", "EnableECSManagedTags", "AvailabilityZoneRebalancing")
 	switch {
-	case err != nil:
-		return err
 	case !nameForm.MatchString(*in.ServiceName):
 		return invalid("Invalid service name: up to 255 letters (uppercase and lowercase), numbers, underscores, and hyphens are allowed.")
 	case aws.ToString(in.TaskDefinition) == "":
@@ -147,9 +142,6 @@ func (a *API) loadBalancers(ctx context.Context, in []types.LoadBalancer) ([]Loa
 	}
 	var out []LoadBalancer
 	for _, l := range in {
-		if err := refuse(&l, invalid, "loadBalancers", "TargetGroupArn", "ContainerName", "ContainerPort", "AdvancedConfiguration"); err != nil {
-			return nil, err
-		}
 		group := aws.ToString(l.TargetGroupArn)
 		switch {
 		case group == "":
@@ -223,12 +215,7 @@ func (a *API) UpdateService(ctx context.Context, in *ecs.UpdateServiceInput) (*e
 }
 
 func checkUpdate(in *ecs.UpdateServiceInput) error {
-	err := refuse(in, invalid, "", "Cluster", "Service", "DesiredCount", "TaskDefinition", "ForceNewDeployment",
-		"DeploymentConfiguration", "HealthCheckGracePeriodSeconds", "NetworkConfiguration", "LoadBalancers", "PlatformVersion",
-		"PropagateTags", "EnableECSManagedTags", "DeploymentController", "CapacityProviderStrategy", "PlacementConstraints", "PlacementStrategy", "AvailabilityZoneRebalancing")
 	switch {
-	case err != nil:
-		return err
 	case in.DesiredCount != nil && (*in.DesiredCount < 0 || *in.DesiredCount > maxDesired):
 		return invalid("desiredCount must be between 0 and %d.", maxDesired)
 	case in.HealthCheckGracePeriodSeconds != nil && *in.HealthCheckGracePeriodSeconds < 0:
@@ -335,9 +322,6 @@ func (a *API) DescribeServices(ctx context.Context, in *ecs.DescribeServicesInpu
 
 // ListServices returns the ARNs of a cluster's services.
 func (a *API) ListServices(ctx context.Context, in *ecs.ListServicesInput) (*ecs.ListServicesOutput, error) {
-	if err := refuse(in, invalid, "", "Cluster", "MaxResults", "NextToken", "LaunchType", "SchedulingStrategy"); err != nil {
-		return nil, err
-	}
 	n, err := limit(in.MaxResults, 100)
 	if err != nil {
 		return nil, err

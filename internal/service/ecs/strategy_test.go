@@ -42,7 +42,7 @@ func TestStrategyRefused(t *testing.T) {
 		{"steps too slow", linear(10, 1441), "stepBakeTimeInMinutes must be between 0 and 1440."},
 		{"canary", config(types.DeploymentConfiguration{Strategy: "CANARY", CanaryConfiguration: &types.CanaryConfiguration{CanaryPercent: aws.Float64(0)}}), "canaryPercent must be a multiple of 0.1 between 0.1 and 100.0."},
 		{"another's configuration", config(types.DeploymentConfiguration{Strategy: "CANARY", LinearConfiguration: &types.LinearConfiguration{}}), "linearConfiguration is only valid when the deployment strategy is LINEAR."},
-		{"alarms", config(types.DeploymentConfiguration{Alarms: &types.DeploymentAlarms{AlarmNames: []string{"a"}}}), "'alarms' of 'deploymentConfiguration'"},
+		{"alarms", config(types.DeploymentConfiguration{Alarms: &types.DeploymentAlarms{AlarmNames: []string{"a"}}}), "'deploymentConfiguration.alarms'"},
 		{"Lambda", hook(types.DeploymentLifecycleHook{TargetType: "AWS_LAMBDA", HookTargetArn: aws.String("f"), LifecycleStages: postScaleUp}), "target type AWS_LAMBDA is not supported by Skylift"},
 		{"a hook's target", hook(types.DeploymentLifecycleHook{HookTargetArn: aws.String("f"), LifecycleStages: postScaleUp}), "hookTargetArn is not applicable"},
 		{"a hook's role", hook(types.DeploymentLifecycleHook{RoleArn: aws.String("r"), LifecycleStages: postScaleUp}), "roleArn is not applicable"},
@@ -78,7 +78,11 @@ func TestStrategyRefused(t *testing.T) {
 			in := &sdk.CreateServiceInput{ServiceName: aws.String("web"), TaskDefinition: aws.String("web"), DesiredCount: aws.Int32(1), NetworkConfiguration: placed}
 			shifted(types.DeploymentConfiguration{Strategy: "BLUE_GREEN"})(in)
 			tt.change(in)
-			if _, err := w.api.CreateService(t.Context(), in); err == nil || !strings.Contains(err.Error(), tt.want) {
+			err := unsupported(w, in)
+			if err == nil {
+				_, err = w.api.CreateService(t.Context(), in)
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%s: %v\nwant …%s…", tt.name, err, tt.want)
 			}
 		}

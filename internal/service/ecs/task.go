@@ -92,9 +92,6 @@ func (a *API) placement(ctx context.Context, c *types.NetworkConfiguration) (Net
 		return Network{}, invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
 	}
 	v := c.AwsvpcConfiguration
-	if err := refuse(v, invalid, "awsvpcConfiguration", "Subnets", "SecurityGroups", "AssignPublicIp"); err != nil {
-		return Network{}, err
-	}
 	if len(v.Subnets) == 0 {
 		return Network{}, invalid("subnets can not be empty.")
 	}

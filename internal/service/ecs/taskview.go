@@ -37,6 +37,7 @@ func (t *Task) wire(ns arn.Namespace, tags bool) types.Task {
 		CreatedAt:        at(t.CreatedAt), PullStartedAt: at(t.PullStartedAt), PullStoppedAt: at(t.PullStoppedAt),
 		StartedAt: at(t.StartedAt), StoppingAt: at(t.StoppingAt), ExecutionStoppedAt: at(t.ExecutionStopped), StoppedAt: at(t.StoppedAt),
 		StopCode: t.StopCode, StoppedReason: str(t.Reason),
+		EnableExecuteCommand:    t.ExecuteCommand,
 		HealthStatus:            known(t.Health),
 		EphemeralStorage:        &types.EphemeralStorage{SizeInGiB: t.StorageSize()},
 		FargateEphemeralStorage: &types.TaskEphemeralStorage{SizeInGiB: t.StorageSize()},

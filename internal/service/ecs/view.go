@@ -54,7 +54,7 @@ func (v serviceView) wire(ns arn.Namespace, tags bool) *types.Service {
 		DeploymentConfiguration:       s.configuration(),
 		AvailabilityZoneRebalancing:   s.rebalancing(),
 		HealthCheckGracePeriodSeconds: s.HealthCheckGracePeriod,
-		PropagateTags:                 s.PropagateTags, EnableECSManagedTags: s.ManagedTags,
+		PropagateTags:                 s.PropagateTags, EnableECSManagedTags: s.ManagedTags, EnableExecuteCommand: s.ExecuteCommand,
 		CreatedAt: &s.CreatedAt, CreatedBy: str(s.CreatedBy),
 		LoadBalancers: []types.LoadBalancer{}, ServiceRegistries: []types.ServiceRegistry{},
 		PlacementConstraints: []types.PlacementConstraint{}, PlacementStrategy: []types.PlacementStrategy{},

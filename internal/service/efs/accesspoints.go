@@ -54,9 +54,6 @@ func (a *API) readAccessPoint(in *efs.CreateAccessPointInput) (p AccessPoint, er
 		return p, err
 	}
 	if u := in.PosixUser; u != nil {
-		if len(u.SecondaryGids) > 0 {
-			return p, unsupported("PosixUser.SecondaryGids", "containers run with the user's own group")
-		}
 		p.User = &User{UID: *u.Uid, GID: *u.Gid}
 	}
 	r := in.RootDirectory

@@ -91,11 +91,9 @@ func TestWhatFileSystemsCannotBe(t *testing.T) {
 	}
 	refuse("BadRequest", "'Encrypted' is not supported", func(in *sdk.CreateFileSystemInput) { in.Encrypted = new(true) })
 	refuse("BadRequest", "'KmsKeyId' is not supported", func(in *sdk.CreateFileSystemInput) { in.KmsKeyId = new("alias/a") })
-	refuse("BadRequest", "'Backup' is not supported", func(in *sdk.CreateFileSystemInput) { in.Backup = new(true) })
 	refuse("BadRequest", "'AvailabilityZoneName' is not supported", func(in *sdk.CreateFileSystemInput) { in.AvailabilityZoneName = new("us-west-2a") })
-	refuse("BadRequest", "'maxIO' is not supported", func(in *sdk.CreateFileSystemInput) { in.PerformanceMode = types.PerformanceModeMaxIo })
-	refuse("BadRequest", "'provisioned' is not supported", func(in *sdk.CreateFileSystemInput) { in.ThroughputMode = types.ThroughputModeProvisioned })
-	refuse("BadRequest", "'ProvisionedThroughputInMibps' is not supported", func(in *sdk.CreateFileSystemInput) { in.ProvisionedThroughputInMibps = new(1.5) })
+	refuse("BadRequest", "'ProvisionedThroughputInMibps' is required", func(in *sdk.CreateFileSystemInput) { in.ThroughputMode = types.ThroughputModeProvisioned })
+	refuse("BadRequest", "'ProvisionedThroughputInMibps' is only valid", func(in *sdk.CreateFileSystemInput) { in.ProvisionedThroughputInMibps = new(1.5) })
 	refuse("BadRequest", "'CreationToken'", func(in *sdk.CreateFileSystemInput) { in.CreationToken = new("a\x00b") })
 	refuse("ValidationException", "'performanceMode'", func(in *sdk.CreateFileSystemInput) { in.PerformanceMode = "fast" })
 	refuse("ValidationException", "'aws:a'", func(in *sdk.CreateFileSystemInput) {
@@ -103,8 +101,11 @@ func TestWhatFileSystemsCannotBe(t *testing.T) {
 	})
 	id := e.fileSystem("u")
 	refused(e, "BadRequest", "'provisioned'", e.UpdateFileSystem, &sdk.UpdateFileSystemInput{FileSystemId: &id, ThroughputMode: types.ThroughputModeProvisioned})
-	refused(e, "BadRequest", "'LifecyclePolicies' is not supported", e.PutLifecycleConfiguration, &sdk.PutLifecycleConfigurationInput{
-		FileSystemId: &id, LifecyclePolicies: []types.LifecyclePolicy{{TransitionToIA: types.TransitionToIARulesAfter7Days}},
+	refused(e, "BadRequest", "exactly one", e.PutLifecycleConfiguration, &sdk.PutLifecycleConfigurationInput{
+		FileSystemId: &id, LifecyclePolicies: []types.LifecyclePolicy{{TransitionToIA: "AFTER_7_DAYS", TransitionToArchive: "AFTER_90_DAYS"}},
+	})
+	refused(e, "BadRequest", "one policy for each transition", e.PutLifecycleConfiguration, &sdk.PutLifecycleConfigurationInput{
+		FileSystemId: &id, LifecyclePolicies: []types.LifecyclePolicy{{TransitionToIA: "AFTER_7_DAYS"}, {TransitionToIA: "AFTER_14_DAYS"}},
 	})
 	must(e, e.PutLifecycleConfiguration, &sdk.PutLifecycleConfigurationInput{FileSystemId: &id, LifecyclePolicies: []types.LifecyclePolicy{}})
 	if out := must(e, e.DescribeLifecycleConfiguration, &sdk.DescribeLifecycleConfigurationInput{FileSystemId: &id}); len(out.LifecyclePolicies) > 0 {
@@ -332,7 +333,7 @@ func TestRealCLI(t *testing.T) {
 		{"", "describe-lifecycle-configuration --file-system-id FSID --query LifecyclePolicies", ""},
 		{"", "delete-file-system --file-system-id FSID", "An error occurred (FileSystemInUse) when calling the DeleteFileSystem operation: The file system 'FSID' cannot be deleted because it has mount targets. You must delete the mount targets, and then try again."},
 		{"", "delete-file-system --file-system-id fake-id", "An error occurred (ValidationException) when calling the DeleteFileSystem operation: 1 validation error detected: Value 'fake-id' at 'fileSystemId' failed to satisfy constraint: Member must satisfy regular expression pattern: ^(arn:aws[-a-z]*:elasticfilesystem:[0-9a-z-:]+:file-system/fs-[0-9a-f]{8,40}|fs-[0-9a-f]{8,40})$"},
-		{"", "describe-backup-policy --file-system-id FSID", "An error occurred (UnknownOperationException) when calling the DescribeBackupPolicy operation: Skylift does not implement EFS DescribeBackupPolicy yet."},
+		{"", "describe-file-system-policy --file-system-id FSID", "An error occurred (UnknownOperationException) when calling the DescribeFileSystemPolicy operation: Skylift does not implement EFS DescribeFileSystemPolicy yet."},
 		{"", "delete-mount-target --mount-target-id MTID", ""},
 		{"", "delete-file-system --file-system-id FSID", ""},
 		{"", "describe-file-systems --file-system-id FSID", "An error occurred (FileSystemNotFound) when calling the DescribeFileSystems operation: File system 'FSID' does not exist."},

@@ -1,6 +1,7 @@
 package efs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -9,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/efs"
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 
-	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -42,25 +42,17 @@ func (a *API) CreateFileSystem(ctx context.Context, in *efs.CreateFileSystemInpu
 		CreationTime: d.CreationTime, CreationToken: d.CreationToken, Encrypted: d.Encrypted, FileSystemArn: d.FileSystemArn,
 		FileSystemId: d.FileSystemId, FileSystemProtection: d.FileSystemProtection, LifeCycleState: d.LifeCycleState, Name: d.Name,
 		NumberOfMountTargets: d.NumberOfMountTargets, OwnerId: d.OwnerId, PerformanceMode: d.PerformanceMode,
-		SizeInBytes: d.SizeInBytes, Tags: d.Tags, ThroughputMode: d.ThroughputMode,
+		SizeInBytes: d.SizeInBytes, Tags: d.Tags, ThroughputMode: d.ThroughputMode, ProvisionedThroughputInMibps: d.ProvisionedThroughputInMibps,
 	}, nil
 }
 
 // readFileSystem makes a record of what is asked for, or refuses it.
 func (a *API) readFileSystem(in *efs.CreateFileSystemInput) (FileSystem, error) {
-	err := awserr.Refuse(in, refusal, "CreationToken", "PerformanceMode", "ThroughputMode", "Encrypted", "Backup", "Tags")
-	if err != nil {
-		return FileSystem{}, err
-	}
 	switch {
 	case in.Encrypted != nil && *in.Encrypted:
 		return FileSystem{}, unsupported("Encrypted", "files are encrypted where the disk below the data directory is")
-	case in.Backup != nil && *in.Backup:
-		return FileSystem{}, unsupported("Backup", "there is no AWS Backup")
-	case in.PerformanceMode == types.PerformanceModeMaxIo:
-		return FileSystem{}, badRequest("The performance mode 'maxIO' is not supported by Skylift: use 'generalPurpose'.")
 	}
-	mode, err := throughput(in.ThroughputMode)
+	mode, provisioned, err := throughput(cmp.Or(in.ThroughputMode, types.ThroughputModeBursting), in.ProvisionedThroughputInMibps)
 	if err != nil {
 		return FileSystem{}, err
 	}
@@ -71,20 +63,9 @@ func (a *API) readFileSystem(in *efs.CreateFileSystemInput) (FileSystem, error) 
 	tags, err := withTags(nil, in.Tags)
 	return FileSystem{
 		ID: newID("fs"), Token: token, Created: time.Now().UTC(), Tags: tags,
-		PerformanceMode: string(types.PerformanceModeGeneralPurpose), ThroughputMode: mode,
+		PerformanceMode: string(cmp.Or(in.PerformanceMode, types.PerformanceModeGeneralPurpose)),
+		ThroughputMode:  mode, Provisioned: provisioned, Backup: backup(in.Backup),
 	}, err
-}
-
-// throughput reads a mode; in both that there are, files are as fast as the
-// disk is.
-func throughput(mode types.ThroughputMode) (string, error) {
-	switch mode {
-	case "":
-		return string(types.ThroughputModeBursting), nil
-	case types.ThroughputModeProvisioned:
-		return "", badRequest("The throughput mode 'provisioned' is not supported by Skylift: use 'bursting' or 'elastic'.")
-	}
-	return string(mode), nil
 }
 
 // readToken reads a token that resources are found by.
@@ -151,7 +132,13 @@ func (a *API) describe(tx store.Tx, f FileSystem) (types.FileSystemDescription, 
 	if !volume.Metered.IsZero() {
 		size.Timestamp = &volume.Metered
 	}
+	var provisioned *float64
+	if f.Provisioned > 0 {
+		provisioned = &f.Provisioned
+	}
 	return types.FileSystemDescription{
+		ProvisionedThroughputInMibps: provisioned,
+
 		OwnerId: &a.ns.Account, FileSystemId: &f.ID, FileSystemArn: new(a.ns.ARN(serviceName, "file-system/"+f.ID)),
 		CreationToken: &f.Token, CreationTime: &f.Created, LifeCycleState: state, Name: nameOf(f.Tags), NumberOfMountTargets: int32(len(targets)),
 		SizeInBytes: size, PerformanceMode: types.PerformanceMode(f.PerformanceMode), ThroughputMode: types.ThroughputMode(f.ThroughputMode),
@@ -162,20 +149,18 @@ func (a *API) describe(tx store.Tx, f FileSystem) (types.FileSystemDescription, 
 
 // UpdateFileSystem changes the throughput mode.
 func (a *API) UpdateFileSystem(ctx context.Context, in *efs.UpdateFileSystemInput) (*efs.UpdateFileSystemOutput, error) {
-	if err := awserr.Refuse(in, refusal, "FileSystemId", "ThroughputMode"); err != nil {
-		return nil, err
-	}
-	mode, err := throughput(in.ThroughputMode)
-	if err != nil {
-		return nil, err
-	}
 	d, err := update(ctx, a.db, func(tx store.Tx) (types.FileSystemDescription, error) {
 		f, err := available(tx, a.local(in.FileSystemId))
 		if err != nil {
 			return types.FileSystemDescription{}, err
 		}
-		if in.ThroughputMode != "" {
-			f.ThroughputMode = mode
+		given := in.ProvisionedThroughputInMibps
+		if given == nil && f.Provisioned > 0 && in.ThroughputMode == "" {
+			given = &f.Provisioned
+		}
+		mode := cmp.Or(in.ThroughputMode, types.ThroughputMode(f.ThroughputMode))
+		if f.ThroughputMode, f.Provisioned, err = throughput(mode, given); err != nil {
+			return types.FileSystemDescription{}, err
 		}
 		if err := FileSystems.Put(tx, f.ID, f); err != nil {
 			return types.FileSystemDescription{}, err
@@ -189,7 +174,7 @@ func (a *API) UpdateFileSystem(ctx context.Context, in *efs.UpdateFileSystemInpu
 		CreationTime: d.CreationTime, CreationToken: d.CreationToken, Encrypted: d.Encrypted, FileSystemArn: d.FileSystemArn,
 		FileSystemId: d.FileSystemId, FileSystemProtection: d.FileSystemProtection, LifeCycleState: d.LifeCycleState, Name: d.Name,
 		NumberOfMountTargets: d.NumberOfMountTargets, OwnerId: d.OwnerId, PerformanceMode: d.PerformanceMode,
-		SizeInBytes: d.SizeInBytes, Tags: d.Tags, ThroughputMode: d.ThroughputMode,
+		SizeInBytes: d.SizeInBytes, Tags: d.Tags, ThroughputMode: d.ThroughputMode, ProvisionedThroughputInMibps: d.ProvisionedThroughputInMibps,
 	}, nil
 }
 
@@ -211,24 +196,5 @@ func (a *API) DeleteFileSystem(ctx context.Context, in *efs.DeleteFileSystemInpu
 		}
 		f.Deleted = true
 		return &efs.DeleteFileSystemOutput{}, FileSystems.Put(tx, f.ID, f)
-	})
-}
-
-// DescribeLifecycleConfiguration says that files stay where they are.
-func (a *API) DescribeLifecycleConfiguration(ctx context.Context, in *efs.DescribeLifecycleConfigurationInput) (*efs.DescribeLifecycleConfigurationOutput, error) {
-	return view(ctx, a.db, func(tx store.Tx) (*efs.DescribeLifecycleConfigurationOutput, error) {
-		_, err := getFileSystem(tx, a.local(in.FileSystemId))
-		return &efs.DescribeLifecycleConfigurationOutput{LifecyclePolicies: []types.LifecyclePolicy{}}, err
-	})
-}
-
-// PutLifecycleConfiguration takes no policies: there is one class of storage.
-func (a *API) PutLifecycleConfiguration(ctx context.Context, in *efs.PutLifecycleConfigurationInput) (*efs.PutLifecycleConfigurationOutput, error) {
-	if len(in.LifecyclePolicies) > 0 {
-		return nil, unsupported("LifecyclePolicies", "there is one storage class. Send an empty list")
-	}
-	return view(ctx, a.db, func(tx store.Tx) (*efs.PutLifecycleConfigurationOutput, error) {
-		_, err := available(tx, a.local(in.FileSystemId))
-		return &efs.PutLifecycleConfigurationOutput{LifecyclePolicies: []types.LifecyclePolicy{}}, err
 	})
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 	"github.com/aws/smithy-go"
 
-	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -19,9 +18,6 @@ const maxGroups = 5
 // CreateMountTarget makes a way into a file system from a subnet, of which
 // there is one in an availability zone.
 func (a *API) CreateMountTarget(ctx context.Context, in *efs.CreateMountTargetInput) (*efs.CreateMountTargetOutput, error) {
-	if err := awserr.Refuse(in, refusal, "FileSystemId", "SubnetId", "SecurityGroups", "IpAddressType"); err != nil {
-		return nil, err
-	}
 	if in.IpAddressType == types.IpAddressTypeIpv6Only || in.IpAddressType == types.IpAddressTypeDualStack {
 		return nil, badRequest("The IP address type '%s' is not supported by Skylift: use 'IPV4_ONLY'.", in.IpAddressType)
 	}

@@ -42,8 +42,17 @@ type FileSystem struct {
 	Created         time.Time
 	PerformanceMode string
 	ThroughputMode  string
+	Provisioned     float64           `json:",omitempty"` // MiB a second; kept without effect, as both modes are
+	Backup          string            `json:",omitempty"` // a types.Status; "" when nobody said it; kept without effect
+	Lifecycle       []LifecyclePolicy `json:",omitempty"` // kept without effect
 	Tags            []Tag
 	Deleted         bool // it is to go, with all that is in it
+}
+
+// LifecyclePolicy says after how long files are to move to another storage class, or back: one of the
+// three.
+type LifecyclePolicy struct {
+	ToIA, ToArchive, ToPrimary string `json:",omitempty"`
 }
 
 // Volume is the directory of a file system. efs/volumes writes it.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -39,14 +38,14 @@ func readAction(in []types.Action, parameter string) (Action, error) {
 	out := Action{Order: a.Order}
 	var err error
 	if a.Type == types.ActionTypeEnumForward {
-		if err := awserr.Refuse(&a, codeUnsupported, "Type", "Order", "ForwardConfig", "TargetGroupArn"); err != nil {
-			return none, err
+		if a.FixedResponseConfig != nil {
+			return none, foreign(parameter+".1", "FixedResponseConfig", "Type", string(a.Type))
 		}
 		out.Forward, err = readForward(a)
 		return out, err
 	}
-	if err := awserr.Refuse(&a, codeUnsupported, "Type", "Order", "FixedResponseConfig"); err != nil {
-		return none, err
+	if a.ForwardConfig != nil || a.TargetGroupArn != nil {
+		return none, foreign(parameter+".1", "ForwardConfig and TargetGroupArn", "Type", string(a.Type))
 	}
 	out.Fixed, err = readFixed(a.FixedResponseConfig)
 	return out, err
@@ -57,9 +56,6 @@ func readForward(a types.Action) (*Forward, error) {
 	f := &Forward{}
 	if c := a.ForwardConfig; c != nil {
 		if s := c.TargetGroupStickinessConfig; s != nil {
-			if deref(s.Enabled) {
-				return nil, misconfigured("The value 'true' of parameter 'TargetGroupStickinessConfig.Enabled' is not supported by Skylift: only 'false' is")
-			}
 			if n := or(s.DurationSeconds, 1); n < 1 || n > 604800 {
 				return nil, invalid("The duration of target group stickiness must be between 1 and 604800 seconds, inclusive")
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/wire"
 )
 
 const (
@@ -19,11 +20,13 @@ const (
 )
 
 // attribute is an attribute's default, and a check of other values; without
-// one, the default is all that Skylift does.
+// one, the default is all that Skylift does. One that is kept is checked,
+// stored and shown, and changes nothing.
 type attribute struct {
 	value string
 	check func(string) bool
 	want  string // what check wants
+	kept  string // why another value than the default has no effect; "" when it has its effect
 }
 
 func between(from, to int) func(string) bool {
@@ -33,11 +36,22 @@ func between(from, to int) func(string) bool {
 	}
 }
 
+func among(values ...string) func(string) bool {
+	return func(s string) bool { return slices.Contains(values, s) }
+}
+
+// What several attributes want, and why several have no effect.
+const (
+	boolean      = "'true' or 'false'"
+	evenly       = "targets get requests in turn"
+	noStickiness = "stickiness cannot be enabled yet"
+)
+
 func isBool(s string) bool { return s == "true" || s == "false" }
 
 var loadBalancerAttributes = map[string]attribute{
-	deletionProtection: {"false", isBool, "'true' or 'false'"},
-	idleTimeout:        {"60", between(1, 4000), "between '1' and '4000'"},
+	deletionProtection: {"false", isBool, boolean, ""},
+	idleTimeout:        {"60", between(1, 4000), "between '1' and '4000'", ""},
 
 	"access_logs.s3.enabled":                                   {value: "false"},
 	"access_logs.s3.bucket":                                    {value: ""},
@@ -53,34 +67,34 @@ var loadBalancerAttributes = map[string]attribute{
 	"routing.http.desync_mitigation_mode":                      {value: "defensive"},
 	"routing.http.drop_invalid_header_fields.enabled":          {value: "false"},
 	"routing.http.preserve_host_header.enabled":                {value: "false"},
-	"routing.http.x_amzn_tls_version_and_cipher_suite.enabled": {value: "false"},
+	"routing.http.x_amzn_tls_version_and_cipher_suite.enabled": {"false", isBool, boolean, "there is no TLS to tell targets of"},
 	"routing.http.xff_client_port.enabled":                     {value: "false"},
 	"routing.http.xff_header_processing.mode":                  {value: "append"},
-	"routing.http2.enabled":                                    {value: "true"},
-	"waf.fail_open.enabled":                                    {value: "false"},
-	"zonal_shift.config.enabled":                               {value: "false"},
+	"routing.http2.enabled":                                    {"true", isBool, boolean, "HTTP/2 needs HTTPS, which listeners have not"},
+	"waf.fail_open.enabled":                                    {"false", isBool, boolean, "there is no WAF"},
+	"zonal_shift.config.enabled":                               {"false", isBool, boolean, "zones are all on this machine"},
 }
 
 var targetGroupAttributes = map[string]attribute{
-	deregistrationDelay: {"300", between(0, 3600), "between '0' and '3600'"},
+	deregistrationDelay: {"300", between(0, 3600), "between '0' and '3600'", ""},
 
-	"load_balancing.algorithm.anomaly_mitigation":                                    {value: "off"},
-	"load_balancing.algorithm.type":                                                  {value: "round_robin"},
-	"load_balancing.cross_zone.enabled":                                              {value: "use_load_balancer_configuration"},
+	"load_balancing.algorithm.anomaly_mitigation":                                    {"off", among("on", "off"), "'on' or 'off'", evenly},
+	"load_balancing.algorithm.type":                                                  {"round_robin", among("round_robin", "least_outstanding_requests", "weighted_random"), "'round_robin', 'least_outstanding_requests' or 'weighted_random'", evenly},
+	"load_balancing.cross_zone.enabled":                                              {"use_load_balancer_configuration", among("true", "false", "use_load_balancer_configuration"), "'true', 'false' or 'use_load_balancer_configuration'", "a balancer's targets are all on this machine"},
 	"slow_start.duration_seconds":                                                    {value: "0"},
-	"stickiness.app_cookie.cookie_name":                                              {value: ""},
-	"stickiness.app_cookie.duration_seconds":                                         {value: "86400"},
+	"stickiness.app_cookie.cookie_name":                                              {"", func(string) bool { return true }, "", noStickiness},
+	"stickiness.app_cookie.duration_seconds":                                         {"86400", between(1, 604800), "between '1' and '604800'", noStickiness},
 	"stickiness.enabled":                                                             {value: "false"},
-	"stickiness.lb_cookie.duration_seconds":                                          {value: "86400"},
-	"stickiness.type":                                                                {value: "lb_cookie"},
+	"stickiness.lb_cookie.duration_seconds":                                          {"86400", between(1, 604800), "between '1' and '604800'", noStickiness},
+	"stickiness.type":                                                                {"lb_cookie", among("lb_cookie", "app_cookie"), "'lb_cookie' or 'app_cookie'", noStickiness},
 	"target_group_health.dns_failover.minimum_healthy_targets.count":                 {value: "1"},
 	"target_group_health.dns_failover.minimum_healthy_targets.percentage":            {value: "off"},
 	"target_group_health.unhealthy_state_routing.minimum_healthy_targets.count":      {value: "1"},
 	"target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": {value: "off"},
 }
 
-// checkAttribute says whether key may have value.
-func checkAttribute(what string, known map[string]attribute, key, value string) error {
+// checkAttribute says whether key may have value, and notes what is kept without effect.
+func checkAttribute(ctx context.Context, what string, known map[string]attribute, key, value string) error {
 	a, ok := known[key]
 	switch {
 	case !ok:
@@ -91,8 +105,42 @@ func checkAttribute(what string, known map[string]attribute, key, value string) 
 		return misconfigured("The value '%s' of attribute '%s' is not supported by Skylift: only '%s' is", value, key, a.value)
 	case !a.check(value):
 		return invalid("%s attribute '%s' must be %s, not '%s'", what, key, a.want, value)
+	case a.kept != "":
+		wire.Keep(ctx, "Attributes."+key)
 	}
 	return nil
+}
+
+// NoEffect lists the attributes that have another value than the default, and no effect by that, each with
+// the reason.
+func (l LoadBalancer) NoEffect() map[string]string {
+	return noEffect(loadBalancerAttributes, l.Attributes)
+}
+
+// NoEffect does the same for a target group.
+func (g TargetGroup) NoEffect() map[string]string {
+	return noEffect(targetGroupAttributes, g.Attributes)
+}
+
+// kept lists the attributes of those that have no effect, each with the reason.
+func kept(attributes map[string]attribute) map[string]string {
+	out := map[string]string{}
+	for key, a := range attributes {
+		if a.kept != "" {
+			out[key] = a.kept
+		}
+	}
+	return out
+}
+
+func noEffect(known map[string]attribute, set map[string]string) map[string]string {
+	out := map[string]string{}
+	for key, value := range set {
+		if a := known[key]; a.kept != "" && value != a.value {
+			out[key] = a.kept
+		}
+	}
+	return out
 }
 
 func (l LoadBalancer) attribute(key string) string {
@@ -135,7 +183,7 @@ func (a *API) DescribeLoadBalancerAttributes(ctx context.Context, in *elb.Descri
 func (a *API) ModifyLoadBalancerAttributes(ctx context.Context, in *elb.ModifyLoadBalancerAttributesInput) (*elb.ModifyLoadBalancerAttributesOutput, error) {
 	out := &elb.ModifyLoadBalancerAttributesOutput{}
 	for _, at := range in.Attributes {
-		if err := checkAttribute("Load balancer", loadBalancerAttributes, deref(at.Key), deref(at.Value)); err != nil {
+		if err := checkAttribute(ctx, "Load balancer", loadBalancerAttributes, deref(at.Key), deref(at.Value)); err != nil {
 			return nil, err
 		}
 	}
@@ -180,7 +228,7 @@ func (a *API) DescribeTargetGroupAttributes(ctx context.Context, in *elb.Describ
 // ModifyTargetGroupAttributes sets some of a target group's attributes.
 func (a *API) ModifyTargetGroupAttributes(ctx context.Context, in *elb.ModifyTargetGroupAttributesInput) (*elb.ModifyTargetGroupAttributesOutput, error) {
 	for _, at := range in.Attributes {
-		if err := checkAttribute("Target group", targetGroupAttributes, deref(at.Key), deref(at.Value)); err != nil {
+		if err := checkAttribute(ctx, "Target group", targetGroupAttributes, deref(at.Key), deref(at.Value)); err != nil {
 			return nil, err
 		}
 	}

@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
-
-	"github.com/skylift/skylift/internal/awserr"
 )
 
 const (
@@ -57,18 +55,18 @@ func readConditions(in []types.RuleCondition) ([]Condition, error) {
 
 func readCondition(in types.RuleCondition) (Condition, error) {
 	c := Condition{Field: deref(in.Field), Values: in.Values}
-	var config, regex []string
+	var config []string
 	var chars *regexp.Regexp
 	switch c.Field {
 	case hostHeader:
 		chars = hostChars
 		if in.HostHeaderConfig != nil {
-			config, regex = in.HostHeaderConfig.Values, in.HostHeaderConfig.RegexValues
+			config = in.HostHeaderConfig.Values
 		}
 	case pathPattern:
 		chars = pathChars
 		if in.PathPatternConfig != nil {
-			config, regex = in.PathPatternConfig.Values, in.PathPatternConfig.RegexValues
+			config = in.PathPatternConfig.Values
 		}
 	case "":
 		return c, invalid("A condition must have a field")
@@ -76,11 +74,8 @@ func readCondition(in types.RuleCondition) (Condition, error) {
 		return c, misconfigured("Condition field '%s' is not supported by Skylift: only '%s' and '%s' are", c.Field, hostHeader, pathPattern)
 	}
 	own := map[string]string{hostHeader: "HostHeaderConfig", pathPattern: "PathPatternConfig"}[c.Field]
-	if err := awserr.Refuse(&in, codeUnsupported, "Field", "Values", own); err != nil {
-		return c, err
-	}
-	if len(regex) > 0 {
-		return c, misconfigured("The parameter '%s.RegexValues' is not supported by Skylift", own)
+	if in.HostHeaderConfig != nil && c.Field != hostHeader || in.PathPatternConfig != nil && c.Field != pathPattern {
+		return c, foreign("Conditions", "Only "+own, "Field", c.Field)
 	}
 	if len(c.Values) > 0 && len(config) > 0 {
 		return c, invalid("You cannot provide both Values and '%s' for a condition of type '%s'", own, c.Field)

@@ -51,37 +51,49 @@ func New(db store.DB, ns arn.Namespace, net network, checkPort func(port uint16)
 	return &API{db: db, ns: ns, net: net, checkPort: checkPort}
 }
 
+// What several operations take. What of an action or a condition belongs to another type or field than
+// its own is refused when it is read.
+const (
+	action = "Type Order TargetGroupArn ForwardConfig{TargetGroups{*} TargetGroupStickinessConfig{DurationSeconds}} " +
+		"FixedResponseConfig{*}"
+	condition   = "Field Values HostHeaderConfig{Values} PathPatternConfig{Values}"
+	healthCheck = "HealthCheckEnabled HealthCheckIntervalSeconds HealthCheckPath HealthCheckPort HealthCheckProtocol " +
+		"HealthCheckTimeoutSeconds HealthyThresholdCount UnhealthyThresholdCount Matcher{HttpCode}"
+)
+
 // Operations lists what the API answers.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("AddTags", a.AddTags),
-		wire.Op("CreateListener", a.CreateListener),
-		wire.Op("CreateLoadBalancer", a.CreateLoadBalancer),
-		wire.Op("CreateRule", a.CreateRule),
-		wire.Op("CreateTargetGroup", a.CreateTargetGroup),
-		wire.Op("DeleteListener", a.DeleteListener),
-		wire.Op("DeleteLoadBalancer", a.DeleteLoadBalancer),
-		wire.Op("DeleteRule", a.DeleteRule),
-		wire.Op("DeleteTargetGroup", a.DeleteTargetGroup),
-		wire.Op("DeregisterTargets", a.DeregisterTargets),
-		wire.Op("DescribeListenerAttributes", a.DescribeListenerAttributes),
-		wire.Op("DescribeListeners", a.DescribeListeners),
-		wire.Op("DescribeLoadBalancerAttributes", a.DescribeLoadBalancerAttributes),
-		wire.Op("DescribeLoadBalancers", a.DescribeLoadBalancers),
-		wire.Op("DescribeRules", a.DescribeRules),
-		wire.Op("DescribeTags", a.DescribeTags),
-		wire.Op("DescribeTargetGroupAttributes", a.DescribeTargetGroupAttributes),
-		wire.Op("DescribeTargetGroups", a.DescribeTargetGroups),
-		wire.Op("DescribeTargetHealth", a.DescribeTargetHealth),
-		wire.Op("ModifyListener", a.ModifyListener),
-		wire.Op("ModifyLoadBalancerAttributes", a.ModifyLoadBalancerAttributes),
-		wire.Op("ModifyRule", a.ModifyRule),
-		wire.Op("ModifyTargetGroup", a.ModifyTargetGroup),
-		wire.Op("ModifyTargetGroupAttributes", a.ModifyTargetGroupAttributes),
-		wire.Op("RegisterTargets", a.RegisterTargets),
-		wire.Op("RemoveTags", a.RemoveTags),
-		wire.Op("SetRulePriorities", a.SetRulePriorities),
-		wire.Op("SetSecurityGroups", a.SetSecurityGroups),
-		wire.Op("SetSubnets", a.SetSubnets),
+		wire.Op("AddTags", a.AddTags).Takes("ResourceArns Tags{*}"),
+		wire.Op("CreateListener", a.CreateListener).Takes("LoadBalancerArn Port Protocol Tags{*} DefaultActions{" + action + "}"),
+		wire.Op("CreateLoadBalancer", a.CreateLoadBalancer).Takes("Name IpAddressType Scheme SecurityGroups SubnetMappings{SubnetId} Subnets Tags{*} Type"),
+		wire.Op("CreateRule", a.CreateRule).Takes("ListenerArn Priority Tags{*} Conditions{" + condition + "} Actions{" + action + "}"),
+		wire.Op("CreateTargetGroup", a.CreateTargetGroup).Takes("Name IpAddressType Port Protocol ProtocolVersion Tags{*} TargetType VpcId", healthCheck),
+		wire.Op("DeleteListener", a.DeleteListener).Takes("ListenerArn"),
+		wire.Op("DeleteLoadBalancer", a.DeleteLoadBalancer).Takes("LoadBalancerArn"),
+		wire.Op("DeleteRule", a.DeleteRule).Takes("RuleArn"),
+		wire.Op("DeleteTargetGroup", a.DeleteTargetGroup).Takes("TargetGroupArn"),
+		wire.Op("DeregisterTargets", a.DeregisterTargets).Takes("TargetGroupArn Targets{Id Port AvailabilityZone}"),
+		wire.Op("DescribeListenerAttributes", a.DescribeListenerAttributes).Takes("ListenerArn"),
+		wire.Op("DescribeListeners", a.DescribeListeners).Takes("ListenerArns LoadBalancerArn Marker PageSize"),
+		wire.Op("DescribeLoadBalancerAttributes", a.DescribeLoadBalancerAttributes).Takes("LoadBalancerArn"),
+		wire.Op("DescribeLoadBalancers", a.DescribeLoadBalancers).Takes("LoadBalancerArns Names Marker PageSize"),
+		wire.Op("DescribeRules", a.DescribeRules).Takes("ListenerArn RuleArns Marker PageSize"),
+		wire.Op("DescribeTags", a.DescribeTags).Takes("ResourceArns"),
+		wire.Op("DescribeTargetGroupAttributes", a.DescribeTargetGroupAttributes).Takes("TargetGroupArn"),
+		wire.Op("DescribeTargetGroups", a.DescribeTargetGroups).Takes("LoadBalancerArn Names TargetGroupArns Marker PageSize"),
+		wire.Op("DescribeTargetHealth", a.DescribeTargetHealth).Takes("TargetGroupArn Targets{Id Port AvailabilityZone}"),
+		wire.Op("ModifyListener", a.ModifyListener).Takes("ListenerArn Port Protocol DefaultActions{" + action + "}"),
+		wire.Op("ModifyLoadBalancerAttributes", a.ModifyLoadBalancerAttributes).Takes("LoadBalancerArn Attributes{*}").
+			KeepsKeys("Attributes", kept(loadBalancerAttributes)),
+		wire.Op("ModifyRule", a.ModifyRule).Takes("RuleArn Conditions{" + condition + "} Actions{" + action + "}"),
+		wire.Op("ModifyTargetGroup", a.ModifyTargetGroup).Takes("TargetGroupArn", healthCheck),
+		wire.Op("ModifyTargetGroupAttributes", a.ModifyTargetGroupAttributes).Takes("TargetGroupArn Attributes{*}").
+			KeepsKeys("Attributes", kept(targetGroupAttributes)),
+		wire.Op("RegisterTargets", a.RegisterTargets).Takes("TargetGroupArn Targets{Id Port AvailabilityZone}"),
+		wire.Op("RemoveTags", a.RemoveTags).Takes("ResourceArns TagKeys"),
+		wire.Op("SetRulePriorities", a.SetRulePriorities).Takes("RulePriorities{*}"),
+		wire.Op("SetSecurityGroups", a.SetSecurityGroups).Takes("LoadBalancerArn SecurityGroups"),
+		wire.Op("SetSubnets", a.SetSubnets).Takes("LoadBalancerArn IpAddressType SubnetMappings{SubnetId} Subnets"),
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store/memstore"
 	"github.com/skylift/skylift/internal/wire"
+	"github.com/skylift/skylift/internal/wire/wiretest"
 )
 
 // fakeNetwork has vpc-1 with three subnets in three zones, and vpc-2 with one.
@@ -92,7 +93,10 @@ func must[I, O any](t *testing.T, h func(context.Context, *I) (*O, error), in *I
 // those words.
 func refused[I, O any](t *testing.T, code, words string, h func(context.Context, *I) (*O, error), in *I) {
 	t.Helper()
-	_, err := h(t.Context(), in)
+	err := wiretest.Refusal(t, "elasticloadbalancing", (&API{}).Operations(), in)
+	if err == nil {
+		_, err = h(t.Context(), in)
+	}
 	e, ok := errors.AsType[smithy.APIError](err)
 	if !ok || e.ErrorCode() != code || !strings.Contains(e.ErrorMessage(), words) {
 		t.Errorf("%T: got %v, want %s: …%s…", in, err, code, words)
@@ -205,8 +209,8 @@ func TestCreateLoadBalancerRefuses(t *testing.T) {
 		{"InvalidSecurityGroup", "sg-none", elb.CreateLoadBalancerInput{Name: new("a"), Subnets: two, SecurityGroups: []string{"sg-none"}}},
 		{"InvalidConfigurationRequest", "'Type'", elb.CreateLoadBalancerInput{Name: new("a"), Subnets: two, Type: "network"}},
 		{"InvalidConfigurationRequest", "'IpAddressType'", elb.CreateLoadBalancerInput{Name: new("a"), Subnets: two, IpAddressType: "dualstack"}},
-		{"InvalidConfigurationRequest", "'IpamPools'", elb.CreateLoadBalancerInput{Name: new("a"), Subnets: two, IpamPools: &types.IpamPools{}}},
-		{"InvalidConfigurationRequest", "'AllocationId'", elb.CreateLoadBalancerInput{Name: new("a"), SubnetMappings: []types.SubnetMapping{{SubnetId: new("subnet-a"), AllocationId: new("e")}}}},
+		{"InvalidConfigurationRequest", "'IpamPools'", elb.CreateLoadBalancerInput{Name: new("a"), Subnets: two, IpamPools: &types.IpamPools{Ipv4IpamPoolId: new("ipam-pool-1")}}},
+		{"InvalidConfigurationRequest", "'SubnetMappings.1.member.AllocationId'", elb.CreateLoadBalancerInput{Name: new("a"), SubnetMappings: []types.SubnetMapping{{SubnetId: new("subnet-a"), AllocationId: new("e")}}}},
 		{"DuplicateTagKeys", "'k'", elb.CreateLoadBalancerInput{Name: new("a"), Subnets: two, Tags: []types.Tag{{Key: new("k")}, {Key: new("k")}}}},
 	} {
 		refused(t, tt.code, tt.words, e.CreateLoadBalancer, &tt.in)

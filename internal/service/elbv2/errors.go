@@ -13,14 +13,19 @@ import (
 
 // The codes that the SDK has no type for, or that messages come in many forms.
 const (
-	codeInvalid     = "ValidationError"
-	codeUnsupported = "InvalidConfigurationRequest"
+	codeInvalid = "ValidationError"
 )
 
 func invalid(format string, args ...any) error { return awserr.New(codeInvalid, format, args...) }
 
 func misconfigured(format string, args ...any) error {
 	return &types.InvalidConfigurationRequestException{Message: new(fmt.Sprintf(format, args...))}
+}
+
+// foreign refuses members, of an action or a condition that stands at path, that are those of another
+// kind than it says to be: by is the member that says so.
+func foreign(path, members, by, kind string) error {
+	return invalid("%s of '%s' cannot be specified when %s is '%s'", members, path, by, kind)
 }
 
 func notPermitted(format string, args ...any) error {

@@ -30,9 +30,6 @@ func (c *HealthCheck) change(in checkInput) error {
 	c.Interval, c.Timeout = or(in.interval, c.Interval), or(in.timeout, c.Timeout)
 	c.Healthy, c.Unhealthy = or(in.healthy, c.Healthy), or(in.unhealthy, c.Unhealthy)
 	if in.matcher != nil {
-		if deref(in.matcher.GrpcCode) != "" {
-			return misconfigured("The parameter 'Matcher.GrpcCode' is not supported by Skylift")
-		}
 		c.Matcher = cmp.Or(deref(in.matcher.HttpCode), c.Matcher)
 	}
 	return c.valid()

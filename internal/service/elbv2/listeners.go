@@ -10,16 +10,12 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
 // CreateListener makes a balancer answer HTTP on a port. A listener that is
 // there with the same settings is returned.
 func (a *API) CreateListener(ctx context.Context, in *elb.CreateListenerInput) (*elb.CreateListenerOutput, error) {
-	if err := awserr.Refuse(in, codeUnsupported, "DefaultActions", "LoadBalancerArn", "Port", "Protocol", "Tags"); err != nil {
-		return nil, err
-	}
 	if err := kindLoadBalancer.check(*in.LoadBalancerArn); err != nil {
 		return nil, err
 	}
@@ -165,9 +161,6 @@ func findListeners(tx store.Tx, in *elb.DescribeListenersInput) ([]Listener, err
 
 // ModifyListener changes a listener's port, or what it does by default.
 func (a *API) ModifyListener(ctx context.Context, in *elb.ModifyListenerInput) (*elb.ModifyListenerOutput, error) {
-	if err := awserr.Refuse(in, codeUnsupported, "ListenerArn", "DefaultActions", "Port", "Protocol"); err != nil {
-		return nil, err
-	}
 	if err := a.checkListener(in.Protocol, in.Port); err != nil {
 		return nil, err
 	}

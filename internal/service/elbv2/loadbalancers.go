@@ -12,7 +12,6 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -51,10 +50,6 @@ func (a *API) CreateLoadBalancer(ctx context.Context, in *elb.CreateLoadBalancer
 
 func (a *API) wantedLoadBalancer(ctx context.Context, in *elb.CreateLoadBalancerInput) (LoadBalancer, error) {
 	var none LoadBalancer
-	err := awserr.Refuse(in, codeUnsupported, "Name", "IpAddressType", "Scheme", "SecurityGroups", "SubnetMappings", "Subnets", "Tags", "Type")
-	if err != nil {
-		return none, err
-	}
 	if err := checkName("Load balancer", deref(in.Name)); err != nil {
 		return none, err
 	}
@@ -75,6 +70,7 @@ func (a *API) wantedLoadBalancer(ctx context.Context, in *elb.CreateLoadBalancer
 		Scheme:  scheme,
 		Created: time.Now().UTC().Truncate(time.Millisecond),
 	}
+	var err error
 	if lb.Tags, err = withTags(nil, in.Tags); err != nil {
 		return none, err
 	}
@@ -93,9 +89,6 @@ func (a *API) subnets(ctx context.Context, ids []string, mappings []types.Subnet
 		return nil, invalid("You must specify either subnets or subnet mappings, but not both")
 	}
 	for _, m := range mappings {
-		if err := awserr.Refuse(&m, codeUnsupported, "SubnetId"); err != nil {
-			return nil, err
-		}
 		ids = append(ids, deref(m.SubnetId))
 	}
 	var out []Subnet
@@ -238,9 +231,6 @@ func (a *API) DeleteLoadBalancer(ctx context.Context, in *elb.DeleteLoadBalancer
 
 // SetSecurityGroups puts a balancer into other security groups.
 func (a *API) SetSecurityGroups(ctx context.Context, in *elb.SetSecurityGroupsInput) (*elb.SetSecurityGroupsOutput, error) {
-	if err := awserr.Refuse(in, codeUnsupported, "LoadBalancerArn", "SecurityGroups"); err != nil {
-		return nil, err
-	}
 	// Only a new balancer is put into the VPC's default group where none is named:
 	// one that serves would be shut by it.
 	if len(in.SecurityGroups) == 0 {
@@ -262,9 +252,6 @@ func (a *API) SetSecurityGroups(ctx context.Context, in *elb.SetSecurityGroupsIn
 
 // SetSubnets puts a balancer into other subnets.
 func (a *API) SetSubnets(ctx context.Context, in *elb.SetSubnetsInput) (*elb.SetSubnetsOutput, error) {
-	if err := awserr.Refuse(in, codeUnsupported, "LoadBalancerArn", "SubnetMappings", "Subnets", "IpAddressType"); err != nil {
-		return nil, err
-	}
 	if in.IpAddressType != "" && in.IpAddressType != types.IpAddressTypeIpv4 {
 		return nil, misconfigured("The value '%s' of parameter 'IpAddressType' is not supported by Skylift: only 'ipv4' is", in.IpAddressType)
 	}

@@ -29,7 +29,7 @@ func TestListeners(t *testing.T) {
 	https.Protocol = "HTTPS"
 	refused(t, "InvalidConfigurationRequest", "'HTTPS' of parameter 'Protocol'", e.CreateListener, https)
 	redirect := types.Action{Type: "redirect", RedirectConfig: &types.RedirectActionConfig{StatusCode: "HTTP_301"}}
-	refused(t, "InvalidConfigurationRequest", "'redirect' of parameter 'DefaultActions.1.Type'", e.CreateListener, create(82, redirect))
+	refused(t, "InvalidConfigurationRequest", "'DefaultActions.1.member.RedirectConfig'", e.CreateListener, create(82, redirect))
 	lb2 := e.balancer("other")
 	refused(t, "TargetGroupAssociationLimit", group, e.CreateListener, &elb.CreateListenerInput{
 		LoadBalancerArn: &lb2, Protocol: "HTTP", Port: new(int32(80)), DefaultActions: []types.Action{forward(group)},
@@ -130,7 +130,7 @@ func TestConditions(t *testing.T) {
 		{"any host", []types.RuleCondition{host("*")}, nil, "ValidationError: valid hostname"},
 		{"no field", []types.RuleCondition{{Values: []string{"/a"}}}, nil, "ValidationError"},
 		{"no values", []types.RuleCondition{{Field: new("path-pattern")}}, nil, "ValidationError"},
-		{"another field's config", []types.RuleCondition{{Field: new("path-pattern"), HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{"a.test"}}}}, nil, "InvalidConfigurationRequest"},
+		{"another field's config", []types.RuleCondition{{Field: new("path-pattern"), HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{"a.test"}}}}, nil, "ValidationError"},
 		{"a field that isn't supported", []types.RuleCondition{{Field: new("source-ip"), Values: []string{"10.0.0.0/8"}}}, nil, "InvalidConfigurationRequest"},
 		{"a regex", []types.RuleCondition{{Field: new("host-header"), HostHeaderConfig: &types.HostHeaderConditionConfig{RegexValues: []string{"a"}}}}, nil, "InvalidConfigurationRequest"},
 		{"one field twice", []types.RuleCondition{host("a.test"), host("b.test")}, nil, "ValidationError: only have one"},
@@ -182,7 +182,7 @@ func TestActions(t *testing.T) {
 	sticky := weighted(1)
 	sticky.ForwardConfig.TargetGroupStickinessConfig = &types.TargetGroupStickinessConfig{Enabled: new(true), DurationSeconds: new(int32(60))}
 	oidc := forward(g1)
-	oidc.AuthenticateOidcConfig = &types.AuthenticateOidcActionConfig{}
+	oidc.AuthenticateOidcConfig = &types.AuthenticateOidcActionConfig{Issuer: new("https://id.test")}
 	page := types.Action{Type: "fixed-response", Order: new(int32(1)), FixedResponseConfig: &types.FixedResponseActionConfig{
 		StatusCode: new("503"), ContentType: new("text/html"), MessageBody: new("<p>soon</p>"),
 	}}
@@ -203,7 +203,7 @@ func TestActions(t *testing.T) {
 		{name: "a weight too many", in: []types.Action{weighted(1000)}, code: "ValidationError", words: "between 0 and 999"},
 		{name: "a group twice", in: []types.Action{weighted(1, 1, 1)}, code: "ValidationError", words: "more than once"},
 		{name: "no group", in: []types.Action{{Type: "forward"}}, code: "InvalidLoadBalancerAction", words: "target group"},
-		{name: "another type's config", in: []types.Action{oidc}, code: "InvalidConfigurationRequest", words: "'AuthenticateOidcConfig'"},
+		{name: "another type's config", in: []types.Action{oidc}, code: "InvalidConfigurationRequest", words: "'Actions.1.member.AuthenticateOidcConfig'"},
 		{name: "two actions", in: []types.Action{forward(g1), fixed("200")}, code: "InvalidLoadBalancerAction", words: "exactly one"},
 		{name: "not a group", in: []types.Action{forward("x")}, code: "ValidationError", words: "'x' is not a valid target group ARN"},
 		{name: "a content type", in: []types.Action{badType}, code: "ValidationError", words: "content type"},

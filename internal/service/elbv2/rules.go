@@ -11,7 +11,6 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -19,9 +18,6 @@ const maxPriority = 50000
 
 // CreateRule adds a rule to a listener.
 func (a *API) CreateRule(ctx context.Context, in *elb.CreateRuleInput) (*elb.CreateRuleOutput, error) {
-	if err := awserr.Refuse(in, codeUnsupported, "Actions", "Conditions", "ListenerArn", "Priority", "Tags"); err != nil {
-		return nil, err
-	}
 	if err := kindListener.check(*in.ListenerArn); err != nil {
 		return nil, err
 	}
@@ -148,9 +144,6 @@ func findRules(tx store.Tx, in *elb.DescribeRulesInput) ([]Rule, error) {
 
 // ModifyRule replaces a rule's conditions or actions, or both.
 func (a *API) ModifyRule(ctx context.Context, in *elb.ModifyRuleInput) (*elb.ModifyRuleOutput, error) {
-	if err := awserr.Refuse(in, codeUnsupported, "RuleArn", "Actions", "Conditions"); err != nil {
-		return nil, err
-	}
 	if len(in.Conditions) == 0 && len(in.Actions) == 0 {
 		return nil, invalid("Either conditions or actions must be specified")
 	}

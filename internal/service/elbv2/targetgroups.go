@@ -11,7 +11,6 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -78,12 +77,6 @@ func (a *API) wantedTargetGroup(ctx context.Context, in *elb.CreateTargetGroupIn
 }
 
 func checkTargetGroup(in *elb.CreateTargetGroupInput) error {
-	err := awserr.Refuse(in, codeUnsupported, "Name", "HealthCheckEnabled", "HealthCheckIntervalSeconds", "HealthCheckPath", "HealthCheckPort",
-		"HealthCheckProtocol", "HealthCheckTimeoutSeconds", "HealthyThresholdCount", "IpAddressType", "Matcher", "Port", "Protocol",
-		"ProtocolVersion", "Tags", "TargetType", "UnhealthyThresholdCount", "VpcId")
-	if err != nil {
-		return err
-	}
 	if err := checkName("Target group", deref(in.Name)); err != nil {
 		return err
 	}
@@ -94,7 +87,7 @@ func checkTargetGroup(in *elb.CreateTargetGroupInput) error {
 		return invalid("A protocol must be specified")
 	case in.Protocol != types.ProtocolEnumHttp:
 		return misconfigured("The value '%s' of parameter 'Protocol' is not supported by Skylift: only 'HTTP' is", in.Protocol)
-	case or(in.ProtocolVersion, "") != "" && *in.ProtocolVersion != "HTTP1":
+	case deref(in.ProtocolVersion) != "" && *in.ProtocolVersion != "HTTP1":
 		return misconfigured("The value '%s' of parameter 'ProtocolVersion' is not supported by Skylift: only 'HTTP1' is", *in.ProtocolVersion)
 	case in.IpAddressType != "" && in.IpAddressType != types.TargetGroupIpAddressTypeEnumIpv4:
 		return misconfigured("The value '%s' of parameter 'IpAddressType' is not supported by Skylift: only 'ipv4' is", in.IpAddressType)

@@ -10,7 +10,6 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -75,9 +74,6 @@ func (a *API) DeregisterTargets(ctx context.Context, in *elb.DeregisterTargetsIn
 // readTarget reads a target of g, with the group's port when it names none.
 func readTarget(g TargetGroup, d types.TargetDescription) (Target, error) {
 	t := Target{Group: g.ARN, Port: or(d.Port, g.Port), Zone: deref(d.AvailabilityZone)}
-	if err := awserr.Refuse(&d, codeUnsupported, "Id", "Port", "AvailabilityZone"); err != nil {
-		return t, err
-	}
 	addr, err := netip.ParseAddr(deref(d.Id))
 	if err != nil || !addr.Is4() {
 		return t, invalid("The IP address '%s' is not a valid IPv4 address", deref(d.Id))
@@ -172,9 +168,6 @@ func RemoveTarget(tx store.Tx, t Target) error {
 
 // DescribeTargetHealth says how the targets of a group are.
 func (a *API) DescribeTargetHealth(ctx context.Context, in *elb.DescribeTargetHealthInput) (*elb.DescribeTargetHealthOutput, error) {
-	if err := awserr.Refuse(in, codeUnsupported, "TargetGroupArn", "Targets"); err != nil {
-		return nil, err
-	}
 	out := &elb.DescribeTargetHealthOutput{}
 	err := a.db.View(ctx, func(tx store.Tx) error {
 		g, err := groupOfTargets(tx, *in.TargetGroupArn)

@@ -166,7 +166,7 @@ func TestRegisterTargetsRefuses(t *testing.T) {
 		refused(t, "ValidationError", words, e.RegisterTargets, &elb.RegisterTargetsInput{TargetGroupArn: &g, Targets: []types.TargetDescription{{Id: &id}}})
 	}
 	refused(t, "TargetGroupNotFound", "Target groups '"+g+"0' not found", e.RegisterTargets, &elb.RegisterTargetsInput{TargetGroupArn: new(g + "0")})
-	refused(t, "InvalidConfigurationRequest", "'QuicServerId'", e.RegisterTargets, &elb.RegisterTargetsInput{
+	refused(t, "InvalidConfigurationRequest", "'Targets.1.member.QuicServerId'", e.RegisterTargets, &elb.RegisterTargetsInput{
 		TargetGroupArn: &g, Targets: []types.TargetDescription{{Id: new("10.0.0.1"), QuicServerId: new("x")}},
 	})
 }

@@ -9,7 +9,6 @@ import (
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
-	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/logstore"
 	"github.com/skylift/skylift/internal/service/logs/pattern"
 )
@@ -28,10 +27,6 @@ const (
 // PutLogEvents stores events in a stream, but for those that are too old or
 // too new, which the answer tells.
 func (a *API) PutLogEvents(ctx context.Context, in *cwl.PutLogEventsInput) (*cwl.PutLogEventsOutput, error) {
-	// SequenceToken is ignored by AWS since 2023, also when it is wrong.
-	if err := awserr.Refuse(in, invalidCode, "LogEvents", "LogGroupName", "LogStreamName", "SequenceToken"); err != nil {
-		return nil, err
-	}
 	if err := checkBatch(in.LogEvents); err != nil {
 		return nil, err
 	}
@@ -117,9 +112,6 @@ func (g *Group) admit(events []types.InputLogEvent, now time.Time) ([]types.Inpu
 // GetLogEvents returns a page of a stream. Its tokens go both ways from it,
 // and lead to themselves at the ends of the stream.
 func (a *API) GetLogEvents(ctx context.Context, in *cwl.GetLogEventsInput) (*cwl.GetLogEventsOutput, error) {
-	if err := refuseUnmask(in.Unmask); err != nil {
-		return nil, err
-	}
 	q, err := pageQuery(in)
 	if err != nil {
 		return nil, err
@@ -191,13 +183,6 @@ func (g *Group) span(from, to *int64, limit *int32) logstore.Range {
 	return r
 }
 
-func refuseUnmask(unmask bool) error {
-	if unmask {
-		return invalid("The parameter 'Unmask' is not supported by Skylift.")
-	}
-	return nil
-}
-
 // FilterLogEvents returns a page of the events of many streams, in the order
 // of their times.
 func (a *API) FilterLogEvents(ctx context.Context, in *cwl.FilterLogEventsInput) (*cwl.FilterLogEventsOutput, error) {
@@ -240,9 +225,6 @@ func (a *API) FilterLogEvents(ctx context.Context, in *cwl.FilterLogEventsInput)
 }
 
 func checkFilter(in *cwl.FilterLogEventsInput) error {
-	if err := refuseUnmask(in.Unmask); err != nil {
-		return err
-	}
 	if in.StartFromHead != nil && !*in.StartFromHead {
 		return invalid("The parameter 'StartFromHead' is not supported by Skylift when it is false.")
 	}

@@ -10,7 +10,6 @@ import (
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
-	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -47,7 +46,7 @@ func (g *Group) expiry(now time.Time) time.Time {
 
 // CreateLogGroup makes a group.
 func (a *API) CreateLogGroup(ctx context.Context, in *cwl.CreateLogGroupInput) (*cwl.CreateLogGroupOutput, error) {
-	if err := checkCreateGroup(in); err != nil {
+	if err := checkGroupName(*in.LogGroupName); err != nil {
 		return nil, err
 	}
 	g := Group{ID: id.Hex(16), Name: *in.LogGroupName, Created: time.Now(), Tags: in.Tags}
@@ -63,20 +62,6 @@ func (a *API) CreateLogGroup(ctx context.Context, in *cwl.CreateLogGroupInput) (
 		return nil, err
 	}
 	return &cwl.CreateLogGroupOutput{}, nil
-}
-
-func checkCreateGroup(in *cwl.CreateLogGroupInput) error {
-	supported := []string{"LogGroupName", "Tags"}
-	if in.LogGroupClass == types.LogGroupClassStandard {
-		supported = append(supported, "LogGroupClass")
-	}
-	if in.DeletionProtectionEnabled != nil && !*in.DeletionProtectionEnabled {
-		supported = append(supported, "DeletionProtectionEnabled")
-	}
-	if err := awserr.Refuse(in, invalidCode, supported...); err != nil {
-		return err
-	}
-	return checkGroupName(*in.LogGroupName)
 }
 
 // DeleteLogGroup deletes a group with all its streams. Run gives back the
@@ -140,17 +125,10 @@ func (a *API) DescribeLogGroups(ctx context.Context, in *cwl.DescribeLogGroupsIn
 
 // groupFilter is what in asks of a group's name.
 func (a *API) groupFilter(in *cwl.DescribeLogGroupsInput) (func(name string) bool, error) {
-	supported := []string{"Limit", "LogGroupClass", "LogGroupIdentifiers", "LogGroupNamePattern", "LogGroupNamePrefix", "NextToken"}
-	if in.IncludeLinkedAccounts != nil && !*in.IncludeLinkedAccounts {
-		supported = append(supported, "IncludeLinkedAccounts")
-	}
-	if err := awserr.Refuse(in, invalidCode, supported...); err != nil {
-		return nil, err
-	}
 	if in.LogGroupNamePattern != nil && in.LogGroupNamePrefix != nil {
 		return nil, invalid("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")
 	}
-	if in.LogGroupIdentifiers != nil && (in.LogGroupNamePattern != nil || in.LogGroupNamePrefix != nil) {
+	if len(in.LogGroupIdentifiers) > 0 && (in.LogGroupNamePattern != nil || in.LogGroupNamePrefix != nil) {
 		return nil, invalid("LogGroup identifiers and LogGroup name prefix or pattern are mutually exclusive parameters.")
 	}
 	wanted := map[string]bool{}

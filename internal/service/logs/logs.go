@@ -40,27 +40,25 @@ func New(c Config) *API {
 	return &API{db: c.DB, events: c.Events, ns: c.Namespace, log: c.Log.With("service", "logs")}
 }
 
-// Operations lists what the API answers to.
+// Operations lists what the API answers to. AWS ignores sequenceToken since 2023, and interleaved since 2019.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("CreateLogGroup", a.CreateLogGroup),
-		wire.Op("CreateLogStream", a.CreateLogStream),
-		wire.Op("DeleteLogGroup", a.DeleteLogGroup),
-		wire.Op("DeleteLogStream", a.DeleteLogStream),
-		wire.Op("DeleteRetentionPolicy", a.DeleteRetentionPolicy),
-		wire.Op("DescribeLogGroups", a.DescribeLogGroups),
-		wire.Op("DescribeLogStreams", a.DescribeLogStreams),
-		wire.Op("FilterLogEvents", a.FilterLogEvents),
-		wire.Op("GetLogEvents", a.GetLogEvents),
-		wire.Op("ListTagsForResource", a.ListTagsForResource),
-		wire.Op("PutLogEvents", a.PutLogEvents),
-		wire.Op("PutRetentionPolicy", a.PutRetentionPolicy),
-		wire.Op("TagResource", a.TagResource),
-		wire.Op("UntagResource", a.UntagResource),
+		wire.Op("CreateLogGroup", a.CreateLogGroup).Takes("logGroupName logGroupClass=STANDARD tags"),
+		wire.Op("CreateLogStream", a.CreateLogStream).Takes("logGroupName logStreamName"),
+		wire.Op("DeleteLogGroup", a.DeleteLogGroup).Takes("logGroupName"),
+		wire.Op("DeleteLogStream", a.DeleteLogStream).Takes("logGroupName logStreamName"),
+		wire.Op("DeleteRetentionPolicy", a.DeleteRetentionPolicy).Takes("logGroupName"),
+		wire.Op("DescribeLogGroups", a.DescribeLogGroups).Takes("limit logGroupClass logGroupIdentifiers logGroupNamePattern logGroupNamePrefix nextToken"),
+		wire.Op("DescribeLogStreams", a.DescribeLogStreams).Takes("descending limit logGroupIdentifier logGroupName logStreamNamePrefix nextToken orderBy"),
+		wire.Op("FilterLogEvents", a.FilterLogEvents).Takes("endTime filterPattern interleaved limit logGroupIdentifier logGroupName logStreamNamePrefix logStreamNames nextToken startTime"),
+		wire.Op("GetLogEvents", a.GetLogEvents).Takes("endTime limit logGroupIdentifier logGroupName logStreamName nextToken startFromHead startTime"),
+		wire.Op("ListTagsForResource", a.ListTagsForResource).Takes("resourceArn"),
+		wire.Op("PutLogEvents", a.PutLogEvents).Takes("logEvents{*} logGroupName logStreamName sequenceToken"),
+		wire.Op("PutRetentionPolicy", a.PutRetentionPolicy).Takes("logGroupName retentionInDays"),
+		wire.Op("TagResource", a.TagResource).Takes("resourceArn tags"),
+		wire.Op("UntagResource", a.UntagResource).Takes("resourceArn tagKeys"),
 	}
 }
-
-const invalidCode = "InvalidParameterException"
 
 func invalid(format string, args ...any) error {
 	return &types.InvalidParameterException{Message: new(fmt.Sprintf(format, args...))}

@@ -16,6 +16,7 @@ import (
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/logstore"
 	"github.com/skylift/skylift/internal/store/memstore"
+	"github.com/skylift/skylift/internal/wire/wiretest"
 )
 
 func newAPI(t *testing.T) *API {
@@ -184,6 +185,8 @@ func TestPutLogEventsRejects(t *testing.T) {
 	}
 }
 
+const codeInvalid = "InvalidParameterException"
+
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -197,7 +200,13 @@ func TestErrors(t *testing.T) {
 	}
 	getEvents := func(in *cwl.GetLogEventsInput) error { _, err := a.GetLogEvents(t.Context(), in); return err }
 	filterEvents := func(in *cwl.FilterLogEventsInput) error { _, err := a.FilterLogEvents(t.Context(), in); return err }
-	createGroup := func(in *cwl.CreateLogGroupInput) error { _, err := a.CreateLogGroup(t.Context(), in); return err }
+	createGroup := func(in *cwl.CreateLogGroupInput) error {
+		if err := wiretest.Refusal(t, "logs", a.Operations(), in); err != nil {
+			return err
+		}
+		_, err := a.CreateLogGroup(t.Context(), in)
+		return err
+	}
 	createStream := func(g, s string) error {
 		_, err := a.CreateLogStream(t.Context(), &cwl.CreateLogStreamInput{LogGroupName: &g, LogStreamName: &s})
 		return err
@@ -215,27 +224,27 @@ func TestErrors(t *testing.T) {
 		code, message string
 	}{
 		{"group exists", createGroup(&cwl.CreateLogGroupInput{LogGroupName: new("g")}), "ResourceAlreadyExistsException", "The specified log group already exists"},
-		{"kms", createGroup(&cwl.CreateLogGroupInput{LogGroupName: new("h"), KmsKeyId: new("k")}), invalidCode, "KmsKeyId"},
-		{"class", createGroup(&cwl.CreateLogGroupInput{LogGroupName: new("h"), LogGroupClass: types.LogGroupClassInfrequentAccess}), invalidCode, "LogGroupClass"},
-		{"group's name", createGroup(&cwl.CreateLogGroupInput{LogGroupName: new("a b")}), invalidCode, "logGroupName"},
+		{"kms", createGroup(&cwl.CreateLogGroupInput{LogGroupName: new("h"), KmsKeyId: new("k")}), codeInvalid, "kmsKeyId"},
+		{"class", createGroup(&cwl.CreateLogGroupInput{LogGroupName: new("h"), LogGroupClass: types.LogGroupClassInfrequentAccess}), codeInvalid, "logGroupClass"},
+		{"group's name", createGroup(&cwl.CreateLogGroupInput{LogGroupName: new("a b")}), codeInvalid, "logGroupName"},
 		{"stream exists", createStream("g", "s"), "ResourceAlreadyExistsException", "The specified log stream already exists"},
-		{"stream's name", createStream("g", "a:b"), invalidCode, "logStreamName"},
+		{"stream's name", createStream("g", "a:b"), codeInvalid, "logStreamName"},
 		{"stream without group", createStream("none", "s"), "ResourceNotFoundException", "The specified log group does not exist."},
 		{"delete group", deleted, "ResourceNotFoundException", "The specified log group does not exist."},
 		{"delete stream", deletedStream, "ResourceNotFoundException", "The specified log stream does not exist."},
-		{"retention", retention, invalidCode, "retentionInDays"},
-		{"order", ordered, invalidCode, "Cannot order by LastEventTime with a logStreamNamePrefix."},
-		{"out of order", putEvents(event(2000, "a"), event(1000, "b")), invalidCode, "chronological order"},
-		{"more than a day", putEvents(event(0, "a"), event(86_400_001, "b")), invalidCode, "24 hours"},
-		{"too large", putEvents(event(0, big), event(0, big)), invalidCode, "Upload too large: 1228852 bytes exceeds limit of 1048576"},
-		{"event too large", putEvents(event(0, big+big)), invalidCode, "Log event too large"},
-		{"token", getEvents(&cwl.GetLogEventsInput{LogGroupName: new("g"), LogStreamName: new("s"), NextToken: new("x")}), invalidCode, "The specified nextToken is invalid."},
+		{"retention", retention, codeInvalid, "retentionInDays"},
+		{"order", ordered, codeInvalid, "Cannot order by LastEventTime with a logStreamNamePrefix."},
+		{"out of order", putEvents(event(2000, "a"), event(1000, "b")), codeInvalid, "chronological order"},
+		{"more than a day", putEvents(event(0, "a"), event(86_400_001, "b")), codeInvalid, "24 hours"},
+		{"too large", putEvents(event(0, big), event(0, big)), codeInvalid, "Upload too large: 1228852 bytes exceeds limit of 1048576"},
+		{"event too large", putEvents(event(0, big+big)), codeInvalid, "Log event too large"},
+		{"token", getEvents(&cwl.GetLogEventsInput{LogGroupName: new("g"), LogStreamName: new("s"), NextToken: new("x")}), codeInvalid, "The specified nextToken is invalid."},
 		{"no such stream", getEvents(&cwl.GetLogEventsInput{LogGroupName: new("g"), LogStreamName: new("t")}), "ResourceNotFoundException", "log stream"},
-		{"name and identifier", getEvents(&cwl.GetLogEventsInput{LogGroupName: new("g"), LogGroupIdentifier: new("g"), LogStreamName: new("s")}), invalidCode, "mutually exclusive"},
-		{"neither", getEvents(&cwl.GetLogEventsInput{LogStreamName: new("s")}), invalidCode, "logGroupIdentifier"},
-		{"names and prefix", filterEvents(&cwl.FilterLogEventsInput{LogGroupName: new("g"), LogStreamNames: []string{"s"}, LogStreamNamePrefix: new("s")}), invalidCode, "mutually exclusive"},
-		{"filter's token", filterEvents(&cwl.FilterLogEventsInput{LogGroupName: new("g"), NextToken: new("x")}), invalidCode, "nextToken"},
-		{"pattern", filterEvents(&cwl.FilterLogEventsInput{LogGroupName: new("g"), FilterPattern: new("[a]")}), invalidCode, "filter pattern"},
+		{"name and identifier", getEvents(&cwl.GetLogEventsInput{LogGroupName: new("g"), LogGroupIdentifier: new("g"), LogStreamName: new("s")}), codeInvalid, "mutually exclusive"},
+		{"neither", getEvents(&cwl.GetLogEventsInput{LogStreamName: new("s")}), codeInvalid, "logGroupIdentifier"},
+		{"names and prefix", filterEvents(&cwl.FilterLogEventsInput{LogGroupName: new("g"), LogStreamNames: []string{"s"}, LogStreamNamePrefix: new("s")}), codeInvalid, "mutually exclusive"},
+		{"filter's token", filterEvents(&cwl.FilterLogEventsInput{LogGroupName: new("g"), NextToken: new("x")}), codeInvalid, "nextToken"},
+		{"pattern", filterEvents(&cwl.FilterLogEventsInput{LogGroupName: new("g"), FilterPattern: new("[a]")}), codeInvalid, "filter pattern"},
 		{"no such named stream", filterEvents(&cwl.FilterLogEventsInput{LogGroupName: new("g"), LogStreamNames: []string{"s", "t"}}), "ResourceNotFoundException", "log stream"},
 	}
 	for _, tt := range tests {

@@ -84,7 +84,8 @@ func TestForms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, faults := typ.Read(form.Value(typ, Dialect{}), false)
+		r := typ.Read(form.Value(typ, Dialect{}), nil, false)
+		got, faults := r.Value, &r.Faults
 		if faults.Any() {
 			t.Errorf("%s: %+v", tc.form, faults)
 		}
@@ -111,13 +112,13 @@ func TestFormsThatAreNotOfTheType(t *testing.T) {
 	for _, s := range []string{
 		"Texts.1=a", "Texts.member.x=a", "Texts.member.-1=a", "Texts.member.1=a&Texts.member.01=b", "Texts=a", "Texts.member=a",
 		"Texts.member.1=a&Texts.other.1=b", "Texts.member.1.deep=a", "Inner=x", "Inner.Value=x&Inner=y", "Tags.entry.1.key=a",
-		"Tags.entry.1.key=a&Tags.entry.1.value=b&Tags.entry.1.x=c", "Tags.entry.1.key.a=a&Tags.entry.1.value=b", "Ratio.1=2", "Ratio=", "Bytes=%25",
+		"Tags.entry.1.key=a&Tags.entry.1.value=b&Tags.entry.1.x=c", "Tags.entry.1.key.a=a&Tags.entry.1.value=b", "Ratio.1=2", "Ratio=x", "Bytes=%25",
 	} {
 		form, err := Parse(s, "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, faults := typ.Read(form.Value(typ, Dialect{}), false); len(faults.Malformed) != 1 {
+		if faults := typ.Read(form.Value(typ, Dialect{}), nil, false).Faults; len(faults.Malformed) != 1 {
 			t.Errorf("%s: faults %+v, want one malformed value", s, faults)
 		}
 	}

@@ -94,7 +94,8 @@ func TestEveryKindComesBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, faults := typ.Read(v, false)
+		r := typ.Read(v, nil, false)
+		got, faults := r.Value, &r.Faults
 		if faults.Any() {
 			t.Errorf("%s: %+v", tc.body, faults)
 		}
@@ -124,7 +125,7 @@ func TestReadRefusesOtherTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, faults := typ.Read(v, false); len(faults.Malformed) != 1 {
+		if faults := typ.Read(v, nil, false).Faults; len(faults.Malformed) != 1 {
 			t.Errorf("%s: faults %+v, want one malformed value", body, faults)
 		}
 	}

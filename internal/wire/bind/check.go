@@ -44,7 +44,7 @@ func (r *reader) checkRange(t *Type, n float64, v Value, low, high Rule) {
 }
 
 func (r *reader) violation(value string, rule Rule, limit string) {
-	r.faults.Violations = append(r.faults.Violations, Violation{r.path.String(), value, rule, limit})
+	r.Faults.Violations = append(r.Faults.Violations, Violation{r.path.String(), value, rule, limit})
 }
 
 func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }

@@ -2,15 +2,17 @@ package bind
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // Faults is what is wrong with a request, as far as its descriptor tells.
 type Faults struct {
-	Malformed  []Fault // values of the wrong type
-	Unknown    []string
-	Violations []Violation
+	Malformed   []Fault  // values of the wrong type
+	Unknown     []string // members that the service does not have
+	Violations  []Violation
+	Unsupported []string // members that say something and are not taken
 }
 
 // Fault is a value that is not of its member's type.
@@ -40,7 +42,13 @@ type Violation struct {
 
 // Any says whether there is any fault.
 func (f *Faults) Any() bool {
-	return len(f.Malformed) > 0 || len(f.Unknown) > 0 || len(f.Violations) > 0
+	return len(f.Malformed) > 0 || len(f.Unknown) > 0 || len(f.Violations) > 0 || len(f.Unsupported) > 0
+}
+
+// Whole says whether the value has all that it must have, each of its type: whoever reads it finds no
+// required member missing.
+func (f *Faults) Whole() bool {
+	return len(f.Malformed) == 0 && !slices.ContainsFunc(f.Violations, func(v Violation) bool { return v.Rule == Required })
 }
 
 // Constraint says in AWS's words what the value must be, without the subject: "must not be null".
@@ -74,30 +82,51 @@ type path struct {
 }
 
 type step struct {
-	name  string
-	index int // of an element, from 1
+	field *Field
+	name  string // of what is no field: an unknown member, a key
+	index int    // of an element, from 1
 }
 
 func (p *path) push(s step) { p.steps = append(p.steps, s) }
 func (p *path) pop()        { p.steps = p.steps[:len(p.steps)-1] }
 
-func (p *path) String() string {
+// String is the path in the words of AWS's messages about constraints.
+func (p *path) String() string { return p.text(func(f *Field) string { return f.Label }) }
+
+// declared is the path in the words of the API reference.
+func (p *path) declared() string { return p.text((*Field).Declared) }
+
+func (p *path) text(name func(*Field) string) string {
 	var b strings.Builder
 	for _, s := range p.steps {
-		if s.index == 0 {
-			if b.Len() > 0 {
-				b.WriteByte('.')
+		if s.index != 0 {
+			b.WriteByte('.')
+			b.WriteString(strconv.Itoa(s.index))
+			if !p.plain {
+				b.WriteString(".member")
 			}
-			b.WriteString(s.name)
 			continue
 		}
-		b.WriteByte('.')
-		b.WriteString(strconv.Itoa(s.index))
-		if !p.plain {
-			b.WriteString(".member")
+		if b.Len() > 0 {
+			b.WriteByte('.')
 		}
+		if s.field != nil {
+			s.name = name(s.field)
+		}
+		b.WriteString(s.name)
 	}
 	return b.String()
+}
+
+// members is the path without elements and keys, as a Mask names members.
+func (p *path) members() string {
+	var names []string
+	for _, s := range p.steps {
+		if s.field != nil {
+			names = append(names, s.field.Declared())
+		}
+	}
+	return strings.Join(names, ".")
 }
 
 const longestShown = 200

@@ -9,34 +9,43 @@ import (
 	"time"
 )
 
-// Read makes a pointer to a new value of t's Go type out of v and checks the descriptor's
-// constraints. The value is to be used only when there are no faults. In plain paths an
+// Reading is what a request says.
+type Reading struct {
+	Value  any      // a pointer to a new value of the type's Go type; to be used only when there are no faults
+	Kept   []string // members that say something and are kept without effect, as Mask.Keep names them
+	Faults Faults
+}
+
+// Read makes a value of t's Go type out of v, and checks the descriptor's constraints and what m
+// takes; a nil m takes everything. An optional member that is empty, and would violate its
+// constraints by that, counts as not set; a list or map then is empty, not nil. In plain paths an
 // element is ".1", as ec2query writes it; else ".1.member".
-func (t *Type) Read(v Value, plainPaths bool) (any, *Faults) {
+func (t *Type) Read(v Value, m *Mask, plainPaths bool) *Reading {
 	r := reader{path: path{plain: plainPaths}}
 	dst := reflect.New(t.Go)
 	if v.Kind == Null {
 		v = Value{Kind: Object}
 	}
-	r.read(t, dst.Elem(), v)
-	return dst.Interface(), &r.faults
+	r.read(t, m, dst.Elem(), v)
+	r.Value = dst.Interface()
+	return &r.Reading
 }
 
 type reader struct {
-	faults Faults
-	path   path
+	Reading
+	path path
 }
 
 // read sets dst, which is of t's Go type, to v.
-func (r *reader) read(t *Type, dst reflect.Value, v Value) {
+func (r *reader) read(t *Type, m *Mask, dst reflect.Value, v Value) {
 	ok := false
 	switch t.Kind {
 	case Struct:
-		ok = r.structure(t, dst, v)
+		ok = r.structure(t, m, dst, v)
 	case List:
-		ok = r.list(t, dst, v)
+		ok = r.list(t, m, dst, v)
 	case Map:
-		ok = r.dict(t, dst, v)
+		ok = r.dict(t, m, dst, v)
 	case Document:
 		dst.Set(reflect.ValueOf(documents[t.Go](v.plain())))
 		return
@@ -44,22 +53,22 @@ func (r *reader) read(t *Type, dst reflect.Value, v Value) {
 		ok = scalar(t, dst, v)
 	}
 	if !ok {
-		r.faults.Malformed = append(r.faults.Malformed, Fault{r.path.String(), t.shown(v), wanted[t.Kind]})
+		r.Faults.Malformed = append(r.Faults.Malformed, Fault{r.path.String(), t.shown(v), wanted[t.Kind]})
 		return
 	}
 	r.check(t, dst, v)
 }
 
 // optional reads v into a new value when dst is a pointer, else into dst.
-func (r *reader) optional(t *Type, ptr bool, dst reflect.Value, v Value) {
+func (r *reader) optional(t *Type, m *Mask, ptr bool, dst reflect.Value, v Value) {
 	if ptr {
 		dst.Set(reflect.New(t.Go))
 		dst = dst.Elem()
 	}
-	r.read(t, dst, v)
+	r.read(t, m, dst, v)
 }
 
-func (r *reader) structure(t *Type, dst reflect.Value, v Value) bool {
+func (r *reader) structure(t *Type, m *Mask, dst reflect.Value, v Value) bool {
 	if v.Kind != Object {
 		return false
 	}
@@ -72,7 +81,7 @@ func (r *reader) structure(t *Type, dst reflect.Value, v Value) bool {
 		n, ok := t.byName[name]
 		if !ok {
 			r.path.push(step{name: name})
-			r.faults.Unknown = append(r.faults.Unknown, r.path.String())
+			r.Faults.Unknown = append(r.Faults.Unknown, r.path.String())
 			r.path.pop()
 			continue
 		}
@@ -81,15 +90,15 @@ func (r *reader) structure(t *Type, dst reflect.Value, v Value) bool {
 		}
 		f := &t.Fields[n]
 		seen[n] = true
-		r.path.push(step{name: f.Label})
-		field := dst.Field(f.Index)
-		field.SetZero() // a name that comes twice counts as it came last
-		r.optional(f.Type, f.Ptr, field, v.Items[i])
+		r.path.push(step{field: f})
+		if inner, ok := r.taken(m, n, v.Items[i]); ok {
+			r.member(f, inner, dst.Field(f.Index), v.Items[i])
+		}
 		r.path.pop()
 	}
 	for i := range t.Fields {
 		if f := &t.Fields[i]; f.Required && !seen[i] {
-			r.path.push(step{name: f.Label})
+			r.path.push(step{field: f})
 			r.violation("null", Required, "")
 			r.path.pop()
 		}
@@ -97,7 +106,27 @@ func (r *reader) structure(t *Type, dst reflect.Value, v Value) bool {
 	return true
 }
 
-func (r *reader) list(t *Type, dst reflect.Value, v Value) bool {
+// member sets a field to v. A name that comes twice counts as it came last.
+func (r *reader) member(f *Field, m *Mask, dst reflect.Value, v Value) {
+	dst.SetZero()
+	if f.Required || !v.empty() {
+		r.optional(f.Type, m, f.Ptr, dst, v)
+		return
+	}
+	if v.Kind == Plain && !f.Type.holdsEmpty() {
+		return // how a form says that a number or structure is not set
+	}
+	before := len(r.Faults.Violations)
+	r.optional(f.Type, m, f.Ptr, dst, v)
+	if len(r.Faults.Violations) > before && f.Type.Kind != Struct {
+		r.Faults.Violations = r.Faults.Violations[:before]
+		if f.Type.Kind == String {
+			dst.SetZero()
+		}
+	}
+}
+
+func (r *reader) list(t *Type, m *Mask, dst reflect.Value, v Value) bool {
 	if v.Kind == Plain && v.Text == "" {
 		v = Value{Kind: Array} // how awsquery says that a list is empty
 	}
@@ -107,13 +136,13 @@ func (r *reader) list(t *Type, dst reflect.Value, v Value) bool {
 	dst.Set(reflect.MakeSlice(t.Go, len(v.Items), len(v.Items)))
 	for i, item := range v.Items {
 		r.path.push(step{index: i + 1})
-		r.optional(t.Elem, t.ElemPtr, dst.Index(i), item)
+		r.optional(t.Elem, m, t.ElemPtr, dst.Index(i), item)
 		r.path.pop()
 	}
 	return true
 }
 
-func (r *reader) dict(t *Type, dst reflect.Value, v Value) bool {
+func (r *reader) dict(t *Type, m *Mask, dst reflect.Value, v Value) bool {
 	if v.Kind == Plain && v.Text == "" {
 		v = Value{Kind: Object}
 	}
@@ -124,9 +153,9 @@ func (r *reader) dict(t *Type, dst reflect.Value, v Value) bool {
 	for i, item := range v.Items {
 		r.path.push(step{name: v.Names[i]})
 		k := reflect.New(t.Go.Key()).Elem()
-		r.read(t.Key, k, Value{Kind: Text, Text: v.Names[i]})
+		r.read(t.Key, nil, k, Value{Kind: Text, Text: v.Names[i]})
 		e := reflect.New(t.Go.Elem()).Elem()
-		r.optional(t.Elem, t.ElemPtr, e, item)
+		r.optional(t.Elem, m, t.ElemPtr, e, item)
 		dst.SetMapIndex(k, e)
 		r.path.pop()
 	}

@@ -7,6 +7,7 @@ package bind
 import (
 	"reflect"
 	"regexp"
+	"slices"
 
 	"github.com/skylift/skylift/internal/wire/descriptor"
 )
@@ -87,7 +88,16 @@ type Field struct {
 	Ptr       bool
 	Required  bool
 	Flattened bool
+	Always    bool // written when it is empty or nil: a list at the top of an answer
 	Type      *Type
+}
+
+// Declared is the member's name as declarations and the API reference have it.
+func (f *Field) Declared() string {
+	if f.Place == Body || f.Place == Payload {
+		return f.In
+	}
+	return f.Name
 }
 
 // Binder makes the types of one service.
@@ -132,7 +142,7 @@ func (f *Field) Value(in reflect.Value) (v reflect.Value, ok bool) {
 	}
 	switch f.Type.Kind {
 	case List, Map, Blob, Document:
-		return v, !v.IsNil()
+		return v, f.Always || !v.IsNil()
 	case String:
 		return v, v.Len() > 0
 	case Timestamp:
@@ -140,6 +150,18 @@ func (f *Field) Value(in reflect.Value) (v reflect.Value, ok bool) {
 	default:
 		return v, true
 	}
+}
+
+// Answer returns t, an operation's output, for writing: its lists are written when they are empty, too,
+// so that a client finds each of them. Lists further down are written when they are not nil.
+func (t *Type) Answer() *Type {
+	out := *t
+	out.Fields = slices.Clone(t.Fields)
+	for i := range out.Fields {
+		f := &out.Fields[i]
+		f.Always = f.Type.Kind == List && f.Place == Body && !f.Flattened
+	}
+	return &out
 }
 
 // Element returns v, an element of a list or map of type t, without its pointer.

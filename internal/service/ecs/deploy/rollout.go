@@ -107,7 +107,7 @@ func (p *pass) start(d *ecs.Deployment, r *ecs.ServiceRevision, n int) error {
 		t.Group = "service:" + p.service.Name
 		t.LaunchType, t.Provider, t.Platform = d.LaunchType, provider, d.Platform
 		t.Network, t.LoadBalancers = d.Network, r.Placed()
-		t.Tags = p.service.TaskTags(def.Tags)
+		t.Tags, t.ExecuteCommand = p.service.TaskTags(def.Tags), p.service.ExecuteCommand
 		for i := range t.Containers {
 			t.Containers[i].Pinned = r.Images[t.Containers[i].Name]
 		}

@@ -1,0 +1,135 @@
+package efs
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/efs"
+	"github.com/aws/aws-sdk-go-v2/service/efs/types"
+
+	"github.com/skylift/skylift/internal/store"
+)
+
+// What is kept of a file system, shown, and has no effect, and why.
+const (
+	noModes   = "files are as fast as the disk below the data directory is"
+	noBackup  = "there is no AWS Backup"
+	noClasses = "there is one storage class"
+)
+
+// throughput checks a mode: a provisioned one, and no other, comes with MiB a second.
+func throughput(mode types.ThroughputMode, mibps *float64) (string, float64, error) {
+	switch {
+	case mode == types.ThroughputModeProvisioned && mibps == nil:
+		return "", 0, badRequest("The parameter 'ProvisionedThroughputInMibps' is required when the throughput mode is 'provisioned'.")
+	case mode != types.ThroughputModeProvisioned && mibps != nil:
+		return "", 0, badRequest("The parameter 'ProvisionedThroughputInMibps' is only valid when the throughput mode is 'provisioned'.")
+	case mibps == nil:
+		return string(mode), 0, nil
+	}
+	return string(mode), *mibps, nil
+}
+
+// backup is what a new file system keeps of whether it is to be backed up.
+func backup(wanted *bool) string {
+	switch {
+	case wanted == nil:
+		return ""
+	case *wanted:
+		return string(types.StatusEnabled)
+	}
+	return string(types.StatusDisabled)
+}
+
+// PutBackupPolicy keeps whether a file system is to be backed up.
+func (a *API) PutBackupPolicy(ctx context.Context, in *efs.PutBackupPolicyInput) (*efs.PutBackupPolicyOutput, error) {
+	wanted := map[types.Status]types.Status{
+		types.StatusEnabled: types.StatusEnabled, types.StatusEnabling: types.StatusEnabled,
+		types.StatusDisabled: types.StatusDisabled, types.StatusDisabling: types.StatusDisabled,
+	}[in.BackupPolicy.Status]
+	return update(ctx, a.db, func(tx store.Tx) (*efs.PutBackupPolicyOutput, error) {
+		f, err := available(tx, a.local(in.FileSystemId))
+		if err != nil {
+			return nil, err
+		}
+		f.Backup = string(wanted)
+		return &efs.PutBackupPolicyOutput{BackupPolicy: &types.BackupPolicy{Status: wanted}}, FileSystems.Put(tx, f.ID, f)
+	})
+}
+
+// DescribeBackupPolicy says what is kept of it.
+func (a *API) DescribeBackupPolicy(ctx context.Context, in *efs.DescribeBackupPolicyInput) (*efs.DescribeBackupPolicyOutput, error) {
+	return view(ctx, a.db, func(tx store.Tx) (*efs.DescribeBackupPolicyOutput, error) {
+		f, err := getFileSystem(tx, a.local(in.FileSystemId))
+		if err != nil {
+			return nil, err
+		}
+		if f.Backup == "" {
+			return nil, &types.PolicyNotFound{Message: new(fmt.Sprintf("The file system '%s' has no backup policy.", f.ID))}
+		}
+		return &efs.DescribeBackupPolicyOutput{BackupPolicy: &types.BackupPolicy{Status: types.Status(f.Backup)}}, nil
+	})
+}
+
+// PutLifecycleConfiguration keeps when files are to move to another storage class; an empty list says
+// that they are to stay.
+func (a *API) PutLifecycleConfiguration(ctx context.Context, in *efs.PutLifecycleConfigurationInput) (*efs.PutLifecycleConfigurationOutput, error) {
+	policies, err := readPolicies(in.LifecyclePolicies)
+	if err != nil {
+		return nil, err
+	}
+	return update(ctx, a.db, func(tx store.Tx) (*efs.PutLifecycleConfigurationOutput, error) {
+		f, err := available(tx, a.local(in.FileSystemId))
+		if err != nil {
+			return nil, err
+		}
+		f.Lifecycle = policies
+		return &efs.PutLifecycleConfigurationOutput{LifecyclePolicies: wirePolicies(policies)}, FileSystems.Put(tx, f.ID, f)
+	})
+}
+
+// DescribeLifecycleConfiguration says what is kept of it.
+func (a *API) DescribeLifecycleConfiguration(ctx context.Context, in *efs.DescribeLifecycleConfigurationInput) (*efs.DescribeLifecycleConfigurationOutput, error) {
+	return view(ctx, a.db, func(tx store.Tx) (*efs.DescribeLifecycleConfigurationOutput, error) {
+		f, err := getFileSystem(tx, a.local(in.FileSystemId))
+		return &efs.DescribeLifecycleConfigurationOutput{LifecyclePolicies: wirePolicies(f.Lifecycle)}, err
+	})
+}
+
+// readPolicies reads policies, each of which says one thing that none before it says.
+// https://docs.aws.amazon.com/efs/latest/ug/API_PutLifecycleConfiguration.html
+func readPolicies(in []types.LifecyclePolicy) (out []LifecyclePolicy, err error) {
+	var all LifecyclePolicy
+	for _, p := range in {
+		said := 0
+		for _, t := range []struct {
+			rule string
+			seen *string
+		}{{string(p.TransitionToIA), &all.ToIA}, {string(p.TransitionToArchive), &all.ToArchive}, {string(p.TransitionToPrimaryStorageClass), &all.ToPrimary}} {
+			if t.rule == "" {
+				continue
+			}
+			said++
+			if *t.seen != "" {
+				return nil, badRequest("A LifecycleConfiguration can have one policy for each transition.")
+			}
+			*t.seen = t.rule
+		}
+		if said != 1 {
+			return nil, badRequest("Each LifecyclePolicy must have exactly one of TransitionToIA, TransitionToArchive and TransitionToPrimaryStorageClass.")
+		}
+		out = append(out, LifecyclePolicy{string(p.TransitionToIA), string(p.TransitionToArchive), string(p.TransitionToPrimaryStorageClass)})
+	}
+	return out, nil
+}
+
+func wirePolicies(policies []LifecyclePolicy) []types.LifecyclePolicy {
+	out := []types.LifecyclePolicy{}
+	for _, p := range policies {
+		out = append(out, types.LifecyclePolicy{
+			TransitionToIA: types.TransitionToIARules(p.ToIA), TransitionToArchive: types.TransitionToArchiveRules(p.ToArchive),
+			TransitionToPrimaryStorageClass: types.TransitionToPrimaryStorageClassRules(p.ToPrimary),
+		})
+	}
+	return out
+}

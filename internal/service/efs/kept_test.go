@@ -1,0 +1,56 @@
+package efs_test
+
+import (
+	"testing"
+
+	sdk "github.com/aws/aws-sdk-go-v2/service/efs"
+	"github.com/aws/aws-sdk-go-v2/service/efs/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// TestWhatIsKept sets what has no effect, and finds it as it was set.
+func TestWhatIsKept(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	made := must(e, e.CreateFileSystem, &sdk.CreateFileSystemInput{
+		CreationToken: new("t"), Backup: new(true), PerformanceMode: types.PerformanceModeMaxIo,
+		ThroughputMode: types.ThroughputModeProvisioned, ProvisionedThroughputInMibps: new(1.5),
+	})
+	id := *made.FileSystemId
+	e.settle()
+	if d := e.described(id); d.PerformanceMode != "maxIO" || d.ThroughputMode != "provisioned" || *d.ProvisionedThroughputInMibps != 1.5 || *made.ProvisionedThroughputInMibps != 1.5 {
+		t.Errorf("described as %+v", d)
+	}
+	must(e, e.UpdateFileSystem, &sdk.UpdateFileSystemInput{FileSystemId: &id, ProvisionedThroughputInMibps: new(2.0)})
+	if d := e.described(id); *d.ProvisionedThroughputInMibps != 2 {
+		t.Errorf("after an update: %v MiB/s", *d.ProvisionedThroughputInMibps)
+	}
+	must(e, e.UpdateFileSystem, &sdk.UpdateFileSystemInput{FileSystemId: &id, ThroughputMode: types.ThroughputModeElastic})
+	if d := e.described(id); d.ThroughputMode != "elastic" || d.ProvisionedThroughputInMibps != nil {
+		t.Errorf("after another update: %+v", d)
+	}
+	refused(e, "BadRequest", "'ProvisionedThroughputInMibps' is required", e.UpdateFileSystem, &sdk.UpdateFileSystemInput{FileSystemId: &id, ThroughputMode: types.ThroughputModeProvisioned})
+
+	policy := func() types.Status {
+		return must(e, e.DescribeBackupPolicy, &sdk.DescribeBackupPolicyInput{FileSystemId: &id}).BackupPolicy.Status
+	}
+	if got := policy(); got != types.StatusEnabled {
+		t.Errorf("backup policy %s", got)
+	}
+	must(e, e.PutBackupPolicy, &sdk.PutBackupPolicyInput{FileSystemId: &id, BackupPolicy: &types.BackupPolicy{Status: types.StatusDisabled}})
+	if got := policy(); got != types.StatusDisabled {
+		t.Errorf("backup policy %s after it was disabled", got)
+	}
+	other := e.fileSystem("u")
+	refused(e, "PolicyNotFound", "", e.DescribeBackupPolicy, &sdk.DescribeBackupPolicyInput{FileSystemId: &other})
+
+	want := []types.LifecyclePolicy{{TransitionToIA: "AFTER_30_DAYS"}, {TransitionToPrimaryStorageClass: "AFTER_1_ACCESS"}}
+	put := must(e, e.PutLifecycleConfiguration, &sdk.PutLifecycleConfigurationInput{FileSystemId: &id, LifecyclePolicies: want}).LifecyclePolicies
+	got := must(e, e.DescribeLifecycleConfiguration, &sdk.DescribeLifecycleConfigurationInput{FileSystemId: &id}).LifecyclePolicies
+	for _, g := range [][]types.LifecyclePolicy{put, got} {
+		if d := cmp.Diff(want, g, cmpopts.IgnoreUnexported(types.LifecyclePolicy{})); d != "" {
+			t.Errorf("life cycle (-want +got):\n%s", d)
+		}
+	}
+}
