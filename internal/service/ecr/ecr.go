@@ -123,15 +123,26 @@ func (a *API) update(ctx context.Context, name string, change func(*Repository) 
 	}))
 }
 
-// imagesOf lists a repository's images in order of digests.
-func (a *API) imagesOf(ctx context.Context, name string) (list []Image, err error) {
+// imagesOf lists a repository's images, with their tags, in order of digests.
+func (a *API) imagesOf(ctx context.Context, name string) (list []tagged, err error) {
 	err = a.records.db.View(ctx, func(tx store.Tx) error {
+		list = nil
 		repo, err := a.records.repository(tx, name)
 		if err != nil {
 			return err
 		}
-		if list, err = images.List(tx, imageKey(repo.ID, "")); err != nil {
-			return fmt.Errorf("list images of %s: %w", name, err)
+		of := make(map[string][]string) // by digest
+		for t, err := range tags.Peek(tx, tagKey(repo.ID, "")) {
+			if err != nil {
+				return fmt.Errorf("list tags of %s: %w", name, err)
+			}
+			of[t.Digest] = append(of[t.Digest], t.Name)
+		}
+		for img, err := range images.Scan(tx, imageKey(repo.ID, ""), "") {
+			if err != nil {
+				return fmt.Errorf("list images of %s: %w", name, err)
+			}
+			list = append(list, tagged{img, of[img.Digest]})
 		}
 		return nil
 	})

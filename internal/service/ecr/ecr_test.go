@@ -256,12 +256,14 @@ func TestImmutableTags(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := a.push(t, "app", "first", "v1")
-	a.push(t, "app", "first", "v1") // the same again is fine
-	err = a.records.Push(t.Context(), registry.Manifest{Repo: "app", Digest: digest.FromString("second").String(), Tags: []string{"v1"}})
-	e, ok := errors.AsType[*registry.Error](err)
-	want := "The image tag 'v1' already exists in the 'app' repository and cannot be overwritten because the tag is immutable."
-	if !ok || e.Code != "TAG_INVALID" || e.Status != 400 || e.Message != want {
-		t.Errorf("got %v, want %s", err, want)
+	a.push(t, "app", "first", "v2") // another tag for the same image is fine
+	for _, content := range []string{"first", "second"} {
+		err = a.records.Push(t.Context(), registry.Manifest{Repo: "app", Digest: digest.FromString(content).String(), Tags: []string{"v1"}})
+		e, ok := errors.AsType[*registry.Error](err)
+		want := "The image tag 'v1' already exists in the 'app' repository and cannot be overwritten because the tag is immutable."
+		if !ok || e.Code != "TAG_INVALID" || e.Status != 400 || e.Message != want {
+			t.Errorf("%s: got %v, want %s", content, err, want)
+		}
 	}
 	if got, err := a.records.Resolve(t.Context(), "app", "v1"); err != nil || got != first {
 		t.Errorf("the tag moved to %s: %v", got, err)
