@@ -29,9 +29,16 @@ var forms = NewTable[form]("table-version")
 
 // Outdated says whether Upgrade has something to do. Its error is ErrNewer when
 // there are records that this program can't read.
-func Outdated(ctx context.Context, db DB, tables ...Schema) (outdated bool, err error) {
+func Outdated(ctx context.Context, db DB, tables ...Schema) (bool, error) {
+	unknown, old, err := survey(ctx, db, tables)
+	return len(unknown)+len(old) > 0, err
+}
+
+// survey finds the tables whose form isn't noted yet, and those that aren't as
+// this program wants them.
+func survey(ctx context.Context, db DB, tables []Schema) (unknown, old []Schema, err error) {
 	err = db.View(ctx, func(tx Tx) error {
-		outdated = false
+		unknown, old = nil, nil
 		if err := knowsAll(tx, tables); err != nil {
 			return err
 		}
@@ -40,11 +47,32 @@ func Outdated(ctx context.Context, db DB, tables ...Schema) (outdated bool, err 
 			if err != nil {
 				return err
 			}
-			outdated = outdated || !known || !f.done(t)
+			if !known {
+				unknown = append(unknown, t)
+			}
+			if !f.done(t) {
+				old = append(old, t)
+			}
 		}
 		return nil
 	})
-	return outdated, err
+	return unknown, old, err
+}
+
+// Upgraded returns when Upgrade has nothing to do any more, because another one
+// has done it.
+func Upgraded(ctx context.Context, db DB, tables ...Schema) error {
+	done := errors.New("done")
+	err := forms.Follow(ctx, db, func(bool, []Event[form]) error {
+		if outdated, err := Outdated(ctx, db, tables...); err != nil || outdated {
+			return err
+		}
+		return done
+	})
+	if errors.Is(err, done) {
+		return nil
+	}
+	return err
 }
 
 // Upgrade brings the records of all tables, which are all there are, to the form
@@ -54,17 +82,12 @@ func Outdated(ctx context.Context, db DB, tables ...Schema) (outdated bool, err 
 // called before a table is changed. Its error is ErrNewer when there are records
 // that this program can't read; nothing was changed then.
 func Upgrade(ctx context.Context, db DB, tell func(table string, from, to int), tables ...Schema) error {
-	if outdated, err := Outdated(ctx, db, tables...); err != nil || !outdated {
+	unknown, old, err := survey(ctx, db, tables)
+	if err != nil {
 		return err
 	}
-	var old []Schema
-	for some := range slices.Chunk(tables, smallPiece) {
-		err := db.Update(ctx, func(tx Tx) (err error) {
-			left, err := settle(tx, some)
-			old = append(slices.DeleteFunc(old, func(t Schema) bool { return slices.Contains(some, t) }), left...)
-			return err
-		})
-		if err != nil {
+	for some := range slices.Chunk(unknown, smallPiece) {
+		if err := db.Update(ctx, func(tx Tx) error { return settle(tx, some) }); err != nil {
 			return fmt.Errorf("note the versions of tables: %w", err)
 		}
 	}
@@ -97,24 +120,18 @@ func knowsAll(tx Tx, tables []Schema) error {
 	return nil
 }
 
-// settle notes the forms of those tables that have none noted, and returns the
-// tables that aren't as this program wants them.
-func settle(tx Tx, tables []Schema) (old []Schema, err error) {
+// settle notes the forms of tables that have none noted.
+func settle(tx Tx, tables []Schema) error {
 	for _, t := range tables {
-		f, known, err := formOf(tx, t)
+		f, _, err := formOf(tx, t)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if !known {
-			if err := forms.Put(tx, t.Name(), f); err != nil {
-				return nil, err
-			}
-		}
-		if !f.done(t) {
-			old = append(old, t)
+		if err := forms.Put(tx, t.Name(), f); err != nil {
+			return err
 		}
 	}
-	return old, nil
+	return nil
 }
 
 // formOf returns the form of a table; known is false when that isn't noted.

@@ -1,6 +1,9 @@
 package store
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Step makes of a record in one version what the next version has in its place.
 // It is a pure function: it may run again for a record, and gives the same.
@@ -36,6 +39,8 @@ func (t *Table[T]) Version(n int, step Step) *Table[T] {
 type Schema interface {
 	// Name is the table's.
 	Name() string
+	// Decode returns the record that a row of the table is, in its present form.
+	Decode(row []byte) (record any, err error)
 	current() int        // the version of this program
 	step(from int) Step  // from a version to the next one
 	prefix() string      // of its rows
@@ -46,6 +51,13 @@ type Schema interface {
 
 // Name is the name that the table was declared with.
 func (t *Table[T]) Name() string { return t.name }
+
+// Decode returns the T that row is.
+func (t *Table[T]) Decode(row []byte) (any, error) {
+	var v T
+	err := json.Unmarshal(row, &v)
+	return v, err
+}
 
 func (t *Table[T]) current() int        { return 1 + len(t.steps) }
 func (t *Table[T]) step(from int) Step  { return t.steps[from-1] }
