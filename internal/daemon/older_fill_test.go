@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,7 +80,8 @@ func (u *user) fill(t *testing.T) {
 		{IpProtocol: new("-1"), UserIdGroupPairs: []ec2types.UserIdGroupPair{{GroupId: &group}}},
 	}}))(t)
 	ok(u.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{group}, Tags: []ec2types.Tag{{Key: new("team"), Value: new("web")}}}))(t)
-	subnet := []string{*subnets[0].SubnetId, *subnets[1].SubnetId}
+	other := slices.IndexFunc(subnets, func(s ec2types.Subnet) bool { return *s.AvailabilityZone != *subnets[0].AvailabilityZone })
+	subnet := []string{*subnets[0].SubnetId, *subnets[other].SubnetId}
 	u.fillImages(t)
 	u.fillFiles(t, subnet[0], group)
 	u.fillLogs(t)

@@ -73,7 +73,7 @@ func first(t *testing.T) store.DB {
 	t.Helper()
 	db := memstore.New()
 	err := db.Update(t.Context(), func(tx store.Tx) error {
-		for i := range 1200 {
+		for i := range 700 {
 			key := fmt.Sprintf("a%04d", i)
 			if err := firsts.Put(tx, key, animal1{Name: "cow" + strings.Repeat("o", i%3), Legs: []string{"left", "right"}}); err != nil {
 				return err
@@ -131,7 +131,7 @@ func TestUpgrade(t *testing.T) {
 				errs = append(errs, legs.Put(tx, key+"/"+s, leg{key, s}))
 			}
 		}
-		for i := range 1200 {
+		for i := range 700 {
 			put(fmt.Sprintf("a%04d", i), "cow"+strings.Repeat("o", i%3), "left", "right")
 		}
 		put("centipede", "centipede", strings.Fields("1 2 3 4 5 6 7 8 9 10")...)
