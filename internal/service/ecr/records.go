@@ -22,6 +22,7 @@ type Repository struct {
 	Name       string
 	CreatedAt  time.Time
 	Mutability types.ImageTagMutability
+	Exclusions []string          `json:",omitempty"` // forms of tags for which the contrary of Mutability holds
 	Tags       map[string]string `json:",omitempty"`
 }
 
@@ -301,7 +302,7 @@ func (r *Records) Push(ctx context.Context, m registry.Manifest) error {
 // tag lets a tag stand for an image from now on.
 func tag(tx store.Tx, repo Repository, name string, img Image) error {
 	t := Tag{RepoID: repo.ID, Name: name, Digest: img.Digest}
-	if repo.Mutability == types.ImageTagMutabilityImmutable {
+	if repo.immutable(name) {
 		_, err := tags.Get(tx, t.key())
 		if err == nil {
 			return registry.TagInvalid(fmt.Sprintf("The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the tag is immutable.", name, repo.Name))

@@ -20,11 +20,11 @@ func (a *API) CreateRepository(ctx context.Context, in *ecr.CreateRepositoryInpu
 	}
 	name := *in.RepositoryName
 	repo := Repository{
-		ID:         newRepositoryID(),
-		Name:       name,
-		CreatedAt:  time.Now().UTC().Truncate(time.Millisecond),
-		Mutability: firstMutability(in.ImageTagMutability),
+		ID:        newRepositoryID(),
+		Name:      name,
+		CreatedAt: time.Now().UTC().Truncate(time.Millisecond),
 	}
+	repo.setMutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)
 	if err := repo.tag(in.Tags); err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (a *API) CreateRepository(ctx context.Context, in *ecr.CreateRepositoryInpu
 }
 
 func (a *API) checkCreate(in *ecr.CreateRepositoryInput) error {
-	err := refuse(in, "RegistryId", "RepositoryName", "Tags", "ImageTagMutability", "ImageScanningConfiguration", "EncryptionConfiguration")
+	err := refuse(in, "RegistryId", "RepositoryName", "Tags", "ImageTagMutability", "ImageTagMutabilityExclusionFilters", "ImageScanningConfiguration", "EncryptionConfiguration")
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (a *API) checkCreate(in *ecr.CreateRepositoryInput) error {
 			return err
 		}
 	}
-	if err := checkMutability(in.ImageTagMutability); err != nil {
+	if err := checkMutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters); err != nil {
 		return err
 	}
 	if s := in.ImageScanningConfiguration; s != nil && s.ScanOnPush {
@@ -79,33 +79,18 @@ func checkEncryption(e *types.EncryptionConfiguration) error {
 	return nil
 }
 
-func checkMutability(m types.ImageTagMutability) error {
-	switch m {
-	case "", types.ImageTagMutabilityMutable, types.ImageTagMutabilityImmutable:
-		return nil
-	default:
-		return invalid("The value '%s' of 'imageTagMutability' is not supported by Skylift, only MUTABLE and IMMUTABLE.", m)
-	}
-}
-
-func firstMutability(m types.ImageTagMutability) types.ImageTagMutability {
-	if m == "" {
-		return types.ImageTagMutabilityMutable
-	}
-	return m
-}
-
 // wire is the repository as the API shows it.
 func (r *Records) wire(repo Repository) types.Repository {
 	return types.Repository{
-		CreatedAt:                  &repo.CreatedAt,
-		EncryptionConfiguration:    &types.EncryptionConfiguration{EncryptionType: types.EncryptionTypeAes256},
-		ImageScanningConfiguration: &types.ImageScanningConfiguration{ScanOnPush: false},
-		ImageTagMutability:         repo.Mutability,
-		RegistryId:                 &r.ns.Account,
-		RepositoryArn:              new(r.ns.ARN("ecr", "repository/"+repo.Name)),
-		RepositoryName:             &repo.Name,
-		RepositoryUri:              new(r.uri(repo.Name)),
+		CreatedAt:                          &repo.CreatedAt,
+		EncryptionConfiguration:            &types.EncryptionConfiguration{EncryptionType: types.EncryptionTypeAes256},
+		ImageScanningConfiguration:         &types.ImageScanningConfiguration{ScanOnPush: false},
+		ImageTagMutability:                 repo.Mutability,
+		ImageTagMutabilityExclusionFilters: repo.filters(),
+		RegistryId:                         &r.ns.Account,
+		RepositoryArn:                      new(r.ns.ARN("ecr", "repository/"+repo.Name)),
+		RepositoryName:                     &repo.Name,
+		RepositoryUri:                      new(r.uri(repo.Name)),
 	}
 }
 
@@ -216,27 +201,29 @@ func (a *API) empty(tx store.Tx, repo Repository) error {
 
 // PutImageTagMutability changes whether tags may move.
 func (a *API) PutImageTagMutability(ctx context.Context, in *ecr.PutImageTagMutabilityInput) (*ecr.PutImageTagMutabilityOutput, error) {
-	if err := refuse(in, "RegistryId", "RepositoryName", "ImageTagMutability"); err != nil {
+	if err := refuse(in, "RegistryId", "RepositoryName", "ImageTagMutability", "ImageTagMutabilityExclusionFilters"); err != nil {
 		return nil, err
 	}
 	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
 		return nil, err
 	}
-	if err := checkMutability(in.ImageTagMutability); err != nil {
+	if err := checkMutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters); err != nil {
 		return nil, err
 	}
-	want := firstMutability(in.ImageTagMutability)
+	var now Repository
 	err := a.update(ctx, *in.RepositoryName, func(repo *Repository) error {
-		repo.Mutability = want
+		repo.setMutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)
+		now = *repo
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &ecr.PutImageTagMutabilityOutput{
-		ImageTagMutability: want,
-		RegistryId:         &a.records.ns.Account,
-		RepositoryName:     in.RepositoryName,
+		ImageTagMutability:                 now.Mutability,
+		ImageTagMutabilityExclusionFilters: now.filters(),
+		RegistryId:                         &a.records.ns.Account,
+		RepositoryName:                     in.RepositoryName,
 	}, nil
 }
 
