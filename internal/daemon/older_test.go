@@ -428,3 +428,32 @@ func unpack(t *testing.T, archive, dir string) {
 		}
 	}
 }
+
+// TestUpgradeByAnother: who waits for its turn goes on when another process,
+// which then leads for good, has upgraded the records.
+func TestUpgradeByAnother(t *testing.T) {
+	t.Parallel()
+	db := memstore.New()
+	ctx, stop := context.WithCancel(t.Context())
+	leads, over := make(chan struct{}), make(chan error, 1)
+	go func() {
+		over <- db.Lead(ctx, termName, func(ctx context.Context) error {
+			close(leads)
+			<-ctx.Done()
+			return nil
+		})
+	}()
+	<-leads
+	waits := make(chan error, 1)
+	go func() { waits <- upgradeRecords(t.Context(), db, slog.New(slog.DiscardHandler)) }()
+	if err := store.Upgrade(t.Context(), db, nil, tables()...); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waits; err != nil {
+		t.Error(err)
+	}
+	stop()
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+}

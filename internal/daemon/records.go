@@ -39,6 +39,10 @@ func upgradeRecords(ctx context.Context, db store.DB, log *slog.Logger) error {
 		return nil
 	}
 	tell := func(table string, from, to int) {
+		if from == to {
+			log.Info("the indexes of an older release are brought up", "key", table)
+			return
+		}
 		log.Info("records of an older release are upgraded", "key", table, "from", from, "to", to)
 	}
 	// Another process may do it while this one waits for its turn.
