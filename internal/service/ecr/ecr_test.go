@@ -328,8 +328,21 @@ func TestMatches(t *testing.T) {
 		filter, tag string
 		want        bool
 	}{
-		{"a", "a", true}, {"a", "ab", false}, {"*", "", true}, {"*", "x", true}, {"a*", "a", true}, {"a*", "ba", false}, {"*a", "ba", true}, {"a*a", "a", false},
-		{"a*a", "aa", true}, {"a*b*c", "abc", true}, {"a*b*c", "aXbYc", true}, {"a*b*c", "ac", false}, {"*b*", "abc", true}, {"*b*", "ac", false}, {"**", "x", true},
+		{"a", "a", true},
+		{"a", "ab", false},
+		{"*", "", true},
+		{"*", "x", true},
+		{"a*", "a", true},
+		{"a*", "ba", false},
+		{"*a", "ba", true},
+		{"a*a", "a", false},
+		{"a*a", "aa", true},
+		{"a*b*c", "abc", true},
+		{"a*b*c", "aXbYc", true},
+		{"a*b*c", "ac", false},
+		{"*b*", "abc", true},
+		{"*b*", "ac", false},
+		{"**", "x", true},
 	} {
 		if got := matches(tt.filter, tt.tag); got != tt.want {
 			t.Errorf("matches(%q, %q) = %v", tt.filter, tt.tag, got)
