@@ -119,12 +119,15 @@ func operations(a apis) map[string][]wire.Operation {
 // because an external etcd is away, it is sought again.
 const leadRetry = time.Second
 
+// termName is what processes on one store lead by turns.
+const termName = "term"
+
 // lead runs the parts of the leader's term whenever this process has it. Only
 // what fails in the term, or the end of the store, ends it.
 func (m *machine) lead(ctx context.Context, term map[string]Runner) error {
 	for {
 		var failed error
-		err := m.db.Lead(ctx, "term", func(ctx context.Context) error {
+		err := m.db.Lead(ctx, termName, func(ctx context.Context) error {
 			failed = together(ctx, term)
 			return failed
 		})

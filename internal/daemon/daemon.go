@@ -108,6 +108,9 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 		return m, err
 	}
 	m.db = db
+	if err := upgradeRecords(ctx, db, c.Log); err != nil {
+		return m, err
+	}
 	m.room = place.New(m.Offers, ecs.Holdings(db))
 	if m.events, err = logstore.Open(filepath.Join(c.DataDir, "logs"), c.Log); err != nil {
 		return m, fmt.Errorf("open the log store: %w", err)

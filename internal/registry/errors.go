@@ -47,6 +47,7 @@ var (
 	errDigestInvalid = &Error{http.StatusBadRequest, "DIGEST_INVALID", "provided digest did not match uploaded content"}
 	errMethod        = &Error{http.StatusMethodNotAllowed, "UNSUPPORTED", "the operation is unsupported"}
 	errRoute         = &Error{http.StatusNotFound, "UNSUPPORTED", "the registry has no such path"}
+	errRange         = &Error{http.StatusRequestedRangeNotSatisfiable, "RANGE_INVALID", "Content-Range must be that of the next chunk, as in 0-1023"}
 	errTooLarge      = &Error{http.StatusRequestEntityTooLarge, "SIZE_INVALID", "the manifest is larger than 4 MiB"}
 	errDiskFull      = &Error{http.StatusInsufficientStorage, "UNKNOWN", "no space left on the registry's disk"}
 	errInternal      = &Error{http.StatusInternalServerError, "UNKNOWN", "internal error"}

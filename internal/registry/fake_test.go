@@ -61,6 +61,17 @@ func (f *fakeRecords) Manifests(_ context.Context, repo string) ([]Manifest, err
 	return slices.Clone(f.repos[repo]), nil
 }
 
+func (f *fakeRecords) Tags(_ context.Context, repo string) ([]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := []string{}
+	for _, m := range f.repos[repo] {
+		list = append(list, m.Tags...)
+	}
+	slices.Sort(list)
+	return list, nil
+}
+
 func (m Manifest) is(ref string) bool { return m.Digest == ref || slices.Contains(m.Tags, ref) }
 
 func (f *fakeRecords) Resolve(_ context.Context, repo, ref string) (string, error) {

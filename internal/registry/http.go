@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,9 +119,12 @@ func (r *Registry) serveBlob(w http.ResponseWriter, req *http.Request, to route)
 			return err
 		}
 	}
-	r.used.touch(wanted...)
+	r.used.touch(slices.DeleteFunc(wanted, func(d string) bool { return digest.Digest(d).Validate() != nil })...)
 	if to.kind == "blobs" {
 		return r.getBlob(w, req, to)
+	}
+	if err := checkChunk(req); err != nil {
+		return err
 	}
 	if from := query.Get("from"); from != "" && r.records.Repository(req.Context(), from) != nil {
 		req = without(req, "from", "mount") // then an ordinary upload, says the specification

@@ -89,6 +89,9 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, to rout
 	}
 	r.pushing.RLock()
 	defer r.pushing.RUnlock()
+	if err := r.checkManifest(req.Context(), to.repo, body); err != nil {
+		return err
+	}
 	if done, err := r.storeManifest(w, req, m, body); done || err != nil {
 		return err
 	}
@@ -161,13 +164,14 @@ func (a *recorder) Write(p []byte) (int, error) {
 
 // fields are what is read of a manifest or an index.
 type fields struct {
-	MediaType    string            `json:"mediaType"`
-	ArtifactType string            `json:"artifactType"`
-	Config       *v1.Descriptor    `json:"config"`
-	Layers       []v1.Descriptor   `json:"layers"`
-	Manifests    []v1.Descriptor   `json:"manifests"`
-	Subject      *v1.Descriptor    `json:"subject"`
-	Annotations  map[string]string `json:"annotations"`
+	SchemaVersion int               `json:"schemaVersion"`
+	MediaType     string            `json:"mediaType"`
+	ArtifactType  string            `json:"artifactType"`
+	Config        *v1.Descriptor    `json:"config"`
+	Layers        []v1.Descriptor   `json:"layers"`
+	Manifests     []v1.Descriptor   `json:"manifests"`
+	Subject       *v1.Descriptor    `json:"subject"`
+	Annotations   map[string]string `json:"annotations"`
 }
 
 // describe fills in what a stored manifest says about itself.
@@ -204,7 +208,7 @@ func (r *Registry) describe(ctx context.Context, m *Manifest, body []byte) error
 
 func readFields(body []byte) (f fields, err error) {
 	if err := json.Unmarshal(body, &f); err != nil {
-		return f, badRequest("MANIFEST_INVALID", "the manifest is not valid JSON")
+		return f, badManifest("%v", err)
 	}
 	return f, nil
 }
@@ -242,15 +246,10 @@ func (r *Registry) listTags(w http.ResponseWriter, req *http.Request, repo strin
 	if req.Method != http.MethodGet && req.Method != http.MethodHead {
 		return errMethod
 	}
-	manifests, err := r.records.Manifests(req.Context(), repo)
+	list, err := r.records.Tags(req.Context(), repo)
 	if err != nil {
 		return err
 	}
-	list := []string{}
-	for _, m := range manifests {
-		list = append(list, m.Tags...)
-	}
-	slices.Sort(list)
 	list, err = page(w, req, list)
 	if err != nil {
 		return err

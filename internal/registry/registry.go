@@ -41,8 +41,11 @@ type Records interface {
 	Repository(ctx context.Context, repo string) error
 	// Repositories lists all repositories in order.
 	Repositories(ctx context.Context) ([]string, error)
-	// Manifests lists what a repository holds; nothing when it doesn't exist.
+	// Manifests lists what a repository holds, without tags; nothing when it
+	// doesn't exist.
 	Manifests(ctx context.Context, repo string) ([]Manifest, error)
+	// Tags lists the tags of a repository in order; nothing when it doesn't exist.
+	Tags(ctx context.Context, repo string) ([]string, error)
 	// Resolve returns the digest that ref, a tag or a digest, stands for, or
 	// fails (404 MANIFEST_UNKNOWN) when the repository doesn't hold it.
 	Resolve(ctx context.Context, repo, ref string) (digest string, err error)

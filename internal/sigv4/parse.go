@@ -11,6 +11,11 @@ import (
 // Parse reads the signature that r carries, without verifying it. The error
 // is an *Error, of kind Missing when there is no signature at all.
 func Parse(r *http.Request) (*Signature, error) {
+	for _, name := range []string{"Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-Sha256"} {
+		if len(r.Header.Values(name)) > 1 {
+			return nil, incomplete("The '%s' header must be given once.", name)
+		}
+	}
 	if h := r.Header.Get("Authorization"); h != "" {
 		return parseHeader(r, h)
 	}
@@ -24,15 +29,25 @@ func Parse(r *http.Request) (*Signature, error) {
 	return nil, &Error{Missing, "Request is missing Authentication Token"}
 }
 
+// maxHeader is more bytes than any Authorization header of a signature has:
+// what it lists are names of headers.
+const maxHeader = 8 << 10
+
 func parseHeader(r *http.Request, h string) (*Signature, error) {
+	if len(h) > maxHeader {
+		return nil, incomplete("Authorization header must have at most %d bytes, not %d.", maxHeader, len(h))
+	}
 	scheme, rest, _ := strings.Cut(h, " ")
 	if strings.HasPrefix(scheme, "AWS4-") && scheme != algorithm {
 		return nil, incomplete("Unsupported AWS 'algorithm': '%s', only %s is supported.", scheme, algorithm)
 	}
-	if scheme != algorithm {
-		rest = ""
+	params := map[string]string{}
+	if scheme == algorithm {
+		var err error
+		if params, err = headerParams(rest); err != nil {
+			return nil, err
+		}
 	}
-	params := headerParams(rest)
 	date := r.Header.Get("X-Amz-Date")
 	if date == "" {
 		date = r.Header.Get("Date")
@@ -54,14 +69,27 @@ func parseHeader(r *http.Request, h string) (*Signature, error) {
 	return s, s.fill(params["Credential"], date, params["SignedHeaders"])
 }
 
-// headerParams reads "Credential=…, SignedHeaders=…, Signature=…".
-func headerParams(s string) map[string]string {
+// headerParams reads "Credential=…, SignedHeaders=…, Signature=…": each of them
+// at most once, and nothing else.
+func headerParams(s string) (map[string]string, error) {
 	params := map[string]string{}
 	for part := range strings.SplitSeq(s, ",") {
-		k, v, _ := strings.Cut(strings.TrimSpace(part), "=")
+		part = strings.TrimSpace(part)
+		k, v, ok := strings.Cut(part, "=")
+		_, twice := params[k]
+		switch {
+		case part == "":
+			continue
+		case !ok:
+			return nil, incomplete("'%.100s' not a valid key=value pair (missing equal-sign) in Authorization header.", part)
+		case k != "Credential" && k != "SignedHeaders" && k != "Signature":
+			return nil, incomplete("Authorization header has no '%.100s' parameter.", k)
+		case twice:
+			return nil, incomplete("Authorization header must have its '%s' parameter once.", k)
+		}
 		params[k] = v
 	}
-	return params
+	return params, nil
 }
 
 func parsePresigned(q pairs) (*Signature, error) {
@@ -84,6 +112,11 @@ func parsePresigned(q pairs) (*Signature, error) {
 	expires, err := parseExpires(q)
 	if err != nil {
 		return nil, err
+	}
+	for _, name := range []string{"X-Amz-Security-Token", "X-Amz-Content-Sha256"} {
+		if q.count(name) > 1 {
+			return nil, incomplete("AWS query-string parameter '%s' must be given once.", name)
+		}
 	}
 	token, _ := q.get("X-Amz-Security-Token")
 	s := &Signature{
@@ -111,17 +144,30 @@ func parseExpires(q pairs) (time.Duration, error) {
 func (s *Signature) fill(credential, date, signed string) error {
 	f := strings.Split(credential, "/")
 	if len(f) != 5 {
-		return incomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '%s'", credential)
+		return incomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '%.200s'", credential)
 	}
 	if f[4] != terminator {
-		return mismatch("Credential should be scoped with a valid terminator: '%s', not '%s'.", terminator, f[4])
+		return mismatch("Credential should be scoped with a valid terminator: '%s', not '%.100s'.", terminator, f[4])
 	}
 	s.AccessKeyID, s.Scope = f[0], Scope{f[1], f[2], f[3]}
 	t, err := parseTime(date)
 	if err != nil {
-		return incomplete("Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", date)
+		return incomplete("Date must be in ISO-8601 'basic format'. Got '%.100s'. See http://en.wikipedia.org/wiki/ISO_8601", date)
 	}
 	s.Time, s.Signed = t, strings.Split(signed, ";")
+	return checkNames(s.Signed)
+}
+
+// checkNames refuses a list of signed headers with one twice, or without a name.
+func checkNames(signed []string) error {
+	seen := make(map[string]bool, len(signed))
+	for _, name := range signed {
+		name = strings.ToLower(name)
+		if name == "" || seen[name] {
+			return incomplete("'SignedHeaders' must name each header once, not '%.100s'.", name)
+		}
+		seen[name] = true
+	}
 	return nil
 }
 

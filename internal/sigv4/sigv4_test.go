@@ -241,6 +241,53 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestRefusesWhatIsThereTwice: nothing of a signature is chosen from several, or
+// passed over.
+func TestRefusesWhatIsThereTwice(t *testing.T) {
+	t.Parallel()
+	const good = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=host;x-amz-date, Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"
+	headers := func(auth ...string) http.Header {
+		return http.Header{"Authorization": auth, "X-Amz-Date": {"20150830T123600Z"}}
+	}
+	with := func(name string, values ...string) http.Header {
+		h := headers(good)
+		h[name] = values
+		return h
+	}
+	for name, tc := range map[string]struct {
+		header  http.Header
+		message string
+	}{
+		"a second credential":      {headers(good + ", Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request"), "'Credential' parameter once"},
+		"an empty credential more": {headers(strings.Replace(good, "Credential=", "Credential=, Credential=", 1)), "'Credential' parameter once"},
+		"a second signature":       {headers(good + ",Signature=00"), "'Signature' parameter once"},
+		"a second list":            {headers(good + ",SignedHeaders=host"), "'SignedHeaders' parameter once"},
+		"something else":           {headers(good + ", Junk=1"), "no 'Junk' parameter"},
+		"no pair":                  {headers(good + ", junk"), "'junk' not a valid key=value pair (missing equal-sign)"},
+		"half a megabyte":          {headers(good + ", Junk=" + strings.Repeat("x", 500_000)), "at most 8192 bytes"},
+		"half a megabyte of names": {headers(strings.Replace(good, "host;", "host;"+strings.Repeat("x;", 250_000), 1)), "at most 8192 bytes"},
+		"a second header":          {headers(good, good), "'Authorization' header must be given once"},
+		"a second date":            {with("X-Amz-Date", "20150830T123600Z", "20150830T123600Z"), "'X-Amz-Date' header must be given once"},
+		"a second token":           {with("X-Amz-Security-Token", "a", "b"), "'X-Amz-Security-Token' header must be given once"},
+		"a second hash":            {with("X-Amz-Content-Sha256", "a", "b"), "'X-Amz-Content-Sha256' header must be given once"},
+		"a name twice":             {headers(strings.Replace(good, "host;", "host;Host;", 1)), "each header once, not 'host'"},
+		"no name":                  {headers(strings.Replace(good, "host;", "host;;", 1)), "each header once, not ''"},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+		r.Host, r.Header = "example.amazonaws.com", tc.header
+		err := verify(r, "", exampleWant())
+		if kind(err) != Incomplete || !strings.Contains(err.Error(), tc.message) || len(err.Error()) > 1000 {
+			t.Errorf("%s: got %.300v, want %s with %q", name, err, Incomplete, tc.message)
+		}
+	}
+	for _, name := range []string{"X-Amz-Security-Token", "X-Amz-Content-Sha256", "X-Amz-Credential"} {
+		r := httptest.NewRequest(http.MethodGet, "/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a/b/c/d/aws4_request&X-Amz-Date=20150830T123600Z&X-Amz-SignedHeaders=host&X-Amz-Signature=0&"+name+"=a&"+name+"=b", http.NoBody)
+		if _, err := Parse(r); kind(err) != Incomplete || !strings.Contains(err.Error(), "'"+name+"' must be given once") {
+			t.Errorf("presigned, %s twice: %v", name, err)
+		}
+	}
+}
+
 func TestSessionTokenIsRead(t *testing.T) {
 	t.Parallel()
 	req := httptest.NewRequest(http.MethodGet, "/", http.NoBody)

@@ -18,6 +18,7 @@ type Table[T any] struct {
 	name    string
 	indexes []Index[T]
 	clone   func(*T) T
+	steps   []Step // what makes versions 2, 3, … of the one before
 }
 
 // Index finds records by a value derived from them.

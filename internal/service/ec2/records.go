@@ -150,3 +150,11 @@ func addressKey(subnet string, a netip.Addr) string {
 	b := a.As4()
 	return fmt.Sprintf("%s/%x", subnet, b[:])
 }
+
+// Tables are all that the service keeps records in.
+func Tables() []store.Schema {
+	return []store.Schema{
+		Vpcs, Subnets, RouteTables, InternetGateways, SecurityGroups, Interfaces,
+		tagSets, addresses, cursors,
+	}
+}

@@ -45,7 +45,7 @@ func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("BatchDeleteImage", a.BatchDeleteImage).Takes("registryId repositoryName imageIds{*}"),
 		wire.Op("BatchGetImage", a.BatchGetImage).Takes("registryId repositoryName imageIds{*} acceptedMediaTypes"),
-		wire.Op("CreateRepository", a.CreateRepository).Takes("registryId repositoryName encryptionConfiguration{encryptionType} imageTagMutability tags{*}").
+		wire.Op("CreateRepository", a.CreateRepository).Takes("registryId repositoryName encryptionConfiguration{encryptionType} imageTagMutability imageTagMutabilityExclusionFilters{*} tags{*}").
 			Keeps(scanning, notScanned),
 		wire.Op("DeleteRepository", a.DeleteRepository).Takes("registryId repositoryName force"),
 		wire.Op("DescribeImages", a.DescribeImages).Takes("registryId repositoryName filter{*} imageIds{*} maxResults nextToken"),
@@ -55,7 +55,7 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("ListTagsForResource", a.ListTagsForResource).Takes("resourceArn"),
 		wire.Op("PutImageScanningConfiguration", a.PutImageScanningConfiguration).Takes("registryId repositoryName").
 			Keeps(scanning, notScanned),
-		wire.Op("PutImageTagMutability", a.PutImageTagMutability).Takes("registryId repositoryName imageTagMutability"),
+		wire.Op("PutImageTagMutability", a.PutImageTagMutability).Takes("registryId repositoryName imageTagMutability imageTagMutabilityExclusionFilters{*}"),
 		wire.Op("TagResource", a.TagResource).Takes("resourceArn tags{*}"),
 		wire.Op("UntagResource", a.UntagResource).Takes("resourceArn tagKeys"),
 	}
@@ -127,15 +127,26 @@ func (a *API) update(ctx context.Context, name string, change func(*Repository) 
 	}))
 }
 
-// imagesOf lists a repository's images in order of digests.
-func (a *API) imagesOf(ctx context.Context, name string) (list []Image, err error) {
+// imagesOf lists a repository's images, with their tags, in order of digests.
+func (a *API) imagesOf(ctx context.Context, name string) (list []tagged, err error) {
 	err = a.records.db.View(ctx, func(tx store.Tx) error {
+		list = nil
 		repo, err := a.records.repository(tx, name)
 		if err != nil {
 			return err
 		}
-		if list, err = images.List(tx, imageKey(repo.ID, "")); err != nil {
-			return fmt.Errorf("list images of %s: %w", name, err)
+		of := make(map[string][]string) // by digest
+		for t, err := range tags.Peek(tx, tagKey(repo.ID, "")) {
+			if err != nil {
+				return fmt.Errorf("list tags of %s: %w", name, err)
+			}
+			of[t.Digest] = append(of[t.Digest], t.Name)
+		}
+		for img, err := range images.Scan(tx, imageKey(repo.ID, ""), "") {
+			if err != nil {
+				return fmt.Errorf("list images of %s: %w", name, err)
+			}
+			list = append(list, tagged{img, of[img.Digest]})
 		}
 		return nil
 	})

@@ -88,7 +88,7 @@ func (a *API) describeIdentified(ctx context.Context, in *ecr.DescribeImagesInpu
 				return a.describeFailure(repo, failure)
 			}
 			if !slices.ContainsFunc(out.ImageDetails, func(d types.ImageDetail) bool { return *d.ImageDigest == img.Digest }) {
-				out.ImageDetails = append(out.ImageDetails, a.records.detail(img))
+				out.ImageDetails = append(out.ImageDetails, a.records.detail(tagged{img, tagsOf(tx, img)}))
 			}
 		}
 		return nil
@@ -113,7 +113,7 @@ func (a *API) describeFailure(repo Repository, f *types.ImageFailure) error {
 
 // matches tells whether a filter lets the image through; all images are
 // active, because none is archived.
-func (i Image) matches(tagged types.TagStatus, status types.ImageStatusFilter) bool {
+func (i tagged) matches(tagged types.TagStatus, status types.ImageStatusFilter) bool {
 	if status != "" && status != types.ImageStatusFilterActive && status != types.ImageStatusFilterAny {
 		return false
 	}
@@ -127,7 +127,7 @@ func (i Image) matches(tagged types.TagStatus, status types.ImageStatusFilter) b
 	}
 }
 
-func (r *Records) detail(img Image) types.ImageDetail {
+func (r *Records) detail(img tagged) types.ImageDetail {
 	return types.ImageDetail{
 		ArtifactMediaType:      optional(img.ArtifactType),
 		ImageDigest:            &img.Digest,

@@ -2,9 +2,10 @@ package ecr
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
@@ -22,6 +23,7 @@ type Repository struct {
 	CreatedAt  time.Time
 	Mutability types.ImageTagMutability
 	ScanOnPush bool              `json:",omitempty"` // kept without effect: images are not scanned
+	Exclusions []string          `json:",omitempty"` // forms of tags for which the contrary of Mutability holds
 	Tags       map[string]string `json:",omitempty"`
 }
 
@@ -31,7 +33,6 @@ type Image struct {
 	RepoID       string
 	Repo         string
 	Digest       string
-	Tags         []string `json:",omitempty"`
 	MediaType    string
 	ArtifactType string   `json:",omitempty"`
 	Subject      string   `json:",omitempty"`
@@ -45,14 +46,49 @@ func (i Image) key() string { return imageKey(i.RepoID, i.Digest) }
 
 func imageKey(repoID, digest string) string { return repoID + "/" + digest }
 
+// Tag is what a tag of a repository stands for, keyed by the repository's ID and
+// the tag. There is an image of that digest for as long as there is the tag.
+type Tag struct {
+	RepoID string
+	Name   string
+	Digest string
+}
+
+func (t Tag) key() string { return tagKey(t.RepoID, t.Name) }
+
+func tagKey(repoID, name string) string { return repoID + "/" + name }
+
 var (
 	repositories = store.NewTable[Repository]("ecr-repository")
 	images       = store.NewTable("ecr-image",
-		store.Index[Image]{Name: "tag", Values: func(i Image) []string { return prefixed(i.RepoID+":", i.Tags) }},
 		store.Index[Image]{Name: "child", Values: func(i Image) []string { return prefixed(i.RepoID+"@", i.Children) }},
+	).Version(2, tagsApart)
+	tags = store.NewTable("ecr-tag",
+		store.Index[Tag]{Name: "image", Values: func(t Tag) []string { return []string{imageKey(t.RepoID, t.Digest)} }},
 	)
 	keys = store.NewTable[signingKey]("ecr-key")
 )
+
+// Tables are all that the service keeps records in.
+func Tables() []store.Schema { return []store.Schema{repositories, images, tags, keys} }
+
+// tagsApart: until version 2 an image had its tags in its own record, which grew
+// with them.
+func tagsApart(_ string, old []byte) (next store.Next, err error) {
+	var was struct {
+		Image
+		Tags []string
+	}
+	if err := json.Unmarshal(old, &was); err != nil {
+		return next, err
+	}
+	for _, name := range was.Tags {
+		t := Tag{RepoID: was.RepoID, Name: name, Digest: was.Digest}
+		next.Others = append(next.Others, tags.Record(t.key(), t))
+	}
+	next.Record, err = json.Marshal(was.Image)
+	return next, err
+}
 
 func prefixed(prefix string, list []string) []string {
 	out := make([]string, len(list))
@@ -150,7 +186,7 @@ func (r *Records) Manifests(ctx context.Context, name string) ([]registry.Manife
 
 func (i Image) manifest() registry.Manifest {
 	return registry.Manifest{
-		Repo: i.Repo, Digest: i.Digest, Tags: i.Tags, MediaType: i.MediaType, ArtifactType: i.ArtifactType,
+		Repo: i.Repo, Digest: i.Digest, MediaType: i.MediaType, ArtifactType: i.ArtifactType,
 		Subject: i.Subject, Children: i.Children, Size: i.Size, ManifestSize: i.ManifestSize, PushedAt: i.PushedAt,
 	}
 }
@@ -160,6 +196,29 @@ func fromManifest(m registry.Manifest, repoID string) Image {
 		RepoID: repoID, Repo: m.Repo, Digest: m.Digest, MediaType: m.MediaType, ArtifactType: m.ArtifactType,
 		Subject: m.Subject, Children: m.Children, Size: m.Size, ManifestSize: m.ManifestSize, PushedAt: m.PushedAt,
 	}
+}
+
+// Tags lists the tags of the repository in order; nothing when it doesn't exist.
+func (r *Records) Tags(ctx context.Context, name string) ([]string, error) {
+	names := []string{}
+	err := r.db.View(ctx, func(tx store.Tx) error {
+		names = names[:0]
+		repo, err := repositories.Get(tx, name)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read repository %s: %w", name, err)
+		}
+		for t, err := range tags.Peek(tx, tagKey(repo.ID, "")) {
+			if err != nil {
+				return fmt.Errorf("list tags of %s: %w", name, err)
+			}
+			names = append(names, t.Name)
+		}
+		return nil
+	})
+	return names, err
 }
 
 // Resolve returns the digest that ref, a tag or a digest, stands for.
@@ -184,25 +243,38 @@ func (r *Records) Resolve(ctx context.Context, name, ref string) (digest string,
 
 // find reads the image that ref, a tag or a digest, stands for.
 func find(tx store.Tx, repo Repository, ref string) (img Image, ok bool, err error) {
-	if isDigest(ref) {
-		img, err = images.Get(tx, imageKey(repo.ID, ref))
+	digest := ref
+	if !isDigest(ref) {
+		t, err := tags.Get(tx, tagKey(repo.ID, ref))
 		if errors.Is(err, store.ErrNotFound) {
 			return img, false, nil
 		}
 		if err != nil {
-			return img, false, fmt.Errorf("read image %s@%s: %w", repo.Name, ref, err)
+			return img, false, fmt.Errorf("read tag %s:%s: %w", repo.Name, ref, err)
 		}
-		return img, true, nil
+		digest = t.Digest
 	}
-	found, err := images.By(tx, "tag", repo.ID+":"+ref)
-	if err != nil || len(found) == 0 {
-		return img, false, err
+	img, err = images.Get(tx, imageKey(repo.ID, digest))
+	if errors.Is(err, store.ErrNotFound) {
+		return img, false, nil
 	}
-	return found[0], true, nil
+	if err != nil {
+		return img, false, fmt.Errorf("read image %s@%s: %w", repo.Name, digest, err)
+	}
+	return img, true, nil
 }
 
-// Push records m and moves its tag to it; the image that had the tag stays,
-// untagged. An immutable tag doesn't move.
+// tagsOf lists the tags of an image in order.
+func tagsOf(tx store.Tx, img Image) (names []string) {
+	for key := range tags.Keys(tx, "image", img.key(), "") {
+		names = append(names, strings.TrimPrefix(key, tagKey(img.RepoID, "")))
+	}
+	return names
+}
+
+// Push records m and moves its tags to it; an image that had one stays. An
+// immutable tag is given once: it is refused to the same image again, too. What
+// a push writes doesn't grow with the tags that the image has.
 func (r *Records) Push(ctx context.Context, m registry.Manifest) error {
 	return r.db.Update(ctx, func(tx store.Tx) error {
 		repo, err := r.repository(tx, m.Repo)
@@ -215,81 +287,32 @@ func (r *Records) Push(ctx context.Context, m registry.Manifest) error {
 		}
 		if !ok {
 			img = fromManifest(m, repo.ID)
-		}
-		for _, tag := range m.Tags {
-			if err := untag(tx, repo, tag, m.Digest); err != nil {
+			if err := images.Put(tx, img.key(), img); err != nil {
 				return err
 			}
-			if !slices.Contains(img.Tags, tag) {
-				img.Tags = append(img.Tags, tag)
+		}
+		for _, name := range m.Tags {
+			if err := tag(tx, repo, name, img); err != nil {
+				return err
 			}
 		}
-		return images.Put(tx, img.key(), img)
+		return nil
 	})
 }
 
-// untag takes the tag from the image that has it, unless that is digest.
-func untag(tx store.Tx, repo Repository, tag, digest string) error {
-	old, ok, err := find(tx, repo, tag)
-	if err != nil || !ok || old.Digest == digest {
-		return err
-	}
-	if repo.Mutability == types.ImageTagMutabilityImmutable {
-		return registry.TagInvalid(fmt.Sprintf("The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the tag is immutable.", tag, repo.Name))
-	}
-	old.Tags = without(old.Tags, tag)
-	return images.Put(tx, old.key(), old)
-}
-
-func without(list []string, s string) []string {
-	return slices.DeleteFunc(slices.Clone(list), func(t string) bool { return t == s })
-}
-
-// Delete removes ref as BatchDeleteImage does: a digest with all its tags, a
-// tag alone, and with its last tag the image.
-func (r *Records) Delete(ctx context.Context, name, ref string) error {
-	id := types.ImageIdentifier{ImageTag: &ref}
-	if isDigest(ref) {
-		id = types.ImageIdentifier{ImageDigest: &ref}
-	}
-	_, failure, err := r.deleteImage(ctx, name, id)
-	if err != nil {
-		return err
-	}
-	if failure != nil && failure.FailureCode == types.ImageFailureCodeImageNotFound {
-		return registry.ManifestUnknown(*failure.FailureReason)
-	}
-	if failure != nil {
-		return registry.Denied(*failure.FailureReason)
-	}
-	return nil
-}
-
-// deleteImage removes one image or tag in a transaction of its own: 100 of
-// them may be more than one transaction holds.
-func (r *Records) deleteImage(ctx context.Context, name string, id types.ImageIdentifier) (gone []types.ImageIdentifier, failure *types.ImageFailure, err error) {
-	err = r.db.Update(ctx, func(tx store.Tx) error {
-		gone = nil
-		repo, err := r.repository(tx, name)
-		if err != nil {
-			return err
+// tag lets a tag stand for an image from now on.
+func tag(tx store.Tx, repo Repository, name string, img Image) error {
+	t := Tag{RepoID: repo.ID, Name: name, Digest: img.Digest}
+	if repo.immutable(name) {
+		_, err := tags.Get(tx, t.key())
+		if err == nil {
+			return registry.TagInvalid(fmt.Sprintf("The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the tag is immutable.", name, repo.Name))
 		}
-		var img Image
-		if img, failure, err = identify(tx, repo, id); err != nil || failure != nil {
-			return err
+		if !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("read tag %s:%s: %w", repo.Name, name, err)
 		}
-		if id.ImageTag != nil && len(img.Tags) > 1 {
-			gone = []types.ImageIdentifier{{ImageDigest: &img.Digest, ImageTag: id.ImageTag}}
-			img.Tags = without(img.Tags, *id.ImageTag)
-			return images.Put(tx, img.key(), img)
-		}
-		if failure, err = referenced(tx, img, id); err != nil || failure != nil {
-			return err
-		}
-		gone = img.identifiers()
-		return images.Delete(tx, img.key())
-	})
-	return gone, failure, err
+	}
+	return tags.Put(tx, t.key(), t)
 }
 
 // identify finds the image that id means, or says what is wrong with it.
@@ -308,8 +331,14 @@ func identify(tx store.Tx, repo Repository, id types.ImageIdentifier) (Image, *t
 	if !ok {
 		return Image{}, failed(id, types.ImageFailureCodeImageNotFound, "Requested image not found"), nil
 	}
-	if digest != "" && tag != "" && !slices.Contains(img.Tags, tag) {
-		return Image{}, failed(id, types.ImageFailureCodeImageTagDoesNotMatchDigest, "Image tag does not match the provided digest"), nil
+	if digest != "" && tag != "" {
+		other, ok, err := find(tx, repo, tag)
+		if err != nil {
+			return Image{}, nil, err
+		}
+		if !ok || other.Digest != img.Digest {
+			return Image{}, failed(id, types.ImageFailureCodeImageTagDoesNotMatchDigest, "Image tag does not match the provided digest"), nil
+		}
 	}
 	return img, nil, nil
 }
@@ -330,8 +359,14 @@ func failed(id types.ImageIdentifier, code types.ImageFailureCode, reason string
 	return &types.ImageFailure{ImageId: &id, FailureCode: code, FailureReason: &reason}
 }
 
+// tagged is an image with its tags, in order.
+type tagged struct {
+	Image
+	Tags []string
+}
+
 // identifiers names the image once for every tag, or by its digest alone.
-func (i Image) identifiers() []types.ImageIdentifier {
+func (i tagged) identifiers() []types.ImageIdentifier {
 	if len(i.Tags) == 0 {
 		return []types.ImageIdentifier{{ImageDigest: &i.Digest}}
 	}
@@ -340,71 +375,6 @@ func (i Image) identifiers() []types.ImageIdentifier {
 		ids[n] = types.ImageIdentifier{ImageDigest: &i.Digest, ImageTag: &i.Tags[n]}
 	}
 	return ids
-}
-
-// sweep removes the images that a DeleteRepository left when it was cut off.
-func (r *Records) sweep(ctx context.Context) error {
-	dead := map[string]bool{}
-	err := r.db.View(ctx, func(tx store.Tx) error {
-		for img, err := range images.Scan(tx, "", "") {
-			if err != nil {
-				return err
-			}
-			dead[img.RepoID] = true
-		}
-		for repo, err := range repositories.Scan(tx, "", "") {
-			if err != nil {
-				return err
-			}
-			delete(dead, repo.ID)
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("sweep images: %w", err)
-	}
-	for id := range dead {
-		if err := r.sweepRepository(ctx, id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sweepChunk images are removed in one transaction, with their index entries.
-const sweepChunk = 16
-
-// sweepRepository removes the images of a repository that is gone, in as many
-// transactions as it takes.
-func (r *Records) sweepRepository(ctx context.Context, id string) error {
-	for n := sweepChunk; n == sweepChunk; {
-		err := r.db.Update(ctx, func(tx store.Tx) (err error) {
-			n, err = sweepSome(tx, id)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("sweep images: %w", err)
-		}
-	}
-	return nil
-}
-
-func sweepSome(tx store.Tx, repoID string) (n int, err error) {
-	var gone []Image
-	for img, err := range images.Scan(tx, imageKey(repoID, ""), "") {
-		if err != nil {
-			return 0, err
-		}
-		if gone = append(gone, img); len(gone) == sweepChunk {
-			break
-		}
-	}
-	for _, img := range gone {
-		if err := images.Delete(tx, img.key()); err != nil {
-			return 0, err
-		}
-	}
-	return len(gone), nil
 }
 
 func newRepositoryID() string { return id.Hex(16) }

@@ -23,9 +23,9 @@ func (a *API) CreateRepository(ctx context.Context, in *ecr.CreateRepositoryInpu
 		ID:         newRepositoryID(),
 		Name:       name,
 		CreatedAt:  time.Now().UTC().Truncate(time.Millisecond),
-		Mutability: firstMutability(in.ImageTagMutability),
 		ScanOnPush: in.ImageScanningConfiguration != nil && in.ImageScanningConfiguration.ScanOnPush,
 	}
+	repo.setMutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)
 	if err := repo.tag(in.Tags); err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (a *API) checkCreate(in *ecr.CreateRepositoryInput) error {
 			return err
 		}
 	}
-	if err := checkMutability(in.ImageTagMutability); err != nil {
+	if err := checkMutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters); err != nil {
 		return err
 	}
 	return checkEncryption(in.EncryptionConfiguration)
@@ -70,33 +70,18 @@ func checkEncryption(e *types.EncryptionConfiguration) error {
 	return nil
 }
 
-func checkMutability(m types.ImageTagMutability) error {
-	switch m {
-	case "", types.ImageTagMutabilityMutable, types.ImageTagMutabilityImmutable:
-		return nil
-	default:
-		return invalid("The value '%s' of 'imageTagMutability' is not supported by Skylift, only MUTABLE and IMMUTABLE.", m)
-	}
-}
-
-func firstMutability(m types.ImageTagMutability) types.ImageTagMutability {
-	if m == "" {
-		return types.ImageTagMutabilityMutable
-	}
-	return m
-}
-
 // wire is the repository as the API shows it.
 func (r *Records) wire(repo Repository) types.Repository {
 	return types.Repository{
-		CreatedAt:                  &repo.CreatedAt,
-		EncryptionConfiguration:    &types.EncryptionConfiguration{EncryptionType: types.EncryptionTypeAes256},
-		ImageScanningConfiguration: &types.ImageScanningConfiguration{ScanOnPush: repo.ScanOnPush},
-		ImageTagMutability:         repo.Mutability,
-		RegistryId:                 &r.ns.Account,
-		RepositoryArn:              new(r.ns.ARN("ecr", "repository/"+repo.Name)),
-		RepositoryName:             &repo.Name,
-		RepositoryUri:              new(r.uri(repo.Name)),
+		CreatedAt:                          &repo.CreatedAt,
+		EncryptionConfiguration:            &types.EncryptionConfiguration{EncryptionType: types.EncryptionTypeAes256},
+		ImageScanningConfiguration:         &types.ImageScanningConfiguration{ScanOnPush: repo.ScanOnPush},
+		ImageTagMutability:                 repo.Mutability,
+		ImageTagMutabilityExclusionFilters: repo.filters(),
+		RegistryId:                         &r.ns.Account,
+		RepositoryArn:                      new(r.ns.ARN("ecr", "repository/"+repo.Name)),
+		RepositoryName:                     &repo.Name,
+		RepositoryUri:                      new(r.uri(repo.Name)),
 	}
 }
 
@@ -204,21 +189,23 @@ func (a *API) PutImageTagMutability(ctx context.Context, in *ecr.PutImageTagMuta
 	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
 		return nil, err
 	}
-	if err := checkMutability(in.ImageTagMutability); err != nil {
+	if err := checkMutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters); err != nil {
 		return nil, err
 	}
-	want := firstMutability(in.ImageTagMutability)
+	var now Repository
 	err := a.update(ctx, *in.RepositoryName, func(repo *Repository) error {
-		repo.Mutability = want
+		repo.setMutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)
+		now = *repo
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &ecr.PutImageTagMutabilityOutput{
-		ImageTagMutability: want,
-		RegistryId:         &a.records.ns.Account,
-		RepositoryName:     in.RepositoryName,
+		ImageTagMutability:                 now.Mutability,
+		ImageTagMutabilityExclusionFilters: now.filters(),
+		RegistryId:                         &a.records.ns.Account,
+		RepositoryName:                     in.RepositoryName,
 	}, nil
 }
 

@@ -450,3 +450,11 @@ var (
 		store.Index[Task]{Name: "tally", Values: Task.tallies},
 	)
 )
+
+// Tables are all that the service keeps records in.
+func Tables() []store.Schema {
+	return []store.Schema{
+		Clusters, Families, Definitions, Services, Deployments, ServiceRevisions, ServiceDeployments,
+		Events, Launches, Evidences, AccountSettings, Tasks,
+	}
+}

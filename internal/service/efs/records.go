@@ -185,3 +185,10 @@ func (m MountTarget) State(tx store.Tx) (types.LifeCycleState, Attachment, error
 	}
 	return types.LifeCycleStateAvailable, at, nil
 }
+
+// Tables are all that the service keeps records in.
+func Tables() []store.Schema {
+	return []store.Schema{
+		FileSystems, Volumes, MountTargets, Attachments, AccessPoints,
+	}
+}

@@ -174,3 +174,10 @@ func (a Action) Groups() []string {
 	}
 	return arns
 }
+
+// Tables are all that the service keeps records in.
+func Tables() []store.Schema {
+	return []store.Schema{
+		LoadBalancers, Interfaces, TargetGroups, Listeners, Rules, Targets, Healths,
+	}
+}

@@ -178,3 +178,6 @@ func (a *API) updateGroup(ctx context.Context, name string, change func(*Group) 
 		return groups.Put(tx, name, g)
 	})
 }
+
+// Tables are all that the service keeps records in.
+func Tables() []store.Schema { return []store.Schema{groups, streams} }

@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(*testing.T) store.DB) {
 		"Table":                                         table,
 		"Table.By follows changes":                      index,
 		"Table indexes and rows agree under contention": indexContention,
+		"Upgrade": upgrade,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,0 +1,84 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/skylift/skylift/internal/service/ec2"
+	"github.com/skylift/skylift/internal/service/ecr"
+	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/efs"
+	"github.com/skylift/skylift/internal/service/elbv2"
+	"github.com/skylift/skylift/internal/service/logs"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// tables are all that there are. One that is given up stays, so that what an
+// older release wrote there isn't taken for a later one's.
+func tables() []store.Schema {
+	var all []store.Schema
+	for _, of := range []func() []store.Schema{ec2.Tables, ecr.Tables, ecs.Tables, efs.Tables, elbv2.Tables, logs.Tables} {
+		all = append(all, of()...)
+	}
+	return all
+}
+
+// upgradeRecords brings what an older release wrote to this one's form, before
+// anything else looks at it. Of several processes on one store one does it at a
+// time, and none while another one leads.
+func upgradeRecords(ctx context.Context, db store.DB, log *slog.Logger) error {
+	outdated, err := store.Outdated(ctx, db, tables()...)
+	if err != nil {
+		return readable(err)
+	}
+	if !outdated {
+		return nil
+	}
+	tell := func(table string, from, to int) {
+		if from == to {
+			log.Info("the indexes of an older release are brought up", "key", table)
+			return
+		}
+		log.Info("records of an older release are upgraded", "key", table, "from", from, "to", to)
+	}
+	// Another process may do it while this one waits for its turn.
+	turn, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if store.Upgraded(turn, db, tables()...) == nil {
+			stop()
+		}
+	})
+	late := time.AfterFunc(leadPatience, func() {
+		log.Warn("the records are of an older release, and another process leads: end it, so that they can be upgraded")
+	})
+	err = db.Lead(turn, termName, func(ctx context.Context) error {
+		late.Stop()
+		return store.Upgrade(ctx, db, tell, tables()...)
+	})
+	late.Stop()
+	stop()
+	wg.Wait()
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	if outdated, again := store.Outdated(ctx, db, tables()...); again == nil && !outdated {
+		return nil
+	}
+	return readable(fmt.Errorf("upgrade the records: %w", err))
+}
+
+// leadPatience is how long a process that leads is waited for in silence.
+const leadPatience = 5 * time.Second
+
+// readable says what to do about records of a later release.
+func readable(err error) error {
+	if errors.Is(err, store.ErrNewer) {
+		return fmt.Errorf("%w: start the release that wrote them, or a later one, or put back a copy of the data from before", err)
+	}
+	return err
+}

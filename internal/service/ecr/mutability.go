@@ -1,0 +1,91 @@
+package ecr
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+)
+
+// mostWildcards is how many a filter may have.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html
+const mostWildcards = 2
+
+// checkMutability checks whether tags may move, and the filters for those that
+// are excluded from that, which come with it.
+func checkMutability(m types.ImageTagMutability, filters []types.ImageTagMutabilityExclusionFilter) error {
+	switch m {
+	case "", types.ImageTagMutabilityMutable, types.ImageTagMutabilityImmutable:
+		if len(filters) > 0 {
+			return invalid("Invalid parameter at 'imageTagMutabilityExclusionFilters': there are none without IMMUTABLE_WITH_EXCLUSION or MUTABLE_WITH_EXCLUSION as 'imageTagMutability'")
+		}
+	case types.ImageTagMutabilityImmutableWithExclusion, types.ImageTagMutabilityMutableWithExclusion:
+		if len(filters) < 1 || len(filters) > 5 {
+			return invalid("Invalid parameter at 'imageTagMutabilityExclusionFilters': '%s' takes 1 to 5 of them", m)
+		}
+	default:
+		return constraint("imageTagMutability", "must satisfy enum value set: [MUTABLE, IMMUTABLE, MUTABLE_WITH_EXCLUSION, IMMUTABLE_WITH_EXCLUSION]")
+	}
+	for _, f := range filters {
+		if f.FilterType != types.ImageTagMutabilityExclusionFilterTypeWildcard {
+			return constraint("imageTagMutabilityExclusionFilters.filterType", "must satisfy enum value set: [WILDCARD]")
+		}
+		if n := strings.Count(deref(f.Filter), "*"); deref(f.Filter) == "" || n > mostWildcards {
+			return invalid("Invalid parameter at 'imageTagMutabilityExclusionFilters.filter': '%s' must be the form of a tag with at most two wildcards '*'", deref(f.Filter))
+		}
+	}
+	return nil
+}
+
+// setMutability says whether tags may move, which the request has been checked
+// for.
+func (r *Repository) setMutability(m types.ImageTagMutability, filters []types.ImageTagMutabilityExclusionFilter) {
+	r.Mutability, r.Exclusions = m, nil
+	if m == "" {
+		r.Mutability = types.ImageTagMutabilityMutable
+	}
+	for _, f := range filters {
+		r.Exclusions = append(r.Exclusions, *f.Filter)
+	}
+}
+
+// filters are the repository's as the API shows them.
+func (r *Repository) filters() (out []types.ImageTagMutabilityExclusionFilter) {
+	for _, f := range r.Exclusions {
+		out = append(out, types.ImageTagMutabilityExclusionFilter{Filter: &f, FilterType: types.ImageTagMutabilityExclusionFilterTypeWildcard})
+	}
+	return out
+}
+
+// immutable says whether a tag that is there must not move.
+func (r *Repository) immutable(tag string) bool {
+	excluded := slices.ContainsFunc(r.Exclusions, func(f string) bool { return matches(f, tag) })
+	switch r.Mutability {
+	case types.ImageTagMutabilityImmutable, types.ImageTagMutabilityImmutableWithExclusion:
+		return !excluded
+	default:
+		return excluded
+	}
+}
+
+// matches says whether tag has the form of filter, whose "*" stand for any
+// characters, or none.
+func matches(filter, tag string) bool {
+	parts := strings.Split(filter, "*")
+	first, last := parts[0], parts[len(parts)-1]
+	if len(parts) == 1 {
+		return filter == tag
+	}
+	if len(tag) < len(first)+len(last) || !strings.HasPrefix(tag, first) || !strings.HasSuffix(tag, last) {
+		return false
+	}
+	rest := tag[len(first) : len(tag)-len(last)]
+	for _, p := range parts[1 : len(parts)-1] {
+		_, after, ok := strings.Cut(rest, p)
+		if !ok {
+			return false
+		}
+		rest = after
+	}
+	return true
+}
