@@ -1,0 +1,59 @@
+package ecs
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// faults are all that is wrong with a call, in the order of its parts: each a
+// sentence that names the part, the parameter and the way out. Who sends a
+// wrong call learns of everything at once.
+type faults []string
+
+// add notes a fault.
+func (f *faults) add(format string, args ...any) { *f = append(*f, fmt.Sprintf(format, args...)) }
+
+// setting notes that a container's setting is wrong, and how it has to be.
+func (f *faults) setting(setting, container, format string, args ...any) {
+	f.add("Invalid '%s' setting for container '%s': %s.", setting, container, fmt.Sprintf(format, args...))
+}
+
+// foreign notes a parameter of a container that FARGATE tasks can't have, in
+// ECS's words, which name neither the container nor the parameter.
+func (f *faults) foreign(parameter, container, words string) {
+	f.add("%s (Leave %s of container '%s' out.)", words, parameter, container)
+}
+
+// lacks notes a parameter that only the other launch types have.
+func (f *faults) lacks(parameter, of string) {
+	f.add("Fargate compatible task definitions do not support %s. (Leave %s of %s out.)", parameter, parameter, of)
+}
+
+// unsupported notes each member that is set of in, a pointer to one of the
+// SDK's structs, and isn't among supported (Go names). where, if not empty, says
+// what in belongs to. What says nothing counts as not set, as in refuse.
+func (f *faults) unsupported(in any, where string, supported ...string) {
+	for member, value := range reflect.Indirect(reflect.ValueOf(in)).Fields() {
+		if !member.IsExported() || member.Name == "ResultMetadata" || slices.Contains(supported, member.Name) || blank(value) {
+			continue
+		}
+		if d, ok := explicit[member.Name]; ok && value.Kind() == reflect.String && value.String() == d {
+			continue
+		}
+		name := strings.ToLower(member.Name[:1]) + member.Name[1:]
+		if where != "" {
+			name += "' of '" + where
+		}
+		f.add("The parameter '%s' is not supported by Skylift.", name)
+	}
+}
+
+// err is one error of all faults, made by fail; nil when there is none.
+func (f faults) err(fail func(string, ...any) error) error {
+	if len(f) == 0 {
+		return nil
+	}
+	return fail("%s", strings.Join(f, " "))
+}
