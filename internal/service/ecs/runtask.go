@@ -116,12 +116,16 @@ func (r run) start(tx store.Tx, a *API, ids []string) (out *ecs.RunTaskOutput, m
 	if err != nil {
 		return nil, false, err
 	}
+	blocks, err := LogsBlock(tx, a.ns)
+	if err != nil {
+		return nil, false, err
+	}
 	places := r.net.Spread(nil, ids)
 	for i, provider := range Spread(strategy, nil, len(ids)) {
 		t := NewTask(a.ns, c.Name, ids[i], def)
 		t.PlaceAt(places[i])
 		t.LaunchType, t.Provider, t.Platform, t.Network = types.LaunchTypeFargate, provider, r.platform, r.net
-		t.StartedBy, t.Launch = aws.ToString(in.StartedBy), l.Key()
+		t.StartedBy, t.Launch, t.LogsBlock = aws.ToString(in.StartedBy), l.Key(), blocks
 		if in.Group != nil {
 			t.Group = *in.Group
 		}

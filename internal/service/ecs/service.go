@@ -43,9 +43,6 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 	if err := config.Method.suits(balancers); err != nil {
 		return nil, err
 	}
-	if in.HealthCheckGracePeriodSeconds != nil && len(balancers) == 0 {
-		return nil, invalid("Health check grace period is only valid for services configured to use load balancers")
-	}
 	first := newLaunch()
 	var view serviceView
 	err = a.db.Update(ctx, func(tx store.Tx) error {

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/logstore"
 )
@@ -52,9 +54,10 @@ type Config struct {
 // Shipper copies the output of many containers. It is safe for concurrent
 // use, and copies while Run runs.
 type Shipper struct {
-	engine logEngine
-	sink   sink
-	log    *slog.Logger
+	engine   logEngine
+	sink     sink
+	log      *slog.Logger
+	buffered *semaphore.Weighted // of the bytes in all buffers
 
 	mu     sync.Mutex
 	copies map[string]*copying // by source
@@ -72,7 +75,7 @@ type copying struct {
 
 // New returns a Shipper that copies nothing yet.
 func New(c Config) *Shipper {
-	return &Shipper{engine: c.Engine, sink: c.Sink, log: c.Log, copies: map[string]*copying{}}
+	return &Shipper{engine: c.Engine, sink: c.Sink, log: c.Log, copies: map[string]*copying{}, buffered: semaphore.NewWeighted(maxBuffered)}
 }
 
 // Run copies until ctx ends, and waits for its goroutines. What is not copied
