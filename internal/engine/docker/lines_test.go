@@ -73,7 +73,7 @@ func TestLines(t *testing.T) {
 			{Time: at(1), Text: strings.Repeat("x", maxLine)}, {Time: at(2), Text: "yz"},
 		}},
 		{"a byte more than 256 KiB", append(slices.Repeat([]frame{out(1, part)}, 16), out(2, "x\n")), []engine.Line{
-			{Time: at(1), Text: strings.Repeat("x", 262_118)}, {Time: at(2), Text: strings.Repeat("x", 27)},
+			{Time: at(1), Text: strings.Repeat("p", 262_118)}, {Time: at(2), Text: strings.Repeat("p", 26) + "x"},
 		}},
 		{"a character where it is cut", []frame{out(1, strings.Repeat("x", maxLine-1)), out(1, "é\n")}, []engine.Line{
 			{Time: at(1), Text: strings.Repeat("x", maxLine-1)}, {Time: at(2), Text: "é"},
