@@ -439,6 +439,8 @@ func (l *logging) Follow(j ship.Job) {
 	l.followed = append(l.followed, j)
 }
 
+func (l *logging) Finish(j ship.Job) { l.Follow(j) }
+
 func (l *logging) Drain(ctx context.Context, _ ship.Job) error {
 	if !l.full {
 		return nil

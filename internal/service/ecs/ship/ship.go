@@ -119,6 +119,17 @@ func (s *Shipper) end() {
 // be when that was started again.
 func (s *Shipper) Follow(j Job) { s.add(j, true) }
 
+// Finish copies what a container wrote that ended before anybody followed it. Of
+// one that was followed nothing is missing.
+func (s *Shipper) Finish(j Job) {
+	s.mu.Lock()
+	_, known := s.copies[j.source()]
+	s.mu.Unlock()
+	if !known {
+		s.add(j, false)
+	}
+}
+
 // Drain waits until all that a container that ended wrote is stored. Run must
 // run.
 func (s *Shipper) Drain(ctx context.Context, j Job) error {

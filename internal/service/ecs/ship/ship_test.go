@@ -190,6 +190,23 @@ func TestFollowStoresWithinTwoSeconds(t *testing.T) {
 	})
 }
 
+// TestFinishCopiesOnce: what ended before it was followed is copied, and what is
+// copied isn't read again.
+func TestFinishCopiesOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, e *fakeEngine, k *fakeSink) {
+		s, _ := run(t, e, k)
+		e.write("a", "b")
+		e.end()
+		s.Finish(job)
+		time.Sleep(300 * time.Millisecond)
+		k.want(t, "what had ended", "a b")
+		e.write("never")
+		s.Finish(job)
+		time.Sleep(300 * time.Millisecond)
+		k.want(t, "what is known", "a b")
+	})
+}
+
 func TestDrainWaitsForAll(t *testing.T) {
 	bubble(t, func(t *testing.T, e *fakeEngine, k *fakeSink) {
 		s, _ := run(t, e, k)
