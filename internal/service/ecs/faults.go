@@ -1,10 +1,13 @@
 package ecs
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/aws/smithy-go"
 )
 
 // faults are all that is wrong with a call, in the order of its parts: each a
@@ -14,6 +17,13 @@ type faults []string
 
 // add notes a fault.
 func (f *faults) add(format string, args ...any) { *f = append(*f, fmt.Sprintf(format, args...)) }
+
+// take notes what an error of a caller's says.
+func (f *faults) take(err error) {
+	if e, ok := errors.AsType[smithy.APIError](err); ok {
+		f.add("%s", e.ErrorMessage())
+	}
+}
 
 // setting notes that a container's setting is wrong, and how it has to be.
 func (f *faults) setting(setting, container, format string, args ...any) {

@@ -150,3 +150,40 @@ func TestGraceCoversContainerChecks(t *testing.T) {
 
 // sick is a container whose checks fail.
 func sick(engine.Container) fake.Behaviour { return fake.Behaviour{Unhealthy: true} }
+
+// TestAllFaultsOfACall: what is wrong with a service or with RunTask is told at
+// once, too.
+func TestAllFaultsOfACall(t *testing.T) {
+	all := func(t *testing.T, err error, words ...string) {
+		t.Helper()
+		wantError(t, err, badCode, "")
+		for _, word := range words {
+			if err == nil || !strings.Contains(err.Error(), word) {
+				t.Errorf("it isn't said %q: %v", word, err)
+			}
+		}
+	}
+	play(t, fake.Config{}, func(w *world) {
+		w.define()
+		_, err := w.api.CreateService(w.t.Context(), &sdk.CreateServiceInput{
+			ServiceName: aws.String("a b"), LaunchType: types.LaunchTypeEc2, ServiceRegistries: []types.ServiceRegistry{{RegistryArn: aws.String("arn")}}, Role: aws.String("r"),
+			HealthCheckGracePeriodSeconds: aws.Int32(-1), DesiredCount: aws.Int32(-1), PlacementStrategy: []types.PlacementStrategy{{}}, Tags: []types.Tag{{Key: aws.String("aws:x")}},
+		})
+		all(w.t, err, "'serviceRegistries'", "'role'", "Invalid service name", "TaskDefinition cannot be empty", "desiredCount", "healthCheckGracePeriodSeconds", "FARGATE", "Placement strategies", "aws:")
+		_, err = w.api.UpdateService(w.t.Context(), &sdk.UpdateServiceInput{
+			Service: aws.String("web"), DesiredCount: aws.Int32(-1), ServiceRegistries: []types.ServiceRegistry{{RegistryArn: aws.String("arn")}}, HealthCheckGracePeriodSeconds: aws.Int32(-1),
+		})
+		all(w.t, err, "'serviceRegistries'", "desiredCount", "healthCheckGracePeriodSeconds")
+		_, err = w.api.RunTask(w.t.Context(), &sdk.RunTaskInput{
+			TaskDefinition: aws.String("web"), Count: aws.Int32(11), LaunchType: types.LaunchTypeEc2, Group: aws.String("service:x"),
+			VolumeConfigurations: []types.TaskVolumeConfiguration{{Name: aws.String("v")}},
+		})
+		all(w.t, err, "'volumeConfigurations'", "Count must be", "FARGATE", "reserved")
+		_, err = w.launch(func(in *sdk.RunTaskInput) {
+			in.Overrides = &types.TaskOverride{TaskRoleArn: aws.String("arn"), ContainerOverrides: []types.ContainerOverride{
+				{Name: aws.String("db")}, {Name: aws.String("web"), EnvironmentFiles: []types.EnvironmentFile{{Value: aws.String("arn")}}},
+			}}
+		})
+		all(w.t, err, "'taskRoleArn'", "db is not a container", "'environmentFiles'")
+	})
+}
