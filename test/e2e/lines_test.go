@@ -54,17 +54,19 @@ func TestLines(t *testing.T) {
 		all = all[:short]
 	}
 	for i, p := range all {
-		group := fmt.Sprint("/lines/", i)
-		must(s.clients().logs.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group}))(t)
-		found := s.pour(t, group, image, p)
-		t.Logf("%s: %s", p.name, found)
-		exact := found == (tally{lines: found.lines, events: found.lines})
-		switch {
-		case !exact && !p.known:
-			t.Errorf("%s: %s", p.name, found)
-		case exact && p.known:
-			t.Errorf("%s: nothing is lost or doubled any more: take the mark away, here, in docs/guide/logs.md and docs/next.md", p.name)
-		}
+		t.Run(p.name, func(t *testing.T) {
+			group := fmt.Sprint("/lines/", i)
+			must(s.clients().logs.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group}))(t)
+			found := s.pour(t, group, image, p)
+			t.Log(found)
+			exact := found == (tally{lines: found.lines, events: found.lines})
+			switch {
+			case !exact && !p.known:
+				t.Error(found)
+			case exact && p.known:
+				t.Error("nothing is lost or doubled any more: take the mark away, here, in docs/guide/logs.md and docs/next.md")
+			}
+		})
 	}
 }
 

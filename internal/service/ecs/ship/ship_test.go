@@ -207,6 +207,27 @@ func TestFinishCopiesOnce(t *testing.T) {
 	})
 }
 
+// TestDrainReadsOnce: what is drained isn't read again, however often it is asked
+// for.
+func TestDrainReadsOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, e *fakeEngine, k *fakeSink) {
+		s, _ := run(t, e, k)
+		s.Follow(job)
+		e.write("a")
+		e.end()
+		for range 2 { // the first may find that it is followed to its end
+			if err := s.Drain(t.Context(), job); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e.write("never")
+		if err := s.Drain(t.Context(), job); err != nil {
+			t.Fatal(err)
+		}
+		k.want(t, "what is drained", "a")
+	})
+}
+
 func TestDrainWaitsForAll(t *testing.T) {
 	bubble(t, func(t *testing.T, e *fakeEngine, k *fakeSink) {
 		s, _ := run(t, e, k)
