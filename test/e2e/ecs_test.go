@@ -113,7 +113,7 @@ func (s *stage) testBadInput(t *testing.T) {
 	refused(t, create(func(in *ecs.CreateServiceInput) { in.TaskDefinition = new("nothing") }), "ClientException", "TaskDefinition not found")
 	refused(t, create(func(in *ecs.CreateServiceInput) { in.SchedulingStrategy = types.SchedulingStrategyDaemon }), "InvalidParameterException", "")
 	refused(t, create(func(in *ecs.CreateServiceInput) { in.DesiredCount = new(int32(-1)) }), "InvalidParameterException", "desiredCount")
-	refused(t, create(func(in *ecs.CreateServiceInput) { in.HealthCheckGracePeriodSeconds = new(int32(5)) }), "InvalidParameterException", "Health check grace period is only valid for services configured to use load balancers")
+	refused(t, create(func(in *ecs.CreateServiceInput) { in.HealthCheckGracePeriodSeconds = new(int32(-5)) }), "InvalidParameterException", "healthCheckGracePeriodSeconds must not be negative")
 	balanced := func(group, container string, port int32) error {
 		return create(func(in *ecs.CreateServiceInput) {
 			in.LoadBalancers = []types.LoadBalancer{{TargetGroupArn: &group, ContainerName: &container, ContainerPort: &port}}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/skylift/skylift/test/definitions"
 )
 
 func TestTaskDefinitions(t *testing.T) {
@@ -102,44 +104,13 @@ func containers(definition object) (all []object) {
 	return all
 }
 
-// withDefaults puts into a definition what ECS fills in.
-func withDefaults(definition object) object {
-	definition["compatibilities"] = []any{"FARGATE"} // EC2 has no ephemeralStorage
-	for _, c := range containers(definition) {
-		defaults := object{"cpu": 0.0, "essential": true}
-		for _, list := range []string{"environment", "mountPoints", "volumesFrom", "portMappings", "systemControls"} {
-			defaults[list] = []any{}
-		}
-		for name, value := range defaults {
-			if c[name] == nil {
-				c[name] = value
-			}
-		}
-		for _, p := range c["portMappings"].([]any) {
-			if p := p.(object); p["containerPort"] != nil {
-				p["hostPort"] = p["containerPort"]
-			}
-		}
-		if h, ok := c["healthCheck"].(object); ok && h["interval"] == nil {
-			h["interval"], h["timeout"], h["retries"] = 30.0, 5.0, 3.0
-		}
-	}
-	for _, v := range definition["volumes"].([]any) {
-		if v := v.(object); v["efsVolumeConfiguration"] == nil {
-			v["host"] = object{}
-		}
-	}
-	return definition
-}
-
 // testEveryParameter registers what a file says with all parameters: all of it
 // comes back, and what came back can be registered again, as deploy scripts do.
 func (s *stage) testEveryParameter(t *testing.T) {
 	t.Parallel()
 	const family = "everything"
-	want := withDefaults(everything(t))
-	tags := want["tags"]
-	delete(want, "tags")
+	definition := everything(t)
+	want, tags := definitions.Shown(definition), definition["tags"]
 	from := "file://testdata/taskdef.json"
 	for revision := 1.0; revision <= 2; revision++ {
 		registered := decoded(t, s.aws(t, "ecs", "register-task-definition", "--cli-input-json", from, "--output", "json"))

@@ -72,6 +72,12 @@ func TestLines(t *testing.T) {
 		{"too long", []frame{out(1, strings.Repeat("x", maxLine)), out(1, "yz\n")}, []engine.Line{
 			{Time: at(1), Text: strings.Repeat("x", maxLine)}, {Time: at(2), Text: "yz"},
 		}},
+		{"a byte more than 256 KiB", append(slices.Repeat([]frame{out(1, part)}, 16), out(2, "x\n")), []engine.Line{
+			{Time: at(1), Text: strings.Repeat("p", 262_118)}, {Time: at(2), Text: strings.Repeat("p", 26) + "x"},
+		}},
+		{"a character where it is cut", []frame{out(1, strings.Repeat("x", maxLine-1)), out(1, "é\n")}, []engine.Line{
+			{Time: at(1), Text: strings.Repeat("x", maxLine-1)}, {Time: at(2), Text: "é"},
+		}},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
@@ -33,7 +34,7 @@ var settings = []setting{
 	{name: types.SettingNameAwsvpcTrunking, value: "disabled", kept: []string{"enabled"}, why: "there are no container instances"},
 	{name: types.SettingNameContainerInsights, value: insights, kept: []string{"enabled", "enhanced"}, why: noInsights},
 	{name: types.SettingNameContainerInstanceLongArnFormat, value: "enabled", refused: []string{"disabled"}},
-	{name: types.SettingNameDefaultLogDriverMode, value: "non-blocking", refused: []string{"blocking"}},
+	{name: types.SettingNameDefaultLogDriverMode, value: "non-blocking", others: []string{"blocking"}},
 	{name: types.SettingNameFargateEventWindows, value: "disabled", kept: []string{"enabled"}, why: "no task is ever retired"},
 	{name: types.SettingNameFargateFipsMode, value: "disabled", refused: []string{"enabled"}},
 	{name: types.SettingNameFargateTaskRetirementWaitPeriod, value: "7", others: []string{"0", "14"}}, // no task is ever retired here
@@ -90,7 +91,9 @@ func (s setting) wire(principal, set string) types.Setting {
 }
 
 // root is the account's root user, whose settings are everybody's default.
-func (a *API) root() string { return "arn:aws:iam::" + a.ns.Account + ":root" }
+func (a *API) root() string { return rootOf(a.ns) }
+
+func rootOf(ns arn.Namespace) string { return "arn:aws:iam::" + ns.Account + ":root" }
 
 // principal reads whose settings are meant: the caller's when nobody is named.
 // There are no users and roles besides the root user.
@@ -108,6 +111,16 @@ func (a *API) principal(ctx context.Context, ref *string) (string, error) {
 // settingKey is the key of an account setting of a principal.
 func settingKey(principal string, name types.SettingName) string {
 	return principal + "/" + string(name)
+}
+
+// LogsBlock says whether the output of a container whose log options have no
+// mode is delivered in the mode blocking: whether the account setting says so.
+func LogsBlock(tx store.Tx, ns arn.Namespace) (bool, error) {
+	s, err := AccountSettings.Get(tx, settingKey(rootOf(ns), types.SettingNameDefaultLogDriverMode))
+	if missing(err) {
+		return false, nil
+	}
+	return s.Value == "blocking", err
 }
 
 // PutAccountSetting sets an account setting of a principal.

@@ -86,7 +86,7 @@ func (c change) apply(tx store.Tx, a *API, in *ecs.UpdateServiceInput, s *Servic
 	if err := checkPortsOf(next.LoadBalancers, d.Definition); err != nil {
 		return err
 	}
-	if err := s.set(in, next.LoadBalancers); err != nil {
+	if err := s.set(in); err != nil {
 		return err
 	}
 	if err := s.Method.follows(&current, &old, next.LoadBalancers); err != nil {
@@ -103,7 +103,7 @@ func (c change) apply(tx store.Tx, a *API, in *ecs.UpdateServiceInput, s *Servic
 }
 
 // set takes over what of a service can change without a new deployment.
-func (s *Service) set(in *ecs.UpdateServiceInput, lbs []LoadBalancer) (err error) {
+func (s *Service) set(in *ecs.UpdateServiceInput) (err error) {
 	if s.DeploymentConfig, err = configure(in.DeploymentConfiguration, s.DeploymentConfig); err != nil {
 		return err
 	}
@@ -117,9 +117,6 @@ func (s *Service) set(in *ecs.UpdateServiceInput, lbs []LoadBalancer) (err error
 		s.Desired = *in.DesiredCount
 	}
 	if in.HealthCheckGracePeriodSeconds != nil {
-		if len(lbs) == 0 {
-			return invalid("Health check grace period is only valid for services configured to use load balancers")
-		}
 		s.HealthCheckGracePeriod = in.HealthCheckGracePeriodSeconds
 	}
 	if in.PropagateTags != "" {

@@ -238,6 +238,7 @@ func TestAccountSettings(t *testing.T) {
 			{"serviceLongArnFormat", "disabled", "not supported by Skylift"},
 			{"fargateTaskRetirementWaitPeriod", "3", "is not valid for the account setting fargateTaskRetirementWaitPeriod. Valid values are: 7, 0, 14."},
 			{"guardDutyActivate", "on", "managed by AWS"},
+			{"defaultLogDriverMode", "fast", "Valid values are: non-blocking, blocking."},
 		} {
 			_, err := w.api.PutAccountSetting(as(w.t.Context()), &sdk.PutAccountSettingInput{Name: tt.name, Value: &tt.value})
 			wantError(t, err, badCode, tt.want)

@@ -14,22 +14,10 @@ import (
 // FARGATE, and fills in what ECS fills in: everything else comes back as it was
 // sent. Logs go to the region given.
 func newDefinition(in *ecs.RegisterTaskDefinitionInput, region string) (*types.TaskDefinition, error) {
-	if err := checkTask(in); err != nil {
+	if err := definitionFaults(in, region).err(client); err != nil {
 		return nil, err
 	}
-	cpu, memory, err := taskSize(in.Cpu, in.Memory)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkVolumes(in.Volumes); err != nil {
-		return nil, err
-	}
-	if err := checkContainers(in, cpu, int64(memory), region); err != nil {
-		return nil, err
-	}
-	if err := checkLength(in); err != nil {
-		return nil, err
-	}
+	cpu, memory, _ := taskSize(in.Cpu, in.Memory)
 	containers := slices.Clone(in.ContainerDefinitions)
 	for i := range containers {
 		complete(&containers[i])
@@ -61,76 +49,83 @@ func compatibilities(in *ecs.RegisterTaskDefinitionInput) []types.Compatibility 
 	return []types.Compatibility{types.CompatibilityEc2, types.CompatibilityFargate}
 }
 
+// definitionFaults returns all that keeps a definition from being registered:
+// first what is wrong with the task, then with its volumes, then with one
+// container after the other, and last with what they have to do with each other.
+func definitionFaults(in *ecs.RegisterTaskDefinitionInput, region string) (f faults) {
+	checkTask(&f, in)
+	cpu, memory, wrong := taskSize(in.Cpu, in.Memory)
+	f = append(f, wrong...)
+	checkVolumes(&f, in.Volumes)
+	checkContainers(&f, in, cpu, int64(memory), region)
+	if n := lengthOf(in); n > maxLength {
+		f.add("Actual length: '%d'. Max allowed length is '%d' bytes.", n, maxLength)
+	}
+	return f
+}
+
 // checkTask checks what a definition says of the task as a whole.
-func checkTask(in *ecs.RegisterTaskDefinitionInput) error {
+func checkTask(f *faults, in *ecs.RegisterTaskDefinitionInput) {
 	switch family := aws.ToString(in.Family); {
 	case family == "":
-		return client("Family can not be blank.")
+		f.add("Family can not be blank.")
 	case !nameForm.MatchString(family):
-		return client("Family contains invalid characters.")
+		f.add("Family contains invalid characters. (It has up to 255 letters, numbers, hyphens and underscores.)")
 	}
-	if err := checkCompatibilities(in); err != nil {
-		return err
+	checkCompatibilities(f, in)
+	checkPlatform(f, in.RuntimePlatform)
+	if in.NetworkMode != types.NetworkModeAwsvpc {
+		f.add("Fargate only supports network mode ‘awsvpc’. (Set networkMode to awsvpc.)")
 	}
-	if err := checkPlatform(in.RuntimePlatform); err != nil {
-		return err
+	if in.PidMode != "" && in.PidMode != types.PidModeTask {
+		f.add("Tasks using the Fargate launch type do not support pidMode '%s'. The supported value for pidMode is 'task'.", in.PidMode)
 	}
-	switch {
-	case in.NetworkMode != types.NetworkModeAwsvpc:
-		return client("Fargate only supports network mode ‘awsvpc’.")
-	case in.PidMode != "" && in.PidMode != types.PidModeTask:
-		return client("Tasks using the Fargate launch type do not support pidMode '%s'. The supported value for pidMode is 'task'.", in.PidMode)
-	case in.IpcMode != "":
-		return fargateLacks("ipcMode")
-	case len(in.PlacementConstraints) > 0:
-		return fargateLacks("constraints")
-	case len(in.InferenceAccelerators) > 0: //nolint:staticcheck // deprecated by AWS, so refused
-		return client("Unsupported field 'inferenceAccelerators'.")
+	if in.IpcMode != "" {
+		f.lacks("ipcMode", "the task")
 	}
-	return checkStorage(in.EphemeralStorage)
+	if len(in.PlacementConstraints) > 0 {
+		f.add("Fargate compatible task definitions do not support constraints. (Leave placementConstraints out.)")
+	}
+	if len(in.InferenceAccelerators) > 0 { //nolint:staticcheck // deprecated by AWS, so refused
+		f.add("Unsupported field 'inferenceAccelerators'.")
+	}
+	checkStorage(f, in.EphemeralStorage)
 }
 
 // checkStorage holds a task's storage to the sizes that Fargate has.
-func checkStorage(s *types.EphemeralStorage) error {
+func checkStorage(f *faults, s *types.EphemeralStorage) {
 	switch {
 	case s != nil && s.SizeInGiB < 21:
-		return client("EphemeralStorage size should be at least 21.")
+		f.add("EphemeralStorage size should be at least 21.")
 	case s != nil && s.SizeInGiB > 200:
-		return client("EphemeralStorage size should be at most 200.")
+		f.add("EphemeralStorage size should be at most 200.")
 	}
-	return nil
-}
-
-// fargateLacks refuses a parameter that only the other launch types have.
-func fargateLacks(parameter string) error {
-	return client("Fargate compatible task definitions do not support %s.", parameter)
 }
 
 // checkCompatibilities refuses definitions that aren't for FARGATE. That they
 // are for others too is no matter: FARGATE's rules are the narrowest.
-func checkCompatibilities(in *ecs.RegisterTaskDefinitionInput) error {
+func checkCompatibilities(f *faults, in *ecs.RegisterTaskDefinitionInput) {
 	all := in.RequiresCompatibilities
 	if len(all) > 0 && !slices.Contains(all, types.CompatibilityFargate) {
-		return client("requiresCompatibilities %s is not supported by Skylift; use FARGATE.", all[0])
+		f.add("requiresCompatibilities %s is not supported by Skylift; use FARGATE.", all[0])
 	}
 	if slices.Contains(all, types.CompatibilityExternal) {
-		return client("requiresCompatibilities EXTERNAL is not supported together with networkMode awsvpc; leave it out.")
+		f.add("requiresCompatibilities EXTERNAL is not supported together with networkMode awsvpc; leave it out.")
 	}
 	if in.EphemeralStorage != nil && slices.Contains(all, types.CompatibilityEc2) {
-		return client("Tasks using the EC2 launch type do not support EphemeralStorage.")
+		f.add("Tasks using the EC2 launch type do not support EphemeralStorage. (Leave EC2 out of requiresCompatibilities, or ephemeralStorage.)")
 	}
-	return nil
 }
 
 // checkPlatform refuses what this machine is not.
-func checkPlatform(p *types.RuntimePlatform) error {
-	switch {
-	case p == nil:
-		return nil
-	case p.OperatingSystemFamily != "" && p.OperatingSystemFamily != types.OSFamilyLinux:
-		return client("operatingSystemFamily %s is not supported by Skylift; use LINUX.", p.OperatingSystemFamily)
-	case p.CpuArchitecture != "" && !strings.EqualFold(string(p.CpuArchitecture), architecture):
-		return client("cpuArchitecture %s is not what this machine has; use %s.", p.CpuArchitecture, strings.ToUpper(architecture))
+func checkPlatform(f *faults, p *types.RuntimePlatform) {
+	if p == nil {
+		return
 	}
-	return nil
+	if p.OperatingSystemFamily != "" && p.OperatingSystemFamily != types.OSFamilyLinux {
+		f.add("operatingSystemFamily %s is not supported by Skylift; use LINUX.", p.OperatingSystemFamily)
+	}
+	if p.CpuArchitecture != "" && !strings.EqualFold(string(p.CpuArchitecture), architecture) {
+		f.add("cpuArchitecture %s is not what this machine has; use %s.", p.CpuArchitecture, strings.ToUpper(architecture))
+	}
 }

@@ -11,81 +11,67 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// wrong refuses a container's setting and says how it has to be.
-func wrong(setting, container, format string, args ...any) error {
-	return client("Invalid '%s' setting for container '%s': %s.", setting, container, fmt.Sprintf(format, args...))
-}
-
 // checkContainers checks the containers of a task with so many CPU units and so
-// much memory in MiB: each, and all together.
-func checkContainers(in *ecs.RegisterTaskDefinitionInput, cpu int, memory int64, region string) error {
+// much memory in MiB, 0 where that isn't known: each, and all together.
+func checkContainers(f *faults, in *ecs.RegisterTaskDefinitionInput, cpu int, memory int64, region string) {
 	cs := in.ContainerDefinitions
 	if len(cs) == 0 {
-		return client("Container list cannot be empty.")
+		f.add("Container list cannot be empty.")
+		return
 	}
 	if len(cs) > 10 {
-		return client("Too many containers: a task definition has at most 10.")
+		f.add("Too many containers: a task definition has at most 10, and this one %d.", len(cs))
 	}
-	names, essential := map[string]bool{}, false
+	var names []string
+	essential := false
 	for i := range cs {
 		c := &cs[i]
-		if err := checkContainer(c, memory, region); err != nil {
-			return err
-		}
-		if err := checkMounts(c, in.Volumes); err != nil {
-			return err
-		}
-		if names[*c.Name] {
-			return client("Container names must be unique within a task definition.")
-		}
-		names[*c.Name] = true
+		checkContainer(f, c, called(c, i), memory, region)
+		checkMounts(f, c, called(c, i), in.Volumes)
+		names = append(names, called(c, i))
 		essential = essential || isEssential(c)
 	}
+	if name, twice := duplicate(names); twice {
+		f.add("Container names must be unique within a task definition. ('%s' is there twice.)", name)
+	}
 	if !essential {
-		return client("Task definition doesn't have any essential container.")
+		f.add("Task definition doesn't have any essential container.")
 	}
-	if err := checkShares(cs, cpu, memory); err != nil {
-		return err
+	checkShares(f, cs, cpu, memory)
+	checkPorts(f, cs)
+	checkOrder(f, cs)
+}
+
+// called is how faults call a container: by its place when it has no name.
+func called(c *types.ContainerDefinition, place int) string {
+	if n := aws.ToString(c.Name); n != "" {
+		return n
 	}
-	if err := checkPorts(cs); err != nil {
-		return err
-	}
-	return checkOrder(cs)
+	return fmt.Sprintf("#%d", place+1)
 }
 
 // isEssential says whether the task ends with the container: so it is unless
 // it was said otherwise.
 func isEssential(c *types.ContainerDefinition) bool { return c.Essential == nil || *c.Essential }
 
-func checkContainer(c *types.ContainerDefinition, memory int64, region string) error {
-	name := aws.ToString(c.Name)
-	switch {
-	case name == "":
-		return client("Container.name should not be null or empty.")
-	case !nameForm.MatchString(name):
-		return client("Container.name contains invalid characters.")
+func checkContainer(f *faults, c *types.ContainerDefinition, name string, memory int64, region string) {
+	switch is := aws.ToString(c.Name); {
+	case is == "":
+		f.add("Container.name should not be null or empty. (Container %s has none.)", name)
+	case !nameForm.MatchString(is):
+		f.add("Container.name contains invalid characters. ('%s': it has up to 255 letters, numbers, hyphens and underscores.)", is)
 	}
 	for _, e := range c.Environment {
 		if aws.ToString(e.Name) == "" || strings.ContainsAny(*e.Name, "=\x00") {
-			return wrong("environment", name, "a variable's name must not be empty or contain '='")
+			f.setting("environment", name, "a variable's name must not be empty or contain '=', and there is '%s'", aws.ToString(e.Name))
 		}
 	}
-	if err := checkImage(c); err != nil {
-		return err
-	}
-	if err := checkForeign(c); err != nil {
-		return err
-	}
-	if err := checkShare(c, memory); err != nil {
-		return err
-	}
-	if err := checkLife(c); err != nil {
-		return err
-	}
-	if err := checkKernel(c); err != nil {
-		return err
-	}
-	return checkLogs(name, c.LogConfiguration, region)
+	checkImage(f, c, name)
+	checkForeign(f, c, name)
+	checkShare(f, c, name, memory)
+	checkLife(f, c, name)
+	checkKernel(f, c, name)
+	checkLogs(f, name, c.LogConfiguration, region)
 }
 
 // imageForm is what an image is called, and digestForm the only kind of digest
@@ -96,52 +82,49 @@ var (
 )
 
 // checkImage checks an image's name: its 255 characters don't count the digest.
-func checkImage(c *types.ContainerDefinition) error {
+func checkImage(f *faults, c *types.ContainerDefinition, name string) {
 	image := aws.ToString(c.Image)
-	name, digest, pinned := strings.Cut(image, "@")
+	repository, digest, pinned := strings.Cut(image, "@")
 	switch {
 	case image == "":
-		return client("Container.image should not be null or empty.")
-	case !imageForm.MatchString(name):
-		return client("Container.image contains invalid characters.")
-	case len(name) > 255:
-		return client("Container.image of container '%s' must have at most 255 characters.", *c.Name)
+		f.add("Container.image should not be null or empty. (Container '%s' has none.)", name)
+	case !imageForm.MatchString(repository):
+		f.add("Container.image contains invalid characters. (Container '%s' has the image '%s'.)", name, image)
+	case len(repository) > 255:
+		f.add("Container.image of container '%s' must have at most 255 characters.", name)
 	case pinned && !digestForm.MatchString(digest):
-		return client("Container.image of container '%s' must have a digest of the form sha256:<64 hex digits>.", *c.Name)
+		f.add("Container.image of container '%s' must have a digest of the form sha256:<64 hex digits>.", name)
 	}
-	return nil
 }
 
 // checkForeign refuses what only containers with another network or on
 // machines of one's own can have.
-func checkForeign(c *types.ContainerDefinition) error {
-	switch {
-	case len(c.Links) > 0:
-		return client("Links are not supported when networkMode=awsvpc.")
-	case aws.ToString(c.Hostname) != "":
-		return client("hostname is not supported on container when networkMode=awsvpc.")
-	case len(c.DnsServers) > 0:
-		return client("DNS servers are not supported on container when networkMode=awsvpc.")
-	case len(c.DnsSearchDomains) > 0:
-		return client("DNS search domains are not supported on container when networkMode=awsvpc.")
-	case len(c.ExtraHosts) > 0:
-		return client("Extra hosts are not supported on container when networkMode=awsvpc.")
-	case aws.ToBool(c.DisableNetworking):
-		return client("Disable Networking is not supported on container when networkMode=awsvpc.")
-	case aws.ToBool(c.Privileged):
-		return client("Fargate requires that the 'privileged' setting be 'false'.")
-	case len(c.DockerSecurityOptions) > 0:
-		return fargateLacks("dockerSecurityOptions")
-	}
-	for _, r := range c.ResourceRequirements {
-		if r.Type == types.ResourceTypeGpu {
-			return client("Tasks using the Fargate launch type do not support GPU resource requirements.")
+func checkForeign(f *faults, c *types.ContainerDefinition, name string) {
+	for _, p := range []struct {
+		is               bool
+		parameter, words string
+	}{
+		{len(c.Links) > 0, "links", "Links are not supported when networkMode=awsvpc."},
+		{aws.ToString(c.Hostname) != "", "hostname", "hostname is not supported on container when networkMode=awsvpc."},
+		{len(c.DnsServers) > 0, "dnsServers", "DNS servers are not supported on container when networkMode=awsvpc."},
+		{len(c.DnsSearchDomains) > 0, "dnsSearchDomains", "DNS search domains are not supported on container when networkMode=awsvpc."},
+		{len(c.ExtraHosts) > 0, "extraHosts", "Extra hosts are not supported on container when networkMode=awsvpc."},
+		{aws.ToBool(c.DisableNetworking), "disableNetworking", "Disable Networking is not supported on container when networkMode=awsvpc."},
+		{aws.ToBool(c.Privileged), "privileged", "Fargate requires that the 'privileged' setting be 'false'."},
+	} {
+		if p.is {
+			f.foreign(p.parameter, name, p.words)
 		}
 	}
-	if len(c.ResourceRequirements) > 0 {
-		return client("The parameter 'resourceRequirements' of 'container %s' is not supported by Skylift.", *c.Name)
+	if len(c.DockerSecurityOptions) > 0 {
+		f.lacks("dockerSecurityOptions", "container '"+name+"'")
 	}
-	return nil
+	switch {
+	case slices.ContainsFunc(c.ResourceRequirements, func(r types.ResourceRequirement) bool { return r.Type == types.ResourceTypeGpu }):
+		f.foreign("resourceRequirements", name, "Tasks using the Fargate launch type do not support GPU resource requirements.")
+	case len(c.ResourceRequirements) > 0:
+		f.add("The parameter 'resourceRequirements' of 'container %s' is not supported by Skylift.", name)
+	}
 }
 
 // complete fills in what ECS fills in.
@@ -155,9 +138,7 @@ func complete(c *types.ContainerDefinition) {
 		if p.ContainerPortRange == nil {
 			p.HostPort = p.ContainerPort
 		}
-		if p.Protocol == "" {
-			p.Protocol = types.TransportProtocolTcp
-		}
+		p.Protocol = protocolOf(*p)
 	}
 	c.Environment, c.MountPoints = completed(c.Environment), completed(c.MountPoints)
 	c.VolumesFrom, c.SystemControls = completed(c.VolumesFrom), completed(c.SystemControls)

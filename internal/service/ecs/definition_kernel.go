@@ -11,14 +11,10 @@ import (
 
 // checkKernel checks what a container asks of the kernel: limits, parameters
 // and capabilities.
-func checkKernel(c *types.ContainerDefinition) error {
-	if err := checkUlimits(*c.Name, c.Ulimits); err != nil {
-		return err
-	}
-	if err := checkSystemControls(*c.Name, c.SystemControls); err != nil {
-		return err
-	}
-	return checkLinux(*c.Name, c.LinuxParameters)
+func checkKernel(f *faults, c *types.ContainerDefinition, name string) {
+	checkUlimits(f, name, c.Ulimits)
+	checkSystemControls(f, name, c.SystemControls)
+	checkLinux(f, name, c.LinuxParameters)
 }
 
 // maxFiles is the most open files that Fargate lets a container have.
@@ -26,23 +22,22 @@ func checkKernel(c *types.ContainerDefinition) error {
 const maxFiles = 1048576
 
 // checkUlimits checks limits. -1 means none, as in the container engine.
-func checkUlimits(container string, limits []types.Ulimit) error {
+func checkUlimits(f *faults, container string, limits []types.Ulimit) {
 	var names []types.UlimitName
 	for _, u := range limits {
 		switch {
 		case u.SoftLimit < -1 || u.HardLimit < -1:
-			return wrong("ulimits", container, "the limits of %s must not be negative", u.Name)
+			f.setting("ulimits", container, "the limits of %s must not be negative", u.Name)
 		case u.HardLimit != -1 && (u.SoftLimit == -1 || u.SoftLimit > u.HardLimit):
-			return wrong("ulimits", container, "the soft limit of %s must not exceed its hard limit", u.Name)
+			f.setting("ulimits", container, "the soft limit of %s must not exceed its hard limit", u.Name)
 		case u.Name == types.UlimitNameNofile && (u.HardLimit == -1 || u.HardLimit > maxFiles):
-			return wrong("ulimits", container, "the limits of nofile must not exceed %d", maxFiles)
+			f.setting("ulimits", container, "the limits of nofile must not exceed %d", maxFiles)
 		}
 		names = append(names, u.Name)
 	}
 	if name, twice := duplicate(names); twice {
-		return wrong("ulimits", container, "%s is there twice", name)
+		f.setting("ulimits", container, "%s is there twice", name)
 	}
-	return nil
 }
 
 // ipcControls are the kernel parameters of an IPC namespace.
@@ -52,51 +47,53 @@ var ipcControls = []string{
 
 // checkSystemControls refuses kernel parameters that aren't namespaced.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_SystemControl.html
-func checkSystemControls(container string, controls []types.SystemControl) error {
+func checkSystemControls(f *faults, container string, controls []types.SystemControl) {
 	var names []string
 	for _, s := range controls {
 		name := aws.ToString(s.Namespace)
 		switch {
 		case name == "" || aws.ToString(s.Value) == "":
-			return wrong("systemControls", container, "namespace and value must be given")
+			f.setting("systemControls", container, "namespace and value must be given")
 		case !slices.Contains(ipcControls, name) && !strings.HasPrefix(name, "fs.mqueue.") && !strings.HasPrefix(name, "net."):
-			return wrong("systemControls", container, "%s is not a namespaced kernel parameter; net.*, fs.mqueue.* and %s are", name, strings.Join(ipcControls, ", "))
+			f.setting("systemControls", container, "%s is not a namespaced kernel parameter; net.*, fs.mqueue.* and %s are", name, strings.Join(ipcControls, ", "))
 		}
 		names = append(names, name)
 	}
 	if name, twice := duplicate(names); twice {
-		return wrong("systemControls", container, "%s is there twice", name)
+		f.setting("systemControls", container, "%s is there twice", name)
 	}
-	return nil
 }
 
-func checkLinux(container string, p *types.LinuxParameters) error {
+func checkLinux(f *faults, container string, p *types.LinuxParameters) {
 	if p == nil {
-		return nil
+		return
 	}
-	switch {
-	case len(p.Devices) > 0:
-		return fargateLacks("devices")
-	case p.SharedMemorySize != nil:
-		return fargateLacks("sharedMemorySize")
-	case p.MaxSwap != nil:
-		return fargateLacks("maxSwap")
-	case p.Swappiness != nil:
-		return fargateLacks("swappiness")
+	for _, o := range []struct {
+		is        bool
+		parameter string
+	}{
+		{len(p.Devices) > 0, "devices"},
+		{p.SharedMemorySize != nil, "sharedMemorySize"},
+		{p.MaxSwap != nil, "maxSwap"},
+		{p.Swappiness != nil, "swappiness"},
+	} {
+		if o.is {
+			f.lacks(o.parameter, "container '"+container+"'")
+		}
 	}
 	if c := p.Capabilities; c != nil {
 		for _, name := range c.Add {
 			if name != "SYS_PTRACE" {
-				return client("%s is not allowed on Fargate.", name)
+				f.add("%s is not allowed on Fargate. (Take it out of capabilities.add of container '%s'; SYS_PTRACE is the only one.)", name, container)
 			}
 		}
 		for _, name := range c.Drop {
 			if !slices.Contains(capabilities, name) {
-				return wrong("linuxParameters", container, "there is no capability %s to drop", name)
+				f.setting("linuxParameters", container, "there is no capability %s to drop", name)
 			}
 		}
 	}
-	return checkTmpfs(container, p.Tmpfs)
+	checkTmpfs(f, container, p.Tmpfs)
 }
 
 // capabilities are the names that ECS knows.
@@ -120,21 +117,20 @@ var (
 	tmpfsValues = []string{"mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"}
 )
 
-func checkTmpfs(container string, mounts []types.Tmpfs) error {
+func checkTmpfs(f *faults, container string, mounts []types.Tmpfs) {
 	for _, t := range mounts {
 		at := aws.ToString(t.ContainerPath)
 		switch {
 		case !path.IsAbs(at):
-			return wrong("tmpfs", container, "containerPath '%s' must be an absolute path", at)
+			f.setting("tmpfs", container, "containerPath '%s' must be an absolute path", at)
 		case t.Size < 1:
-			return wrong("tmpfs", container, "the size of %s must be at least 1 MiB", at)
+			f.setting("tmpfs", container, "the size of %s must be at least 1 MiB", at)
 		}
 		for _, o := range t.MountOptions {
 			name, value, valued := strings.Cut(o, "=")
 			if valued && (!slices.Contains(tmpfsValues, name) || value == "") || !valued && !slices.Contains(tmpfsFlags, name) {
-				return wrong("tmpfs", container, "%s has the mount option '%s', which does not exist or lacks its value", at, o)
+				f.setting("tmpfs", container, "%s has the mount option '%s', which does not exist or lacks its value", at, o)
 			}
 		}
 	}
-	return nil
 }

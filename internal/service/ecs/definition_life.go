@@ -9,7 +9,8 @@ import (
 )
 
 // checkLife checks what a container says of its start, its end and its health.
-func checkLife(c *types.ContainerDefinition) error {
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+func checkLife(f *faults, c *types.ContainerDefinition, name string) {
 	for _, t := range []struct {
 		what    string
 		seconds *int32
@@ -17,25 +18,23 @@ func checkLife(c *types.ContainerDefinition) error {
 		switch {
 		case t.seconds == nil:
 		case *t.seconds < 2:
-			return client("Granular %s timeout on container '%s' must be at least 2 seconds.", t.what, *c.Name)
+			f.add("Granular %s timeout on container '%s' must be at least 2 seconds.", t.what, name)
 		case *t.seconds > 120:
-			return client("Tasks using the Fargate launch type must have a container %s timeout of less than 120 seconds.", t.what)
+			f.add("Tasks using the Fargate launch type must have a container %s timeout of less than 120 seconds. (%sTimeout of container '%s' is %d; 120 is the most.)", t.what, t.what, name, *t.seconds)
 		}
 	}
-	if err := checkHealthCheck(*c.Name, c.HealthCheck); err != nil {
-		return err
-	}
-	return checkRestart(*c.Name, c.RestartPolicy)
+	checkHealthCheck(f, name, c.HealthCheck)
+	checkRestart(f, name, c.RestartPolicy)
 }
 
 // checkHealthCheck checks a health check: its command, and that its numbers
 // are in the ranges that ECS documents.
-func checkHealthCheck(container string, h *types.HealthCheck) error {
+func checkHealthCheck(f *faults, container string, h *types.HealthCheck) {
 	if h == nil {
-		return nil
+		return
 	}
 	if !healthCommand(h.Command) {
-		return wrong("healthCheck", container, "the command must be [\"CMD\", program, …], [\"CMD-SHELL\", line] or [\"NONE\"]")
+		f.setting("healthCheck", container, "the command must be [\"CMD\", program, …], [\"CMD-SHELL\", line], [program, …] or [\"NONE\"]")
 	}
 	for _, n := range []struct {
 		name     string
@@ -45,10 +44,9 @@ func checkHealthCheck(container string, h *types.HealthCheck) error {
 		{"interval", h.Interval, 5, 300}, {"timeout", h.Timeout, 2, 60}, {"retries", h.Retries, 1, 10}, {"startPeriod", h.StartPeriod, 0, 300},
 	} {
 		if n.is != nil && (*n.is < n.from || *n.is > n.to) {
-			return wrong("healthCheck", container, "%s must be between %d and %d", n.name, n.from, n.to)
+			f.setting("healthCheck", container, "%s must be between %d and %d", n.name, n.from, n.to)
 		}
 	}
-	return nil
 }
 
 // healthCommand says whether a health check's command has one of its forms.
@@ -62,12 +60,23 @@ func healthCommand(command []string) bool {
 	case "CMD", "CMD-SHELL":
 		return len(command) > 1 && command[1] != ""
 	}
-	return false
+	return command[0] != ""
+}
+
+// HealthCommand is a health check's command with CMD, CMD-SHELL or NONE before
+// it: what begins otherwise is a program and its arguments. AWS's documentation
+// asks for one of the three, but its own samples do without.
+func HealthCommand(h types.HealthCheck) []string {
+	switch h.Command[0] {
+	case "NONE", "CMD", "CMD-SHELL":
+		return h.Command
+	}
+	return append([]string{"CMD"}, h.Command...)
 }
 
 // checksHealth says whether a container's health is ever known.
 func checksHealth(c *types.ContainerDefinition) bool {
-	return c.HealthCheck != nil && c.HealthCheck.Command[0] != "NONE"
+	return c.HealthCheck != nil && len(c.HealthCheck.Command) > 0 && c.HealthCheck.Command[0] != "NONE"
 }
 
 // completeHealthCheck fills in ECS's defaults.
@@ -83,69 +92,70 @@ func completeHealthCheck(c *types.ContainerDefinition) {
 }
 
 // checkRestart checks a restart policy.
-func checkRestart(container string, p *types.ContainerRestartPolicy) error {
-	switch {
-	case p == nil:
-		return nil
-	case p.Enabled == nil:
-		return wrong("restartPolicy", container, "enabled must be given")
-	case len(p.IgnoredExitCodes) > 50:
-		return wrong("restartPolicy", container, "ignoredExitCodes must have at most 50 items")
-	case p.RestartAttemptPeriod != nil && (*p.RestartAttemptPeriod < 60 || *p.RestartAttemptPeriod > 1800):
-		return client("The 'restartAttemptPeriod' setting for container '%s' must be between 60 and 1800.", container)
+func checkRestart(f *faults, container string, p *types.ContainerRestartPolicy) {
+	if p == nil {
+		return
 	}
-	return nil
+	if p.Enabled == nil {
+		f.setting("restartPolicy", container, "enabled must be given")
+	}
+	if len(p.IgnoredExitCodes) > 50 {
+		f.setting("restartPolicy", container, "ignoredExitCodes must have at most 50 items")
+	}
+	if p.RestartAttemptPeriod != nil && (*p.RestartAttemptPeriod < 60 || *p.RestartAttemptPeriod > 1800) {
+		f.add("The 'restartAttemptPeriod' setting for container '%s' must be between 60 and 1800.", container)
+	}
 }
 
 // checkOrder checks what the containers wait for: it must exist, it must be
 // able to come, and there must be a first one.
-func checkOrder(cs []types.ContainerDefinition) error {
+func checkOrder(f *faults, cs []types.ContainerDefinition) {
+	before := len(*f)
 	byName := map[string]*types.ContainerDefinition{}
 	for i := range cs {
-		byName[*cs[i].Name] = &cs[i]
+		byName[aws.ToString(cs[i].Name)] = &cs[i]
 	}
-	for _, c := range cs {
-		for _, d := range c.DependsOn {
-			if err := checkDependency(d, byName[aws.ToString(d.ContainerName)]); err != nil {
-				return err
-			}
+	for i := range cs {
+		name := called(&cs[i], i)
+		for _, d := range cs[i].DependsOn {
+			checkDependency(f, name, d, byName[aws.ToString(d.ContainerName)])
 		}
-		for _, v := range c.VolumesFrom {
+		for _, v := range cs[i].VolumesFrom {
 			if byName[aws.ToString(v.SourceContainer)] == nil {
-				return wrong("volumesFrom", *c.Name, "there is no container '%s'", aws.ToString(v.SourceContainer))
+				f.setting("volumesFrom", name, "there is no container '%s'", aws.ToString(v.SourceContainer))
 			}
 		}
 	}
-	if circular(cs, waitsFor) {
-		return client("Container dependsOn contains a cycle.")
+	switch {
+	case len(*f) > before || len(byName) < len(cs): // there is no order to speak of
+	case circular(cs, waitsFor):
+		f.add("Container dependsOn contains a cycle.")
+	case circular(cs, mountsFrom):
+		f.add("Container volumesFrom contains a cycle.")
+	case circular(cs, func(c types.ContainerDefinition) []string { return append(waitsFor(c), mountsFrom(c)...) }):
+		f.add("Container dependsOn and volumesFrom together contain a cycle.")
 	}
-	if circular(cs, mountsFrom) {
-		return client("Container volumesFrom contains a cycle.")
-	}
-	if circular(cs, func(c types.ContainerDefinition) []string { return append(waitsFor(c), mountsFrom(c)...) }) {
-		return client("Container dependsOn and volumesFrom together contain a cycle.")
-	}
-	return nil
 }
 
-func checkDependency(d types.ContainerDependency, on *types.ContainerDefinition) error {
+func checkDependency(f *faults, who string, d types.ContainerDependency, on *types.ContainerDefinition) {
+	name := aws.ToString(d.ContainerName)
 	if on == nil {
-		return client("Cannot depend on container + '%s' because it does not exist.", aws.ToString(d.ContainerName))
+		f.add("Cannot depend on container + '%s' because it does not exist. (In dependsOn of container '%s'.)", name, who)
+		return
 	}
 	switch d.Condition {
 	case types.ContainerConditionStart:
 	case types.ContainerConditionHealthy:
 		if !checksHealth(on) {
-			return client("A dependency container with HEALTHY condition must have health check configured.")
+			f.add("A dependency container with HEALTHY condition must have health check configured. (Container '%s' waits for '%s'.)", who, name)
 		}
 	case types.ContainerConditionComplete, types.ContainerConditionSuccess:
 		if isEssential(on) {
-			return client("A dependency container with SUCCESS or COMPLETE condition cannot be an essential container.")
+			f.add("A dependency container with SUCCESS or COMPLETE condition cannot be an essential container. (Container '%s' waits for '%s': set its essential to false.)", who, name)
 		}
 	default:
-		return client("Invalid dependsOn condition '%s'. Must be one of [START, COMPLETE, SUCCESS, HEALTHY].", d.Condition)
+		f.add("Invalid dependsOn condition '%s'. Must be one of [START, COMPLETE, SUCCESS, HEALTHY]. (In container '%s'.)", d.Condition, who)
 	}
-	return nil
 }
 
 func waitsFor(c types.ContainerDefinition) (names []string) {
@@ -169,7 +179,7 @@ func circular(cs []types.ContainerDefinition, needs func(types.ContainerDefiniti
 	for range cs {
 		for _, c := range cs {
 			if !slices.ContainsFunc(needs(c), func(name string) bool { return !done[name] }) {
-				done[*c.Name] = true
+				done[aws.ToString(c.Name)] = true
 			}
 		}
 	}

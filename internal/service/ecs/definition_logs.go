@@ -3,6 +3,7 @@ package ecs
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -16,16 +17,14 @@ var logOptions = []string{
 	"mode", "max-buffer-size",
 }
 
-// checkLogs checks where and how a container's output is kept.
-func checkLogs(container string, l *types.LogConfiguration, region string) error {
-	if l == nil {
-		return nil
-	}
-	if err := checkDriver(container, l); err != nil {
-		return err
+// checkLogs checks where and how a container's output is kept. An option that
+// is empty counts as one that isn't there.
+func checkLogs(f *faults, container string, l *types.LogConfiguration, region string) {
+	if l == nil || !checkDriver(f, container, l) {
+		return
 	}
 	if bad := disallowed(l.Options); len(bad) > 0 {
-		return client("Log driver awslogs disallows options: %s.", strings.Join(bad, ", "))
+		f.add("Log driver awslogs disallows options: %s. (Leave them out of logConfiguration of container '%s'.)", strings.Join(bad, ", "), container)
 	}
 	var missing []string
 	for _, o := range logOptions[:2] {
@@ -34,41 +33,43 @@ func checkLogs(container string, l *types.LogConfiguration, region string) error
 		}
 	}
 	if len(missing) > 0 {
-		return client("Log driver awslogs requires options: %s.", strings.Join(missing, ", "))
+		f.add("Log driver awslogs requires options: %s. (In logConfiguration of container '%s'.)", strings.Join(missing, ", "), container)
 	}
 	if l.Options["awslogs-stream-prefix"] == "" {
-		return client("Fargate requires log configuration options to include awslogs-stream-prefix to support log driver awslogs.")
+		f.add("Fargate requires log configuration options to include awslogs-stream-prefix to support log driver awslogs. (Container '%s'.)", container)
 	}
-	if r := l.Options["awslogs-region"]; r != region {
-		return client("Log driver awslogs: awslogs-region %s of container '%s' is not supported by Skylift; logs are kept in %s.", r, container, region)
+	if r := l.Options["awslogs-region"]; r != region && r != "" {
+		f.add("Log driver awslogs: awslogs-region %s of container '%s' is not supported by Skylift; logs are kept in %s.", r, container, region)
 	}
-	if v, ok := l.Options["awslogs-create-group"]; ok && v != "true" && v != "false" {
-		return wrong("awslogs-create-group", container, "it must be true or false")
+	if v := l.Options["awslogs-create-group"]; v != "" {
+		if _, err := strconv.ParseBool(v); err != nil {
+			f.setting("awslogs-create-group", container, "it must be true or false")
+		}
 	}
-	if err := checkEvents(container, l.Options); err != nil {
-		return err
-	}
-	return checkDelivery(container, l.Options)
+	checkEvents(f, container, l.Options)
+	checkDelivery(f, container, l.Options)
 }
 
-func checkDriver(container string, l *types.LogConfiguration) error {
+// checkDriver says whether the driver is one whose options can be checked.
+func checkDriver(f *faults, container string, l *types.LogConfiguration) bool {
+	if len(l.SecretOptions) > 0 {
+		f.add("The parameter 'secretOptions' of 'container %s' is not supported by Skylift.", container)
+	}
 	switch l.LogDriver {
 	case types.LogDriverAwslogs:
+		return true
 	case types.LogDriverSplunk, types.LogDriverAwsfirelens:
-		return client("Log driver '%s' of container '%s' is not supported by Skylift; use awslogs.", l.LogDriver, container)
+		f.add("Log driver '%s' of container '%s' is not supported by Skylift; use awslogs.", l.LogDriver, container)
 	default:
-		return client("%s is not a valid log driver. Must be one of [awslogs, splunk, awsfirelens]", l.LogDriver)
+		f.add("%s is not a valid log driver. Must be one of [awslogs, splunk, awsfirelens] (Container '%s'; Skylift has awslogs.)", l.LogDriver, container)
 	}
-	if len(l.SecretOptions) > 0 {
-		return client("The parameter 'secretOptions' of 'container %s' is not supported by Skylift.", container)
-	}
-	return nil
+	return false
 }
 
 // disallowed returns the options that the driver doesn't have, in order.
 func disallowed(options map[string]string) (bad []string) {
-	for o := range options {
-		if !slices.Contains(logOptions, o) {
+	for o, v := range options {
+		if v != "" && !slices.Contains(logOptions, o) {
 			bad = append(bad, o)
 		}
 	}
@@ -81,43 +82,38 @@ var directive = regexp.MustCompile(`%[A-Za-z]`)
 
 // checkEvents checks how lines become events: by a pattern that the first line
 // of each has.
-func checkEvents(container string, options map[string]string) error {
-	pattern, multiline := options["awslogs-multiline-pattern"]
-	format, dated := options["awslogs-datetime-format"]
-	switch {
-	case multiline && dated:
-		return client("You cannot configure both the awslogs-datetime-format and awslogs-multiline-pattern options: container '%s' has both.", container)
-	case multiline && pattern == "":
-		return wrong("awslogs-multiline-pattern", container, "it must not be empty")
-	case dated && !directive.MatchString(format):
-		return wrong("awslogs-datetime-format", container, "'%s' has no directive of strftime, such as %%Y", format)
+func checkEvents(f *faults, container string, options map[string]string) {
+	pattern, format := options["awslogs-multiline-pattern"], options["awslogs-datetime-format"]
+	if pattern != "" && format != "" {
+		f.add("You cannot configure both the awslogs-datetime-format and awslogs-multiline-pattern options: container '%s' has both.", container)
+	}
+	if format != "" && !directive.MatchString(format) {
+		f.setting("awslogs-datetime-format", container, "'%s' has no directive of strftime, such as %%Y", format)
 	}
 	if _, err := regexp.Compile(pattern); err != nil {
-		return wrong("awslogs-multiline-pattern", container, "%s", err)
+		f.setting("awslogs-multiline-pattern", container, "%s", err)
 	}
 	// What is around the directives is a regular expression, too.
 	if _, err := regexp.Compile(directive.ReplaceAllString(format, `(?:\d)`)); err != nil {
-		return wrong("awslogs-datetime-format", container, "%s", err)
+		f.setting("awslogs-datetime-format", container, "%s", err)
 	}
-	return nil
 }
 
 // sizeForm is a size as the container engine reads it: 10m, 1.5 GiB, 4096.
 var sizeForm = regexp.MustCompile(`(?i)^\d+(\.\d+)? ?([kmgtp]i?b?|b)?$`)
 
 // checkDelivery checks what happens while logs can't be written: with the mode
-// non-blocking they go through a buffer, and what doesn't fit is lost.
-func checkDelivery(container string, options map[string]string) error {
-	mode, given := options["mode"]
-	if given && mode != "blocking" && mode != "non-blocking" {
-		return wrong("mode", container, "it must be blocking or non-blocking")
+// non-blocking, which is the default, they go through a buffer, and what doesn't
+// fit is lost.
+func checkDelivery(f *faults, container string, options map[string]string) {
+	mode, size := options["mode"], options["max-buffer-size"]
+	if mode != "" && mode != "blocking" && mode != "non-blocking" {
+		f.setting("mode", container, "it must be blocking or non-blocking")
 	}
-	size, given := options["max-buffer-size"]
 	switch {
-	case given && mode != "non-blocking":
-		return wrong("max-buffer-size", container, "it is only supported with 'mode=non-blocking'")
-	case given && (!sizeForm.MatchString(size) || !strings.ContainsAny(size, "123456789")):
-		return wrong("max-buffer-size", container, "'%s' must be a size such as 25m", size)
+	case size != "" && mode == "blocking":
+		f.setting("max-buffer-size", container, "it is only supported with 'mode=non-blocking'")
+	case size != "" && (!sizeForm.MatchString(size) || !strings.ContainsAny(size, "123456789")):
+		f.setting("max-buffer-size", container, "'%s' must be a size such as 25m", size)
 	}
-	return nil
 }

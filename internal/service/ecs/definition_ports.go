@@ -30,71 +30,78 @@ func (p ports) String() string {
 }
 
 // checkPorts checks the ports of all containers, which share one interface.
-func checkPorts(cs []types.ContainerDefinition) error {
+func checkPorts(f *faults, cs []types.ContainerDefinition) {
 	var used []ports
 	names := map[string]bool{}
-	for _, c := range cs {
-		ranges := 0
+	for i := range cs {
+		c, name, ranges := &cs[i], called(&cs[i], i), 0
 		for _, m := range c.PortMappings {
-			p, err := readPorts(*c.Name, m)
-			if err != nil {
-				return err
-			}
-			for _, u := range used {
-				if u.protocol == p.protocol && u.from <= p.to && p.from <= u.to {
-					return client("The container port is used multiple times in task: %s of container '%s' and %s of container '%s' are on one network interface.", u, u.container, p, p.container)
-				}
-			}
-			used = append(used, p)
 			if m.ContainerPortRange != nil {
 				ranges++
 			}
 			if n := aws.ToString(m.Name); n != "" && names[n] {
-				return client("The port mapping name is already used: '%s' of container '%s'.", n, *c.Name)
+				f.add("The port mapping name is already used: '%s' of container '%s'.", n, name)
 			}
 			names[aws.ToString(m.Name)] = true
+			p, ok := readPorts(f, name, m)
+			if !ok {
+				continue
+			}
+			for _, u := range used {
+				if u.protocol == p.protocol && u.from <= p.to && p.from <= u.to {
+					f.add("The container port is used multiple times in task: %s of container '%s' and %s of container '%s' are on one network interface.", u, u.container, p, p.container)
+				}
+			}
+			used = append(used, p)
 		}
 		if ranges > maxPortRanges {
-			return wrong("portMappings", *c.Name, "at most %d may have a containerPortRange", maxPortRanges)
+			f.setting("portMappings", name, "at most %d may have a containerPortRange", maxPortRanges)
 		}
 	}
-	return nil
+}
+
+// protocolOf is a port mapping's protocol: whatever isn't udp is tcp.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html
+func protocolOf(m types.PortMapping) types.TransportProtocol {
+	if m.Protocol == types.TransportProtocolUdp {
+		return m.Protocol
+	}
+	return types.TransportProtocolTcp
 }
 
 // readPorts checks one port mapping and returns what it takes.
-func readPorts(container string, m types.PortMapping) (ports, error) {
-	p := ports{protocol: m.Protocol, container: container}
-	if p.protocol == "" {
-		p.protocol = types.TransportProtocolTcp
-	}
+func readPorts(f *faults, container string, m types.PortMapping) (p ports, ok bool) {
+	before := len(*f)
+	p = ports{protocol: protocolOf(m), container: container}
 	if m.Name != nil && !portNameForm.MatchString(*m.Name) {
-		return p, wrong("portMappings", container, "the name '%s' must have up to 64 lowercase letters, numbers, underscores and hyphens, and not start with a hyphen", *m.Name)
+		f.setting("portMappings", container, "the name '%s' must have up to 64 lowercase letters, numbers, underscores and hyphens, and not start with a hyphen", *m.Name)
 	}
 	if m.ContainerPortRange != nil {
-		return readPortRange(p, m)
+		readPortRange(f, &p, m)
+		return p, len(*f) == before
 	}
 	if m.ContainerPort == nil || *m.ContainerPort < 1 || *m.ContainerPort > 65535 {
-		return p, wrong("containerPort", container, "it must be between 1 and 65535")
+		f.setting("containerPort", container, "it must be between 1 and 65535")
+		return p, false
 	}
 	if m.HostPort != nil && *m.HostPort != *m.ContainerPort && *m.HostPort != 0 {
-		return p, client("When networkMode=awsvpc, the host ports and container ports in port mappings must match.")
+		f.add("When networkMode=awsvpc, the host ports and container ports in port mappings must match. (Container '%s': leave hostPort %d of containerPort %d out.)", container, *m.HostPort, *m.ContainerPort)
 	}
 	p.from, p.to = int(*m.ContainerPort), int(*m.ContainerPort)
-	return p, nil
+	return p, true
 }
 
 var rangeForm = regexp.MustCompile(`^(\d{1,5})-(\d{1,5})$`)
 
-func readPortRange(p ports, m types.PortMapping) (ports, error) {
+func readPortRange(f *faults, p *ports, m types.PortMapping) {
 	if m.ContainerPort != nil || m.HostPort != nil {
-		return p, wrong("portMappings", p.container, "cannot specify both single port and port range")
+		f.setting("portMappings", p.container, "cannot specify both single port and port range")
 	}
-	if f := rangeForm.FindStringSubmatch(*m.ContainerPortRange); f != nil {
-		p.from, _ = strconv.Atoi(f[1]) // five digits
-		p.to, _ = strconv.Atoi(f[2])
+	if r := rangeForm.FindStringSubmatch(*m.ContainerPortRange); r != nil {
+		p.from, _ = strconv.Atoi(r[1]) // five digits
+		p.to, _ = strconv.Atoi(r[2])
 	}
 	if p.from < 1 || p.from >= p.to || p.to > 65535 {
-		return p, wrong("containerPortRange", p.container, "'%s' must be <first>-<last>, with the first port less than the last, between 1 and 65535", *m.ContainerPortRange)
+		f.setting("containerPortRange", p.container, "'%s' must be <first>-<last>, with the first port less than the last, between 1 and 65535", *m.ContainerPortRange)
 	}
-	return p, nil
 }

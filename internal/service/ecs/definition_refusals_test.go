@@ -91,7 +91,7 @@ func taskRefusals() []refusal {
 
 func containerRefusals() []refusal {
 	named := func(parameter string, change func(c *types.ContainerDefinition)) refusal {
-		return refusal{parameter, first(change), "The parameter 'containerDefinitions.1.member." + parameter + "' is not supported by Skylift."}
+		return refusal{parameter, first(change), "The parameter 'containerDefinitions.web." + parameter + "' is not supported by Skylift."}
 	}
 	return []refusal{
 		{"no containers", func(in *registration) { in.ContainerDefinitions = nil }, "Container list cannot be empty."},
@@ -201,7 +201,7 @@ func orderRefusals() []refusal {
 		{"short stop", first(func(c *types.ContainerDefinition) { c.StopTimeout = aws.Int32(1) }), "Granular stop timeout on container 'web' must be at least 2 seconds."},
 		{"long stop", first(func(c *types.ContainerDefinition) { c.StopTimeout = aws.Int32(121) }), "Tasks using the Fargate launch type must have a container stop timeout of less than 120 seconds."},
 		{"no check", of(), "Invalid 'healthCheck' setting for container 'web': the command must be"},
-		{"check without CMD", of("curl", "localhost"), "Invalid 'healthCheck' setting for container 'web': the command must be"},
+		{"check of no program", of("", "localhost"), "Invalid 'healthCheck' setting for container 'web': the command must be"},
 		{"empty check", of("CMD"), "Invalid 'healthCheck' setting for container 'web': the command must be"},
 		{"check of nothing", of("NONE", "x"), "Invalid 'healthCheck' setting for container 'web': the command must be"},
 		{"interval", health(func(h *types.HealthCheck) { h.Interval = aws.Int32(4) }), "interval must be between 5 and 300"},
@@ -311,9 +311,9 @@ func volumeRefusals() []refusal {
 		{"same volume name", func(in *registration) { in.Volumes = []types.Volume{{Name: aws.String("v")}, {Name: aws.String("v")}} }, "'v' is there twice"},
 		{"host path", volume(types.Volume{Host: &types.HostVolumeProperties{SourcePath: aws.String("/etc")}}), "Fargate compatible task definitions do not support sourcePath."},
 		{"docker volume", volume(types.Volume{DockerVolumeConfiguration: &types.DockerVolumeConfiguration{}}), "Fargate compatible task definitions do not support dockerVolumeConfiguration."},
-		{"fsx", volume(types.Volume{FsxWindowsFileServerVolumeConfiguration: &types.FSxWindowsFileServerVolumeConfiguration{FileSystemId: aws.String("fs-01234567")}}), "The parameter 'volumes.1.member.fsxWindowsFileServerVolumeConfiguration' is not supported by Skylift."},
-		{"s3files", volume(types.Volume{S3filesVolumeConfiguration: &types.S3FilesVolumeConfiguration{FileSystemArn: aws.String("arn")}}), "The parameter 'volumes.1.member.s3filesVolumeConfiguration' is not supported by Skylift."},
-		{"ebs", volume(types.Volume{ConfiguredAtLaunch: aws.Bool(true)}), "The parameter 'volumes.1.member.configuredAtLaunch' is not supported by Skylift."},
+		{"fsx", volume(types.Volume{FsxWindowsFileServerVolumeConfiguration: &types.FSxWindowsFileServerVolumeConfiguration{FileSystemId: aws.String("fs-01234567")}}), "The parameter 'volumes.v.fsxWindowsFileServerVolumeConfiguration' is not supported by Skylift."},
+		{"s3files", volume(types.Volume{S3filesVolumeConfiguration: &types.S3FilesVolumeConfiguration{FileSystemArn: aws.String("arn")}}), "The parameter 'volumes.v.s3filesVolumeConfiguration' is not supported by Skylift."},
+		{"ebs", volume(types.Volume{ConfiguredAtLaunch: aws.Bool(true)}), "The parameter 'volumes.v.configuredAtLaunch' is not supported by Skylift."},
 		{"two kinds", func(in *registration) {
 			efs(func(*types.EFSVolumeConfiguration) {})(in)
 			in.Volumes[0].Host = &types.HostVolumeProperties{SourcePath: aws.String("/x")}
@@ -371,7 +371,7 @@ func logRefusals() []refusal {
 		{"log driver", driver(types.LogDriverSyslog), "syslog is not a valid log driver. Must be one of [awslogs, splunk, awsfirelens]"},
 		{"splunk", driver(types.LogDriverSplunk), "Log driver 'splunk' of container 'web' is not supported by Skylift; use awslogs."},
 		{"firelens", driver(types.LogDriverAwsfirelens), "Log driver 'awsfirelens' of container 'web' is not supported by Skylift; use awslogs."},
-		{"log secrets", logs(func(l *types.LogConfiguration) { l.SecretOptions = []types.Secret{{Name: aws.String("x")}} }), "The parameter 'containerDefinitions.1.member.logConfiguration.secretOptions' is not supported by Skylift."},
+		{"log secrets", logs(func(l *types.LogConfiguration) { l.SecretOptions = []types.Secret{{Name: aws.String("x")}} }), "The parameter 'containerDefinitions.web.logConfiguration.secretOptions' is not supported by Skylift."},
 		{"endpoint", with("awslogs-endpoint", "http://x", "tag", "x"), "Log driver awslogs disallows options: awslogs-endpoint, tag."},
 		{"no group", without("awslogs-group"), "Log driver awslogs requires options: awslogs-group."},
 		{"nothing", without("awslogs-group", "awslogs-region"), "Log driver awslogs requires options: awslogs-group, awslogs-region."},
@@ -380,12 +380,11 @@ func logRefusals() []refusal {
 		{"create group", with("awslogs-create-group", "yes"), "Invalid 'awslogs-create-group' setting for container 'web': it must be true or false."},
 		{"pattern and date", with("awslogs-multiline-pattern", "^x", "awslogs-datetime-format", "%Y"), "both the awslogs-datetime-format and awslogs-multiline-pattern"},
 		{"pattern", with("awslogs-multiline-pattern", "("), "Invalid 'awslogs-multiline-pattern' setting for container 'web'"},
-		{"no pattern", with("awslogs-multiline-pattern", ""), "it must not be empty"},
 		{"date", with("awslogs-datetime-format", "[%Y-%m-%d]"), "Invalid 'awslogs-datetime-format' setting for container 'web'"},
 		{"no date", with("awslogs-datetime-format", "date"), "'date' has no directive of strftime, such as %Y"},
 		{"mode", with("mode", "fast"), "it must be blocking or non-blocking"},
 		{"buffer of blocking", with("mode", "blocking", "max-buffer-size", "1m"), "it is only supported with 'mode=non-blocking'"},
-		{"buffer of no mode", with("max-buffer-size", "1m"), "it is only supported with 'mode=non-blocking'"},
+		{"buffer of no mode", with("max-buffer-size", "1 potato"), "'1 potato' must be a size such as 25m"},
 		{"buffer", with("mode", "non-blocking", "max-buffer-size", "lots"), "'lots' must be a size such as 25m"},
 		{"no buffer", with("mode", "non-blocking", "max-buffer-size", "0m"), "'0m' must be a size such as 25m"},
 	}

@@ -29,26 +29,41 @@ var (
 	memoryForm = regexp.MustCompile(`(?i)^\s*(\d+(?:\.\d+)?|\.\d+)\s*(gb)?\s*$`)
 )
 
-// taskSize reads the task's size, which must be one that Fargate has.
-func taskSize(cpu, memory *string) (units, mib int, err error) {
-	if aws.ToString(cpu) == "" {
-		return 0, 0, client("Fargate requires that 'cpu' be defined at the task level.")
+// taskSize reads the task's size, which must be one that Fargate has. What
+// isn't one is 0.
+func taskSize(cpu, memory *string) (units, mib int, f faults) {
+	for _, q := range []struct {
+		name string
+		is   *string
+		form *regexp.Regexp
+		n    *int
+	}{{"cpu", cpu, cpuForm, &units}, {"memory", memory, memoryForm, &mib}} {
+		if aws.ToString(q.is) == "" {
+			f.add("Fargate requires that '%s' be defined at the task level.", q.name)
+			continue
+		}
+		ok := false
+		if *q.n, ok = quantity(q.form, *q.is); !ok {
+			*q.n = 0
+			f.add("Invalid '%s' setting for task: %s.", q.name, *q.is)
+		}
 	}
-	if aws.ToString(memory) == "" {
-		return 0, 0, client("Fargate requires that 'memory' be defined at the task level.")
+	if len(f) == 0 && !fargateSize(units, mib) {
+		f.add("No Fargate configuration exists for given values: %d CPU, %d memory. %s", units, mib, sizesFor(units))
 	}
-	units, ok := quantity(cpuForm, *cpu)
-	if !ok {
-		return 0, 0, client("Invalid 'cpu' setting for task: %s.", *cpu)
+	return units, mib, f
+}
+
+// sizesFor says what a task with so many CPU units may have of memory.
+func sizesFor(units int) string {
+	s, ok := fargateSizes[units]
+	switch {
+	case units == 256:
+		return "(With cpu 256, memory is 512, 1024 or 2048.)"
+	case ok:
+		return fmt.Sprintf("(With cpu %d, memory is from %d to %d in steps of %d.)", units, s[0], s[1], s[2])
 	}
-	mib, ok = quantity(memoryForm, *memory)
-	if !ok {
-		return 0, 0, client("Invalid 'memory' setting for task: %s.", *memory)
-	}
-	if !fargateSize(units, mib) {
-		return 0, 0, client("No Fargate configuration exists for given values: %d CPU, %d memory. See the Amazon ECS documentation for the valid values.", units, mib)
-	}
-	return units, mib, nil
+	return "(cpu is 256, 512, 1024, 2048, 4096, 8192 or 16384.)"
 }
 
 // quantity reads a number, or one with a unit of 1024.
@@ -72,27 +87,29 @@ func fargateSize(cpu, memory int) bool {
 	return ok && memory >= s[0] && memory <= s[1] && (memory-s[0])%s[2] == 0
 }
 
-// checkShare checks what one container gets of a task's memory in MiB.
-func checkShare(c *types.ContainerDefinition, memory int64) error {
-	name := *c.Name
-	switch {
-	case c.Cpu < 0:
-		return wrong("cpu", name, "it must not be negative")
-	case c.Memory != nil && *c.Memory < 6:
-		return client("Invalid setting for container '%s'. 'memory' must be at least 6 MiB.", name)
-	case c.MemoryReservation != nil && *c.MemoryReservation < 6:
-		return client("Invalid setting for container '%s'. 'memoryReservation' must be at least 6 MiB.", name)
-	case c.Memory != nil && c.MemoryReservation != nil && *c.Memory < *c.MemoryReservation:
-		return client("Invalid setting for container '%s'. 'memory' must be greater than or equal to 'memoryReservation'.", name)
-	case c.Memory != nil && int64(*c.Memory) > memory:
-		return client("The 'memory' setting for container '%s' is greater than for the task.", name)
+// checkShare checks what one container gets of a task's memory in MiB, which is
+// 0 when it isn't known.
+func checkShare(f *faults, c *types.ContainerDefinition, name string, memory int64) {
+	if c.Cpu < 0 {
+		f.setting("cpu", name, "it must not be negative")
 	}
-	return nil
+	if c.Memory != nil && *c.Memory < 6 {
+		f.add("Invalid setting for container '%s'. 'memory' must be at least 6 MiB.", name)
+	}
+	if c.MemoryReservation != nil && *c.MemoryReservation < 6 {
+		f.add("Invalid setting for container '%s'. 'memoryReservation' must be at least 6 MiB.", name)
+	}
+	if c.Memory != nil && c.MemoryReservation != nil && *c.Memory < *c.MemoryReservation {
+		f.add("Invalid setting for container '%s'. 'memory' must be greater than or equal to 'memoryReservation'.", name)
+	}
+	if c.Memory != nil && int64(*c.Memory) > memory && memory > 0 {
+		f.add("The 'memory' setting for container '%s' is greater than for the task.", name)
+	}
 }
 
 // checkShares checks that the containers fit into a task with so many CPU units
-// and so much memory in MiB.
-func checkShares(cs []types.ContainerDefinition, cpu int, memory int64) error {
+// and so much memory in MiB, 0 where that isn't known.
+func checkShares(f *faults, cs []types.ContainerDefinition, cpu int, memory int64) {
 	var units, reserved int64
 	for _, c := range cs {
 		units += int64(c.Cpu)
@@ -102,39 +119,31 @@ func checkShares(cs []types.ContainerDefinition, cpu int, memory int64) error {
 			reserved += int64(aws.ToInt32(c.Memory))
 		}
 	}
-	if units > int64(cpu) {
-		return client("The sum of all container 'cpu' values cannot be greater than the task-level 'cpu' value.")
+	if units > int64(cpu) && cpu > 0 {
+		f.add("The sum of all container 'cpu' values cannot be greater than the task-level 'cpu' value. (They are %d and %d.)", units, cpu)
 	}
-	if reserved > memory {
-		return client("The sum of the containers' memory must not exceed the task's memory of %d MiB.", memory)
+	if reserved > memory && memory > 0 {
+		f.add("The sum of the containers' memory must not exceed the task's memory of %d MiB. (It is %d.)", memory, reserved)
 	}
-	return nil
 }
 
 // maxLength is how long a task definition may be.
 const maxLength = 65536
 
-// checkLength refuses a definition that is longer, as JSON without what isn't
-// set, than ECS takes.
-func checkLength(in any) error {
+// lengthOf is how long a definition is as JSON without what isn't set.
+func lengthOf(in any) int {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	var v any
-	if err := e.Encode(in); err != nil {
-		return fmt.Errorf("measure a task definition: %w", err)
-	}
-	if err := json.Unmarshal(b.Bytes(), &v); err != nil {
-		return fmt.Errorf("measure a task definition: %w", err)
+	if e.Encode(in) != nil || json.Unmarshal(b.Bytes(), &v) != nil {
+		return 0 // structs of strings and numbers have a JSON form
 	}
 	b.Reset()
-	if err := e.Encode(dense(v)); err != nil {
-		return fmt.Errorf("measure a task definition: %w", err)
+	if e.Encode(dense(v)) != nil {
+		return 0
 	}
-	if b.Len() > maxLength {
-		return client("Actual length: '%d'. Max allowed length is '%d' bytes.", b.Len(), maxLength)
-	}
-	return nil
+	return b.Len()
 }
 
 // dense drops the members of JSON objects that say nothing.

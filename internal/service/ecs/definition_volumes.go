@@ -12,31 +12,28 @@ import (
 
 // checkVolumes checks a task's volumes: those that live as long as the task,
 // and those of EFS.
-func checkVolumes(volumes []types.Volume) error {
+func checkVolumes(f *faults, volumes []types.Volume) {
 	var names []string
 	for _, v := range volumes {
 		name := aws.ToString(v.Name)
 		if !nameForm.MatchString(name) {
-			return client("Invalid volume name '%s': up to 255 letters (uppercase and lowercase), numbers, underscores, and hyphens are allowed.", name)
+			f.add("Invalid volume name '%s': up to 255 letters (uppercase and lowercase), numbers, underscores, and hyphens are allowed.", name)
 		}
 		if kinds(v) > 1 {
-			return client("When the volume parameter is specified, only one volume configuration type should be used.")
+			f.add("When the volume parameter is specified, only one volume configuration type should be used. (Volume '%s' has %d.)", name, kinds(v))
 		}
-		switch {
-		case v.Host != nil && aws.ToString(v.Host.SourcePath) != "":
-			return fargateLacks("sourcePath")
-		case v.DockerVolumeConfiguration != nil:
-			return fargateLacks("dockerVolumeConfiguration")
+			if v.Host != nil && aws.ToString(v.Host.SourcePath) != "" {
+			f.lacks("sourcePath", "volume '"+name+"'")
 		}
-		if err := checkEFS(name, v.EfsVolumeConfiguration); err != nil {
-			return err
+		if v.DockerVolumeConfiguration != nil {
+			f.lacks("dockerVolumeConfiguration", "volume '"+name+"'")
 		}
+		checkEFS(f, name, v.EfsVolumeConfiguration)
 		names = append(names, name)
 	}
 	if name, twice := duplicate(names); twice {
-		return client("Volume names must be unique within a task definition: '%s' is there twice.", name)
+		f.add("Volume names must be unique within a task definition: '%s' is there twice.", name)
 	}
-	return nil
 }
 
 // kinds counts how many kinds of volume a volume is to be at once.
@@ -59,49 +56,59 @@ var (
 // checkEFS checks a volume of EFS. Whether its file system exists is known when
 // a task starts, as on ECS.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EFSVolumeConfiguration.html
-func checkEFS(volume string, e *types.EFSVolumeConfiguration) error {
+func checkEFS(f *faults, volume string, e *types.EFSVolumeConfiguration) {
 	if e == nil {
-		return nil
+		return
 	}
 	root, encrypted, port := aws.ToString(e.RootDirectory), e.TransitEncryption == types.EFSTransitEncryptionEnabled, e.TransitEncryptionPort
-	auth := e.AuthorizationConfig
-	if auth == nil {
-		auth = &types.EFSAuthorizationConfig{}
+	if !fileSystemForm.MatchString(aws.ToString(e.FileSystemId)) {
+		f.add("Invalid fileSystemId '%s' of volume '%s': it must be the id of an EFS file system, fs-….", aws.ToString(e.FileSystemId), volume)
 	}
-	point, iam := aws.ToString(auth.AccessPointId), auth.Iam == types.EFSAuthorizationConfigIAMEnabled
+	if root != "" && (!path.IsAbs(root) || slices.Contains(strings.Split(root, "/"), "..")) {
+		f.add("Invalid rootDirectory '%s' of volume '%s': it must be an absolute path without '..'.", root, volume)
+	}
 	switch {
-	case !fileSystemForm.MatchString(aws.ToString(e.FileSystemId)):
-		return client("Invalid fileSystemId '%s' of volume '%s': it must be the id of an EFS file system, fs-….", aws.ToString(e.FileSystemId), volume)
-	case root != "" && (!path.IsAbs(root) || slices.Contains(strings.Split(root, "/"), "..")):
-		return client("Invalid rootDirectory '%s' of volume '%s': it must be an absolute path without '..'.", root, volume)
 	case port != nil && !encrypted:
-		return client("TransitEncryptionPort requires that TransitEncryption is enabled.")
+		f.add("TransitEncryptionPort requires that TransitEncryption is enabled. (Volume '%s'.)", volume)
 	case port != nil && (*port < 1 || *port > 65535):
-		return client("Invalid transitEncryptionPort of volume '%s': it must be between 1 and 65535.", volume)
-	case point != "" && !accessPointForm.MatchString(point):
-		return client("Invalid accessPointId '%s' of volume '%s': it must be the id of an EFS access point, fsap-….", point, volume)
-	case point != "" && root != "" && root != "/":
-		return client(`When using an EFS access point, the root directory must either be set to "/" or be omitted.`)
-	case point != "" && !encrypted:
-		return client("EFS IAM access point requires TransitEncryption to be enabled.")
-	case iam && !encrypted:
-		return client("EFS IAM authorization requires TransitEncryption to be enabled.")
-	case iam:
-		return client("The parameter 'iam' of 'authorizationConfig of volume %s' is not supported by Skylift.", volume)
+		f.add("Invalid transitEncryptionPort of volume '%s': it must be between 1 and 65535.", volume)
 	}
-	return nil
+	if e.AuthorizationConfig != nil {
+		checkAccess(f, volume, *e.AuthorizationConfig, root, encrypted)
+	}
+}
+
+// checkAccess checks how a task gets into a file system.
+func checkAccess(f *faults, volume string, auth types.EFSAuthorizationConfig, root string, encrypted bool) {
+	if point := aws.ToString(auth.AccessPointId); point != "" {
+		if !accessPointForm.MatchString(point) {
+			f.add("Invalid accessPointId '%s' of volume '%s': it must be the id of an EFS access point, fsap-….", point, volume)
+		}
+		if root != "" && root != "/" {
+			f.add(`When using an EFS access point, the root directory must either be set to "/" or be omitted. (Volume '%s'.)`, volume)
+		}
+		if !encrypted {
+			f.add("EFS IAM access point requires TransitEncryption to be enabled. (Volume '%s'.)", volume)
+		}
+	}
+	if auth.Iam == types.EFSAuthorizationConfigIAMEnabled {
+		if !encrypted {
+			f.add("EFS IAM authorization requires TransitEncryption to be enabled. (Volume '%s'.)", volume)
+		}
+		f.add("The parameter 'iam' of 'authorizationConfig of volume %s' is not supported by Skylift.", volume)
+	}
 }
 
 // checkMounts checks where a container has the task's volumes.
-func checkMounts(c *types.ContainerDefinition, volumes []types.Volume) error {
+func checkMounts(f *faults, c *types.ContainerDefinition, name string, volumes []types.Volume) {
 	var paths []string
 	for _, m := range c.MountPoints {
 		source, at := aws.ToString(m.SourceVolume), aws.ToString(m.ContainerPath)
-		if !slices.ContainsFunc(volumes, func(v types.Volume) bool { return *v.Name == source }) {
-			return client("Unknown volume '%s'.", source)
+		if !slices.ContainsFunc(volumes, func(v types.Volume) bool { return aws.ToString(v.Name) == source }) {
+			f.add("Unknown volume '%s'. (In mountPoints of container '%s'.)", source, name)
 		}
 		if !path.IsAbs(at) {
-			return wrong("mountPoints", *c.Name, "containerPath '%s' must be an absolute path", at)
+			f.setting("mountPoints", name, "containerPath '%s' must be an absolute path", at)
 		}
 		paths = append(paths, path.Clean(at))
 	}
@@ -111,9 +118,8 @@ func checkMounts(c *types.ContainerDefinition, volumes []types.Volume) error {
 		}
 	}
 	if at, twice := duplicate(paths); twice {
-		return wrong("mountPoints", *c.Name, "two volumes are to be at %s", at)
+		f.setting("mountPoints", name, "two volumes are to be at %s", at)
 	}
-	return nil
 }
 
 // completeVolumes fills in what ECS fills in: a volume that is nothing else is

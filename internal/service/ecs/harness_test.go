@@ -419,7 +419,12 @@ func (b *balancing) states() map[string]string {
 }
 
 // logging is a log shipper with one group, /web.
-type logging struct{ full bool } // full: what is drained is never stored
+type logging struct {
+	full bool // what is drained is never stored
+
+	mu       sync.Mutex
+	followed []ship.Job
+}
 
 func (*logging) Prepare(_ context.Context, group, _ string, create bool) error {
 	if group != "/web" && !create {
@@ -427,7 +432,14 @@ func (*logging) Prepare(_ context.Context, group, _ string, create bool) error {
 	}
 	return nil
 }
-func (*logging) Follow(ship.Job) {}
+
+func (l *logging) Follow(j ship.Job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.followed = append(l.followed, j)
+}
+
+func (l *logging) Finish(j ship.Job) { l.Follow(j) }
 
 func (l *logging) Drain(ctx context.Context, _ ship.Job) error {
 	if !l.full {

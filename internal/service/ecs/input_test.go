@@ -108,7 +108,7 @@ func TestBadServices(t *testing.T) {
 			balanced(in)
 			in.LoadBalancers = append(in.LoadBalancers, in.LoadBalancers[0])
 		}, badCode, "twice"},
-		{"grace", func(in *sdk.CreateServiceInput) { in.HealthCheckGracePeriodSeconds = aws.Int32(1) }, badCode, "Health check grace period"},
+		{"grace", func(in *sdk.CreateServiceInput) { in.HealthCheckGracePeriodSeconds = aws.Int32(-1) }, badCode, "healthCheckGracePeriodSeconds must not be negative"},
 		{"launch type", func(in *sdk.CreateServiceInput) { in.LaunchType = types.LaunchTypeEc2 }, badCode, "No Container Instances"},
 		{"platform", func(in *sdk.CreateServiceInput) { in.PlatformVersion = aws.String("0.1") }, "PlatformUnknownException", "0.1"},
 		{"registries", func(in *sdk.CreateServiceInput) { in.ServiceRegistries = []types.ServiceRegistry{{}} }, badCode, "'serviceRegistries'"},

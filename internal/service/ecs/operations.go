@@ -1,6 +1,10 @@
 package ecs
 
-import "github.com/skylift/skylift/internal/wire"
+import (
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+
+	"github.com/skylift/skylift/internal/wire"
+)
 
 // What several operations take, and what is long.
 const (
@@ -41,7 +45,8 @@ func (a *API) Operations() []wire.Operation {
 			Keeps(insightsSetting, noInsights).Keeps(execConfiguration, noExec),
 		wire.Op("CreateService", a.CreateService).
 			Takes("cluster serviceName taskDefinition desiredCount launchType schedulingStrategy clientToken tags{*}", ofService).
-			Keeps("enableExecuteCommand", noExec),
+			Keeps("enableExecuteCommand", noExec).
+			Checks(func(in *ecs.CreateServiceInput) []error { return createFaults(in).each(invalid) }),
 		wire.Op("DeleteAccountSetting", a.DeleteAccountSetting).Takes("name principalArn"),
 		wire.Op("DeleteAttributes", a.DeleteAttributes).Takes("cluster attributes{*}"),
 		wire.Op("DeleteCapacityProvider", a.DeleteCapacityProvider).Takes("capacityProvider"),
@@ -77,10 +82,12 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("PutClusterCapacityProviders", a.PutClusterCapacityProviders).Takes("capacityProviders cluster defaultCapacityProviderStrategy{*}"),
 		wire.Op("RegisterTaskDefinition", a.RegisterTaskDefinition).Refuses("ClientException").
 			Takes(ofTask, "containerDefinitions{"+ofContainer+"}", "volumes{"+ofVolume+"}").
-			Keeps("enableFaultInjection", "containers have no fault injection endpoints"),
+			Keeps("enableFaultInjection", "containers have no fault injection endpoints").
+			Checks(func(in *ecs.RegisterTaskDefinitionInput) []error { return definitionFaults(in, a.ns.Region).each(client) }),
 		wire.Op("RunTask", a.RunTask).
 			Takes("count clientToken launchType platformVersion capacityProviderStrategy{*} placementConstraints{*} placementStrategy{*}", ofLaunch).
-			Keeps("enableExecuteCommand", noExec),
+			Keeps("enableExecuteCommand", noExec).
+			Checks(func(in *ecs.RunTaskInput) []error { return runFaults(in).each(invalid) }),
 		wire.Op("StartTask", a.StartTask).Takes("containerInstances", ofLaunch).Keeps("enableExecuteCommand", noExec),
 		wire.Op("StopServiceDeployment", a.StopServiceDeployment).Takes("serviceDeploymentArn stopType"),
 		wire.Op("StopTask", a.StopTask).Takes("cluster reason task"),
@@ -94,7 +101,8 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("UpdateContainerInstancesState", a.UpdateContainerInstancesState).Takes("cluster containerInstances status"),
 		wire.Op("UpdateService", a.UpdateService).
 			Takes("cluster service desiredCount taskDefinition forceNewDeployment", ofService).
-			Keeps("enableExecuteCommand", noExec),
+			Keeps("enableExecuteCommand", noExec).
+			Checks(func(in *ecs.UpdateServiceInput) []error { return updateFaults(in).each(invalid) }),
 		wire.Op("UpdateTaskProtection", a.UpdateTaskProtection).Takes("cluster expiresInMinutes protectionEnabled tasks"),
 	}
 }

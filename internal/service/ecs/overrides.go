@@ -2,7 +2,6 @@ package ecs
 
 import (
 	"encoding/json"
-	"errors"
 	"reflect"
 	"slices"
 	"strconv"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"github.com/aws/smithy-go"
 )
 
 // maxOverrides is how long overrides may be in JSON.
@@ -26,52 +24,38 @@ func overridden(d types.TaskDefinition, o *types.TaskOverride) (types.TaskDefini
 		return d, err
 	}
 	d = Overridden(d, o)
-	units, mib, err := taskSize(d.Cpu, d.Memory)
-	if err != nil {
-		return d, asInvalid(err)
-	}
-	d.Cpu, d.Memory = aws.String(strconv.Itoa(units)), aws.String(strconv.Itoa(mib))
-	if err := checkStorage(d.EphemeralStorage); err != nil {
-		return d, asInvalid(err)
-	}
+	units, mib, f := taskSize(d.Cpu, d.Memory)
+	checkStorage(&f, d.EphemeralStorage)
 	for i := range d.ContainerDefinitions {
-		if err := checkShare(&d.ContainerDefinitions[i], int64(mib)); err != nil {
-			return d, asInvalid(err)
-		}
+		checkShare(&f, &d.ContainerDefinitions[i], *d.ContainerDefinitions[i].Name, int64(mib))
 	}
-	return d, asInvalid(checkShares(d.ContainerDefinitions, units, int64(mib)))
-}
-
-// asInvalid makes an InvalidParameterException of a ClientException: what is
-// wrong with a task definition is the one, and with an override the other.
-func asInvalid(err error) error {
-	if e, ok := errors.AsType[smithy.APIError](err); ok {
-		return invalid("%s", e.ErrorMessage())
-	}
-	return err
+	checkShares(&f, d.ContainerDefinitions, units, int64(mib))
+	d.Cpu, d.Memory = aws.String(strconv.Itoa(units)), aws.String(strconv.Itoa(mib))
+	return d, f.err(invalid)
 }
 
 func checkOverrides(o *types.TaskOverride, d types.TaskDefinition) error {
+	var f faults
 	if size(reflect.ValueOf(*o)) > maxOverrides {
-		return invalid("Container Overrides length must be at most %d", maxOverrides)
+		f.add("Container Overrides length must be at most %d", maxOverrides)
 	}
 	seen := map[string]bool{}
 	for _, c := range o.ContainerOverrides {
 		name := aws.ToString(c.Name)
-		if !slices.ContainsFunc(d.ContainerDefinitions, func(is types.ContainerDefinition) bool { return *is.Name == name }) {
-			return invalid("Override for container named %s is not a container in the TaskDefinition.", name)
+			if !slices.ContainsFunc(d.ContainerDefinitions, func(is types.ContainerDefinition) bool { return *is.Name == name }) {
+			f.add("Override for container named %s is not a container in the TaskDefinition.", name)
 		}
 		if seen[name] {
-			return invalid("Override for container named %s is specified more than once.", name)
+			f.add("Override for container named %s is specified more than once.", name)
 		}
 		seen[name] = true
 		for _, e := range c.Environment {
 			if aws.ToString(e.Name) == "" || strings.ContainsAny(*e.Name, "=\x00") {
-				return invalid("Override for container %s: an environment variable's name must not be empty or contain '='.", name)
+				f.add("Override for container %s: an environment variable's name must not be empty or contain '='.", name)
 			}
 		}
 	}
-	return nil
+	return f.err(invalid)
 }
 
 // Overridden returns the task definition with what o says over what it says.

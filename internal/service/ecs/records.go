@@ -252,6 +252,7 @@ type Task struct {
 	Platform       string
 	CPU, Memory    string // as the API has them: CPU units, MiB
 	Storage        int32  // ephemeral storage in GiB; 0: DefaultStorage
+	LogsBlock      bool   // the mode of log options that name none is blocking, not non-blocking
 	Network        Network
 	Subnet, Zone   string // of those of Network, where it was placed
 	LoadBalancers  []LoadBalancer

@@ -116,13 +116,17 @@ func (r run) start(tx store.Tx, a *API, ids []string) (out *ecs.RunTaskOutput, m
 	if err != nil {
 		return nil, false, err
 	}
+	blocks, err := LogsBlock(tx, a.ns)
+	if err != nil {
+		return nil, false, err
+	}
 	places := r.net.Spread(nil, ids)
 	for i, provider := range Spread(strategy, nil, len(ids)) {
 		t := NewTask(a.ns, c.Name, ids[i], def)
 		t.PlaceAt(places[i])
 		t.LaunchType, t.Provider, t.Platform, t.Network = types.LaunchTypeFargate, provider, r.platform, r.net
 		t.ExecuteCommand = in.EnableExecuteCommand
-		t.StartedBy, t.Launch = aws.ToString(in.StartedBy), l.Key()
+		t.StartedBy, t.Launch, t.LogsBlock = aws.ToString(in.StartedBy), l.Key(), blocks
 		if in.Group != nil {
 			t.Group = *in.Group
 		}
@@ -145,20 +149,20 @@ func (r run) start(tx store.Tx, a *API, ids []string) (out *ecs.RunTaskOutput, m
 	return out, true, Launches.Put(tx, l.Key(), l)
 }
 
-func checkRun(in *ecs.RunTaskInput) error {
+func checkRun(in *ecs.RunTaskInput) error { return runFaults(in).err(invalid) }
+
+// runFaults returns what is wrong with a RunTask as it stands there.
+func runFaults(in *ecs.RunTaskInput) (f faults) {
 	if in.Count != nil && (*in.Count < 1 || *in.Count > 10) {
-		return invalid("Count must be between 1 and 10.")
+		f.add("Count must be between 1 and 10.")
 	}
 	if t := aws.ToString(in.ClientToken); len(t) > 64 || strings.ContainsFunc(t, func(r rune) bool { return r < 33 || r > 126 }) {
-		return invalid("clientToken must have at most 64 ASCII characters in the range of 33-126.")
+		f.add("clientToken must have at most 64 ASCII characters in the range of 33-126.")
 	}
-	if err := fargateOnly(in.LaunchType); err != nil {
-		return err
-	}
-	if err := unplaced(in.PlacementConstraints, in.PlacementStrategy); err != nil {
-		return err
-	}
-	return checkStart(in.StartedBy, in.Group, in.PropagateTags, in.Tags)
+	f.take(fargateOnly(in.LaunchType))
+	f.take(unplaced(in.PlacementConstraints, in.PlacementStrategy))
+	f.take(checkStart(in.StartedBy, in.Group, in.PropagateTags, in.Tags))
+	return f
 }
 
 // checkStart checks what RunTask and StartTask have in common.

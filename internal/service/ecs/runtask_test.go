@@ -105,8 +105,8 @@ func TestBadRunTask(t *testing.T) {
 		{"execution role", over(types.TaskOverride{ExecutionRoleArn: aws.String("arn")}), "'overrides.executionRoleArn'"},
 		{"task role", over(types.TaskOverride{TaskRoleArn: aws.String("arn")}), "'overrides.taskRoleArn'"},
 		{"accelerator", over(types.TaskOverride{InferenceAcceleratorOverrides: []types.InferenceAcceleratorOverride{{}}}), "'overrides.inferenceAcceleratorOverrides'"}, //nolint:staticcheck // deprecated by AWS, so refused
-		{"environment file", web(types.ContainerOverride{EnvironmentFiles: []types.EnvironmentFile{{}}}), "'overrides.containerOverrides.1.member.environmentFiles'"},
-		{"resource", web(types.ContainerOverride{ResourceRequirements: []types.ResourceRequirement{{}}}), "'overrides.containerOverrides.1.member.resourceRequirements'"},
+		{"environment file", web(types.ContainerOverride{EnvironmentFiles: []types.EnvironmentFile{{}}}), "'overrides.containerOverrides.web.environmentFiles'"},
+		{"resource", web(types.ContainerOverride{ResourceRequirements: []types.ResourceRequirement{{}}}), "'overrides.containerOverrides.web.resourceRequirements'"},
 		{"variable", web(types.ContainerOverride{Environment: []types.KeyValuePair{{Name: aws.String("A=B")}}}), "environment variable's name"},
 		{"container twice", over(types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{Name: aws.String("web")}, {Name: aws.String("web")}}}), "more than once"},
 		{"length", long(8193 - wrap), "Container Overrides length must be at most 8192"},

@@ -43,9 +43,6 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 	if err := config.Method.suits(balancers); err != nil {
 		return nil, err
 	}
-	if in.HealthCheckGracePeriodSeconds != nil && len(balancers) == 0 {
-		return nil, invalid("Health check grace period is only valid for services configured to use load balancers")
-	}
 	first := newLaunch()
 	var view serviceView
 	err = a.db.Update(ctx, func(tx store.Tx) error {
@@ -110,29 +107,50 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 const maxDesired = 5000
 
 func checkCreate(in *ecs.CreateServiceInput) error {
+	if err := createFaults(in).err(invalid); err != nil {
+		return err
+	}
+	return checkController(in.DeploymentController)
+}
+
+// createFaults returns what is wrong with a new service as it stands there,
+// whatever else there is.
+func createFaults(in *ecs.CreateServiceInput) (f faults) {
+	if !nameForm.MatchString(*in.ServiceName) {
+		f.add("Invalid service name: up to 255 letters (uppercase and lowercase), numbers, underscores, and hyphens are allowed.")
+	}
+	if aws.ToString(in.TaskDefinition) == "" {
+		f.add("TaskDefinition cannot be empty.")
+	}
 	switch {
-	case !nameForm.MatchString(*in.ServiceName):
-		return invalid("Invalid service name: up to 255 letters (uppercase and lowercase), numbers, underscores, and hyphens are allowed.")
-	case aws.ToString(in.TaskDefinition) == "":
-		return invalid("TaskDefinition cannot be empty.")
 	case in.SchedulingStrategy == types.SchedulingStrategyDaemon:
-		return invalid("The daemon scheduling strategy is not supported for Fargate tasks")
+		f.add("The daemon scheduling strategy is not supported for Fargate tasks")
 	case in.DesiredCount == nil:
-		return invalid("desiredCount is required for the REPLICA scheduling strategy.")
-	case *in.DesiredCount < 0 || *in.DesiredCount > maxDesired:
-		return invalid("desiredCount must be between 0 and %d.", maxDesired)
-	case in.DeploymentController != nil && in.DeploymentController.Type != types.DeploymentControllerTypeEcs:
-		return &types.UnsupportedFeatureException{Message: aws.String("The deployment controller " + string(in.DeploymentController.Type) + " is not supported by Skylift; use ECS.")}
-	case in.HealthCheckGracePeriodSeconds != nil && *in.HealthCheckGracePeriodSeconds < 0:
-		return invalid("healthCheckGracePeriodSeconds must not be negative.")
+		f.add("desiredCount is required for the REPLICA scheduling strategy.")
 	}
-	if err := fargateOnly(in.LaunchType); err != nil {
-		return err
+	checkCounts(&f, in.DesiredCount, in.HealthCheckGracePeriodSeconds)
+	f.take(fargateOnly(in.LaunchType))
+	f.take(unplaced(in.PlacementConstraints, in.PlacementStrategy))
+	f.take(checkTags(in.Tags))
+	return f
+}
+
+// checkCounts checks how many tasks a service is to have, and for how many
+// seconds its checks don't count.
+func checkCounts(f *faults, desired, grace *int32) {
+	if desired != nil && (*desired < 0 || *desired > maxDesired) {
+		f.add("desiredCount must be between 0 and %d.", maxDesired)
 	}
-	if err := unplaced(in.PlacementConstraints, in.PlacementStrategy); err != nil {
-		return err
+	if grace != nil && *grace < 0 {
+		f.add("healthCheckGracePeriodSeconds must not be negative.")
 	}
-	return checkTags(in.Tags)
+}
+
+func checkController(c *types.DeploymentController) error {
+	if c == nil || c.Type == types.DeploymentControllerTypeEcs {
+		return nil
+	}
+	return &types.UnsupportedFeatureException{Message: aws.String("The deployment controller " + string(c.Type) + " is not supported by Skylift; use ECS.")}
 }
 
 // loadBalancers checks the target groups of a service.
@@ -215,15 +233,17 @@ func (a *API) UpdateService(ctx context.Context, in *ecs.UpdateServiceInput) (*e
 }
 
 func checkUpdate(in *ecs.UpdateServiceInput) error {
-	switch {
-	case in.DesiredCount != nil && (*in.DesiredCount < 0 || *in.DesiredCount > maxDesired):
-		return invalid("desiredCount must be between 0 and %d.", maxDesired)
-	case in.HealthCheckGracePeriodSeconds != nil && *in.HealthCheckGracePeriodSeconds < 0:
-		return invalid("healthCheckGracePeriodSeconds must not be negative.")
-	case in.DeploymentController != nil && in.DeploymentController.Type != types.DeploymentControllerTypeEcs:
-		return &types.UnsupportedFeatureException{Message: aws.String("The deployment controller " + string(in.DeploymentController.Type) + " is not supported by Skylift; use ECS.")}
+	if err := updateFaults(in).err(invalid); err != nil {
+		return err
 	}
-	return unplaced(in.PlacementConstraints, in.PlacementStrategy)
+	return checkController(in.DeploymentController)
+}
+
+// updateFaults returns what is wrong with a change as it stands there.
+func updateFaults(in *ecs.UpdateServiceInput) (f faults) {
+	checkCounts(&f, in.DesiredCount, in.HealthCheckGracePeriodSeconds)
+	f.take(unplaced(in.PlacementConstraints, in.PlacementStrategy))
+	return f
 }
 
 // activeService returns the service, which must be ACTIVE.

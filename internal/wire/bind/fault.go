@@ -85,6 +85,7 @@ type step struct {
 	field *Field
 	name  string // of what is no field: an unknown member, a key
 	index int    // of an element, from 1
+	item  *Value // the element
 }
 
 func (p *path) push(s step) { p.steps = append(p.steps, s) }
@@ -93,8 +94,30 @@ func (p *path) pop()        { p.steps = p.steps[:len(p.steps)-1] }
 // String is the path in the words of AWS's messages about constraints.
 func (p *path) String() string { return p.text(func(f *Field) string { return f.Label }) }
 
-// declared is the path in the words of the API reference.
-func (p *path) declared() string { return p.text((*Field).Declared) }
+// declared is the path in the words of the API reference. An element that has a name goes by it:
+// containerDefinitions.web.secrets.
+func (p *path) declared() string {
+	named := path{steps: slices.Clone(p.steps), plain: p.plain}
+	for i, s := range named.steps {
+		if name := s.item.called(); name != "" {
+			named.steps[i] = step{name: name}
+		}
+	}
+	return named.text((*Field).Declared)
+}
+
+// called is the name that v, a structure, gives itself; "" if it has none.
+func (v *Value) called() string {
+	if v == nil {
+		return ""
+	}
+	for i, name := range v.Names {
+		if strings.EqualFold(name, "name") && len(v.Items[i].Text) <= longestShown {
+			return v.Items[i].Text
+		}
+	}
+	return ""
+}
 
 func (p *path) text(name func(*Field) string) string {
 	var b strings.Builder

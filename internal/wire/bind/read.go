@@ -135,7 +135,7 @@ func (r *reader) list(t *Type, m *Mask, dst reflect.Value, v Value) bool {
 	}
 	dst.Set(reflect.MakeSlice(t.Go, len(v.Items), len(v.Items)))
 	for i, item := range v.Items {
-		r.path.push(step{index: i + 1})
+		r.path.push(step{index: i + 1, item: &v.Items[i]})
 		r.optional(t.Elem, m, t.ElemPtr, dst.Index(i), item)
 		r.path.pop()
 	}

@@ -138,6 +138,11 @@ func (g *generator) walk(name string, seen map[string]bool) {
 	}
 }
 
+// open are the enums that AWS takes other values for than the model has: ECS
+// reads any protocol of a port mapping that isn't udp as tcp.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html
+var open = map[string]bool{"TransportProtocol": true}
+
 func (g *generator) shape(name string) *descriptor.Shape {
 	m := g.model.Shapes[name]
 	sh := &descriptor.Shape{
@@ -162,6 +167,9 @@ func (g *generator) shape(name string) *descriptor.Shape {
 		return sh
 	}
 	sh.Min, sh.Max, sh.Enum = m.Min, m.Max, m.Enum
+	if open[name] {
+		sh.Enum = nil
+	}
 	if _, err := regexp.Compile(m.Pattern); err != nil {
 		g.dropped[m.Pattern] = true
 		return sh

@@ -4,6 +4,8 @@
 //	SITE, VERSION   what it answers
 //	PORT            where it listens (8080)
 //	LINES, EVERY    it logs so many numbered lines, one each EVERY (10ms), then goes on
+//	RATE, WIDTH     they have so many bytes each (512) and come as fast as so many bytes a second
+//	LONG            before them it logs one line of so many bytes
 //	EXIT            it ends with this code once its lines are out, instead of serving
 //	DEAF            it ignores SIGTERM
 //	EAT             it takes so many MiB of memory before it serves
@@ -11,6 +13,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -18,6 +21,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -87,12 +91,34 @@ func routes() http.Handler {
 }
 
 func count() {
+	if long, _ := strconv.Atoi(env("LONG", "0")); long > 0 {
+		fmt.Println(strings.Repeat("x", long))
+	}
 	n, _ := strconv.Atoi(env("LINES", "0"))
+	if rate, _ := strconv.Atoi(env("RATE", "0")); rate > 0 {
+		pour(n, rate)
+		return
+	}
 	every, _ := time.ParseDuration(env("EVERY", "10ms"))
 	for i := range n {
 		fmt.Printf("line %d\n", i)
 		time.Sleep(every)
 	}
+}
+
+// pour logs n lines at a rate in bytes per second.
+func pour(n, rate int) {
+	width, _ := strconv.Atoi(env("WIDTH", "512"))
+	out, start := bufio.NewWriterSize(os.Stdout, 64<<10), time.Now()
+	for i := range n {
+		line := fmt.Sprintf("line %d ", i)
+		fmt.Fprintln(out, line+strings.Repeat("x", max(0, width-len(line)-1)))
+		if early := time.Until(start.Add(time.Duration(i*width) * time.Second / time.Duration(rate))); early > 5*time.Millisecond {
+			_ = out.Flush() // where it can't, nothing is told
+			time.Sleep(early)
+		}
+	}
+	_ = out.Flush()
 }
 
 func eat() {

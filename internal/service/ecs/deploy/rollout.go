@@ -98,11 +98,15 @@ func (p *pass) start(d *ecs.Deployment, r *ecs.ServiceRevision, n int) error {
 	if len(granted) == 0 {
 		return nil
 	}
+	blocks, err := ecs.LogsBlock(p.tx, p.ns)
+	if err != nil {
+		return fmt.Errorf("read the mode of logs: %w", err)
+	}
 	places := p.spread(d, granted)
 	for i, provider := range ecs.Spread(d.Strategy, p.placed(d), len(granted)) {
 		t := ecs.NewTask(p.ns, p.service.Cluster, granted[i], def.Definition)
 		t.PlaceAt(places[i])
-		t.CreatedAt = p.now
+		t.CreatedAt, t.LogsBlock = p.now, blocks
 		t.Service, t.Deployment, t.StartedBy = p.service.Key(), d.ID, d.ID
 		t.Group = "service:" + p.service.Name
 		t.LaunchType, t.Provider, t.Platform = d.LaunchType, provider, d.Platform

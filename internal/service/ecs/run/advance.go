@@ -130,11 +130,15 @@ func (r *Runner) startAll(ctx context.Context, t task, p plan, found map[string]
 	return nil
 }
 
-// follow has the output of the containers that run copied.
+// follow has the output of the containers copied that run, or that ran and ended
+// before anybody looked.
 func (r *Runner) follow(t task, state engine.Status) {
 	for _, l := range r.logged(t) {
-		if isRunning(state, l.Container) {
+		switch stateOf(state, l.Container) {
+		case engine.Running:
 			r.Logs.Follow(l.Job)
+		case engine.Exited:
+			r.Logs.Finish(l.Job)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
 )
 
@@ -97,7 +98,7 @@ func healthCheck(h *types.HealthCheck) *engine.HealthCheck {
 	}
 	seconds := func(n *int32) time.Duration { return time.Duration(aws.ToInt32(n)) * time.Second }
 	return &engine.HealthCheck{
-		Command: h.Command, Interval: seconds(h.Interval), Timeout: seconds(h.Timeout),
+		Command: ecs.HealthCommand(*h), Interval: seconds(h.Interval), Timeout: seconds(h.Timeout),
 		StartPeriod: seconds(h.StartPeriod), Retries: int(aws.ToInt32(h.Retries)),
 	}
 }
@@ -117,15 +118,16 @@ func (r *Runner) logged(t task) (out []logged) {
 			continue
 		}
 		o := d.LogConfiguration.Options
+		create, _ := strconv.ParseBool(o["awslogs-create-group"]) // as the agent reads it: "True" is true
 		out = append(out, logged{
 			Job: ship.Job{
 				TaskID: t.ID, Container: *d.Name,
 				Group:  o["awslogs-group"],
 				Stream: o["awslogs-stream-prefix"] + "/" + *d.Name + "/" + t.ID,
 				First:  o["awslogs-multiline-pattern"],
-				Buffer: bufferOf(o),
+				Buffer: bufferOf(o, t.LogsBlock),
 			},
-			create: o["awslogs-create-group"] == "true",
+			create: create,
 		})
 		if format := o["awslogs-datetime-format"]; format != "" {
 			out[len(out)-1].First = ship.Datetime(format)
@@ -138,10 +140,12 @@ func (r *Runner) logged(t task) (out []logged) {
 const defaultBuffer = 10 << 20
 
 // bufferOf is how much output waits to be stored before some is dropped, with
-// the mode non-blocking. With another mode, or none, nothing is dropped: it
-// waits in the engine, and doesn't block the container there either.
-func bufferOf(options map[string]string) int64 {
-	if options["mode"] != "non-blocking" {
+// the mode non-blocking, which is the one of options that name none unless an
+// account setting blocks. With the mode blocking nothing is dropped: it waits in
+// the engine, and doesn't block the container there either.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LogConfiguration.html
+func bufferOf(options map[string]string, blocks bool) int64 {
+	if mode := options["mode"]; mode == "blocking" || mode == "" && blocks {
 		return 0
 	}
 	if size := ship.Size(options["max-buffer-size"]); size > 0 {

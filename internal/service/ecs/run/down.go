@@ -178,13 +178,16 @@ func (r *Runner) signal(ctx context.Context, t task, sig string, names []string)
 	return errors.Join(errs...)
 }
 
-func isRunning(s engine.Status, name string) bool {
+func isRunning(s engine.Status, name string) bool { return stateOf(s, name) == engine.Running }
+
+// stateOf is the state of a container; "" when there is none.
+func stateOf(s engine.Status, name string) engine.ContainerState {
 	for _, c := range s.Containers {
 		if c.Name == name {
-			return c.State == engine.Running
+			return c.State
 		}
 	}
-	return false
+	return ""
 }
 
 // stopTimeout is how long a container gets between SIGTERM and SIGKILL: 30 s

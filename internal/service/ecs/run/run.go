@@ -53,6 +53,7 @@ type images interface {
 type logs interface {
 	Prepare(ctx context.Context, group, stream string, createGroup bool) error
 	Follow(ship.Job)
+	Finish(ship.Job)
 	Drain(ctx context.Context, job ship.Job) error
 	Forget(ctx context.Context, taskID string) error
 }

@@ -5,35 +5,65 @@ import (
 	"fmt"
 	"sync"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/skylift/skylift/internal/engine"
 )
+
+// maxBuffered is how many bytes wait in all buffers together. Beyond them lines
+// wait where they are, in the engine.
+const maxBuffered = 64 << 20
 
 // buffer holds lines that wait to be stored, up to a size; what doesn't fit is
 // dropped, and a line says so. It never keeps who writes waiting.
 type buffer struct {
 	max int64
+	all *semaphore.Weighted // of the bytes in all buffers
 
 	mu      sync.Mutex
-	lines   []engine.Line
+	lines   []waiting
 	size    int64
 	dropped int
 	last    engine.Line // that was dropped
 	more    chan struct{}
 }
 
-func newBuffer(size int64) *buffer { return &buffer{max: size, more: make(chan struct{}, 1)} }
+// waiting is a line in a buffer, and how many of the bytes of all it holds.
+type waiting struct {
+	engine.Line
+	held int64
+}
 
-// put adds a line, or drops it.
-func (b *buffer) put(l engine.Line) {
+func newBuffer(size int64, all *semaphore.Weighted) *buffer {
+	return &buffer{max: size, all: all, more: make(chan struct{}, 1)}
+}
+
+// put adds a line, or drops it. While all buffers together are full it waits.
+func (b *buffer) put(ctx context.Context, l engine.Line) error {
+	if b.drop(l) {
+		return ctx.Err()
+	}
+	held := int64(len(l.Text))
+	if err := b.all.Acquire(ctx, held); err != nil {
+		return err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.size > 0 && b.size+int64(len(l.Text)) > b.max {
-		b.dropped++
-		b.last = l
-		return
-	}
 	b.confess()
-	b.push(l)
+	b.push(waiting{l, held})
+	return nil
+}
+
+// drop counts a line that doesn't fit.
+func (b *buffer) drop(l engine.Line) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.size == 0 || b.size+int64(len(l.Text)) <= b.max {
+		return false
+	}
+	b.dropped++
+	b.last = l
+	return true
 }
 
 // confess puts the line that says what was dropped. It has the time of the last
@@ -42,11 +72,14 @@ func (b *buffer) confess() {
 	if b.dropped == 0 {
 		return
 	}
-	b.push(engine.Line{Time: b.last.Time, Stderr: b.last.Stderr, Text: fmt.Sprintf("[%d lines were dropped here: the buffer of max-buffer-size was full]", b.dropped)})
+	b.push(waiting{Line: engine.Line{
+		Time: b.last.Time, Stderr: b.last.Stderr,
+		Text: fmt.Sprintf("[%d lines were dropped here: the buffer of max-buffer-size was full]", b.dropped),
+	}})
 	b.dropped = 0
 }
 
-func (b *buffer) push(l engine.Line) {
+func (b *buffer) push(l waiting) {
 	b.lines = append(b.lines, l)
 	b.size += int64(len(l.Text))
 	select {
@@ -64,7 +97,7 @@ func (b *buffer) close() {
 }
 
 // take empties the buffer.
-func (b *buffer) take() []engine.Line {
+func (b *buffer) take() []waiting {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	lines := b.lines
@@ -72,28 +105,25 @@ func (b *buffer) take() []engine.Line {
 	return lines
 }
 
-// sent gives a line's room back.
-func (b *buffer) sent(l engine.Line) {
+// gone gives the room of a line back that left the buffer.
+func (b *buffer) gone(l waiting) {
+	b.all.Release(l.held)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.size -= int64(len(l.Text))
 }
 
-// pump sends what comes into the buffer to lines, until it is closed.
+// pump sends what comes into the buffer to lines, until it is closed. When ctx
+// ends, what comes is thrown away.
 func (b *buffer) pump(ctx context.Context, lines chan<- engine.Line) {
 	for open := true; open; {
-		select {
-		case _, open = <-b.more:
-		case <-ctx.Done():
-			return
-		}
+		_, open = <-b.more
 		for _, l := range b.take() {
 			select {
-			case lines <- l:
-				b.sent(l)
+			case lines <- l.Line:
 			case <-ctx.Done():
-				return
 			}
+			b.gone(l)
 		}
 	}
 }

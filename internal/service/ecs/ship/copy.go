@@ -23,7 +23,8 @@ const (
 	batchLines = 1000
 	batchBytes = 512 << 10
 	// maxText is what AWS's log driver puts in one event: 256 KiB with the 26
-	// bytes that an event costs.
+	// bytes that an event costs. PutLogEvents takes more, 1 MiB with them.
+	// https://docs.docker.com/engine/logging/drivers/awslogs/
 	maxText = 256<<10 - 26
 	// firstRetry and lastRetry bound how long a failure is waited out.
 	firstRetry = 500 * time.Millisecond
@@ -110,9 +111,9 @@ func (s *Shipper) read(ctx context.Context, c *copying, since time.Time) (<-chan
 	var pump sync.WaitGroup
 	var b *buffer
 	if c.Buffer > 0 {
-		b = newBuffer(c.Buffer)
+		b = newBuffer(c.Buffer, s.buffered)
 		pump.Go(func() { b.pump(ctx, lines) })
-		emit = func(l engine.Line) error { b.put(l); return ctx.Err() }
+		emit = func(l engine.Line) error { return b.put(ctx, l) }
 	}
 	go func() {
 		err := s.engine.Logs(ctx, c.TaskID, c.Container, since, c.follow, emit)

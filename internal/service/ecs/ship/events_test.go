@@ -187,3 +187,41 @@ func TestFollowAgain(t *testing.T) {
 		k.want(t, "in the end", "a b c")
 	})
 }
+
+// TestAllBuffersTogetherAreBounded: when they are full, lines wait in the engine
+// and none is dropped that its own buffer has room for.
+func TestAllBuffersTogetherAreBounded(t *testing.T) {
+	bubble(t, func(t *testing.T, e *fakeEngine, k *fakeSink) {
+		s, _ := run(t, e, k)
+		j := job
+		j.Buffer = maxBuffered * 2
+		k.set(func() { k.fail = logstore.ErrFull })
+		line := strings.Repeat("x", 1<<20)
+		const lines = maxBuffered>>20 + 100 // some of them wait on their way out of the buffer
+		for range lines {
+			e.write(line)
+		}
+		s.Follow(j)
+		time.Sleep(time.Minute)
+		if s.buffered.TryAcquire(1 << 20) {
+			t.Error("there is room left in the buffers, and more to read")
+		}
+		k.set(func() { k.fail = nil })
+		e.end()
+		if err := s.Drain(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+		k.mu.Lock()
+		got := 0
+		for _, text := range k.got {
+			got += len(text)
+		}
+		k.mu.Unlock()
+		if want := lines << 20; got != want {
+			t.Errorf("%d bytes are stored, want %d", got, want)
+		}
+		if !s.buffered.TryAcquire(maxBuffered) {
+			t.Error("the room wasn't given back")
+		}
+	})
+}

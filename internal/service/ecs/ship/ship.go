@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/logstore"
 )
@@ -52,9 +54,10 @@ type Config struct {
 // Shipper copies the output of many containers. It is safe for concurrent
 // use, and copies while Run runs.
 type Shipper struct {
-	engine logEngine
-	sink   sink
-	log    *slog.Logger
+	engine   logEngine
+	sink     sink
+	log      *slog.Logger
+	buffered *semaphore.Weighted // of the bytes in all buffers
 
 	mu     sync.Mutex
 	copies map[string]*copying // by source
@@ -65,6 +68,7 @@ type Shipper struct {
 type copying struct {
 	Job
 	follow bool
+	last   bool // nothing comes after it
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when its goroutine ended; nil when Run hasn't started it
 	done   chan struct{} // closed when all is stored
@@ -72,7 +76,7 @@ type copying struct {
 
 // New returns a Shipper that copies nothing yet.
 func New(c Config) *Shipper {
-	return &Shipper{engine: c.Engine, sink: c.Sink, log: c.Log, copies: map[string]*copying{}}
+	return &Shipper{engine: c.Engine, sink: c.Sink, log: c.Log, copies: map[string]*copying{}, buffered: semaphore.NewWeighted(maxBuffered)}
 }
 
 // Run copies until ctx ends, and waits for its goroutines. What is not copied
@@ -114,26 +118,38 @@ func (s *Shipper) end() {
 // Follow copies what a running container wrote since its cursor and what it
 // writes, until it ends. It may be called again for the same container, and must
 // be when that was started again.
-func (s *Shipper) Follow(j Job) { s.add(j, true) }
+func (s *Shipper) Follow(j Job) { s.add(j, true, false) }
 
-// Drain waits until all that a container that ended wrote is stored. Run must
-// run.
+// Finish copies what a container wrote that ended before anybody followed it. Of
+// one that was followed nothing is missing.
+func (s *Shipper) Finish(j Job) {
+	s.mu.Lock()
+	_, known := s.copies[j.source()]
+	s.mu.Unlock()
+	if !known {
+		s.add(j, false, false)
+	}
+}
+
+// Drain waits until all is stored that a container wrote that ended and won't be
+// started again. Run must run. Asked again, it doesn't read again what is stored:
+// else of many containers some would never be waited for.
 func (s *Shipper) Drain(ctx context.Context, j Job) error {
 	select {
-	case <-s.add(j, false).done:
+	case <-s.add(j, false, true).done:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (s *Shipper) add(j Job, follow bool) *copying {
+func (s *Shipper) add(j Job, follow, last bool) *copying {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c, ok := s.copies[j.source()]; ok && !c.finished() {
+	if c, ok := s.copies[j.source()]; ok && (!c.finished() || last && c.last) {
 		return c
 	}
-	c := &copying{Job: j, follow: follow, done: make(chan struct{})}
+	c := &copying{Job: j, follow: follow, last: last, done: make(chan struct{})}
 	s.copies[j.source()] = c
 	if s.start != nil {
 		s.start(c)

@@ -190,6 +190,44 @@ func TestFollowStoresWithinTwoSeconds(t *testing.T) {
 	})
 }
 
+// TestFinishCopiesOnce: what ended before it was followed is copied, and what is
+// copied isn't read again.
+func TestFinishCopiesOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, e *fakeEngine, k *fakeSink) {
+		s, _ := run(t, e, k)
+		e.write("a", "b")
+		e.end()
+		s.Finish(job)
+		time.Sleep(300 * time.Millisecond)
+		k.want(t, "what had ended", "a b")
+		e.write("never")
+		s.Finish(job)
+		time.Sleep(300 * time.Millisecond)
+		k.want(t, "what is known", "a b")
+	})
+}
+
+// TestDrainReadsOnce: what is drained isn't read again, however often it is asked
+// for.
+func TestDrainReadsOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, e *fakeEngine, k *fakeSink) {
+		s, _ := run(t, e, k)
+		s.Follow(job)
+		e.write("a")
+		e.end()
+		for range 2 { // the first may find that it is followed to its end
+			if err := s.Drain(t.Context(), job); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e.write("never")
+		if err := s.Drain(t.Context(), job); err != nil {
+			t.Fatal(err)
+		}
+		k.want(t, "what is drained", "a")
+	})
+}
+
 func TestDrainWaitsForAll(t *testing.T) {
 	bubble(t, func(t *testing.T, e *fakeEngine, k *fakeSink) {
 		s, _ := run(t, e, k)
