@@ -26,7 +26,8 @@ const patience = 60 * time.Second
 // "serve" (prints "ready", listens on localhost); "dial" (exits with 0 if it
 // reaches serve on localhost); "write FILE" (creates it with the text "hello",
 // exits with 1 if it can't); "read FILE" (prints it, exits with 1 if it can't);
-// "fill FILE N" (creates it with N MiB); "say TEXT N" (prints TEXT, exits with N).
+// "fill FILE N" (creates it with N MiB); "fork N" (tries to have N processes,
+// prints "ready" with those that it has or can't have, and waits for SIGTERM); "say TEXT N" (prints TEXT, exits with N).
 type Images struct {
 	App     string // as Create takes it
 	Program string // path of the program in it
@@ -72,6 +73,8 @@ func Run(t *testing.T, open func(*testing.T) engine.Engine, images Images) {
 		{"a read-only file system is", testReadOnly},
 		{"Stats measures what runs", testStats},
 		{"Storage is what was written", testStorage},
+		{"a task has no more processes than are its own", testProcesses},
+		{"nproc is the whole container's", testProcessLimit},
 		{"settings keep a task from nothing", testSettings},
 	}
 	for _, tc := range tests {

@@ -61,6 +61,8 @@ func program(c engine.Container) fake.Behaviour {
 	case "fill":
 		megabytes, _ := strconv.Atoi(c.Command[2])
 		return fake.Behaviour{Storage: int64(megabytes) << 20, Exits: true}
+	case "fork":
+		return fake.Behaviour{Processes: n, Output: ready, TermCode: 143}
 	case "read":
 		return fake.Behaviour{Output: []engine.Line{{Text: "hello"}}, Exits: true}
 	default:
