@@ -44,6 +44,9 @@ func (e *StartError) Error() string { return e.Reason }
 // Auth is a registry login; the zero value is none. It is never logged.
 type Auth struct{ Username, Password string }
 
+// Identity is a user and a group in numbers.
+type Identity struct{ UID, GID int64 }
+
 // Engine runs tasks of one Skylift instance and never touches anything else
 // on the same host.
 type Engine interface {
@@ -51,6 +54,12 @@ type Engine interface {
 	// returns its digest reference (name@sha256:…). A pull goes on when ctx ends
 	// and a later call joins it. Errors: *PullError, ErrUnavailable.
 	Pull(ctx context.Context, ref string, auth Auth) (digestRef string, err error)
+
+	// Identity returns who a container of an image that is present runs as, when
+	// its definition says user, in one of Docker's forms, or "" for the image's own.
+	// Errors: *StartError where the image has no such user, ErrNotFound,
+	// ErrUnavailable.
+	Identity(ctx context.Context, image, user string) (Identity, error)
 
 	// Create makes the task's sandbox and creates its containers, started or
 	// not, and returns the path of the sandbox's network namespace, in which

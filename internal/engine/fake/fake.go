@@ -24,6 +24,7 @@ type Config struct {
 	Latency time.Duration                      // of each call but Watch and Logs
 	Behave  func(c engine.Container) Behaviour // at its creation and each restart; nil: Runs for all
 	Pull    func(ref string) Pull              // nil: every image is there at once
+	Users   map[string]Users                   // by image; one that isn't there has root alone
 }
 
 // Behaviour is the script of a container. The zero value runs until it is

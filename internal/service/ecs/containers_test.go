@@ -408,7 +408,7 @@ func TestFileSystems(t *testing.T) {
 				if !slices.Equal(saw, want) {
 					t.Errorf("the container mounts %+v, want %+v", saw, want)
 				}
-				if m := w.files.mounts(id(task)); len(m) != 1 || m[0] != (run.FileMount{FileSystem: "fs-1", AccessPoint: "fsap-1", User: "7:8"}) {
+				if m := w.files.mounts(id(task)); len(m) != 1 || m[0] != (run.FileMount{FileSystem: "fs-1", AccessPoint: "fsap-1", UID: 7, GID: 8}) {
 					t.Errorf("mounted %+v", m)
 				}
 				if _, err := w.api.StopTask(t.Context(), &sdk.StopTaskInput{Task: task.TaskArn}); err != nil {

@@ -51,6 +51,9 @@ type Volumes struct {
 	log    *slog.Logger
 
 	rooting sync.Mutex // while an access point's root is made
+
+	serving sync.Mutex
+	servers []int // the file servers that are children of this process
 }
 
 // New returns the volumes in c.Dir.
