@@ -76,19 +76,16 @@ func (e *Engine) Processes(ctx context.Context, taskID string) (engine.ProcessSt
 	}
 	s := engine.ProcessStats{Limit: hostProcesses.OfTask(t.spec)}
 	for _, c := range t.containers {
-		wanted, room := c.processes(), min(hostProcesses.OfContainer(t.spec, c.spec), s.Limit-s.Now)
-		s.Now += min(wanted, room)
+		if c.run == 0 {
+			continue
+		}
+		wanted, room := max(1, c.script.Processes), min(hostProcesses.OfContainer(t.spec, c.spec), s.Limit-s.Now)
 		s.Refused += int64(max(0, wanted-room))
+		if c.status.State == engine.Running {
+			s.Now += min(wanted, room)
+		}
 	}
 	return s, nil
-}
-
-// processes is how many a container tries to have.
-func (c *container) processes() int {
-	if c.status.State != engine.Running {
-		return 0
-	}
-	return max(1, c.script.Processes)
 }
 
 // measure returns what a running container uses; e.mu is held.
@@ -107,6 +104,6 @@ func (e *Engine) measure(t *task, c *container) engine.ContainerStats {
 		Time:      now,
 		CPU:       engine.CPUStats{Total: busy, User: busy, System: hostCPUs * now.Sub(e.began), Online: hostCPUs},
 		Memory:    engine.MemoryStats{Usage: c.script.Memory, MaxUsage: c.script.Memory, Limit: limit},
-		Processes: c.processes(),
+		Processes: max(1, min(c.script.Processes, hostProcesses.OfContainer(t.spec, c.spec))),
 	}
 }

@@ -108,6 +108,7 @@ func (w *world) start() {
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = run.NewSweeper(w.db, w.eng, log).Run(ctx) })
 		wg.Go(func() { _ = run.NewMeter(w.db, w.eng, log).Run(ctx) })
+		wg.Go(func() { _ = run.NewCounter(w.db, w.eng, log).Run(ctx) })
 		wg.Go(func() { _ = w.room.Run(ctx) })
 		for _, l := range loops {
 			wg.Go(func() { _ = l.Run(ctx) })

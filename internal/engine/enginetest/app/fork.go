@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
-	"time"
 )
 
 // fork tries to have n processes beside itself, prints "ready" when it has them
@@ -14,31 +12,33 @@ import (
 func fork(n int) int {
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
-	spareThreads(8)
-	for range n {
-		pid, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
-		if errno != 0 {
-			fmt.Println("stopped by", errno)
-			break
-		}
-		for pid == 0 { // the child has no runtime: it may do nothing but this
-			_, _, _ = syscall.RawSyscall6(syscall.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
-		}
+	if errno := spawn(n); errno != 0 {
+		fmt.Println("stopped by", errno)
 	}
 	fmt.Println("ready")
 	<-term
 	return 143
 }
 
-// spareThreads has the runtime make some threads while it can: it ends the
-// program when it needs one and gets none.
-func spareThreads(n int) {
-	var wg sync.WaitGroup
+// spawn starts up to n processes that do nothing. When it can't start one more it
+// ends some, and returns why: Go's runtime ends a program that gets no thread.
+func spawn(n int) syscall.Errno {
+	const spare = 16
+	var last []uintptr
 	for range n {
-		wg.Go(func() {
-			nap := syscall.NsecToTimespec(int64(20 * time.Millisecond))
-			_ = syscall.Nanosleep(&nap, nil)
-		})
+		pid, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
+		for errno == 0 && pid == 0 { // the child has no runtime: it may do nothing but this
+			_, _, _ = syscall.RawSyscall6(syscall.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
+		}
+		if errno == 0 {
+			last = append(last, pid)
+			continue
+		}
+		for _, pid := range last[max(0, len(last)-spare):] {
+			_, _, _ = syscall.RawSyscall(syscall.SYS_KILL, pid, uintptr(syscall.SIGKILL), 0)
+			_, _, _ = syscall.RawSyscall6(syscall.SYS_WAIT4, pid, 0, 0, 0, 0, 0)
+		}
+		return errno
 	}
-	wg.Wait()
+	return 0
 }
