@@ -14,7 +14,7 @@ const (
 	processReserve = 4
 	// runtimeProcesses is what the start of a container takes, below which no
 	// limit makes sense.
-	runtimeProcesses = 32
+	runtimeProcesses = 16
 )
 
 // ProcessPool is what a host has of processes for its tasks.

@@ -44,7 +44,7 @@ func TestProcessesOfAContainer(t *testing.T) {
 		{"lower", []Ulimit{nofile, {Name: "nproc", Soft: 100, Hard: 200}}, 200},
 		{"higher", []Ulimit{{Name: "nproc", Soft: 65535, Hard: 65535}}, 1024},
 		{"unlimited", []Ulimit{{Name: "nproc", Soft: -1, Hard: -1}}, 1024},
-		{"less than a start takes", []Ulimit{{Name: "nproc"}}, 32},
+		{"less than a start takes", []Ulimit{{Name: "nproc"}}, 16},
 	} {
 		if got := host.OfContainer(task, Container{Ulimits: c.limit}); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)

@@ -41,12 +41,11 @@ func TestProcessesAreATasksOwn(t *testing.T) {
 		t.Errorf("the task has %d processes, and may have %d", now, limit)
 	}
 
-	told := strconv.Itoa(limit) + " that it may have"
 	takes(t, time.Minute, "skylift status tells", func() bool {
 		out := s.run(t, "status", "--data-dir", s.dir)
-		return strings.Contains(out, "family:greedy") && strings.Contains(out, told)
+		return strings.Contains(out, "family:greedy") && strings.Contains(out, "such a task may have "+strconv.Itoa(limit))
 	})
-	if out := s.why(t, greedy); !strings.Contains(out, told) {
+	if out := s.why(t, greedy); !strings.Contains(out, strconv.Itoa(limit)+" that it may have") {
 		t.Errorf("why says %s", out)
 	}
 	s.aws(t, "ecs", "stop-task", "--task", greedy)

@@ -29,7 +29,11 @@ func (in *Input) crowded() (out []string) {
 		if len(ids) > crowdedNamed {
 			named += ", …"
 		}
-		out = append(out, fmt.Sprintf("%d tasks of %s could not start a process or a thread: each had the %d that it may have (%s)", len(ids), name, limits[name], named))
+		how := "a task"
+		if len(ids) > 1 {
+			how = fmt.Sprintf("%d tasks", len(ids))
+		}
+		out = append(out, fmt.Sprintf("%s of %s could not start a process or a thread: such a task may have %d (%s)", how, name, limits[name], named))
 	}
 	return out
 }

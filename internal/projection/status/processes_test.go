@@ -25,8 +25,8 @@ func TestCrowdedTasks(t *testing.T) {
 	in.Problems = []string{"the disk is full"}
 	want := []string{
 		"the disk is full",
-		"1 tasks of family:job (cluster default) could not start a process or a thread: each had the 2048 that it may have (eeeeeeee)",
-		"4 tasks of service:web (cluster default) could not start a process or a thread: each had the 1024 that it may have (aaaaaaaa, bbbbbbbb, cccccccc, …)",
+		"a task of family:job (cluster default) could not start a process or a thread: such a task may have 2048 (eeeeeeee)",
+		"4 tasks of service:web (cluster default) could not start a process or a thread: such a task may have 1024 (aaaaaaaa, bbbbbbbb, cccccccc, …)",
 	}
 	if got := Build(in).Problems; !slices.Equal(got, want) {
 		t.Errorf("problems %q, want %q", got, want)

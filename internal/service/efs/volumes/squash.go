@@ -30,12 +30,8 @@ func Serve(uid, gid int) error {
 	if err != nil {
 		return fmt.Errorf("open the directory: %w", err)
 	}
-	data := root.(*fs.LoopbackNode).RootData
-	data.NewNode = func(data *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-		return newNode(data)
-	}
-	top := newNode(data)
-	data.RootNode = top
+	top := newNode(root)
+	top.RootData.RootNode = top
 	fresh := time.Second // how long what the kernel knows of a file may be old; NFS's is three and more
 	raw := fs.NewNodeFS(top, &fs.Options{EntryTimeout: &fresh, AttrTimeout: &fresh, NullPermissions: true})
 	server, err := fuse.NewServer(raw, "/dev/fd/"+strconv.Itoa(device), &fuse.MountOptions{EnableLocks: true, MaxWrite: maxRead, DisableSplice: true})
@@ -78,19 +74,26 @@ type node struct {
 	open map[fs.FileHandle]struct{}
 }
 
-func newNode(data *fs.LoopbackRoot) *node {
-	return &node{LoopbackNode: &fs.LoopbackNode{RootData: data}, open: map[fs.FileHandle]struct{}{}}
+// newNode wraps a node of the library's that passes requests on.
+func newNode(is fs.InodeEmbedder) *node {
+	return &node{LoopbackNode: is.(*fs.LoopbackNode), open: map[fs.FileHandle]struct{}{}}
 }
 
 var (
-	_ fs.NodeAccesser  = (*node)(nil)
-	_ fs.NodeOpener    = (*node)(nil)
-	_ fs.NodeCreater   = (*node)(nil)
-	_ fs.NodeReleaser  = (*node)(nil)
-	_ fs.NodeGetattrer = (*node)(nil)
-	_ fs.NodeSetattrer = (*node)(nil)
-	_ fs.NodeSetlkwer  = (*node)(nil)
+	_ fs.NodeWrapChilder = (*node)(nil)
+	_ fs.NodeAccesser    = (*node)(nil)
+	_ fs.NodeOpener      = (*node)(nil)
+	_ fs.NodeCreater     = (*node)(nil)
+	_ fs.NodeReleaser    = (*node)(nil)
+	_ fs.NodeGetattrer   = (*node)(nil)
+	_ fs.NodeSetattrer   = (*node)(nil)
+	_ fs.NodeSetlkwer    = (*node)(nil)
 )
+
+// WrapChild makes a node of ours of each that the library finds or makes.
+func (n *node) WrapChild(_ context.Context, child fs.InodeEmbedder) fs.InodeEmbedder {
+	return newNode(child)
+}
 
 // Access judges by the rights of the user that all is done as, not by those of
 // who asks.

@@ -249,7 +249,10 @@ func TestWhoWaitsForALockCanBeKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	select {
-	case <-ended:
+	case err := <-ended:
+		if err == nil {
+			t.Error("who waits for a lock has it")
+		}
 	case <-time.After(20 * time.Second):
 		t.Error("who waits for a lock can't be killed")
 	}
