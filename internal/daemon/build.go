@@ -67,6 +67,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 		"sweep":       run.NewSweeper(m.db, m.Engine, m.Log),
 		"meter":       run.NewMeter(m.db, m.Engine, m.Log),
 		"processes":   run.NewCounter(m.db, m.Engine, m.Log),
+		"lookout":     run.NewLookout(m.db, files, m.Log),
 		"definitions": m.sourced("definitions", run.NewDefinitions(m.db)),
 		"launches":    m.sourced("launches", run.NewLaunches(m.db)),
 		"attach":      m.sourced("attach", attach.New(m.db, balancerNetwork{net})),

@@ -435,6 +435,21 @@ func TestTooManyProcesses(t *testing.T) {
 	}
 }
 
+// TestALostFileSystem ends the task that had it.
+func TestALostFileSystem(t *testing.T) {
+	play(t, fake.Config{}, func(w *world) {
+		w.containers(types.ContainerDefinition{Name: aws.String("web")})
+		w.run()
+		w.after(sec(30))
+		w.want("before", "RUNNING; web RUNNING")
+		w.files.mu.Lock()
+		w.files.lost[id(w.task())] = true
+		w.files.mu.Unlock()
+		w.after(sec(60))
+		w.want("after", `STOPPED EssentialContainerExited "Task lost an EFS volume: the process that served it was ended"; web STOPPED 143`)
+	})
+}
+
 func TestFileSystems(t *testing.T) {
 	for name, fileSystem := range map[string]string{"there": "fs-1", "missing": "fs-2"} {
 		t.Run(name, func(t *testing.T) {

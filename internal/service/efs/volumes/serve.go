@@ -1,8 +1,11 @@
 package volumes
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -19,7 +22,7 @@ const maxRead = 128 << 10
 // serve mounts dir at target by a file server of its own, in which all users are
 // the one of an access point.
 func (v *Volumes) serve(target string, dir *directory, m Mount, as ids) error {
-	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	device, err := os.OpenFile(v.fuse, os.O_RDWR, 0)
 	if err != nil {
 		return v.failed(m.FileSystem, dir.point.Root, fmt.Sprintf("for a container that runs as root, access point %s with its posixUser needs FUSE on this machine: "+
 			"load it with modprobe fuse, or set the container's user: %s", m.AccessPoint, err))
@@ -60,6 +63,20 @@ func (v *Volumes) launch(dir, device *os.File, as ids) error {
 	defer v.serving.Unlock()
 	v.servers = append(v.servers, p.Pid)
 	return p.Release()
+}
+
+// Lost reports whether a mount that Mount made for a task works no more: its file
+// server ended before it.
+func (v *Volumes) Lost(taskID string) bool {
+	base := filepath.Join(v.mounts, taskID)
+	entries, err := os.ReadDir(base)
+	if err != nil {
+		return false // it has none
+	}
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		var fs unix.Statfs_t
+		return errors.Is(unix.Statfs(filepath.Join(base, e.Name()), &fs), unix.ENOTCONN)
+	})
 }
 
 // reap lets go of the file servers that have ended.

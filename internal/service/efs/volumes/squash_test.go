@@ -209,6 +209,45 @@ func TestAFileServerEndsWithItsMount(t *testing.T) {
 	}
 }
 
+// TestAFileServerThatIsKilled leaves a mount that says so.
+func TestAFileServerThatIsKilled(t *testing.T) {
+	const point = "fsap-1"
+	e := mounting(t, efs.AccessPoint{ID: point, FileSystem: id, Root: "/", User: &efs.User{UID: 1001, GID: 1002}})
+	path := e.mounted(Mount{AccessPoint: point}, Mount{})[0]
+	if e.Lost("task") || e.Lost("other") {
+		t.Error("it is lost while it is there")
+	}
+	if err := syscall.Kill(e.servers[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := syscall.Wait4(e.servers[0], nil, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.ReadDir(path); !errors.Is(err, syscall.ENOTCONN) {
+		t.Errorf("who uses it gets %v", err)
+	}
+	if !e.Lost("task") {
+		t.Error("nobody says that it is lost")
+	}
+	if err := e.Unmount("task"); err != nil || e.Lost("task") {
+		t.Errorf("it can't be cleared away: %v", err)
+	}
+}
+
+func TestAMachineWithoutFuse(t *testing.T) {
+	const point = "fsap-1"
+	e := mounting(t, efs.AccessPoint{ID: point, FileSystem: id, Root: "/", User: &efs.User{UID: 1001, GID: 1002}})
+	e.fuse = filepath.Join(t.TempDir(), "fuse")
+	_, err := e.Mount(t.Context(), "task", []Mount{{FileSystem: id, AccessPoint: point}})
+	if refused, ok := errors.AsType[*MountError](err); !ok || !strings.Contains(refused.Error(), "modprobe fuse") {
+		t.Errorf("%v, want a MountError that says what to do", err)
+	}
+	if _, err := os.Lstat(filepath.Join(e.mounts, "task")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the mount point is left: %v", err)
+	}
+	e.mounted(Mount{AccessPoint: point, UID: 7, GID: 8}) // needs none
+}
+
 // TestWhoWaitsForALockCanBeKilled because the server gives the wait up.
 func TestWhoWaitsForALockCanBeKilled(t *testing.T) {
 	const point = "fsap-1"
