@@ -80,7 +80,9 @@ func (e *Engine) accounts(ctx context.Context, image string) (passwd, group []by
 	}
 	passwd, errPasswd := e.readFile(ctx, made.ID, "/etc/passwd")
 	group, errGroup := e.readFile(ctx, made.ID, "/etc/group")
-	if err := errors.Join(errPasswd, errGroup, removeContainer(ctx, e.cli, made.ID)); err != nil {
+	// A file of a container that somebody removed meanwhile is missing, too.
+	_, errGone := e.cli.ContainerInspect(ctx, made.ID, client.ContainerInspectOptions{})
+	if err := errors.Join(errPasswd, errGroup, errGone, removeContainer(ctx, e.cli, made.ID)); err != nil {
 		return nil, nil, fmt.Errorf("look into image %s: %w", image, err)
 	}
 	return passwd, group, nil

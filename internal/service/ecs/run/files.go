@@ -49,6 +49,9 @@ func (t task) fileMounts() (keys []mountKey, all []FileMount) {
 			m.AccessPoint = aws.ToString(e.AuthorizationConfig.AccessPointId)
 		}
 		for _, c := range t.def.Definition.ContainerDefinitions {
+			if t.image(*c.Name) == "" {
+				continue // it will not be made
+			}
 			for _, p := range c.MountPoints {
 				if aws.ToString(p.SourceVolume) == *v.Name {
 					keys, all = append(keys, mountKey{*c.Name, *v.Name}), append(all, m)
@@ -86,7 +89,7 @@ func (r *Runner) identify(ctx context.Context, t task, keys []mountKey, all []Fi
 	known := map[string]engine.Identity{}
 	for i, k := range keys {
 		c, image := t.container(k.container), t.image(k.container)
-		if all[i].AccessPoint == "" || image == "" {
+		if all[i].AccessPoint == "" {
 			continue
 		}
 		id, ok := known[k.container]

@@ -23,6 +23,9 @@ import (
 func Serve(uid, gid int) error {
 	const directory, device = 3, 4
 	leaveService()
+	if err := unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: mostMemory, Max: mostMemory}); err != nil {
+		return fmt.Errorf("bound the memory: %w", err)
+	}
 	if err := enclose(directory, uid, gid); err != nil {
 		return err
 	}
@@ -41,6 +44,11 @@ func Serve(uid, gid int) error {
 	server.Serve()
 	return nil
 }
+
+// mostMemory bounds what a file server may have. It takes 0.6 KB for each file
+// that the kernel remembers, whose memory in turn is the task's; so a task can
+// hardly have it take so much.
+const mostMemory = 2 << 30
 
 // leaveService leaves the cgroup in which a service manager has Skylift, which
 // ends all that is in it when it restarts the service, and asks the kernel to
@@ -76,7 +84,7 @@ type node struct {
 
 // newNode wraps a node of the library's that passes requests on.
 func newNode(is fs.InodeEmbedder) *node {
-	return &node{LoopbackNode: is.(*fs.LoopbackNode), open: map[fs.FileHandle]struct{}{}}
+	return &node{LoopbackNode: is.(*fs.LoopbackNode)}
 }
 
 var (
@@ -149,13 +157,18 @@ func owned(ctx context.Context) context.Context {
 func (n *node) note(f fs.FileHandle) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.open == nil {
+		n.open = map[fs.FileHandle]struct{}{} // most files are never opened
+	}
 	n.open[f] = struct{}{}
 }
 
 // Release closes an open file.
 func (n *node) Release(ctx context.Context, f fs.FileHandle) syscall.Errno {
 	n.mu.Lock()
-	delete(n.open, f)
+	if delete(n.open, f); len(n.open) == 0 {
+		n.open = nil
+	}
 	n.mu.Unlock()
 	if r, ok := f.(fs.FileReleaser); ok {
 		return r.Release(ctx)
