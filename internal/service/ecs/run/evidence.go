@@ -28,12 +28,8 @@ func (r *Runner) keepEvidence(ctx context.Context, t task) error {
 	if err != nil {
 		return fmt.Errorf("inspect task %s: %w", t.ID, err)
 	}
-	if limit, err := reached(ctx, r.Engine, t.ID); err != nil {
+	if err := r.keepLimit(ctx, t); err != nil {
 		return err
-	} else if limit > 0 {
-		if err := r.change(ctx, t, func(t *ecs.Task) { t.ProcessLimit = limit }); err != nil {
-			return err
-		}
 	}
 	var e ecs.Evidence
 	for _, c := range state.Containers {

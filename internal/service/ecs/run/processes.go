@@ -87,6 +87,21 @@ func (c *Counter) note(ctx context.Context, key string, limit int) error {
 	})
 }
 
+// keepLimit notes at the end of a task whether it reached its limit.
+func (r *Runner) keepLimit(ctx context.Context, t task) error {
+	limit, err := reached(ctx, r.Engine, t.ID)
+	switch {
+	case errors.Is(err, engine.ErrUnavailable), ctx.Err() != nil:
+		return err
+	case err != nil: // the task must be removed all the same
+		r.Log.Warn("the processes of a task can't be counted", "task", t.ID, "err", err)
+		return nil
+	case limit == 0 || limit == t.ProcessLimit:
+		return nil
+	}
+	return r.change(ctx, t, func(t *ecs.Task) { t.ProcessLimit = limit })
+}
+
 // reached returns a task's limit of processes if it was refused one for it, and
 // 0 if not, or if nobody knows.
 func reached(ctx context.Context, eng engine.Engine, taskID string) (limit int, err error) {
