@@ -76,6 +76,7 @@ var rooms = map[string][]string{
 	"github.com/distribution/distribution": {"internal/registry"},
 	"github.com/godbus/":                   {"internal/engine/docker"},
 	"github.com/google/nftables":           {"internal/vpc"},
+	"github.com/hanwen/":                   {"internal/service/efs/volumes"},
 	"github.com/moby/":                     {"internal/engine/docker"},
 	"github.com/vishvananda/":              {"internal/vpc"},
 	"go.etcd.io/":                          {"internal/store/etcdstore"},

@@ -26,6 +26,8 @@ type commands struct {
 	Why     whyCmd     `cmd:"" help:"Tell why a task stopped, or the last ones of a service: exit codes, reasons, last output, last health checks."`
 	Down    downCmd    `cmd:"" help:"Stop every task of an instance and remove what it has on this machine."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	ServeFiles serveFilesCmd `cmd:"" hidden:""`
 }
 
 // dataDir is the flag that all commands share.

@@ -71,6 +71,9 @@ func printEnd(w io.Writer, t why.Task) {
 	case t.Health != "":
 		fmt.Fprintf(w, "  its health is %s\n", t.Health)
 	}
+	if t.ProcessLimit > 0 {
+		fmt.Fprintf(w, "  it could not start a process or a thread: it had the %d that it may have\n", t.ProcessLimit)
+	}
 	for _, c := range t.Containers {
 		printContainer(w, c)
 	}

@@ -17,7 +17,7 @@ func TestPrintWhy(t *testing.T) {
 		Service: &why.Service{Cluster: "default", Name: "web", Status: "ACTIVE", Rollout: "FAILED", Reason: "tasks failed to start.", Events: []string{"2026-01-02T03:04:05Z (service web) failed"}},
 		Tasks: []why.Task{{
 			ID: "t1", Cluster: "default", Group: "service:web", TaskDefinition: "web:3", Status: "STOPPED", StopCode: "EssentialContainerExited",
-			Reason: "Essential container in task exited", StoppedAt: &stopped,
+			Reason: "Essential container in task exited", StoppedAt: &stopped, ProcessLimit: 1024,
 			Containers: []why.Container{
 				{Name: "web", Image: "web:1", Status: "STOPPED", ExitCode: aws.Int32(137), Reason: "OutOfMemoryError", Restarts: 2, Health: "UNHEALTHY", HealthLog: "refused\n", Lines: []string{"one", "\x1b[31mred"}},
 				{Name: "side", Image: "side:1", Status: "STOPPED"},
@@ -30,6 +30,7 @@ func TestPrintWhy(t *testing.T) {
 
 task t1 of web:3 (service:web, cluster default): STOPPED since 2026-01-02T03:04:05Z
   EssentialContainerExited: Essential container in task exited
+  it could not start a process or a thread: it had the 1024 that it may have
 
   container web (web:1): STOPPED, exit code 137, started again 2 times, UNHEALTHY
     OutOfMemoryError

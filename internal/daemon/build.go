@@ -67,6 +67,8 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 		"run":         m.loop("run", tasks, 32, reconcile.Rows(m.db, ecs.Tasks, nil), run.Watch(m.db, m.Engine, m.Log)),
 		"sweep":       run.NewSweeper(m.db, m.Engine, m.Log),
 		"meter":       run.NewMeter(m.db, m.Engine, m.Log),
+		"processes":   run.NewCounter(m.db, m.Engine, m.Log),
+		"lookout":     run.NewLookout(m.db, files, m.Log),
 		"definitions": m.sourced("definitions", run.NewDefinitions(m.db)),
 		"launches":    m.sourced("launches", run.NewLaunches(m.db)),
 		"attach":      m.sourced("elbv2/attach", attach.New(m.db, interfaces{net}, elbattach.Balancers{})),

@@ -80,6 +80,9 @@ func (m *machine) problems() (out []string) {
 		out = append(out, fmt.Sprintf("load balancers can't listen on %s: %v", addr, err))
 	}
 	slices.Sort(out)
+	if short := processProblem(); short != "" {
+		out = append(out, short)
+	}
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(m.DataDir, &fs); err == nil {
 		if free := fs.Bavail * uint64(fs.Bsize); free < lowDisk {

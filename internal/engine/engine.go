@@ -44,6 +44,9 @@ func (e *StartError) Error() string { return e.Reason }
 // Auth is a registry login; the zero value is none. It is never logged.
 type Auth struct{ Username, Password string }
 
+// Identity is a user and a group in numbers.
+type Identity struct{ UID, GID int64 }
+
 // Engine runs tasks of one Skylift instance and never touches anything else
 // on the same host.
 type Engine interface {
@@ -52,10 +55,18 @@ type Engine interface {
 	// and a later call joins it. Errors: *PullError, ErrUnavailable.
 	Pull(ctx context.Context, ref string, auth Auth) (digestRef string, err error)
 
+	// Identity returns who a container of an image that is present runs as, when
+	// its definition says user, in one of Docker's forms, or "" for the image's own.
+	// Errors: *StartError where the image has no such user, ErrNotFound,
+	// ErrUnavailable.
+	Identity(ctx context.Context, image, user string) (Identity, error)
+
 	// Create makes the task's sandbox and creates its containers, started or
 	// not, and returns the path of the sandbox's network namespace, in which
 	// only loopback is up. What exists is left as it is; a sandbox that has
-	// stopped is not started again. Errors: *StartError, ErrUnavailable.
+	// stopped is not started again. However many processes a task starts, it gets
+	// no more than a ProcessPool gives it: see there.
+	// Errors: *StartError, ErrUnavailable.
 	Create(ctx context.Context, t Task) (netns string, err error)
 
 	// Start starts the named containers of a created task, in order. Those that
@@ -77,6 +88,11 @@ type Engine interface {
 
 	// Stats returns what the task uses now. Errors: ErrNotFound, ErrUnavailable.
 	Stats(ctx context.Context, taskID string) (Stats, error)
+
+	// Processes returns what the task has of the host's processes, which costs next
+	// to nothing to know. Errors: ErrNotFound, ErrUnavailable, and
+	// errors.ErrUnsupported where that can't be known.
+	Processes(ctx context.Context, taskID string) (ProcessStats, error)
 
 	// Storage returns how many bytes of disk the task has written: its
 	// containers' files and its volumes, without images and host directories. It
@@ -166,7 +182,8 @@ type Container struct {
 }
 
 // Ulimit is a limit on each process; -1 is unlimited. The name is that of
-// setrlimit's in lower case: "nofile".
+// setrlimit's in lower case: "nofile". That of processes, "nproc", is one on the
+// whole container: its hard limit.
 type Ulimit struct {
 	Name       string
 	Soft, Hard int64

@@ -8,6 +8,14 @@ type Stats struct {
 	Networks   map[string]NetworkStats // the sandbox's interfaces, without loopback
 }
 
+// ProcessStats counts what a task has of the host's processes and threads, the
+// sandbox's too.
+type ProcessStats struct {
+	Now     int
+	Limit   int
+	Refused int64 // how often one could not be started since the limit was reached; an ended container's may be forgotten
+}
+
 // ContainerStats is what one container uses.
 type ContainerStats struct {
 	Name      string

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	systemd "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/moby/moby/api/types/system"
 	"golang.org/x/sys/unix"
 
@@ -29,17 +28,19 @@ type cgroups struct {
 	unified  bool // cgroup v2
 	slices   bool // systemd makes them, as its slices
 	instance string
+	pool     engine.ProcessPool
 }
 
 // findCgroups decides whether task cgroups can be made for this daemon.
 func findCgroups(ctx context.Context, host string, info system.Info, instance string) cgroups {
 	c := cgroups{root: cgroupRoot, unified: info.CgroupVersion == "2", slices: info.CgroupDriver == "systemd", instance: instance}
+	c.pool = findPool(kernelParameters, info.MemTotal/mebibyte)
 	var err error
 	switch {
 	case !strings.HasPrefix(host, "unix://"):
 		err = errors.New("the Docker daemon is remote")
 	case c.slices:
-		err = askSystemd(ctx, func(*systemd.Conn) error { return nil })
+		err = limitSlice(ctx, "skylift-"+instance+".slice", c.poolLimits())
 	case info.CgroupDriver == "cgroupfs":
 		err = c.prepare()
 	default:
@@ -72,7 +73,7 @@ func (c cgroups) path(task string) string {
 
 // prepare makes the instance's own cgroups, and on v2 hands the controllers down.
 func (c cgroups) prepare() error {
-	for _, controller := range []string{"memory", "cpu"} {
+	for _, controller := range []string{"memory", "cpu", "pids"} {
 		dir := c.hierarchy(controller)
 		if err := os.MkdirAll(filepath.Join(dir, "skylift", c.instance), 0o755); err != nil {
 			return fmt.Errorf("make the instance's cgroup: %w", err)
@@ -86,7 +87,8 @@ func (c cgroups) prepare() error {
 			}
 		}
 	}
-	return nil
+	// All instances of the host share the pool.
+	return setCgroup(filepath.Join(c.hierarchy("pids"), "skylift"), "pids.max", strconv.Itoa(c.pool.All))
 }
 
 // limit makes the task's cgroup with its limits.
@@ -95,7 +97,7 @@ func (c cgroups) limit(ctx context.Context, t engine.Task) error {
 		return nil
 	}
 	if c.slices {
-		return limitSlice(ctx, c.instance, c.unified, t)
+		return limitSlice(ctx, sliceOf(c.instance, t.ID), sliceLimits(c.unified, t, c.pool.OfTask(t)))
 	}
 	for _, s := range c.limits(t) {
 		dir := filepath.Join(c.hierarchy(s.controller), c.path(t.ID))
@@ -117,7 +119,7 @@ type setting struct {
 
 // limits returns the control files that hold t's limits.
 func (c cgroups) limits(t engine.Task) []setting {
-	var s []setting
+	s := []setting{{"pids", "pids.max", strconv.Itoa(c.pool.OfTask(t)), false}}
 	memory, quota := strconv.FormatInt(t.Memory*mebibyte, 10), strconv.Itoa(t.CPU*cpuPeriod/1024)
 	if t.Memory > 0 && c.unified {
 		s = append(s, setting{"memory", "memory.max", memory, false}, setting{"memory", "memory.swap.max", "0", true})

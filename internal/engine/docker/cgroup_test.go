@@ -42,15 +42,16 @@ func TestPurgeInEitherVersion(t *testing.T) {
 func TestSliceLimits(t *testing.T) {
 	t.Parallel()
 	task := engine.Task{ID: "ab", CPU: 512, Memory: 1024}
+	const processes = 2048
 	for _, tt := range []struct {
 		unified bool
 		want    map[string]uint64
 	}{
-		{true, map[string]uint64{"MemoryMax": 1 << 30, "MemorySwapMax": 0, "CPUQuotaPerSecUSec": 500_000, "CPUWeight": 20}},
-		{false, map[string]uint64{"MemoryLimit": 1 << 30, "CPUQuotaPerSecUSec": 500_000, "CPUShares": 512}},
+		{true, map[string]uint64{"TasksMax": processes, "MemoryMax": 1 << 30, "MemorySwapMax": 0, "CPUQuotaPerSecUSec": 500_000, "CPUWeight": 20}},
+		{false, map[string]uint64{"TasksMax": processes, "MemoryLimit": 1 << 30, "CPUQuotaPerSecUSec": 500_000, "CPUShares": 512}},
 	} {
 		got := map[string]uint64{}
-		for _, p := range sliceLimits(tt.unified, task)[1:] {
+		for _, p := range sliceLimits(tt.unified, task, processes)[1:] {
 			got[p.Name] = p.Value.Value().(uint64)
 		}
 		if d := cmp.Diff(tt.want, got); d != "" {

@@ -130,6 +130,7 @@ func (e *Engine) resources(t engine.Task, c engine.Container) container.Resource
 		MemoryReservation: c.MemoryReservation * mebibyte,
 		CgroupParent:      e.cgroups.parent(t.ID),
 		Ulimits:           ulimits(c),
+		PidsLimit:         new(int64(e.cgroups.pool.OfContainer(t, c))),
 	}
 	if !e.cgroups.usable {
 		r.CPUShares = int64(cmp.Or(c.CPU, t.CPU))

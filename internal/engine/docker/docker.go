@@ -7,9 +7,10 @@
 // daemon made while its answer was lost is adopted, never made twice. Nothing
 // without the instance's label is ever changed.
 //
-// On a cgroupfs daemon of this host the containers of a task share a parent
-// cgroup /skylift/<instance>/<task> that holds the task's CPU and memory limits
-// together. Elsewhere (systemd driver, remote daemon) each container without a
+// On a daemon of this host the containers of a task share a parent cgroup,
+// /skylift/<instance>/<task> or a slice of systemd's, that holds the task's
+// limits of CPU, memory and processes together; one above it holds what all tasks
+// may have of processes. Elsewhere (a remote daemon) each container without a
 // limit of its own gets the task's.
 package docker
 

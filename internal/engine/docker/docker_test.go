@@ -34,6 +34,7 @@ import (
 type host struct {
 	cli      *client.Client
 	app      string
+	users    string // app with accounts
 	registry string
 	pushed   string
 }
@@ -78,8 +79,11 @@ func prepare() (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &host{cli: cli, app: "skylift-enginetest/app:" + unique()}
+	h := &host{cli: cli, app: "skylift-enginetest/app:" + unique(), users: "skylift-enginetest/users:" + unique()}
 	if err := h.buildApp(ctx); err != nil {
+		return nil, err
+	}
+	if err := h.buildUsers(ctx); err != nil {
 		return nil, err
 	}
 	config := &configuration.Configuration{Storage: configuration.Storage{"inmemory": nil}}
@@ -133,10 +137,32 @@ func (h *host) buildApp(ctx context.Context) error {
 	return errors.Join(err, answer.Close())
 }
 
+// buildUsers makes an image that has accounts, and one of them as its user.
+func (h *host) buildUsers(ctx context.Context) error {
+	passwd := []byte("root:x:0:0:root:/root:/bin/sh\napp:x:1001:1002::/:/bin/sh\ndb:x:999:998::/:/bin/sh\n")
+	group := []byte("root:x:0:\napp:x:1002:\ndb:x:998:\n")
+	files, err := tarOf(
+		tar.Header{Name: "etc/accounts", Mode: 0o444, Size: int64(len(passwd))}, passwd,
+		tar.Header{Name: "etc/passwd", Typeflag: tar.TypeSymlink, Linkname: "accounts", Mode: 0o777}, []byte{},
+		tar.Header{Name: "etc/group", Mode: 0o444, Size: int64(len(group))}, group,
+	)
+	if err != nil {
+		return err
+	}
+	made, err := h.cli.ContainerCreate(ctx, client.ContainerCreateOptions{Image: h.app})
+	if err != nil {
+		return err
+	}
+	_, copied := h.cli.CopyToContainer(ctx, made.ID, client.CopyToContainerOptions{DestinationPath: "/", Content: bytes.NewReader(files)})
+	_, committed := h.cli.ContainerCommit(ctx, made.ID, client.ContainerCommitOptions{Reference: h.users, Changes: []string{"USER app"}})
+	_, removed := h.cli.ContainerRemove(ctx, made.ID, client.ContainerRemoveOptions{})
+	return errors.Join(copied, committed, removed)
+}
+
 // removeImages removes what the tests pulled and made.
 func (h *host) removeImages() {
 	ctx := context.Background()
-	for _, ref := range []string{h.app, h.pushed} {
+	for _, ref := range []string{h.app, h.users, h.pushed} {
 		_, _ = h.cli.ImageRemove(ctx, ref, client.ImageRemoveOptions{Force: true}) // it may be gone
 	}
 	images, err := h.cli.ImageList(ctx, client.ImageListOptions{Filters: make(client.Filters).Add("reference", h.registry+"/*/*")})
@@ -179,6 +205,7 @@ func TestContract(t *testing.T) {
 		Program: "/app",
 		Pull:    h.pushed,
 		Missing: h.registry + "/team/app:none",
+		Users:   h.users,
 	})
 }
 

@@ -94,7 +94,7 @@ func blame(t engine.Task, err error) error {
 
 func ulimits(c engine.Container) []*container.Ulimit {
 	var list []*container.Ulimit
-	for _, u := range c.Ulimits {
+	for _, u := range c.ProcessUlimits() {
 		list = append(list, &container.Ulimit{Name: u.Name, Soft: u.Soft, Hard: u.Hard})
 	}
 	return list

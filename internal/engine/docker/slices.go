@@ -37,10 +37,9 @@ func askSystemd(ctx context.Context, f func(*systemd.Conn) error) error {
 	return f(conn)
 }
 
-// limitSlice makes a task's slice with its limits, or gives them to the one
-// that is there.
-func limitSlice(ctx context.Context, instance string, unified bool, t engine.Task) error {
-	name, limits := sliceOf(instance, t.ID), sliceLimits(unified, t)
+// limitSlice makes a slice with its limits, or gives them to the one that is
+// there.
+func limitSlice(ctx context.Context, name string, limits []systemd.Property) error {
 	return askSystemd(ctx, func(conn *systemd.Conn) error {
 		done := make(chan string, 1)
 		_, err := conn.StartTransientUnitContext(ctx, name, "replace", limits, done)
@@ -75,13 +74,21 @@ func isBusError(err error, name string) bool {
 	return ok && e.Name == name
 }
 
+func property(name string, v any) systemd.Property {
+	return systemd.Property{Name: name, Value: dbus.MakeVariant(v)}
+}
+
+// poolLimits are those of the slice of an instance. Several instances on a host
+// have such a slice each: the one that they are all in is systemd's to make, and
+// would stay when they are removed.
+func (c cgroups) poolLimits() []systemd.Property {
+	return []systemd.Property{systemd.PropDescription("Skylift instance " + c.instance), property("TasksMax", uint64(c.pool.All))}
+}
+
 // sliceLimits are a task's limits as systemd has them.
 // https://www.freedesktop.org/software/systemd/man/latest/systemd.resource-control.html
-func sliceLimits(unified bool, t engine.Task) []systemd.Property {
-	property := func(name string, v any) systemd.Property {
-		return systemd.Property{Name: name, Value: dbus.MakeVariant(v)}
-	}
-	limits := []systemd.Property{systemd.PropDescription("Skylift task " + t.ID)}
+func sliceLimits(unified bool, t engine.Task, processes int) []systemd.Property {
+	limits := []systemd.Property{systemd.PropDescription("Skylift task " + t.ID), property("TasksMax", uint64(processes))}
 	memory, perSecond := uint64(t.Memory)*mebibyte, uint64(t.CPU)*1_000_000/1024
 	if t.Memory > 0 && unified {
 		limits = append(limits, property("MemoryMax", memory), property("MemorySwapMax", uint64(0)))

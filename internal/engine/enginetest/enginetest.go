@@ -26,12 +26,17 @@ const patience = 60 * time.Second
 // "serve" (prints "ready", listens on localhost); "dial" (exits with 0 if it
 // reaches serve on localhost); "write FILE" (creates it with the text "hello",
 // exits with 1 if it can't); "read FILE" (prints it, exits with 1 if it can't);
-// "fill FILE N" (creates it with N MiB); "say TEXT N" (prints TEXT, exits with N).
+// "fill FILE N" (creates it with N MiB); "fork N" (tries to have N processes,
+// prints "ready" with those that it has or can't have, and waits for SIGTERM); "say TEXT N" (prints TEXT, exits with N);
+// "who" (prints uid:gid).
 type Images struct {
 	App     string // as Create takes it
 	Program string // path of the program in it
 	Pull    string // name:tag in a registry
 	Missing string // name:tag that a registry doesn't have
+	// Users is App with accounts: user and group app, 1001:1002, which is the
+	// image's own user, and db, 999:998.
+	Users string
 }
 
 // Run holds the engines that open returns, each an empty instance of its own
@@ -72,6 +77,9 @@ func Run(t *testing.T, open func(*testing.T) engine.Engine, images Images) {
 		{"a read-only file system is", testReadOnly},
 		{"Stats measures what runs", testStats},
 		{"Storage is what was written", testStorage},
+		{"a task has no more processes than are its own", testProcesses},
+		{"nproc is the whole container's", testProcessLimit},
+		{"Identity is who runs", testIdentity},
 		{"settings keep a task from nothing", testSettings},
 	}
 	for _, tc := range tests {

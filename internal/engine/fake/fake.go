@@ -24,6 +24,7 @@ type Config struct {
 	Latency time.Duration                      // of each call but Watch and Logs
 	Behave  func(c engine.Container) Behaviour // at its creation and each restart; nil: Runs for all
 	Pull    func(ref string) Pull              // nil: every image is there at once
+	Users   map[string]Users                   // by image; one that isn't there has root alone
 }
 
 // Behaviour is the script of a container. The zero value runs until it is
@@ -49,6 +50,8 @@ type Behaviour struct {
 	CPU     float64 // how many processors it keeps busy
 	Memory  int64   // bytes that it uses
 	Storage int64   // bytes that it writes at its start
+
+	Processes int // how many it tries to have; 0: one
 }
 
 // Runs is a container without a handler for SIGTERM.
@@ -80,7 +83,7 @@ var _ engine.Engine = (*Engine)(nil)
 
 type task struct {
 	id         string
-	memory     int64 // MiB for all of it; 0: no limit
+	spec       engine.Task
 	sandbox    bool
 	containers []*container
 }
@@ -173,7 +176,7 @@ func (e *Engine) create(t engine.Task) (netns string, err error) {
 	defer e.mu.Unlock()
 	made := e.tasks[t.ID]
 	if made == nil {
-		made = &task{id: t.ID, memory: t.Memory, sandbox: true}
+		made = &task{id: t.ID, spec: t, sandbox: true}
 		e.tasks[t.ID] = made
 		e.tell(t.ID)
 	}

@@ -61,6 +61,10 @@ func program(c engine.Container) fake.Behaviour {
 	case "fill":
 		megabytes, _ := strconv.Atoi(c.Command[2])
 		return fake.Behaviour{Storage: int64(megabytes) << 20, Exits: true}
+	case "who":
+		return fake.Behaviour{Output: []engine.Line{{Text: who(c)}}, Exits: true}
+	case "fork":
+		return fake.Behaviour{Processes: n, Output: ready, TermCode: 143}
 	case "read":
 		return fake.Behaviour{Output: []engine.Line{{Text: "hello"}}, Exits: true}
 	default:
@@ -85,17 +89,30 @@ func writeCode(c engine.Container, file string) int {
 	return 0
 }
 
+// accounts are those of the image "users".
+var accounts = map[string]engine.Identity{"app": {UID: 1001, GID: 1002}, "db": {UID: 999, GID: 998}}
+
+// who is the identity that the tests of the port expect of a container.
+func who(c engine.Container) string {
+	users := fake.New(fake.Config{Users: map[string]fake.Users{"users": {Default: "app", Accounts: accounts}}})
+	id, err := users.Identity(context.Background(), c.Image, c.User)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%d:%d", id.UID, id.GID)
+}
+
 func TestContract(t *testing.T) {
 	t.Parallel()
 	open := func(*testing.T) engine.Engine {
-		return fake.New(fake.Config{Behave: app, Pull: func(ref string) fake.Pull {
+		return fake.New(fake.Config{Behave: app, Users: map[string]fake.Users{"users": {Default: "app", Accounts: accounts}}, Pull: func(ref string) fake.Pull {
 			if strings.HasSuffix(ref, ":none") {
 				return fake.Pull{Err: &engine.PullError{Ref: ref, Reason: ref + ": not found", NotFound: true}}
 			}
 			return fake.Pull{Time: time.Millisecond}
 		}})
 	}
-	enginetest.Run(t, open, enginetest.Images{App: "app", Program: "/app", Pull: "registry:5000/app:v1", Missing: "registry:5000/app:none"})
+	enginetest.Run(t, open, enginetest.Images{App: "app", Program: "/app", Pull: "registry:5000/app:v1", Missing: "registry:5000/app:none", Users: "users"})
 }
 
 // task has one container called app.

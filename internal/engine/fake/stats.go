@@ -16,6 +16,9 @@ const (
 	hostMemory = 16 << 30
 )
 
+// hostProcesses are what tasks may have of them.
+var hostProcesses = engine.NewProcessPool(32768, 131072, hostMemory>>20)
+
 // Stats returns what the running containers use by their scripts.
 func (e *Engine) Stats(ctx context.Context, taskID string) (engine.Stats, error) {
 	if err := e.enter(ctx, "Stats"); err != nil {
@@ -59,12 +62,38 @@ func (e *Engine) Storage(ctx context.Context, taskID string) (bytes int64, err e
 	return bytes, nil
 }
 
+// Processes returns how many processes the running containers have by their
+// scripts, within their limits.
+func (e *Engine) Processes(ctx context.Context, taskID string) (engine.ProcessStats, error) {
+	if err := e.enter(ctx, "Processes"); err != nil {
+		return engine.ProcessStats{}, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := e.tasks[taskID]
+	if t == nil {
+		return engine.ProcessStats{}, fmt.Errorf("processes of task %s: %w", taskID, engine.ErrNotFound)
+	}
+	s := engine.ProcessStats{Limit: hostProcesses.OfTask(t.spec)}
+	for _, c := range t.containers {
+		if c.run == 0 {
+			continue
+		}
+		wanted, room := max(1, c.script.Processes), min(hostProcesses.OfContainer(t.spec, c.spec), s.Limit-s.Now)
+		s.Refused += int64(max(0, wanted-room))
+		if c.status.State == engine.Running {
+			s.Now += min(wanted, room)
+		}
+	}
+	return s, nil
+}
+
 // measure returns what a running container uses; e.mu is held.
 func (e *Engine) measure(t *task, c *container) engine.ContainerStats {
 	now := time.Now()
 	busy := time.Duration(c.script.CPU * float64(now.Sub(c.status.StartedAt)))
 	limit := int64(hostMemory)
-	for _, mib := range []int64{t.memory, c.spec.Memory} {
+	for _, mib := range []int64{t.spec.Memory, c.spec.Memory} {
 		if mib > 0 {
 			limit = min(limit, mib<<20)
 		}
@@ -75,6 +104,6 @@ func (e *Engine) measure(t *task, c *container) engine.ContainerStats {
 		Time:      now,
 		CPU:       engine.CPUStats{Total: busy, User: busy, System: hostCPUs * now.Sub(e.began), Online: hostCPUs},
 		Memory:    engine.MemoryStats{Usage: c.script.Memory, MaxUsage: c.script.Memory, Limit: limit},
-		Processes: 1,
+		Processes: max(1, min(c.script.Processes, hostProcesses.OfContainer(t.spec, c.spec))),
 	}
 }

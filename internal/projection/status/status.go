@@ -170,6 +170,7 @@ func Build(in Input) Report {
 		Account: in.Account, Region: in.Region, Capacity: in.capacity(), Problems: append([]string{}, in.Problems...),
 		Clusters: []Cluster{}, LoadBalancers: []LoadBalancer{}, TargetGroups: []TargetGroup{}, Blocked: []Blocked{},
 	}
+	r.Problems = append(r.Problems, in.crowded()...)
 	for _, c := range in.clusters {
 		if c.Status == ecs.Active {
 			r.Clusters = append(r.Clusters, in.cluster(c.Name))

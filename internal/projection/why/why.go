@@ -48,6 +48,7 @@ type Task struct {
 	CreatedAt      time.Time   `json:"createdAt"`
 	StartedAt      *time.Time  `json:"startedAt,omitempty"`
 	StoppedAt      *time.Time  `json:"stoppedAt,omitempty"`
+	ProcessLimit   int         `json:"processLimitReached,omitempty"` // how many it may have, if it could not start one for that
 	Containers     []Container `json:"containers"`
 }
 
@@ -122,7 +123,8 @@ func find[T any](tx store.Tx, table *store.Table[T], fits func(T) bool) (*T, err
 }
 
 // ofService tells of a service and of its tasks that failed last, or, when none
-// did, of the one that stopped last; and of those that are unhealthy.
+// did, of the one that stopped last; and of those that are unhealthy, or have all
+// the processes that they may have.
 func ofService(tx store.Tx, s ecs.Service) (Report, error) {
 	r := Report{Service: &Service{Cluster: s.Cluster, Name: s.Name, Status: s.Status, Events: []string{}}, Tasks: []Task{}}
 	primary, err := s.Primary(tx)
@@ -165,7 +167,7 @@ func chosen(tasks []ecs.Task) []ecs.Task {
 		switch {
 		case t.Desired == ecs.Stopped && !t.Failed():
 			ended = append(ended, t)
-		case t.Desired == ecs.Stopped, t.Health == types.HealthStatusUnhealthy:
+		case t.Desired == ecs.Stopped, t.Health == types.HealthStatusUnhealthy, t.ProcessLimit > 0:
 			out = append(out, t)
 		}
 	}
@@ -184,7 +186,7 @@ func ofTask(tx store.Tx, t ecs.Task) (Task, error) {
 	out := Task{
 		ID: t.ID, Cluster: t.Cluster, Group: t.Group, TaskDefinition: t.TaskDefinition[strings.LastIndex(t.TaskDefinition, "/")+1:],
 		Status: t.Status, Desired: t.Desired, Health: string(t.Health), StopCode: string(t.StopCode), Reason: t.Reason,
-		CreatedAt: t.CreatedAt, StartedAt: moment(t.StartedAt), StoppedAt: moment(t.StoppedAt), Containers: []Container{},
+		CreatedAt: t.CreatedAt, StartedAt: moment(t.StartedAt), StoppedAt: moment(t.StoppedAt), ProcessLimit: t.ProcessLimit, Containers: []Container{},
 	}
 	for _, c := range t.Containers {
 		is := Container{

@@ -382,6 +382,74 @@ func TestEvidence(t *testing.T) {
 	})
 }
 
+// TestTooManyProcesses notes which tasks could not start a process, while they run
+// and when they end before anybody counted.
+func TestTooManyProcesses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		wanted  int
+		stopped bool // at once
+		reached bool
+	}{
+		"some":                  {wanted: 20},
+		"some, and ended":       {wanted: 20, stopped: true},
+		"too many":              {wanted: 100_000, reached: true},
+		"too many until it end": {wanted: 100_000, stopped: true, reached: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			behave := func(engine.Container) fake.Behaviour { return fake.Behaviour{Processes: tc.wanted} }
+			play(t, fake.Config{Behave: behave}, func(w *world) {
+				w.containers(types.ContainerDefinition{Name: aws.String("web")})
+				limit := func() (is int) {
+					t.Helper()
+					err := w.db.View(t.Context(), func(tx store.Tx) error {
+						all, err := ecs.Tasks.List(tx, "")
+						is = all[0].ProcessLimit
+						return err
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return is
+				}
+				w.run()
+				w.after(sec(5))
+				w.want("before it is counted", "RUNNING; web RUNNING")
+				if got := limit(); got != 0 {
+					t.Errorf("at once its limit is noted as %d", got)
+				}
+				if tc.stopped {
+					if _, err := w.api.StopTask(t.Context(), &sdk.StopTaskInput{Task: w.task().TaskArn}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				w.after(sec(10))
+				if !tc.stopped {
+					w.after(sec(20))
+					w.want("after it is counted", "RUNNING; web RUNNING")
+				}
+				if got := limit(); (got > 0) != tc.reached {
+					t.Errorf("the limit that was reached is %d", got)
+				}
+			})
+		})
+	}
+}
+
+// TestALostFileSystem ends the task that had it.
+func TestALostFileSystem(t *testing.T) {
+	play(t, fake.Config{}, func(w *world) {
+		w.containers(types.ContainerDefinition{Name: aws.String("web")})
+		w.run()
+		w.after(sec(30))
+		w.want("before", "RUNNING; web RUNNING")
+		w.files.mu.Lock()
+		w.files.lost[id(w.task())] = true
+		w.files.mu.Unlock()
+		w.after(sec(60))
+		w.want("after", `STOPPED EssentialContainerExited "Task lost an EFS volume: the process that served it was ended"; web STOPPED 143`)
+	})
+}
+
 func TestFileSystems(t *testing.T) {
 	for name, fileSystem := range map[string]string{"there": "fs-1", "missing": "fs-2"} {
 		t.Run(name, func(t *testing.T) {
@@ -408,7 +476,7 @@ func TestFileSystems(t *testing.T) {
 				if !slices.Equal(saw, want) {
 					t.Errorf("the container mounts %+v, want %+v", saw, want)
 				}
-				if m := w.files.mounts(id(task)); len(m) != 1 || m[0] != (run.FileMount{FileSystem: "fs-1", AccessPoint: "fsap-1", User: "7:8"}) {
+				if m := w.files.mounts(id(task)); len(m) != 1 || m[0] != (run.FileMount{FileSystem: "fs-1", AccessPoint: "fsap-1", UID: 7, GID: 8}) {
 					t.Errorf("mounted %+v", m)
 				}
 				if _, err := w.api.StopTask(t.Context(), &sdk.StopTaskInput{Task: task.TaskArn}); err != nil {

@@ -60,7 +60,7 @@ func play(t *testing.T, script fake.Config, f func(w *world)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := memstore.New()
-		w := &world{t: t, db: db, eng: fake.New(script), lb: newBalancing(), net: &network{ids: map[string]ecs.ENI{}}, logs: &logging{}, files: &filing{tasks: map[string][]run.FileMount{}}, retain: 24 * time.Hour}
+		w := &world{t: t, db: db, eng: fake.New(script), lb: newBalancing(), net: &network{ids: map[string]ecs.ENI{}}, logs: &logging{}, files: &filing{tasks: map[string][]run.FileMount{}, lost: map[string]bool{}}, retain: 24 * time.Hour}
 		w.size = place.Size{CPU: 1 << 20, Memory: 1 << 20}
 		w.start()
 		defer func() {
@@ -108,6 +108,8 @@ func (w *world) start() {
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = run.NewSweeper(w.db, w.eng, log).Run(ctx) })
 		wg.Go(func() { _ = run.NewMeter(w.db, w.eng, log).Run(ctx) })
+		wg.Go(func() { _ = run.NewCounter(w.db, w.eng, log).Run(ctx) })
+		wg.Go(func() { _ = run.NewLookout(w.db, w.files, log).Run(ctx) })
 		wg.Go(func() { _ = w.room.Run(ctx) })
 		for _, l := range loops {
 			wg.Go(func() { _ = l.Run(ctx) })
@@ -455,6 +457,7 @@ func (*logging) Forget(context.Context, string) error { return nil }
 type filing struct {
 	mu    sync.Mutex
 	tasks map[string][]run.FileMount
+	lost  map[string]bool // tasks whose mounts work no more
 }
 
 func (f *filing) Mount(_ context.Context, task string, all []run.FileMount) (paths []string, err error) {
@@ -468,6 +471,12 @@ func (f *filing) Mount(_ context.Context, task string, all []run.FileMount) (pat
 	}
 	f.tasks[task] = all
 	return paths, nil
+}
+
+func (f *filing) Lost(task string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lost[task]
 }
 
 func (f *filing) Unmount(task string) error {

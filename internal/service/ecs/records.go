@@ -282,6 +282,7 @@ type Task struct {
 	ConnectivityAt    time.Time
 	TargetsRegistered bool
 	Lost              bool // its sandbox was taken away: no fault of what it runs
+	ProcessLimit      int  // how many processes it may have, if it once could not start one for that; else 0
 
 	Crowded bool     // its subnet had no free address for it
 	Full    []string // subnets that it was placed in before, which had none either

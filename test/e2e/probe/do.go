@@ -15,7 +15,8 @@ import (
 // do takes steps, one an argument, and prints what each finds: "cat FILE",
 // "put FILE TEXT", "who", "where", "fd" (what standard input and output are),
 // "status KEY" (of /proc/self/status), "limit" (of open files), "ps", "sleep N"
-// (seconds), "say TEXT", "await FILE", "exit N", "hold" (until SIGTERM).
+// (seconds), "say TEXT", "await FILE", "become UID:GID", "fork N" (has as many
+// processes beside it as it can, N at most), "exit N", "hold" (until SIGTERM).
 func do(steps []string) {
 	for _, step := range steps {
 		verb, rest, _ := strings.Cut(step, " ")
@@ -62,6 +63,10 @@ func act(verb, rest string) (string, error) {
 		for _, err := os.Stat(rest); err != nil; _, err = os.Stat(rest) {
 			time.Sleep(50 * time.Millisecond)
 		}
+	case "become":
+		return "done", become(rest)
+	case "fork":
+		return fork(n)
 	case "exit":
 		os.Exit(n)
 	case "hold":

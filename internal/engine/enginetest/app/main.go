@@ -70,6 +70,10 @@ func run(command, argument string) int {
 	case "burn":
 		burn(time.Duration(n) * time.Millisecond)
 		return untilTerm(143)
+	case "who":
+		fmt.Printf("%d:%d\n", os.Getuid(), os.Getgid())
+	case "fork":
+		return fork(n)
 	case "orphan":
 		return orphan(argument)
 	default:

@@ -28,6 +28,9 @@ func (r *Runner) keepEvidence(ctx context.Context, t task) error {
 	if err != nil {
 		return fmt.Errorf("inspect task %s: %w", t.ID, err)
 	}
+	if err := r.keepLimit(ctx, t); err != nil {
+		return err
+	}
 	var e ecs.Evidence
 	for _, c := range state.Containers {
 		lines, err := r.Engine.Tail(ctx, t.ID, c.Name, keptLines)

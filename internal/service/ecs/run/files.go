@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/skylift/skylift/internal/engine"
 )
 
 // files is what run needs of file systems. All is safe to repeat.
@@ -20,7 +22,7 @@ type files interface {
 // FileMount is a directory of a file system as a container has it.
 type FileMount struct {
 	FileSystem, AccessPoint, Root string
-	User                          string // who the container runs as
+	UID, GID                      int64 // who the container runs as
 }
 
 // MountError says why a file system can't be mounted, fit for a stoppedReason
@@ -47,9 +49,11 @@ func (t task) fileMounts() (keys []mountKey, all []FileMount) {
 			m.AccessPoint = aws.ToString(e.AuthorizationConfig.AccessPointId)
 		}
 		for _, c := range t.def.Definition.ContainerDefinitions {
+			if t.image(*c.Name) == "" {
+				continue // it will not be made
+			}
 			for _, p := range c.MountPoints {
 				if aws.ToString(p.SourceVolume) == *v.Name {
-					m.User = aws.ToString(c.User)
 					keys, all = append(keys, mountKey{*c.Name, *v.Name}), append(all, m)
 					break
 				}
@@ -65,6 +69,9 @@ func (r *Runner) mount(ctx context.Context, t task) (mounted, error) {
 	if len(all) == 0 {
 		return nil, nil
 	}
+	if err := r.identify(ctx, t, keys, all); err != nil {
+		return nil, err
+	}
 	paths, err := r.Files.Mount(ctx, t.ID, all)
 	if err != nil {
 		return nil, fmt.Errorf("mount the file systems of task %s: %w", t.ID, err)
@@ -74,6 +81,42 @@ func (r *Runner) mount(ctx context.Context, t task) (mounted, error) {
 		out[k] = paths[i]
 	}
 	return out, nil
+}
+
+// identify says of mounts by access points, which may have users of their own,
+// who their containers run as.
+func (r *Runner) identify(ctx context.Context, t task, keys []mountKey, all []FileMount) error {
+	known := map[string]engine.Identity{}
+	for i, k := range keys {
+		c, image := t.container(k.container), t.image(k.container)
+		if all[i].AccessPoint == "" {
+			continue
+		}
+		id, ok := known[k.container]
+		if !ok {
+			var err error
+			id, err = r.Engine.Identity(ctx, image, aws.ToString(c.User))
+			if e, refused := errors.AsType[*engine.StartError](err); refused {
+				return &engine.StartError{Container: k.container, Reason: e.Reason}
+			}
+			if err != nil {
+				return fmt.Errorf("find out who container %s of task %s runs as: %w", k.container, t.ID, err)
+			}
+			known[k.container] = id
+		}
+		all[i].UID, all[i].GID = id.UID, id.GID
+	}
+	return nil
+}
+
+// image returns what a container runs, or "" where it could not be had.
+func (t task) image(container string) string {
+	for _, c := range t.Containers {
+		if c.Name == container {
+			return c.Pinned
+		}
+	}
+	return ""
 }
 
 // mountFailed says why a task can't have its file systems, if that is why.

@@ -159,6 +159,9 @@ func (r *Runner) create(ctx context.Context, t task) (made bool, err error) {
 	if reason, failed := mountFailed(err); failed {
 		return false, r.fail(ctx, t, "%s", reason)
 	}
+	if e, ok := errors.AsType[*engine.StartError](err); ok {
+		return false, r.failStart(ctx, t, "CannotStartContainerError", e)
+	}
 	if err != nil {
 		return false, err
 	}

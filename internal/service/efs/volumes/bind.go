@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,7 +17,7 @@ type Mount struct {
 	FileSystem  string
 	AccessPoint string // "": none
 	Root        string // the directory; "": all
-	User        string // who the container runs as: "", or uid:gid
+	UID, GID    int64  // who the container runs as
 }
 
 // Mount makes directories of file systems appear for a task, and returns their
@@ -54,6 +53,11 @@ func (v *Volumes) Mount(ctx context.Context, taskID string, all []Mount) (paths 
 }
 
 // mount makes a directory of a file system appear at target.
+//
+// With an access point that has a user, all that the container does is to be done
+// as that. A container that doesn't run as root has one user, whom the kernel can
+// take for the access point's. One that runs as root can become anybody, as the
+// images of most databases do, so what it mounts is served.
 func (v *Volumes) mount(ctx context.Context, target string, m Mount) error {
 	dir, err := v.enterAt(ctx, m)
 	if err != nil {
@@ -63,17 +67,16 @@ func (v *Volumes) mount(ctx context.Context, target string, m Mount) error {
 	if err := os.Mkdir(target, 0o700); err != nil {
 		return fmt.Errorf("make mount point: %w", err)
 	}
+	who := ids{m.UID, m.GID}
+	if u := dir.point.User; u != nil && who.uid == 0 {
+		return v.serve(target, dir, m, ids{u.UID, u.GID})
+	}
 	tree, err := unix.OpenTree(int(dir.Fd()), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
 	if err != nil {
 		return fmt.Errorf("mount %s of file system %s: %w", dir.point.Root, m.FileSystem, err)
 	}
 	defer unix.Close(tree)
 	if u := dir.point.User; u != nil {
-		who, ok := identity(m.User)
-		if !ok {
-			return v.failed(m.FileSystem, dir.point.Root, fmt.Sprintf(
-				"access point %s has a posixUser: the container's user '%s' must be a uid:gid in numbers, or not be set for root", m.AccessPoint, m.User))
-		}
 		if err := v.squash(tree, m, ids{u.UID, u.GID}, who); err != nil {
 			return err
 		}
@@ -86,17 +89,6 @@ func (v *Volumes) mount(ctx context.Context, target string, m Mount) error {
 
 // ids are a user and a group.
 type ids struct{ uid, gid int64 }
-
-// identity reads a container's user: uid:gid, or root when there is none.
-func identity(user string) (ids, bool) {
-	if user == "" || user == "root" || user == "0" {
-		return ids{}, true
-	}
-	u, g, ok := strings.Cut(user, ":")
-	uid, errUser := strconv.ParseUint(u, 10, 31)
-	gid, errGroup := strconv.ParseUint(g, 10, 31)
-	return ids{int64(uid), int64(gid)}, ok && errUser == nil && errGroup == nil
-}
 
 // squash has what who does in a mount be done as the user of an access point.
 // All other users are nobody there, and make no files: the kernel maps one user
@@ -115,7 +107,10 @@ func (v *Volumes) squash(tree int, m Mount, as, who ids) error {
 }
 
 // Unmount removes what Mount made for a task. The files stay.
-func (v *Volumes) Unmount(taskID string) error { return unmount(filepath.Join(v.mounts, taskID)) }
+func (v *Volumes) Unmount(taskID string) error {
+	v.reap()
+	return unmount(filepath.Join(v.mounts, taskID))
+}
 
 // unmount removes the mounts at and below base, and base. It deletes no file.
 func unmount(base string) error {

@@ -2,6 +2,7 @@ package volumes
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,8 +109,9 @@ func TestAccessPointsUser(t *testing.T) {
 		ID: point, FileSystem: id, Root: "/app", User: &efs.User{UID: 1001, GID: 1002},
 		Creation: &efs.Creation{UID: 1001, GID: 1002, Permissions: "750"},
 	})
-	for user, who := range map[string]syscall.Credential{"": {}, "7:8": {Uid: 7, Gid: 8}, "1001:1002": {Uid: 1001, Gid: 1002}} {
-		path := e.mounted(Mount{AccessPoint: point, User: user})[0]
+	for _, who := range []syscall.Credential{{Uid: 7, Gid: 8}, {Uid: 1001, Gid: 1002}} {
+		user := fmt.Sprintf("%d:%d", who.Uid, who.Gid)
+		path := e.mounted(Mount{AccessPoint: point, UID: int64(who.Uid), GID: int64(who.Gid)})[0]
 		dir, err := os.Open(path)
 		if err != nil {
 			t.Fatal(err)
@@ -135,9 +137,5 @@ func TestAccessPointsUser(t *testing.T) {
 		if err := write("other", syscall.Credential{Uid: 4711, Gid: 4711}); err == nil {
 			t.Errorf("somebody else than user %q can write", user)
 		}
-	}
-	_, err := e.Mount(t.Context(), "task", []Mount{{FileSystem: id, AccessPoint: point, User: "postgres"}})
-	if refused, ok := errors.AsType[*MountError](err); !ok || !strings.Contains(refused.Error(), "uid:gid") {
-		t.Errorf("a user that has no number: %v", err)
 	}
 }

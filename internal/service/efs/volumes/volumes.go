@@ -51,11 +51,15 @@ type Volumes struct {
 	log    *slog.Logger
 
 	rooting sync.Mutex // while an access point's root is made
+
+	fuse    string // the kernel's device for file servers
+	serving sync.Mutex
+	servers []int // the file servers that are children of this process
 }
 
 // New returns the volumes in c.Dir.
 func New(c Config) *Volumes {
-	return &Volumes{db: c.DB, dir: c.Dir, mounts: c.Mounts, region: c.Region, log: c.Log.With("service", "efs")}
+	return &Volumes{db: c.DB, dir: c.Dir, mounts: c.Mounts, region: c.Region, fuse: "/dev/fuse", log: c.Log.With("service", "efs")}
 }
 
 // Sources name the file systems that changed.

@@ -1,0 +1,93 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// lookEvery is how often the mounts of tasks are looked at.
+const lookEvery = 15 * time.Second
+
+// lookout is what Lookout needs of file systems.
+type lookout interface {
+	// Lost reports whether a mount that Mount made for a task works no more.
+	Lost(taskID string) bool
+}
+
+// Lookout stops the tasks whose file systems are gone from under them. They can't
+// have them back, so a service starts others.
+type Lookout struct {
+	db    store.DB
+	files lookout
+	log   *slog.Logger
+}
+
+// NewLookout returns a Lookout.
+func NewLookout(db store.DB, files lookout, log *slog.Logger) *Lookout {
+	return &Lookout{db: db, files: files, log: log}
+}
+
+// Run looks until ctx ends.
+func (l *Lookout) Run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lookEvery):
+		}
+		if err := l.look(ctx); err != nil && ctx.Err() == nil {
+			l.log.Warn("look at the mounts of tasks", "err", err)
+		}
+	}
+}
+
+func (l *Lookout) look(ctx context.Context) error {
+	var tasks []*ecs.Task // the store's own
+	err := l.db.View(ctx, func(tx store.Tx) error {
+		for t, err := range ecs.Tasks.Peek(tx, "") {
+			if err != nil {
+				return err
+			}
+			if t.Created && t.Desired == ecs.Running {
+				tasks = append(tasks, t)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("list tasks: %w", err)
+	}
+	var errs []error
+	for _, t := range tasks {
+		if l.files.Lost(t.ID) {
+			l.log.Error("a file system of a task is gone", "task", t.ID)
+			errs = append(errs, l.stop(ctx, t.Key()))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (l *Lookout) stop(ctx context.Context, key string) error {
+	return l.db.Update(ctx, func(tx store.Tx) error {
+		t, err := ecs.Tasks.Get(tx, key)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !t.Stop(types.TaskStopCodeEssentialContainerExited, "Task lost an EFS volume: the process that served it was ended") {
+			return nil
+		}
+		t.Lost = true
+		return ecs.Tasks.Put(tx, key, t)
+	})
+}
