@@ -52,7 +52,7 @@ func fill(t *testing.T, dir string, left uint64) (file string) {
 
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	disk := smallDisk(t, 128*mib)
+	disk := smallDisk(t, 256*mib)
 	db := embedded(t, filepath.Join(disk, "store"))
 	storetest.Put(t, db, "r/t/before", "1")
 	ballast := fill(t, disk, mib)
@@ -78,7 +78,7 @@ func TestDiskFull(t *testing.T) {
 // is opened again.
 func TestDiskFillsUnderEtcd(t *testing.T) {
 	t.Parallel()
-	disk := smallDisk(t, 192*mib)
+	disk := smallDisk(t, 384*mib)
 	dir := filepath.Join(disk, "store")
 	db := embedded(t, dir)
 	db.server.dir = "/" // where there is room
