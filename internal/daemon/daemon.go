@@ -11,6 +11,7 @@ import (
 
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/credential"
+	"github.com/skylift/skylift/internal/disk"
 	"github.com/skylift/skylift/internal/edge"
 	"github.com/skylift/skylift/internal/engine/docker"
 	"github.com/skylift/skylift/internal/instance"
@@ -84,6 +85,7 @@ type machine struct {
 	Host
 	lb     *edge.Edge
 	events *logstore.Store
+	disk   *disk.Watch
 	room   *place.Ledger
 	ready  atomic.Bool // set when the load balancers answer
 }
@@ -111,6 +113,9 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 	m.room = place.New(m.Offers, ecs.Holdings(db))
 	if m.events, err = logstore.Open(filepath.Join(c.DataDir, "logs"), c.Log); err != nil {
 		return m, fmt.Errorf("open the log store: %w", err)
+	}
+	if err = m.watchDisk(); err != nil {
+		return m, err
 	}
 	m.lb = edge.New(edge.Config{Log: c.Log})
 	return m, nil

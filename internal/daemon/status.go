@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/skylift/skylift/internal/projection/status"
@@ -71,20 +70,11 @@ func (m *machine) status(r *http.Request) (status.Report, error) {
 	return status.Build(in), nil
 }
 
-// lowDisk is the room in bytes below which a full disk is near.
-const lowDisk = 512 << 20
-
 // problems are what is wrong with the machine.
 func (m *machine) problems() (out []string) {
 	for addr, err := range m.lb.BindErrors() {
 		out = append(out, fmt.Sprintf("load balancers can't listen on %s: %v", addr, err))
 	}
 	slices.Sort(out)
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(m.DataDir, &fs); err == nil {
-		if free := fs.Bavail * uint64(fs.Bsize); free < lowDisk {
-			out = append(out, fmt.Sprintf("the disk of %s is nearly full: %d MB are left", m.DataDir, free>>20))
-		}
-	}
-	return out
+	return append(out, m.disk.Problems()...)
 }

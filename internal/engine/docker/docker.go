@@ -53,6 +53,7 @@ type Engine struct {
 	cli      *client.Client
 	instance string
 	log      *slog.Logger
+	root     string // where the daemon keeps its files, on its host
 	pause    pauseImage
 	cgroups  cgroups
 	tasks    keyLock
@@ -77,7 +78,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("ask docker about its host: %w", err), cli.Close())
 	}
-	e := &Engine{cli: cli, instance: c.Instance, log: c.Log}
+	e := &Engine{cli: cli, instance: c.Instance, log: c.Log, root: info.Info.DockerRootDir}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}

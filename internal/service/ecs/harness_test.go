@@ -45,6 +45,7 @@ type world struct {
 	api    *sdkAPI
 	logs   *logging
 	files  *filing
+	press  run.Pressure       // of the disk; nil: nobody watches it
 	retain time.Duration      // how long stopped tasks are described
 	mood   func() error       // spoils what the loops do, if not nil
 	stop   context.CancelFunc // ends the loops, as the end of the process does
@@ -107,7 +108,7 @@ func (w *world) start() {
 		defer close(w.done)
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = run.NewSweeper(w.db, w.eng, log).Run(ctx) })
-		wg.Go(func() { _ = run.NewMeter(w.db, w.eng, log).Run(ctx) })
+		wg.Go(func() { _ = run.NewMeter(w.db, w.eng, w.press, log).Run(ctx) })
 		wg.Go(func() { _ = w.room.Run(ctx) })
 		for _, l := range loops {
 			wg.Go(func() { _ = l.Run(ctx) })

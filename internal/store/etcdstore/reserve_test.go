@@ -176,7 +176,7 @@ func TestReserveIsGivenUpLittleByLittle(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	r := openReserve(dir, 16*mib)
-	if err := r.restore(4*minFree); err != nil {
+	if err := r.restore(4 * minFree); err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()

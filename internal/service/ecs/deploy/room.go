@@ -69,9 +69,10 @@ func (r *rooms) begin() {
 var errAsks = errors.New("room is to be set aside")
 
 // inRoom runs the pass. One that starts tasks is run once to see which, and
-// then again, when room was set aside for them.
+// then again, when room was set aside for them. One that starts none may use
+// the store's reserve: it stops some, or says what became of them.
 func (d *Deployer) inRoom(ctx context.Context, p *pass, key string) error {
-	err := d.db.Update(ctx, func(tx store.Tx) error {
+	err := d.db.Update(store.Freeing(ctx), func(tx store.Tx) error {
 		if err := p.run(tx, key); err != nil || len(p.room.asks) == 0 {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/skylift/skylift/internal/engine"
@@ -66,6 +67,7 @@ type copying struct {
 	Job
 	follow bool
 	cancel context.CancelFunc
+	last   atomic.Bool   // its container ended, and somebody waits
 	ended  chan struct{} // closed when its goroutine ended; nil when Run hasn't started it
 	done   chan struct{} // closed when all is stored
 }
@@ -119,8 +121,10 @@ func (s *Shipper) Follow(j Job) { s.add(j, true) }
 // Drain waits until all that a container that ended wrote is stored. Run must
 // run.
 func (s *Shipper) Drain(ctx context.Context, j Job) error {
+	c := s.add(j, false)
+	c.last.Store(true)
 	select {
-	case <-s.add(j, false).done:
+	case <-c.done:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -1,0 +1,91 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/skylift/skylift/internal/disk"
+	"github.com/skylift/skylift/internal/service/efs/volumes"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// freeing are the first words of the operations that stop something or give room
+// back: they are done on a full disk, too.
+var freeing = []string{
+	"BatchDelete", "Cancel", "Delete", "Deregister", "Detach", "Disassociate", "Release", "Remove", "Revoke", "Stop", "Terminate", "Untag",
+}
+
+// frees says whether an operation stops something or gives room back.
+func frees(action string) bool {
+	for _, verb := range freeing {
+		if strings.HasPrefix(action, verb) {
+			return true
+		}
+	}
+	return false
+}
+
+// operationContext is the ctx that an operation is done with.
+func operationContext(ctx context.Context, _, action string) context.Context {
+	if frees(action) {
+		return store.Freeing(ctx)
+	}
+	return ctx
+}
+
+// freed runs r so that it may write on a full disk: it brings to an end what was
+// begun.
+func freed(r Runner) Runner {
+	return runner(func(ctx context.Context) error { return r.Run(store.Freeing(ctx)) })
+}
+
+// pressure is the disk of the data directory as the meter of tasks sees it.
+type pressure struct {
+	*disk.Watch
+	*volumes.Volumes
+	ephemeral bool
+}
+
+func (p pressure) Near() bool       { return p.Reached(disk.Low) }
+func (p pressure) Over() bool       { return p.Reached(disk.NoGreed) }
+func (p pressure) Ephemeral() bool  { return p.ephemeral }
+func (p pressure) Stopped(s string) { p.Note(s) }
+
+// watchDisk begins to look at the disk of the data directory.
+func (m *machine) watchDisk() (err error) {
+	lent := func() int64 { return 0 }
+	if l, ok := m.db.(interface{ Lent() int64 }); ok {
+		lent = l.Lent
+	}
+	if m.disk, err = disk.New(disk.Config{Dir: m.DataDir, Lent: lent, Log: m.Log}); err != nil {
+		return err
+	}
+	m.events.RefuseWhile(func() bool { return m.disk.Reached(disk.NoLogs) })
+	return nil
+}
+
+// pressure is what the meter of tasks is to know of the disk.
+func (m *machine) pressure(files *volumes.Volumes) pressure {
+	p := pressure{Watch: m.disk, Volumes: files}
+	if e, ok := m.Engine.(interface{ Root() string }); ok {
+		same, err := sameDisk(m.DataDir, e.Root())
+		if err != nil {
+			m.Log.Warn("the disk of the containers' files isn't known: they don't count when the data directory's is full", "err", err)
+		}
+		p.ephemeral = same
+	}
+	return p
+}
+
+// sameDisk says whether two directories are on one file system.
+func sameDisk(a, b string) (bool, error) {
+	var of [2]syscall.Stat_t
+	for i, dir := range []string{a, b} {
+		if err := syscall.Stat(dir, &of[i]); err != nil {
+			return false, fmt.Errorf("look at %s: %w", dir, err)
+		}
+	}
+	return of[0].Dev == of[1].Dev, nil
+}
