@@ -173,6 +173,9 @@ func (n fileNetwork) CreateInterface(ctx context.Context, r efsattach.Request) (
 	return efsattach.Interface{ID: i.ID, Addr: i.Addr}, err
 }
 
+// filesDir is where in the data directory the files of file systems are.
+const filesDir = "efs"
+
 // mountsDir is where in the data directory file systems appear for tasks.
 const mountsDir = "mounts"
 

@@ -55,7 +55,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 	shipper := ship.New(ship.Config{Engine: m.Engine, Sink: events, Log: m.Log})
 	groups := targetGroups{balancing}
 	files := volumes.New(volumes.Config{
-		DB: m.db, Dir: filepath.Join(m.DataDir, "efs"), Mounts: filepath.Join(m.DataDir, mountsDir), Region: m.is.Region, Log: m.Log,
+		DB: m.db, Dir: filepath.Join(m.DataDir, filesDir), Mounts: filepath.Join(m.DataDir, mountsDir), Region: m.is.Region, Log: m.Log,
 	})
 	tasks := run.New(run.Config{
 		DB: m.db, Engine: m.Engine, Network: taskNetwork{net, m.Network}, Targets: groups, Images: imageStore{images, m.Engine},
@@ -79,7 +79,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 	orders := ecs.New(m.db, m.ns, placement{net}, groups, m.room)
 	services, err := bind(operations(apis{
 		sts: sts.New(), ec2: net, elbv2: balancing, ecr: images, logs: events, ecs: orders,
-		efs: efs.New(m.db, m.ns, fileNetwork{net}),
+		efs: efs.New(m.db, m.ns, fileNetwork{net}, m.encrypted),
 	}))
 	if err != nil {
 		return nil, err

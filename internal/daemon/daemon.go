@@ -86,8 +86,10 @@ type machine struct {
 	lb     *edge.Edge
 	events *logstore.Store
 	disk   *disk.Watch
-	room   *place.Ledger
-	ready  atomic.Bool // set when the load balancers answer
+	// encrypted says that what is written to the data directory is encrypted on disk.
+	encrypted bool
+	room      *place.Ledger
+	ready     atomic.Bool // set when the load balancers answer
 }
 
 // open opens everything, or nothing.

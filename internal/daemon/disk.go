@@ -2,11 +2,15 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"strings"
 	"syscall"
 
 	"github.com/skylift/skylift/internal/disk"
+	"github.com/skylift/skylift/internal/service/efs"
 	"github.com/skylift/skylift/internal/service/efs/volumes"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -62,8 +66,47 @@ func (m *machine) watchDisk() (err error) {
 	if m.disk, err = disk.New(disk.Config{Dir: m.DataDir, Lent: lent, Log: m.Log}); err != nil {
 		return err
 	}
+	if m.encrypted, err = m.isEncrypted(); err != nil {
+		return err
+	}
 	m.events.RefuseWhile(func() bool { return m.disk.Reached(disk.NoLogs) })
 	return nil
+}
+
+// isEncrypted says whether what file systems are on is encrypted, as the kernel
+// shows or somebody vouches for.
+func (m *machine) isEncrypted() (bool, error) {
+	if m.EncryptedAtRest {
+		return true, nil
+	}
+	is, err := disk.Encrypted(m.DataDir)
+	if files := filepath.Join(m.DataDir, filesDir); err == nil && is {
+		if is, err = disk.Encrypted(files); errors.Is(err, fs.ErrNotExist) { // it may be a disk of its own, when it is there
+			is, err = true, nil
+		}
+	}
+	return is, err
+}
+
+// plain tells of file systems that are to be encrypted and aren't known to be: the
+// data directory was moved, or nobody vouches for its disk any more.
+func (m *machine) plain(ctx context.Context) (out []string, err error) {
+	if m.encrypted {
+		return nil, nil
+	}
+	err = m.db.View(ctx, func(tx store.Tx) error {
+		for f, err := range efs.FileSystems.Peek(tx, "") {
+			if err != nil {
+				return err
+			}
+			if f.Encrypted {
+				out = append(out, fmt.Sprintf("file system %s is to be encrypted, and %s isn't known to be on an encrypted disk: "+
+					"move it to one, or start skylift serve with --encrypted-at-rest", f.ID, m.DataDir))
+			}
+		}
+		return nil
+	})
+	return out, err
 }
 
 // pressure is what the meter of tasks is to know of the disk.

@@ -59,9 +59,13 @@ func (m *machine) status(r *http.Request) (status.Report, error) {
 	if err != nil {
 		return status.Report{}, err
 	}
+	plain, err := m.plain(r.Context())
+	if err != nil {
+		return status.Report{}, err
+	}
 	in := status.Input{
 		Account: m.is.AccountID, Region: m.is.Region, Address: m.LBAddress, Rules: rules,
-		SecurityGroups: w.groups, Problems: m.problems(), Now: time.Now(),
+		SecurityGroups: w.groups, Problems: append(m.problems(), plain...), Now: time.Now(),
 		Total: m.room.Total(), Reserved: m.room.Used(), Waiting: m.room.Waiting(),
 	}
 	if err := m.db.View(r.Context(), in.Read); err != nil {

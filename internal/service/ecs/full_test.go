@@ -28,7 +28,6 @@ func TestTasksStopOnAFullDisk(t *testing.T) {
 		w.define()
 		w.service(3, balanced)
 		w.after(sec(30))
-		w.lb.all("healthy")
 		w.after(sec(10))
 		w.fill(true)
 		_, err := w.api.CreateCluster(w.t.Context(), &sdk.CreateClusterInput{ClusterName: aws.String("more")})
@@ -46,8 +45,8 @@ func TestTasksStopOnAFullDisk(t *testing.T) {
 			w.t.Errorf("a smaller service on a full disk: %v", err)
 		}
 		w.after(sec(60))
-		if n := len(w.tasks(types.DesiredStatusRunning)); n != 2 || w.eng.Running() != 2 {
-			w.t.Errorf("%d tasks, %d run, want 2", n, w.eng.Running())
+		if n := len(w.tasks(types.DesiredStatusRunning)); n != 2 || w.onMachine() != 2 {
+			w.t.Errorf("%d tasks, %d on the machine, want 2", n, w.onMachine())
 		}
 		one := w.tasks(types.DesiredStatusRunning)[0].TaskArn
 		freeing := store.Freeing(w.t.Context()) // as the gateway does
@@ -55,24 +54,36 @@ func TestTasksStopOnAFullDisk(t *testing.T) {
 			w.t.Errorf("StopTask on a full disk: %v", err)
 		}
 		w.after(sec(60))
-		if w.eng.Running() != 1 {
-			w.t.Errorf("%d tasks run after StopTask, and none can be started: want 1", w.eng.Running())
+		if w.running() != 1 {
+			w.t.Errorf("%d tasks run after StopTask, and none can be started: want 1", w.running())
 		}
 		w.fill(false)
 		w.after(sec(90))
-		w.lb.all("healthy")
-		if w.eng.Running() != 2 {
-			w.t.Errorf("%d tasks run when there is room, want 2", w.eng.Running())
+		if w.running() != 2 {
+			w.t.Errorf("%d tasks run when there is room, want 2", w.running())
 		}
 		w.fill(true)
 		if _, err := w.api.DeleteService(freeing, &sdk.DeleteServiceInput{Service: aws.String("web"), Force: aws.Bool(true)}); err != nil {
 			w.t.Errorf("DeleteService on a full disk: %v", err)
 		}
 		w.after(sec(120))
-		if s := w.describe(); *s.Status != "INACTIVE" || w.eng.Running() != 0 {
-			w.t.Errorf("the service is %s, and %d tasks run", *s.Status, w.eng.Running())
+		if s := w.describe(); *s.Status != "INACTIVE" || w.onMachine() != 0 {
+			w.t.Errorf("the service is %s, and %d tasks are on the machine", *s.Status, w.onMachine())
 		}
 	})
+}
+
+// The file systems of a test.
+const data, shared = "fs-0123456789abcdef0", "fs-0123456789abcdef1"
+
+// onMachine counts the tasks that the engine has something of.
+func (w *world) onMachine() int {
+	w.t.Helper()
+	all, err := w.eng.List(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return len(all)
 }
 
 // diskState is a disk that a test fills.
@@ -112,7 +123,7 @@ func (d *diskState) Stopped(what string) { d.set(func() { d.told = append(d.told
 // without end is stopped, once the disk is too full, and the other is not.
 func TestWhoFillsTheDiskIsStopped(t *testing.T) {
 	play(t, fake.Config{}, func(w *world) {
-		d := &diskState{used: map[string]int64{"fs-1": 1 << 20, "fs-2": 50 << 30}}
+		d := &diskState{used: map[string]int64{data: 1 << 20, shared: 50 << 30}}
 		w.halt()
 		w.press = d
 		w.start()
@@ -120,8 +131,8 @@ func TestWhoFillsTheDiskIsStopped(t *testing.T) {
 		w.define(func(in *sdk.RegisterTaskDefinitionInput) {
 			in.Family = aws.String("greedy")
 			in.Volumes = []types.Volume{
-				{Name: aws.String("v"), EfsVolumeConfiguration: &types.EFSVolumeConfiguration{FileSystemId: aws.String("fs-1")}},
-				{Name: aws.String("r"), EfsVolumeConfiguration: &types.EFSVolumeConfiguration{FileSystemId: aws.String("fs-2")}},
+				{Name: aws.String("v"), EfsVolumeConfiguration: &types.EFSVolumeConfiguration{FileSystemId: aws.String(data)}},
+				{Name: aws.String("r"), EfsVolumeConfiguration: &types.EFSVolumeConfiguration{FileSystemId: aws.String(shared)}},
 			}
 			in.ContainerDefinitions[0].MountPoints = []types.MountPoint{
 				{SourceVolume: aws.String("v"), ContainerPath: aws.String("/v")},
@@ -140,7 +151,7 @@ func TestWhoFillsTheDiskIsStopped(t *testing.T) {
 		w.after(sec(60))
 		d.set(func() { d.near = true })
 		w.after(sec(5))
-		d.set(func() { d.over, d.used["fs-1"], d.used["fs-2"] = true, 300<<20, 90<<30 })
+		d.set(func() { d.over, d.used[data], d.used[shared] = true, 300<<20, 90<<30 })
 		w.fill(true) // it has come to that already
 		w.after(sec(120))
 		out, err := w.api.DescribeTasks(w.t.Context(), &sdk.DescribeTasksInput{Tasks: []string{greedy}})
@@ -149,13 +160,13 @@ func TestWhoFillsTheDiskIsStopped(t *testing.T) {
 		}
 		task := out.Tasks[0]
 		why := aws.ToString(task.StoppedReason)
-		if *task.LastStatus != "STOPPED" || !strings.Contains(why, "299 MiB to EFS file system fs-1") || !strings.Contains(why, "40 MiB are left") {
+		if *task.LastStatus != "STOPPED" || !strings.Contains(why, "299 MiB to EFS file system "+data) || !strings.Contains(why, "40 MiB are left") {
 			w.t.Errorf("the greedy task is %s: %q", *task.LastStatus, why)
 		}
-		if w.eng.Running() != 1 {
-			w.t.Errorf("%d tasks run, want the one that writes nothing", w.eng.Running())
+		if w.running() != 1 {
+			w.t.Errorf("%d tasks run, want the one that writes nothing", w.running())
 		}
-		if len(d.told) != 1 || !strings.Contains(d.told[0], "299 MiB to EFS file system fs-1") {
+		if len(d.told) != 1 || !strings.Contains(d.told[0], "299 MiB to EFS file system "+data) {
 			w.t.Errorf("told: %q", d.told)
 		}
 	})

@@ -450,7 +450,7 @@ func (f *filing) Mount(_ context.Context, task string, all []run.FileMount) (pat
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i, m := range all {
-		if m.FileSystem != "fs-1" {
+		if !slices.Contains([]string{"fs-1", data, shared}, m.FileSystem) {
 			return nil, &run.MountError{Reason: "failed to invoke EFS utils commands: no " + m.FileSystem}
 		}
 		paths = append(paths, fmt.Sprint("/mounts/", task, "/", i))

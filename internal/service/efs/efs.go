@@ -39,10 +39,15 @@ type API struct {
 	db  store.DB
 	ns  arn.Namespace
 	net network
+
+	encrypted bool
 }
 
-// New returns the API.
-func New(db store.DB, ns arn.Namespace, net network) *API { return &API{db: db, ns: ns, net: net} }
+// New returns the API. Encrypted says that the disk which file systems are on is
+// known to be encrypted.
+func New(db store.DB, ns arn.Namespace, net network, encrypted bool) *API {
+	return &API{db: db, ns: ns, net: net, encrypted: encrypted}
+}
 
 // Operations lists what the API answers.
 func (a *API) Operations() []wire.Operation {

@@ -39,7 +39,7 @@ func (a *API) CreateFileSystem(ctx context.Context, in *efs.CreateFileSystemInpu
 		return nil, err
 	}
 	return &efs.CreateFileSystemOutput{
-		CreationTime: d.CreationTime, CreationToken: d.CreationToken, Encrypted: d.Encrypted, FileSystemArn: d.FileSystemArn,
+		CreationTime: d.CreationTime, CreationToken: d.CreationToken, Encrypted: d.Encrypted, KmsKeyId: d.KmsKeyId, FileSystemArn: d.FileSystemArn,
 		FileSystemId: d.FileSystemId, FileSystemProtection: d.FileSystemProtection, LifeCycleState: d.LifeCycleState, Name: d.Name,
 		NumberOfMountTargets: d.NumberOfMountTargets, OwnerId: d.OwnerId, PerformanceMode: d.PerformanceMode,
 		SizeInBytes: d.SizeInBytes, Tags: d.Tags, ThroughputMode: d.ThroughputMode,
@@ -48,13 +48,14 @@ func (a *API) CreateFileSystem(ctx context.Context, in *efs.CreateFileSystemInpu
 
 // readFileSystem makes a record of what is asked for, or refuses it.
 func (a *API) readFileSystem(in *efs.CreateFileSystemInput) (FileSystem, error) {
-	err := awserr.Refuse(in, refusal, "CreationToken", "PerformanceMode", "ThroughputMode", "Encrypted", "Backup", "Tags")
+	err := awserr.Refuse(in, refusal, "CreationToken", "PerformanceMode", "ThroughputMode", "Encrypted", "KmsKeyId", "Backup", "Tags")
+	if err == nil {
+		err = a.checkEncryption(in)
+	}
 	if err != nil {
 		return FileSystem{}, err
 	}
 	switch {
-	case in.Encrypted != nil && *in.Encrypted:
-		return FileSystem{}, unsupported("Encrypted", "files are encrypted where the disk below the data directory is")
 	case in.Backup != nil && *in.Backup:
 		return FileSystem{}, unsupported("Backup", "there is no AWS Backup")
 	case in.PerformanceMode == types.PerformanceModeMaxIo:
@@ -72,6 +73,7 @@ func (a *API) readFileSystem(in *efs.CreateFileSystemInput) (FileSystem, error) 
 	return FileSystem{
 		ID: newID("fs"), Token: token, Created: time.Now().UTC(), Tags: tags,
 		PerformanceMode: string(types.PerformanceModeGeneralPurpose), ThroughputMode: mode,
+		Encrypted: in.Encrypted != nil && *in.Encrypted,
 	}, err
 }
 
@@ -155,7 +157,7 @@ func (a *API) describe(tx store.Tx, f FileSystem) (types.FileSystemDescription, 
 		OwnerId: &a.ns.Account, FileSystemId: &f.ID, FileSystemArn: new(a.ns.ARN(serviceName, "file-system/"+f.ID)),
 		CreationToken: &f.Token, CreationTime: &f.Created, LifeCycleState: state, Name: nameOf(f.Tags), NumberOfMountTargets: int32(len(targets)),
 		SizeInBytes: size, PerformanceMode: types.PerformanceMode(f.PerformanceMode), ThroughputMode: types.ThroughputMode(f.ThroughputMode),
-		Encrypted: new(false), Tags: wireTags(f.Tags),
+		Encrypted: &f.Encrypted, KmsKeyId: a.key(f), Tags: wireTags(f.Tags),
 		FileSystemProtection: &types.FileSystemProtectionDescription{ReplicationOverwriteProtection: types.ReplicationOverwriteProtectionEnabled},
 	}, nil
 }
@@ -186,7 +188,7 @@ func (a *API) UpdateFileSystem(ctx context.Context, in *efs.UpdateFileSystemInpu
 		return nil, err
 	}
 	return &efs.UpdateFileSystemOutput{
-		CreationTime: d.CreationTime, CreationToken: d.CreationToken, Encrypted: d.Encrypted, FileSystemArn: d.FileSystemArn,
+		CreationTime: d.CreationTime, CreationToken: d.CreationToken, Encrypted: d.Encrypted, KmsKeyId: d.KmsKeyId, FileSystemArn: d.FileSystemArn,
 		FileSystemId: d.FileSystemId, FileSystemProtection: d.FileSystemProtection, LifeCycleState: d.LifeCycleState, Name: d.Name,
 		NumberOfMountTargets: d.NumberOfMountTargets, OwnerId: d.OwnerId, PerformanceMode: d.PerformanceMode,
 		SizeInBytes: d.SizeInBytes, Tags: d.Tags, ThroughputMode: d.ThroughputMode,

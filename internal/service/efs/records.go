@@ -43,6 +43,7 @@ type FileSystem struct {
 	PerformanceMode string
 	ThroughputMode  string
 	Tags            []Tag
+	Encrypted       bool // it may be on an encrypted disk only
 	Deleted         bool // it is to go, with all that is in it
 }
 

@@ -1,0 +1,38 @@
+package daemon
+
+import (
+	"testing"
+
+	"github.com/skylift/skylift/internal/store"
+)
+
+// TestFrees: what users do to get out of a full disk is done on one.
+func TestFrees(t *testing.T) {
+	t.Parallel()
+	for action, want := range map[string]bool{
+		"StopTask": true, "DeleteService": true, "DeleteFileSystem": true, "DeleteMountTarget": true, "DeregisterTaskDefinition": true,
+		"DeregisterTargets": true, "BatchDeleteImage": true, "DeleteLogGroup": true, "RevokeSecurityGroupIngress": true, "UntagResource": true,
+		"RemoveTags": true, "StopServiceDeployment": true,
+		"RunTask": false, "CreateService": false, "UpdateService": false, "PutImage": false, "TagResource": false, "RegisterTargets": false, "": false,
+	} {
+		if got := frees(action); got != want {
+			t.Errorf("%q frees: %v, want %v", action, got, want)
+		}
+		if got := store.IsFreeing(operationContext(t.Context(), "any", action)); got != want {
+			t.Errorf("the ctx of %q is Freeing: %v, want %v", action, got, want)
+		}
+	}
+}
+
+func TestSameDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for other, want := range map[string]bool{dir: true, "/proc": false} {
+		if got, err := sameDisk(dir, other); err != nil || got != want {
+			t.Errorf("%s and %s: %v, %v; want %v", dir, other, got, err, want)
+		}
+	}
+	if _, err := sameDisk(dir, dir+"/none"); err == nil {
+		t.Error("a directory that isn't there is on a disk")
+	}
+}
