@@ -79,8 +79,8 @@ func TestWatchTells(t *testing.T) {
 		}
 		w.saw(70*mib, total)
 		w.saw(69*mib, total)
-		if n := strings.Count(log.String(), "\n"); n != 1 || !w.Reached(NoLogs) || w.Reached(NoPushes) {
-			t.Errorf("level %d, told of it in %d lines", w.Level(), n)
+		if n := strings.Count(log.String(), "\n"); n != 1 || w.seen() != NoLogs {
+			t.Errorf("level %d, told of it in %d lines", w.seen(), n)
 		}
 		w.saw(-mib, total)
 		w.Note("task x was stopped")

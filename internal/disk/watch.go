@@ -94,8 +94,18 @@ func (w *Watch) saw(free, total int64) {
 	}
 }
 
-// Level returns how full the disk is.
+// Level returns how full the disk is. Who gave room back need not wait until the
+// next look.
 func (w *Watch) Level() Level {
+	if w.seen() > Roomy {
+		if err := w.look(); err != nil {
+			w.c.Log.Warn("look at the disk", "key", w.c.Dir, "err", err)
+		}
+	}
+	return w.seen()
+}
+
+func (w *Watch) seen() Level {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.level
