@@ -7,6 +7,7 @@
 //	EXIT            it ends with this code once its lines are out, instead of serving
 //	DEAF            it ignores SIGTERM
 //	EAT             it takes so many MiB of memory before it serves
+//	FILL            it writes to that file without end, and goes on when the disk is full
 //	LINGER          how long it waits after SIGTERM before it stops serving
 package main
 
@@ -31,6 +32,9 @@ func main() {
 		fmt.Println("SIGTERM")
 	}()
 	eat()
+	if file := os.Getenv("FILL"); file != "" {
+		go fill(file)
+	}
 	if code := os.Getenv("EXIT"); code != "" {
 		count()
 		n, _ := strconv.Atoi(code)
@@ -107,6 +111,21 @@ func eat() {
 	}
 	if n > 0 {
 		fmt.Println("ate", len(eaten), "MiB")
+	}
+}
+
+func fill(file string) {
+	f, err := os.Create(file)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	chunk := make([]byte, 1<<20)
+	for told := false; ; time.Sleep(5 * time.Millisecond) {
+		if _, err := f.Write(chunk); err != nil && !told {
+			told = true
+			fmt.Println(err)
+		}
 	}
 }
 
