@@ -107,6 +107,11 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 	if m.Host, err = host(ctx, c, is); err != nil {
 		return m, err
 	}
+	thaw, err := m.still(ctx)
+	if err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, thaw()) }()
 	db, err := etcdstore.Open(ctx, etcdstore.Config{Dir: filepath.Join(c.DataDir, "etcd"), Endpoints: c.EtcdEndpoints, Logger: c.Log})
 	if err != nil {
 		return m, err

@@ -73,6 +73,23 @@ func (m *machine) watchDisk() (err error) {
 	return nil
 }
 
+// still has the tasks stand still when the disk is full, so that they don't take
+// the room that stores need while they are opened. It's for a moment, in which the
+// load balancers answer nobody anyway.
+func (m *machine) still(ctx context.Context) (thaw func() error, err error) {
+	w, err := disk.New(disk.Config{Dir: m.DataDir, Log: m.Log})
+	if err != nil {
+		return nil, err
+	}
+	e, ok := m.Engine.(interface {
+		Freeze(ctx context.Context) (func() error, error)
+	})
+	if !ok || !w.Reached(disk.NoGreed) {
+		return func() error { return nil }, nil
+	}
+	return e.Freeze(ctx)
+}
+
 // isEncrypted says whether what file systems are on is encrypted, as the kernel
 // shows or somebody vouches for.
 func (m *machine) isEncrypted() (bool, error) {

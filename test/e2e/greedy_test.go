@@ -51,7 +51,7 @@ func TestATaskFillsTheDisk(t *testing.T) {
 	s.serve(t)
 	s.site(t, "shop", 2)
 	load := s.load(t, "shop.test")
-	file, greedy := s.greedy(t)
+	file, greedy := s.greedy(t, "")
 
 	task := s.reaches(t, greedy, "STOPPED")
 	if why := *task.StoppedReason; !strings.Contains(why, "the disk of this machine is nearly full") || !strings.Contains(why, "MiB to EFS file system fs-") {
@@ -115,9 +115,47 @@ func TestATaskFillsTheDisk(t *testing.T) {
 	s.push(t, "shop", "after", "SITE=shop")
 }
 
+// TestStartsWhileATaskFillsTheDisk: Skylift is killed when the disk is full, and a
+// task takes each byte that becomes free, though it has not written enough to be
+// stopped for it. Skylift starts again all the same, over and over, and stops it.
+func TestStartsWhileATaskFillsTheDisk(t *testing.T) {
+	t.Parallel()
+	disk := realDisk(t, "1G")
+	s := prepare(t)
+	s.dir = filepath.Join(disk, "data")
+	s.serve(t)
+	s.site(t, "shop", 1)
+	file, greedy := s.greedy(t, "go")
+	s.reaches(t, greedy, "RUNNING")
+	ballast := fill(t, disk)
+	if err := os.Truncate(ballast, must(os.Stat(ballast))(t).Size()-4<<20); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, 20*time.Second, "the task to take what is left", func() error {
+		var fs unix.Statfs_t
+		if err := unix.Statfs(disk, &fs); err != nil || fs.Bavail > 0 {
+			return errors.Join(err, errors.New("there is room"))
+		}
+		return nil
+	})
+	for range 3 {
+		s.kill9(t)
+		s.restart(t)
+		s.answers(t, "shop.test", "site=shop version=1")
+		if task := s.task(t, greedy); *task.LastStatus != "RUNNING" {
+			t.Fatalf("the task is %s: %s", *task.LastStatus, *task.StoppedReason)
+		}
+	}
+	must(s.clients().ecs.StopTask(t.Context(), &ecs.StopTaskInput{Task: &greedy}))(t)
+	s.reaches(t, greedy, "STOPPED")
+}
+
 // greedy runs a task that fills a file system of EFS, and doesn't mind SIGTERM. It
-// returns the file that it writes to.
-func (s *skylift) greedy(t *testing.T) (file, arn string) {
+// returns the file that it writes to. In a directory, it begins when that is made.
+func (s *skylift) greedy(t *testing.T, dir string) (file, arn string) {
 	t.Helper()
 	fs := s.aws(t, "efs", "create-file-system", "--creation-token", "greedy", "--query", "FileSystemId", "--output", "text")
 	waitFor(t, 20*time.Second, "the mount target", func() error {
@@ -132,9 +170,9 @@ func (s *skylift) greedy(t *testing.T) (file, arn string) {
 		return nil
 	})
 	image := s.push(t, "greedy", "latest")
-	arn = s.runTask(t, s.define(t, "greedy", image, environment("FILL=/data/big", "DEAF=yes"), func(in *ecs.RegisterTaskDefinitionInput) {
+	arn = s.runTask(t, s.define(t, "greedy", image, environment("FILL="+filepath.Join("/data", dir, "big"), "DEAF=yes"), func(in *ecs.RegisterTaskDefinitionInput) {
 		in.Volumes = []ecstypes.Volume{{Name: new("data"), EfsVolumeConfiguration: &ecstypes.EFSVolumeConfiguration{FileSystemId: &fs}}}
 		in.ContainerDefinitions[0].MountPoints = []ecstypes.MountPoint{{SourceVolume: new("data"), ContainerPath: new("/data")}}
 	}))
-	return filepath.Join(s.dir, "efs", fs, "big"), arn
+	return filepath.Join(s.dir, "efs", fs, dir, "big"), arn
 }

@@ -92,6 +92,9 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	if !e.cgroups.usable {
 		e.log.Info("task limits are set on each container", "reason", e.cgroups.why)
 	}
+	if err := e.cgroups.freeze(false); err != nil { // who froze the tasks may have been killed
+		return nil, errors.Join(err, cli.Close())
+	}
 	e.pulls.init()
 	return e, nil
 }

@@ -7,7 +7,7 @@
 //	EXIT            it ends with this code once its lines are out, instead of serving
 //	DEAF            it ignores SIGTERM
 //	EAT             it takes so many MiB of memory before it serves
-//	FILL            it writes to that file without end, and goes on when the disk is full
+//	FILL            it writes to that file without end, once it can be made, and goes on when the disk is full
 //	LINGER          how long it waits after SIGTERM before it stops serving
 package main
 
@@ -116,9 +116,8 @@ func eat() {
 
 func fill(file string) {
 	f, err := os.Create(file)
-	if err != nil {
-		fmt.Println(err)
-		return
+	for ; err != nil; f, err = os.Create(file) {
+		time.Sleep(50 * time.Millisecond)
 	}
 	chunk := make([]byte, 1<<20)
 	for told := false; ; time.Sleep(5 * time.Millisecond) {
