@@ -49,12 +49,22 @@ func freed(r Runner) Runner {
 type pressure struct {
 	*disk.Watch
 	*volumes.Volumes
-	ephemeral bool
+	ephemeral, files bool // are on the disk
 }
 
-func (p pressure) Near() bool       { return p.Reached(disk.Low) }
-func (p pressure) Over() bool       { return p.Reached(disk.NoGreed) }
-func (p pressure) Ephemeral() bool  { return p.ephemeral }
+func (p pressure) Near() bool      { return p.Reached(disk.Low) }
+func (p pressure) Over() bool      { return p.Reached(disk.NoGreed) }
+func (p pressure) Ephemeral() bool { return p.ephemeral }
+
+// Used is an error for file systems on another disk: they don't fill this one.
+func (p pressure) Used(ctx context.Context, id string) (int64, error) {
+	if !p.files {
+		return 0, fmt.Errorf("file system %s is on another disk: %w", id, errors.ErrUnsupported)
+	}
+	return p.Volumes.Used(ctx, id)
+}
+
+// Stopped tells people.
 func (p pressure) Stopped(s string) { p.Note(s) }
 
 // watchDisk begins to look at the disk of the data directory.
@@ -128,7 +138,10 @@ func (m *machine) plain(ctx context.Context) (out []string, err error) {
 
 // pressure is what the meter of tasks is to know of the disk.
 func (m *machine) pressure(files *volumes.Volumes) pressure {
-	p := pressure{Watch: m.disk, Volumes: files}
+	p := pressure{Watch: m.disk, Volumes: files, files: true}
+	if same, err := sameDisk(m.DataDir, filepath.Join(m.DataDir, filesDir)); err == nil { // else it is made later, here
+		p.files = same
+	}
 	if e, ok := m.Engine.(interface{ Root() string }); ok {
 		same, err := sameDisk(m.DataDir, e.Root())
 		if err != nil {

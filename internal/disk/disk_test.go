@@ -92,7 +92,7 @@ func TestWatchTells(t *testing.T) {
 			t.Errorf("problems (-want +got):\n%s%d bytes are free", diff, w.Free())
 		}
 		w.saw(300*mib, total)
-		if diff := cmp.Diff(want[1:], w.Problems()); diff != "" || !strings.Contains(log.String(), "has room again: 300 MB") {
+		if diff := cmp.Diff(want[1:], w.Problems()); diff != "" || !strings.Contains(log.String(), "the disk has room again") {
 			t.Errorf("with room (-want +got):\n%s%s", diff, &log)
 		}
 		time.Sleep(noteKept) // simulated

@@ -67,7 +67,7 @@ func (l Level) what() string {
 	case Full:
 		return "only what stops or deletes something is written"
 	}
-	return "all is written again"
+	return ""
 }
 
 // sentence tells people of a level.

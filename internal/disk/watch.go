@@ -86,11 +86,11 @@ func (w *Watch) saw(free, total int64) {
 	w.mu.Unlock()
 	switch {
 	case now > was:
-		w.c.Log.Warn(now.sentence(w.c.Dir, free), "key", w.c.Dir)
+		w.c.Log.Warn("the disk gets full", "key", w.c.Dir, "left", max(free, 0)/mib, "says", now.what())
 	case now == Roomy && was > Roomy:
-		w.c.Log.Info(fmt.Sprintf("the disk of %s has room again: %d MB are left", w.c.Dir, free/mib), "key", w.c.Dir)
+		w.c.Log.Info("the disk has room again", "key", w.c.Dir, "left", free/mib)
 	case now < was:
-		w.c.Log.Info(now.sentence(w.c.Dir, free), "key", w.c.Dir)
+		w.c.Log.Info("the disk has more room", "key", w.c.Dir, "left", free/mib, "says", now.what())
 	}
 }
 
@@ -123,7 +123,7 @@ func (w *Watch) Reached(l Level) bool { return w.Level() >= l }
 
 // Note has people told what was stopped for lack of room.
 func (w *Watch) Note(text string) {
-	w.c.Log.Warn(text, "key", w.c.Dir)
+	w.c.Log.Warn("stopped for lack of room on the disk", "key", w.c.Dir, "says", text)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.notes = append(w.notes, note{time.Now(), text})

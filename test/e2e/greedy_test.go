@@ -120,7 +120,7 @@ func TestATaskFillsTheDisk(t *testing.T) {
 // stopped for it. Skylift starts again all the same, over and over, and stops it.
 func TestStartsWhileATaskFillsTheDisk(t *testing.T) {
 	t.Parallel()
-	disk := realDisk(t, "1G")
+	disk := smallDisk(t, "768m") // where what is freed is free at once
 	s := prepare(t)
 	s.dir = filepath.Join(disk, "data")
 	s.serve(t)

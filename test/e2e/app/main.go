@@ -120,11 +120,17 @@ func fill(file string) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	chunk := make([]byte, 1<<20)
-	for told := false; ; time.Sleep(5 * time.Millisecond) {
-		if _, err := f.Write(chunk); err != nil && !told {
+	for told := false; ; {
+		_, err := f.Write(chunk)
+		switch {
+		case err == nil:
+			time.Sleep(5 * time.Millisecond)
+			continue
+		case !told:
 			told = true
 			fmt.Println(err)
 		}
+		time.Sleep(100 * time.Microsecond) // it takes what becomes free at once
 	}
 }
 
