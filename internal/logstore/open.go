@@ -15,6 +15,9 @@ type urgentKey struct{}
 // but only when there is no room.
 func Urgent(ctx context.Context) context.Context { return context.WithValue(ctx, urgentKey{}, true) }
 
+// IsUrgent says whether ctx is, or comes from, one of Urgent.
+func IsUrgent(ctx context.Context) bool { return ctx.Value(urgentKey{}) != nil }
+
 // RefuseWhile has Append refuse events, as on a full disk, while full says so.
 func (s *Store) RefuseWhile(full func() bool) { s.disk.held.Store(&full) }
 
