@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -87,7 +88,7 @@ func (m *machine) watchDisk() (err error) {
 // the room that stores need while they are opened. It's for a moment, in which the
 // load balancers answer nobody anyway.
 func (m *machine) still(ctx context.Context) (thaw func() error, err error) {
-	w, err := disk.New(disk.Config{Dir: m.DataDir, Log: m.Log})
+	w, err := disk.New(disk.Config{Dir: m.DataDir, Log: slog.New(slog.DiscardHandler)}) // it is told below
 	if err != nil {
 		return nil, err
 	}

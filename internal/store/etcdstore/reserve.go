@@ -27,6 +27,9 @@ const (
 	// most: who fills the disk takes that, too.
 	slice      = mib
 	sliceEvery = time.Second
+	// lastRoom is what is enough for what frees something, when nothing is allocated
+	// ahead.
+	lastRoom = 8 * mib
 	// startSlice is given up when the store is opened on a full disk: etcd allocates
 	// the rest of its log anew then.
 	startSlice = 4 * mib
@@ -91,10 +94,14 @@ func (r *reserve) restore(free int64) error {
 	if r.left >= r.size || free-(r.size-r.left) < 2*minFree {
 		return nil
 	}
-	if err := allocate(r.path, 0, r.size); err != nil {
+	err := allocate(r.path, 0, r.size)
+	r.left = min(allocated(r.path), r.size)
+	if err != nil {
 		return fmt.Errorf("make the reserve: %w", err)
 	}
-	r.left = r.size
+	if r.left == 0 {
+		r.size = 0 // there can be none
+	}
 	return nil
 }
 
@@ -105,7 +112,10 @@ func allocate(path string, mode uint32, size int64) error {
 		return err
 	}
 	defer f.Close()
-	return unix.Fallocate(int(f.Fd()), mode, 0, size)
+	if err := unix.Fallocate(int(f.Fd()), mode, 0, size); !errors.Is(err, unix.EOPNOTSUPP) {
+		return err
+	}
+	return nil // some file systems have no such thing
 }
 
 // allocated returns how many bytes a file has on the disk; 0 when it isn't there.
@@ -196,6 +206,18 @@ func (s *server) provide() error {
 	return errors.Join(append(errs, err)...)
 }
 
+// provideAlways is provide, which tells of a failure once.
+func (s *server) provideAlways() {
+	err := s.provide()
+	if err != nil && err.Error() != s.lacking {
+		s.log.Warn("allocate etcd's files ahead", "err", err)
+	}
+	s.lacking = ""
+	if err != nil {
+		s.lacking = err.Error()
+	}
+}
+
 // hasSegment says whether etcd's log can go on when the segment that it writes
 // is full, whatever the disk has left.
 func (s *server) hasSegment() bool {
@@ -241,7 +263,7 @@ func (s *server) room(freeing bool) error {
 				s.log.Error("give up some of the store's reserve", "err", err)
 			}
 		}
-		if s.hasSegment() {
+		if s.hasSegment() || free+s.reserve.missing() >= lastRoom {
 			return nil
 		}
 	}

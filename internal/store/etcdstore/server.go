@@ -49,6 +49,7 @@ type server struct {
 	log    *slog.Logger
 
 	reserve *reserve
+	lacking string // why files could not be allocated ahead; of who provides
 
 	mu        sync.Mutex
 	reclaimed time.Time
@@ -72,9 +73,7 @@ func start(ctx context.Context, cfg Config) (*server, error) {
 	}
 	select {
 	case <-s.etcd.Server.ReadyNotify():
-		if err := s.provide(); err != nil {
-			s.log.Warn("allocate etcd's files ahead", "err", err)
-		}
+		s.provideAlways()
 		return s, nil
 	case err = <-s.failed:
 	case err = <-s.etcd.Err():

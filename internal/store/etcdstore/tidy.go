@@ -33,9 +33,7 @@ func (s *server) tidyAlways(ctx context.Context) {
 	for {
 		select {
 		case now := <-tick.C:
-			if err := s.provide(); err != nil {
-				s.log.Warn("allocate etcd's files ahead", "err", err)
-			}
+			s.provideAlways()
 			rev := s.etcd.Server.KV().Rev()
 			busy := rev-p.before >= muchPast
 			if err := s.compact(ctx, p.end(rev, now)); err != nil && ctx.Err() == nil {
