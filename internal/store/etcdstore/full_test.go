@@ -81,9 +81,9 @@ func TestDiskFillsUnderEtcd(t *testing.T) {
 	disk := smallDisk(t, 384*mib)
 	dir := filepath.Join(disk, "store")
 	db := embedded(t, dir)
-	db.server.dir = "/" // where there is room
+	db.server.on.Store(new("/")) // where there is room
 	ballast := fill(t, disk, 0)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	acknowledged := 0
 	var err error

@@ -232,7 +232,7 @@ func (s *server) hasSegment() bool {
 // free returns how many bytes of the disk are left.
 func (s *server) free() (int64, error) {
 	var st unix.Statfs_t
-	if err := unix.Statfs(s.dir, &st); err != nil {
+	if err := unix.Statfs(*s.on.Load(), &st); err != nil {
 		return 0, fmt.Errorf("see how much space %s has: %w", s.dir, err)
 	}
 	return int64(st.Bavail) * int64(st.Bsize), nil //nolint:unconvert // not 64 bits everywhere

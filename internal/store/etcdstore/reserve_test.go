@@ -1,6 +1,7 @@
 package etcdstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -129,16 +130,28 @@ func TestLogGoesOnOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, 256*mib)
 	db := embedded(t, filepath.Join(disk, "store"))
-	defer brim(t, disk)()
-	freeing := store.Freeing(t.Context())
-	for i := range 40 { // of half a MiB: more than a segment
-		err := db.Update(freeing, func(tx store.Tx) error {
-			tx.Put("r/t/one", append(make([]byte, mib/2), byte(i)))
-			return nil
-		})
-		if err != nil {
-			t.Fatalf("the %dth half MiB: %v", i, err)
+	put := func(ctx context.Context, bytes int) {
+		t.Helper()
+		if err := db.Update(ctx, func(tx store.Tx) error { tx.Put("r/t/one", make([]byte, bytes)); return nil }); err != nil {
+			t.Fatal(err)
 		}
+	}
+	written := db.server.written()
+	for i := range 30 { // half a MiB each: nearly a segment
+		put(t.Context(), mib/2+i)
+	}
+	if db.server.written() != written {
+		t.Fatal("the segment has ended already")
+	}
+	if err := db.server.provide(); err != nil {
+		t.Fatal(err)
+	}
+	defer brim(t, disk)()
+	for i := range 40 {
+		put(store.Freeing(t.Context()), 64<<10+i)
+	}
+	if db.server.written() == written {
+		t.Error("the segment has not ended")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -42,6 +43,7 @@ var smallSegments = sync.OnceFunc(func() { wal.SegmentSizeBytes = segment })
 type server struct {
 	etcd   *embed.Etcd
 	dir    string
+	on     atomic.Pointer[string] // a directory of the disk whose room counts
 	lock   *os.File
 	failed chan error
 	broken chan struct{} // closed when it has failed
@@ -63,6 +65,7 @@ func start(ctx context.Context, cfg Config) (*server, error) {
 		return nil, err
 	}
 	s := &server{dir: cfg.Dir, lock: lock, failed: make(chan error, 1), broken: make(chan struct{}), log: cfg.Logger}
+	s.on.Store(&s.dir)
 	short, err := s.prepare()
 	if err == nil {
 		s.etcd, err = s.launch(settings(cfg, short, s.fail))
