@@ -47,6 +47,7 @@ var floors = []floor{
 	{"internal/dns", nil},
 	{"internal/logstore", nil},
 	{"internal/tsdb", nil},
+	{"internal/disk", nil},
 
 	{"internal/store", nil},
 	{"internal/wire", []string{"internal/awserr"}},

@@ -177,6 +177,9 @@ func (n fileNetwork) Subnet(ctx context.Context, id string) (efs.Subnet, error) 
 	return efs.Subnet{ID: s.ID, VPC: s.VpcID, AZ: s.AZ, AZID: s.AZID}, err
 }
 
+// filesDir is where in the data directory the files of file systems are.
+const filesDir = "efs"
+
 // mountsDir is where in the data directory file systems appear for tasks.
 const mountsDir = "mounts"
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/skylift/skylift/internal/attach"
 	"github.com/skylift/skylift/internal/credential"
+	"github.com/skylift/skylift/internal/disk"
 	"github.com/skylift/skylift/internal/gateway"
 	"github.com/skylift/skylift/internal/reconcile"
 	"github.com/skylift/skylift/internal/registry"
@@ -46,7 +47,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 	if err != nil {
 		return nil, fmt.Errorf("open the repositories: %w", err)
 	}
-	blobs, err := registry.New(ctx, registry.Config{Root: filepath.Join(m.DataDir, "registry"), Records: repositories, Log: m.Log})
+	blobs, err := registry.New(ctx, registry.Config{Root: filepath.Join(m.DataDir, "registry"), Records: repositories, Log: m.Log, Full: func() bool { return m.disk.Reached(disk.NoPushes) }})
 	if err != nil {
 		return nil, fmt.Errorf("open the registry: %w", err)
 	}
@@ -55,44 +56,45 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 	shipper := ship.New(ship.Config{Engine: m.Engine, Sink: events, Log: m.Log})
 	groups := targetGroups{balancing}
 	files := volumes.New(volumes.Config{
-		DB: m.db, Dir: filepath.Join(m.DataDir, "efs"), Mounts: filepath.Join(m.DataDir, mountsDir), Region: m.is.Region, Log: m.Log,
+		DB: m.db, Dir: filepath.Join(m.DataDir, filesDir), Mounts: filepath.Join(m.DataDir, mountsDir), Region: m.is.Region, Log: m.Log,
 	})
 	tasks := run.New(run.Config{
 		DB: m.db, Engine: m.Engine, Network: taskNetwork{net, m.Network}, Targets: groups, Images: imageStore{images, m.Engine},
 		Logs: shipping{shipper, events}, Files: taskFiles{files}, Region: m.is.Region, Retention: m.retention(), Log: m.Log,
+		Full: func() bool { return m.disk.Reached(disk.Full) },
 	})
 	p := &plane{m: m}
 	term := map[string]Runner{
 		"deploy":      m.loop("deploy", deploy.New(m.db, m.ns, groups, imageStore{images, m.Engine}, m.room, m.Log), 4, append(deploy.Sources(m.db), m.targetHealth(), m.room.Room)...),
 		"run":         m.loop("run", tasks, 32, reconcile.Rows(m.db, ecs.Tasks, nil), run.Watch(m.db, m.Engine, m.Log)),
 		"sweep":       run.NewSweeper(m.db, m.Engine, m.Log),
-		"meter":       run.NewMeter(m.db, m.Engine, m.Log),
+		"meter":       run.NewMeter(m.db, m.Engine, m.pressure(files), m.Log),
 		"processes":   run.NewCounter(m.db, m.Engine, m.Log),
 		"lookout":     run.NewLookout(m.db, files, m.Log),
-		"definitions": m.sourced("definitions", run.NewDefinitions(m.db)),
-		"launches":    m.sourced("launches", run.NewLaunches(m.db)),
-		"attach":      m.sourced("elbv2/attach", attach.New(m.db, interfaces{net}, elbattach.Balancers{})),
-		"mounts":      m.sourced("efs/attach", attach.New(m.db, interfaces{net}, efsattach.MountTargets{})),
-		"volumes":     m.sourced("volumes", files),
-		"health":      m.sourced("health", health.New(m.db, m.lb)),
+		"definitions": freed(m.sourced("definitions", run.NewDefinitions(m.db))),
+		"launches":    freed(m.sourced("launches", run.NewLaunches(m.db))),
+		"attach":      freed(m.sourced("elbv2/attach", attach.New(m.db, interfaces{net}, elbattach.Balancers{}))),
+		"mounts":      freed(m.sourced("efs/attach", attach.New(m.db, interfaces{net}, efsattach.MountTargets{}))),
+		"volumes":     freed(m.sourced("volumes", files)),
+		"health":      freed(m.sourced("health", health.New(m.db, m.lb))),
 		"registry":    blobs,
 	}
 	orders := ecs.New(m.db, m.ns, placement{net}, groups, m.room)
 	services, err := bind(operations(apis{
 		sts: sts.New(), ec2: net, elbv2: balancing, ecr: images, logs: events, ecs: orders,
-		efs: efs.New(m.db, m.ns, fileNetwork{net}),
+		efs: efs.New(m.db, m.ns, fileNetwork{net}, m.encrypted),
 	}))
 	if err != nil {
 		return nil, err
 	}
 	door := gateway.New(gateway.Config{
-		Region: m.is.Region, Keys: key, Services: services, Ready: m.isReady, Unavailable: unavailable, Log: m.Log,
+		Region: m.is.Region, Keys: key, Services: services, Ready: m.isReady, Unavailable: unavailable, Context: operationContext, Log: m.Log,
 		Mounts: []gateway.Mount{{Prefix: "/v2/", Handler: blobs}, {Prefix: "/skylift/", Service: "skylift", Handler: m.inside()}},
 	})
 	return map[string]Runner{
 		"gateway": runner(func(ctx context.Context) error { return door.Serve(ctx, ln) }),
 		"plane":   m.loop("plane", p, 1, p.sources()...),
-		"network": m.Network, "balancers": m.lb, "logs": events, "shipper": shipper, "room": m.room, "metadata": m.metadata(orders, net),
+		"network": m.Network, "balancers": m.lb, "logs": freed(events), "disk": m.disk, "shipper": shipper, "room": m.room, "metadata": m.metadata(orders, net),
 		"term": runner(func(ctx context.Context) error { return m.lead(ctx, term) }),
 	}, nil
 }

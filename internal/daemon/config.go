@@ -32,8 +32,11 @@ type Config struct {
 	Memory        int      // MiB for tasks; 0: what the machine has, but for what it needs itself
 	// StoppedTaskRetention is how long a stopped task can still be described; 0: a day.
 	StoppedTaskRetention time.Duration
-	Version              string
-	Log                  *slog.Logger
+	// EncryptedAtRest vouches that the disk of the data directory is encrypted, where
+	// that can't be seen.
+	EncryptedAtRest bool
+	Version         string
+	Log             *slog.Logger
 	// OpenHost opens what tasks run on; nil: the Docker engine and the kernel of this machine.
 	OpenHost func(context.Context, Config, instance.Instance) (Host, error)
 }

@@ -60,7 +60,7 @@ func unplugged() apis {
 	ns := arn.Namespace{Region: "us-west-2", Account: "123456789012"}
 	return apis{
 		sts: sts.New(), ec2: ec2.New(nil, ns, netip.Prefix{}), elbv2: elbv2.New(nil, ns, nil, nil), ecr: ecr.New(nil, nil),
-		logs: logs.New(logs.Config{Namespace: ns, Log: slog.New(slog.DiscardHandler)}), ecs: ecs.New(nil, ns, nil, nil, nil), efs: efs.New(nil, ns, nil),
+		logs: logs.New(logs.Config{Namespace: ns, Log: slog.New(slog.DiscardHandler)}), ecs: ecs.New(nil, ns, nil, nil, nil), efs: efs.New(nil, ns, nil, false),
 	}
 }
 

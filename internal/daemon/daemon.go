@@ -11,6 +11,7 @@ import (
 
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/credential"
+	"github.com/skylift/skylift/internal/disk"
 	"github.com/skylift/skylift/internal/edge"
 	"github.com/skylift/skylift/internal/engine/docker"
 	"github.com/skylift/skylift/internal/instance"
@@ -84,8 +85,11 @@ type machine struct {
 	Host
 	lb     *edge.Edge
 	events *logstore.Store
-	room   *place.Ledger
-	ready  atomic.Bool // set when the load balancers answer
+	disk   *disk.Watch
+	// encrypted says that what is written to the data directory is encrypted on disk.
+	encrypted bool
+	room      *place.Ledger
+	ready     atomic.Bool // set when the load balancers answer
 }
 
 // open opens everything, or nothing.
@@ -103,6 +107,11 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 	if m.Host, err = host(ctx, c, is); err != nil {
 		return m, err
 	}
+	thaw, err := m.still(ctx)
+	if err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, thaw()) }()
 	db, err := etcdstore.Open(ctx, etcdstore.Config{Dir: filepath.Join(c.DataDir, "etcd"), Endpoints: c.EtcdEndpoints, Logger: c.Log})
 	if err != nil {
 		return m, err
@@ -114,6 +123,9 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 	m.room = place.New(m.Offers, ecs.Holdings(db))
 	if m.events, err = logstore.Open(filepath.Join(c.DataDir, "logs"), c.Log); err != nil {
 		return m, fmt.Errorf("open the log store: %w", err)
+	}
+	if err = m.watchDisk(); err != nil {
+		return m, err
 	}
 	m.lb = edge.New(edge.Config{Log: c.Log})
 	return m, nil

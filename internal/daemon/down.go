@@ -88,7 +88,7 @@ func takeOver(ctx context.Context, dir string, step func(string)) (*instance.Loc
 // removeData removes what Skylift keeps in dir, and dir when nothing else is
 // in it and it isn't where a disk is mounted.
 func removeData(dir string) error {
-	for _, name := range []string{"etcd", "logs", "registry", "efs", "credentials.json", "instance.json", "lock"} {
+	for _, name := range []string{"etcd", "logs", "registry", filesDir, "credentials.json", "instance.json", "lock"} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("remove the data: %w", err)
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/skylift/skylift/internal/projection/status"
@@ -60,9 +59,13 @@ func (m *machine) status(r *http.Request) (status.Report, error) {
 	if err != nil {
 		return status.Report{}, err
 	}
+	plain, err := m.plain(r.Context())
+	if err != nil {
+		return status.Report{}, err
+	}
 	in := status.Input{
 		Account: m.is.AccountID, Region: m.is.Region, Address: m.LBAddress, Rules: rules,
-		SecurityGroups: w.groups, Problems: m.problems(), Now: time.Now(),
+		SecurityGroups: w.groups, Problems: append(m.problems(), plain...), Now: time.Now(),
 		Total: m.room.Total(), Reserved: m.room.Used(), Waiting: m.room.Waiting(),
 	}
 	if err := m.db.View(r.Context(), in.Read); err != nil {
@@ -70,9 +73,6 @@ func (m *machine) status(r *http.Request) (status.Report, error) {
 	}
 	return status.Build(in), nil
 }
-
-// lowDisk is the room in bytes below which a full disk is near.
-const lowDisk = 512 << 20
 
 // problems are what is wrong with the machine.
 func (m *machine) problems() (out []string) {
@@ -83,11 +83,5 @@ func (m *machine) problems() (out []string) {
 	if short := processProblem(); short != "" {
 		out = append(out, short)
 	}
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(m.DataDir, &fs); err == nil {
-		if free := fs.Bavail * uint64(fs.Bsize); free < lowDisk {
-			out = append(out, fmt.Sprintf("the disk of %s is nearly full: %d MB are left", m.DataDir, free>>20))
-		}
-	}
-	return out
+	return append(out, m.disk.Problems()...)
 }

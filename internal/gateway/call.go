@@ -128,6 +128,9 @@ func (c *call) handle(body []byte) error {
 	if err := c.authorize(); err != nil {
 		return err
 	}
+	if c.g.cfg.Context != nil {
+		ctx = c.g.cfg.Context(ctx, c.service, c.action)
+	}
 	out, err := in.Do(ctx)
 	if err != nil {
 		return err

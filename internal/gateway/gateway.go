@@ -54,7 +54,10 @@ type Config struct {
 	// Unavailable says, in a sentence for the caller, that an error means that
 	// the call can't be done for now; "" when it doesn't. It may be absent.
 	Unavailable func(error) string
-	Log         *slog.Logger
+	// Context returns the ctx that an operation of a service is done with. It may be
+	// absent.
+	Context func(ctx context.Context, service, action string) context.Context
+	Log     *slog.Logger
 }
 
 // Mount is a handler of its own below a path.

@@ -31,6 +31,8 @@ type Instance struct {
 const (
 	file     = "instance.json"
 	lockFile = "lock"
+	// pidLength is how long the process's number in the lock file is, with blanks.
+	pidLength = 20
 )
 
 // ErrNone says that a directory holds no instance.
@@ -78,6 +80,9 @@ func Settle(dir string, want Instance) (Instance, error) {
 		}
 	}
 	want.ID, want.AccountID = is.ID, is.AccountID
+	if want == is {
+		return is, nil // a full disk is no reason not to start
+	}
 	return want, write(dir, want)
 }
 
@@ -128,13 +133,16 @@ func Acquire(dir string) (*Lock, error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		defer f.Close()
-		b := make([]byte, 20)
+		b := make([]byte, pidLength)
 		n, _ := f.Read(b)
 		pid, _ := strconv.Atoi(strings.TrimSpace(string(b[:n])))
 		return nil, &ErrHeld{Dir: dir, PID: pid}
 	}
-	_ = f.Truncate(0)
-	_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
+	// The file stays as long as it is, which takes no room on a full disk.
+	_, err = f.WriteAt(fmt.Appendf(nil, "%-*d", pidLength, os.Getpid()), 0)
+	if errors.Is(err, syscall.ENOSPC) {
+		err = nil // nobody is told which process it is
+	}
 	return &Lock{f}, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -40,6 +41,40 @@ func TestSettle(t *testing.T) {
 		if _, err := Settle(dir, bad); err == nil || !strings.Contains(err.Error(), "can't change") {
 			t.Errorf("Settle(%+v) = %v, want an error that it can't change", bad, err)
 		}
+	}
+}
+
+// TestStartsOnAFullDisk: what didn't change isn't written again, and takes no room.
+func TestStartsOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("needs to mount a tmpfs: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	want := Instance{Region: "us-west-2", Listen: "127.0.0.1:4566", LBAddress: netip.MustParseAddr("127.0.0.1"), VPCCIDR: netip.MustParsePrefix("172.31.0.0/16")}
+	l, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := Settle(dir, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Release()
+	if err := os.WriteFile(dir+"/ballast", make([]byte, 64<<10), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("fill the disk: %v", err)
+	}
+	if l, err = Acquire(dir); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Release()
+	if again, err := Settle(dir, want); err != nil || again != made {
+		t.Errorf("Settle on a full disk = %+v, %v; want %+v", again, err, made)
 	}
 }
 

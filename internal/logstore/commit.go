@@ -33,6 +33,9 @@ type commit struct {
 // submit hands o to the writer and waits until it is on disk. When ctx ends
 // while it waits, the change may or may not be made.
 func (s *Store) submit(ctx context.Context, o *op) error {
+	if s.readOnly.Load() {
+		return fmt.Errorf("%w: it can be read only", ErrFull)
+	}
 	o.done = make(chan error, 1)
 	select {
 	case s.ops <- o:
@@ -56,6 +59,10 @@ func (s *Store) submit(ctx context.Context, o *op) error {
 // write commits what is submitted until the store closes. Whatever arrives
 // during a commit's fsync shares the next one.
 func (s *Store) write() {
+	if s.readOnly.Load() && !s.widen() {
+		return
+	}
+	close(s.writable)
 	for {
 		select {
 		case o := <-s.ops:

@@ -33,7 +33,9 @@ type disk struct {
 	log  *slog.Logger
 	done chan struct{} // closed with the store
 
-	full atomic.Bool // as far as writes have told
+	full    atomic.Bool // as far as writes have told
+	opening atomic.Bool // a write that finds no room fails
+	held    atomic.Pointer[func() bool]
 
 	failOnce sync.Once
 	failed   chan struct{} // closed when the store failed
@@ -47,13 +49,16 @@ func newDisk(fs vfs.FS, dir string, log *slog.Logger) *disk {
 func (d *disk) close() { close(d.done) }
 
 // room is ErrFull while the disk is too full to accept events.
-func (d *disk) room() error {
+func (d *disk) room(urgent bool) error {
 	use, err := d.GetDiskUsage(d.dir)
 	if err != nil {
 		return fmt.Errorf("ask for the log store's room: %w", err)
 	}
 	if use.AvailBytes < reserve {
 		return fmt.Errorf("%w: %d MiB left at %s, %d MiB needed", ErrFull, use.AvailBytes>>20, d.dir, reserve>>20)
+	}
+	if held := d.held.Load(); held != nil && !urgent && (*held)() {
+		return fmt.Errorf("%w: %d MiB left at %s, which others need more", ErrFull, use.AvailBytes>>20, d.dir)
 	}
 	return nil
 }
@@ -112,6 +117,9 @@ func isFull(err error) bool {
 // false: it shall not be. A table is not waited for: pebble throws away what
 // it wrote of it, which makes room, and writes it again later.
 func (d *disk) wait(name string) bool {
+	if d.opening.Load() {
+		return false
+	}
 	t := time.NewTimer(fullRetry)
 	defer t.Stop()
 	select {

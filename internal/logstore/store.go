@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -74,6 +75,9 @@ type Store struct {
 	readers   sync.RWMutex   // held by who reads, so that Close waits for them
 
 	seq uint64 // owned by the writer
+
+	readOnly atomic.Bool // there was no room to open it otherwise
+	writable chan struct{}
 }
 
 // Open opens the store in dir, making it if need be. One process at a time
@@ -87,22 +91,24 @@ func Open(dir string, log *slog.Logger) (*Store, error) {
 
 func open(fs vfs.FS, dir string, log *slog.Logger) (*Store, error) {
 	s := &Store{
-		disk:    newDisk(fs, dir, log),
-		cache:   pebble.NewCache(cacheSize),
-		log:     log,
-		ops:     make(chan *op),
-		closing: make(chan struct{}),
+		disk:     newDisk(fs, dir, log),
+		cache:    pebble.NewCache(cacheSize),
+		log:      log,
+		ops:      make(chan *op),
+		closing:  make(chan struct{}),
+		writable: make(chan struct{}),
 	}
-	defer s.cache.Unref() // pebble holds its own reference
 	var err error
+	defer func() {
+		if err != nil {
+			s.cache.Unref()
+		}
+	}()
 	if s.lock, err = lockDir(dir, s.disk); err != nil {
 		return nil, err
 	}
-	if s.db, err = pebble.Open(dir, s.options()); err != nil {
-		return nil, errors.Join(fmt.Errorf("open log store %s: %w", dir, err), s.lock.Close())
-	}
-	if s.seq, err = s.lastSeq(); err != nil {
-		return nil, errors.Join(err, s.db.Close(), s.lock.Close())
+	if err = s.openAny(); err != nil {
+		return nil, errors.Join(err, s.lock.Close())
 	}
 	s.writer.Go(s.write)
 	return s, nil
@@ -121,6 +127,7 @@ func lockDir(dir string, fs vfs.FS) (*pebble.Lock, error) {
 
 func (s *Store) options() *pebble.Options {
 	return &pebble.Options{
+		ReadOnly:                    s.readOnly.Load(),
 		FS:                          s.disk,
 		Lock:                        s.lock,
 		Logger:                      s.disk,
@@ -155,6 +162,10 @@ func (s *Store) shut() error {
 	s.writer.Wait()
 	s.readers.Lock()
 	defer s.readers.Unlock()
+	defer s.cache.Unref()
+	if s.db == nil { // it failed
+		return s.lock.Close()
+	}
 	return errors.Join(s.db.Close(), s.lock.Close())
 }
 
@@ -193,6 +204,9 @@ func (s *Store) reading(ctx context.Context) (done func(), err error) {
 		err = ErrClosed
 	default:
 		err = ctx.Err()
+	}
+	if err == nil && s.db == nil {
+		err = s.disk.failure()
 	}
 	if err != nil {
 		s.readers.RUnlock()

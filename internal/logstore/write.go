@@ -22,7 +22,7 @@ func (s *Store) Append(ctx context.Context, st Stream, events []Event, cursor *C
 	if len(events) == 0 && cursor == nil {
 		return nil
 	}
-	if err := s.disk.room(); err != nil {
+	if err := s.disk.room(IsUrgent(ctx)); err != nil {
 		return err
 	}
 	o := &op{stage: func(c *commit) error { return c.append(st, events, cursor) }}

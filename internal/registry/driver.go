@@ -21,13 +21,14 @@ import (
 type driver struct {
 	storagedriver.StorageDriver
 	root string
+	full func() bool // the disk has no room for more
 }
 
 const driverName = "skylift"
 
-func newDriver(root string) *driver {
+func newDriver(root string, full func() bool) *driver {
 	register()
-	return &driver{filesystem.New(filesystem.DriverParameters{RootDirectory: root, MaxThreads: 100}), root}
+	return &driver{filesystem.New(filesystem.DriverParameters{RootDirectory: root, MaxThreads: 100}), root, full}
 }
 
 // register makes the driver known to distribution's application, which takes
@@ -78,7 +79,7 @@ func (d *driver) Writer(ctx context.Context, path string, extend bool) (storaged
 	if err != nil {
 		return nil, note(ctx, err)
 	}
-	out := &writer{FileWriter: w, ctx: ctx}
+	out := &writer{FileWriter: w, ctx: ctx, full: d.full}
 	if s, ok := ctx.Value(sessionKey{}).(*session); ok {
 		s.add(out)
 	}
@@ -89,10 +90,14 @@ func (d *driver) Writer(ctx context.Context, path string, extend bool) (storaged
 // because Write has none.
 type writer struct {
 	storagedriver.FileWriter
-	ctx context.Context //nolint:containedctx // see above
+	ctx  context.Context //nolint:containedctx // see above
+	full func() bool
 }
 
 func (w *writer) Write(p []byte) (int, error) {
+	if w.full() {
+		return 0, note(w.ctx, syscall.ENOSPC)
+	}
 	n, err := w.FileWriter.Write(p)
 	return n, note(w.ctx, err)
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -129,6 +130,7 @@ type client struct {
 	reg     *Registry
 	records *fakeRecords
 	root    string
+	full    atomic.Bool // the disk nearly is
 	ended   chan string // the methods of requests that the server is done with
 }
 
@@ -149,7 +151,7 @@ func open(t *testing.T, repos ...string) *client {
 func (c *client) start() {
 	c.t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	reg, err := New(c.t.Context(), Config{Root: c.root, Records: c.records, Log: log, Grace: grace})
+	reg, err := New(c.t.Context(), Config{Root: c.root, Records: c.records, Log: log, Grace: grace, Full: c.full.Load})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -79,6 +79,9 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) error {
 	if !ok {
 		return errRoute
 	}
+	if r.full() && (req.Method == http.MethodPost || req.Method == http.MethodPatch || req.Method == http.MethodPut) {
+		return errDiskFull
+	}
 	if !names.MatchString(to.repo) {
 		return errNameInvalid
 	}

@@ -75,6 +75,9 @@ type Config struct {
 	Root    string // the directory of the blobs, made when missing
 	Records Records
 	Log     *slog.Logger
+	// Full says that the disk has no room for pushes, before it has none at all. It
+	// may be absent.
+	Full func() bool
 	// Grace protects bytes that no record refers to yet: those of a push under
 	// way. An hour when zero.
 	Grace time.Duration
@@ -87,6 +90,7 @@ const uploadAge = 24 * time.Hour
 type Registry struct {
 	records Records
 	log     *slog.Logger
+	full    func() bool
 	root    string // holds blobs/ and repositories/
 	grace   time.Duration
 	app     *handlers.App
@@ -109,7 +113,10 @@ func New(ctx context.Context, cfg Config) (*Registry, error) {
 		return nil, err
 	}
 	silence()
-	driver := newDriver(cfg.Root)
+	if cfg.Full == nil {
+		cfg.Full = func() bool { return false }
+	}
+	driver := newDriver(cfg.Root, cfg.Full)
 	store, err := storage.NewRegistry(ctx, driver)
 	if err != nil {
 		return nil, fmt.Errorf("open registry: %w", err)
@@ -120,6 +127,7 @@ func New(ctx context.Context, cfg Config) (*Registry, error) {
 	return &Registry{
 		records: cfg.Records,
 		log:     cfg.Log,
+		full:    cfg.Full,
 		root:    filepath.Join(cfg.Root, "docker/registry/v2"),
 		grace:   cfg.Grace,
 		app:     handlers.NewApp(ctx, appConfig(secret, driver)),

@@ -208,6 +208,33 @@ func TestDiskFull(t *testing.T) {
 	c.want(c.do("GET", "/v2/app/manifests/v1", nil), 200)
 }
 
+// TestPushesAreRefusedBeforeTheDiskIsFull: no push begins, and none goes on, while
+// others need the room more. What is there is pulled.
+func TestPushesAreRefusedBeforeTheDiskIsFull(t *testing.T) {
+	t.Parallel()
+	c := open(t, "app")
+	manifest, _ := c.push("app", "v1")
+	layer := random(1 << 10)
+	begun := c.want(c.do("POST", "/v2/app/blobs/uploads/", nil), 202)
+	c.full.Store(true)
+	for _, a := range []answer{
+		c.do("POST", "/v2/app/blobs/uploads/", nil),
+		c.do("PATCH", c.location(begun), layer),
+		c.do("PUT", c.location(begun, "digest", digest.FromBytes(layer).String()), layer),
+		c.do("PUT", "/v2/app/manifests/v2", manifest),
+	} {
+		if c.want(a, http.StatusInsufficientStorage); !strings.Contains(string(a.body), "no space left") {
+			t.Errorf("got %s", a.body)
+		}
+	}
+	c.want(c.do("GET", "/v2/app/manifests/v1", nil), 200)
+	if n, err := (&writer{ctx: t.Context(), full: c.full.Load}).Write(layer); n != 0 || !isFull(err) {
+		t.Errorf("an upload under way writes %d bytes, %v", n, err)
+	}
+	c.full.Store(false)
+	c.push("app", "v2")
+}
+
 // fullDisk mounts a file system of 1 MiB.
 func fullDisk(t *testing.T) string {
 	t.Helper()

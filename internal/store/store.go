@@ -39,7 +39,8 @@ type DB interface {
 	// it must only read and write through tx. Reads in f see one snapshot plus
 	// f's own writes; a commit whose reads (keys, and ranges including keys that
 	// appeared or vanished in them) are no longer true is retried. An error of f
-	// is returned as it is and nothing is written.
+	// is returned as it is and nothing is written. A store that has no room left
+	// returns ErrFull where f wrote; one whose ctx is of Freeing may use its reserve.
 	Update(ctx context.Context, f func(tx Tx) error) error
 
 	// View runs f on one snapshot that includes every Update that returned

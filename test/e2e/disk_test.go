@@ -92,7 +92,7 @@ func TestDiskFull(t *testing.T) {
 	if n := len(s.events(t, "/e2e")); n != 1 {
 		t.Errorf("%d events are read, want 1", n)
 	}
-	if p := s.status(t).Problems; !slices.ContainsFunc(p, func(p string) bool { return strings.Contains(p, "nearly full") }) {
+	if p := s.status(t).Problems; !slices.ContainsFunc(p, func(p string) bool { return strings.Contains(p, "is full: free some space") }) {
 		t.Errorf("status has no word of the disk: %v", p)
 	}
 

@@ -54,6 +54,7 @@ type Engine struct {
 	cli      *client.Client
 	instance string
 	log      *slog.Logger
+	root     string // where the daemon keeps its files, on its host
 	pause    pauseImage
 	cgroups  cgroups
 	tasks    keyLock
@@ -78,7 +79,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("ask docker about its host: %w", err), cli.Close())
 	}
-	e := &Engine{cli: cli, instance: c.Instance, log: c.Log}
+	e := &Engine{cli: cli, instance: c.Instance, log: c.Log, root: info.Info.DockerRootDir}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
@@ -91,6 +92,9 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	e.cgroups = findCgroups(ctx, cli.DaemonHost(), info.Info, c.Instance)
 	if !e.cgroups.usable {
 		e.log.Info("task limits are set on each container", "reason", e.cgroups.why)
+	}
+	if err := e.cgroups.freeze(false); err != nil { // who froze the tasks may have been killed
+		return nil, errors.Join(err, cli.Close())
 	}
 	e.pulls.init()
 	return e, nil

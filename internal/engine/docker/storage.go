@@ -53,6 +53,9 @@ func (e *Engine) Storage(ctx context.Context, taskID string) (bytes int64, err e
 	return bytes, nil
 }
 
+// Root returns the directory where the daemon keeps what containers write.
+func (e *Engine) Root() string { return e.root }
+
 // written adds the directories to which a container writes to dirs: the layer
 // above its image, and its volumes. What several mount is in it once.
 func written(is *container.InspectResponse, dirs map[string]bool) error {

@@ -22,7 +22,7 @@ func checkVolumes(f *faults, volumes []types.Volume) {
 		if kinds(v) > 1 {
 			f.add("When the volume parameter is specified, only one volume configuration type should be used. (Volume '%s' has %d.)", name, kinds(v))
 		}
-			if v.Host != nil && aws.ToString(v.Host.SourcePath) != "" {
+		if v.Host != nil && aws.ToString(v.Host.SourcePath) != "" {
 			f.lacks("sourcePath", "volume '"+name+"'")
 		}
 		if v.DockerVolumeConfiguration != nil {

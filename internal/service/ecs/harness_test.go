@@ -45,6 +45,7 @@ type world struct {
 	api    *sdkAPI
 	logs   *logging
 	files  *filing
+	press  run.Pressure       // of the disk; nil: nobody watches it
 	retain time.Duration      // how long stopped tasks are described
 	mood   func() error       // spoils what the loops do, if not nil
 	stop   context.CancelFunc // ends the loops, as the end of the process does
@@ -107,7 +108,7 @@ func (w *world) start() {
 		defer close(w.done)
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = run.NewSweeper(w.db, w.eng, log).Run(ctx) })
-		wg.Go(func() { _ = run.NewMeter(w.db, w.eng, log).Run(ctx) })
+		wg.Go(func() { _ = run.NewMeter(w.db, w.eng, w.press, log).Run(ctx) })
 		wg.Go(func() { _ = run.NewCounter(w.db, w.eng, log).Run(ctx) })
 		wg.Go(func() { _ = run.NewLookout(w.db, w.files, log).Run(ctx) })
 		wg.Go(func() { _ = w.room.Run(ctx) })
@@ -464,7 +465,7 @@ func (f *filing) Mount(_ context.Context, task string, all []run.FileMount) (pat
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i, m := range all {
-		if m.FileSystem != "fs-1" {
+		if !slices.Contains([]string{"fs-1", data, shared}, m.FileSystem) {
 			return nil, &run.MountError{Reason: "failed to invoke EFS utils commands: no " + m.FileSystem}
 		}
 		paths = append(paths, fmt.Sprint("/mounts/", task, "/", i))

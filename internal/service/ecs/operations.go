@@ -83,7 +83,9 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("RegisterTaskDefinition", a.RegisterTaskDefinition).Refuses("ClientException").
 			Takes(ofTask, "containerDefinitions{"+ofContainer+"}", "volumes{"+ofVolume+"}").
 			Keeps("enableFaultInjection", "containers have no fault injection endpoints").
-			Checks(func(in *ecs.RegisterTaskDefinitionInput) []error { return definitionFaults(in, a.ns.Region).each(client) }),
+			Checks(func(in *ecs.RegisterTaskDefinitionInput) []error {
+				return definitionFaults(in, a.ns.Region).each(client)
+			}),
 		wire.Op("RunTask", a.RunTask).
 			Takes("count clientToken launchType platformVersion capacityProviderStrategy{*} placementConstraints{*} placementStrategy{*}", ofLaunch).
 			Keeps("enableExecuteCommand", noExec).

@@ -42,7 +42,7 @@ func checkOverrides(o *types.TaskOverride, d types.TaskDefinition) error {
 	seen := map[string]bool{}
 	for _, c := range o.ContainerOverrides {
 		name := aws.ToString(c.Name)
-			if !slices.ContainsFunc(d.ContainerDefinitions, func(is types.ContainerDefinition) bool { return *is.Name == name }) {
+		if !slices.ContainsFunc(d.ContainerDefinitions, func(is types.ContainerDefinition) bool { return *is.Name == name }) {
 			f.add("Override for container named %s is not a container in the TaskDefinition.", name)
 		}
 		if seen[name] {

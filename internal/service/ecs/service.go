@@ -223,7 +223,7 @@ func (a *API) UpdateService(ctx context.Context, in *ecs.UpdateServiceInput) (*e
 	if err != nil {
 		return nil, err
 	}
-	view, err := a.changeService(ctx, in.Cluster, *in.Service, func(tx store.Tx, s *Service) error {
+	view, err := a.changeService(a.shrinking(ctx, in), in.Cluster, *in.Service, func(tx store.Tx, s *Service) error {
 		return c.apply(tx, a, in, s)
 	})
 	if err != nil {

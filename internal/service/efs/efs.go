@@ -39,16 +39,21 @@ type API struct {
 	db  store.DB
 	ns  arn.Namespace
 	net network
+
+	encrypted bool
 }
 
-// New returns the API.
-func New(db store.DB, ns arn.Namespace, net network) *API { return &API{db: db, ns: ns, net: net} }
+// New returns the API. Encrypted says that the disk which file systems are on is
+// known to be encrypted.
+func New(db store.DB, ns arn.Namespace, net network, encrypted bool) *API {
+	return &API{db: db, ns: ns, net: net, encrypted: encrypted}
+}
 
 // Operations lists what the API answers.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("CreateAccessPoint", a.CreateAccessPoint).Takes("ClientToken FileSystemId PosixUser{Uid Gid} RootDirectory{*} Tags{*}"),
-		wire.Op("CreateFileSystem", a.CreateFileSystem).Takes("CreationToken Encrypted Tags{*}").
+		wire.Op("CreateFileSystem", a.CreateFileSystem).Takes("CreationToken Encrypted KmsKeyId Tags{*}").
 			Keeps("Backup", noBackup).Keeps("PerformanceMode=generalPurpose ThroughputMode=bursting|elastic ProvisionedThroughputInMibps", noModes),
 		wire.Op("CreateMountTarget", a.CreateMountTarget).Takes("FileSystemId SubnetId SecurityGroups IpAddressType"),
 		wire.Op("DeleteAccessPoint", a.DeleteAccessPoint).Takes("AccessPointId"),

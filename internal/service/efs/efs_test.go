@@ -89,8 +89,9 @@ func TestWhatFileSystemsCannotBe(t *testing.T) {
 		change(in)
 		refused(e, code, words, e.CreateFileSystem, in)
 	}
-	refuse("BadRequest", "'Encrypted' is not supported", func(in *sdk.CreateFileSystemInput) { in.Encrypted = new(true) })
-	refuse("BadRequest", "'KmsKeyId' is not supported", func(in *sdk.CreateFileSystemInput) { in.KmsKeyId = new("alias/a") })
+	refuse("BadRequest", "--encrypted-at-rest", func(in *sdk.CreateFileSystemInput) { in.Encrypted = new(true) })
+	refuse("BadRequest", "'KmsKeyId' needs 'Encrypted'", func(in *sdk.CreateFileSystemInput) { in.KmsKeyId = new("alias/a") })
+	refuse("BadRequest", "no KMS for the key 'alias/a'", func(in *sdk.CreateFileSystemInput) { in.Encrypted, in.KmsKeyId = new(true), new("alias/a") })
 	refuse("BadRequest", "'AvailabilityZoneName' is not supported", func(in *sdk.CreateFileSystemInput) { in.AvailabilityZoneName = new("us-west-2a") })
 	refuse("BadRequest", "'ProvisionedThroughputInMibps' is required", func(in *sdk.CreateFileSystemInput) { in.ThroughputMode = types.ThroughputModeProvisioned })
 	refuse("BadRequest", "'ProvisionedThroughputInMibps' is only valid", func(in *sdk.CreateFileSystemInput) { in.ProvisionedThroughputInMibps = new(1.5) })

@@ -39,7 +39,7 @@ func (a *API) CreateFileSystem(ctx context.Context, in *efs.CreateFileSystemInpu
 		return nil, err
 	}
 	return &efs.CreateFileSystemOutput{
-		CreationTime: d.CreationTime, CreationToken: d.CreationToken, Encrypted: d.Encrypted, FileSystemArn: d.FileSystemArn,
+		CreationTime: d.CreationTime, CreationToken: d.CreationToken, Encrypted: d.Encrypted, KmsKeyId: d.KmsKeyId, FileSystemArn: d.FileSystemArn,
 		FileSystemId: d.FileSystemId, FileSystemProtection: d.FileSystemProtection, LifeCycleState: d.LifeCycleState, Name: d.Name,
 		NumberOfMountTargets: d.NumberOfMountTargets, OwnerId: d.OwnerId, PerformanceMode: d.PerformanceMode,
 		SizeInBytes: d.SizeInBytes, Tags: d.Tags, ThroughputMode: d.ThroughputMode, ProvisionedThroughputInMibps: d.ProvisionedThroughputInMibps,
@@ -48,9 +48,8 @@ func (a *API) CreateFileSystem(ctx context.Context, in *efs.CreateFileSystemInpu
 
 // readFileSystem makes a record of what is asked for, or refuses it.
 func (a *API) readFileSystem(in *efs.CreateFileSystemInput) (FileSystem, error) {
-	switch {
-	case in.Encrypted != nil && *in.Encrypted:
-		return FileSystem{}, unsupported("Encrypted", "files are encrypted where the disk below the data directory is")
+	if err := a.checkEncryption(in); err != nil {
+		return FileSystem{}, err
 	}
 	mode, provisioned, err := throughput(cmp.Or(in.ThroughputMode, types.ThroughputModeBursting), in.ProvisionedThroughputInMibps)
 	if err != nil {
@@ -65,6 +64,7 @@ func (a *API) readFileSystem(in *efs.CreateFileSystemInput) (FileSystem, error) 
 		ID: newID("fs"), Token: token, Created: time.Now().UTC(), Tags: tags,
 		PerformanceMode: string(cmp.Or(in.PerformanceMode, types.PerformanceModeGeneralPurpose)),
 		ThroughputMode:  mode, Provisioned: provisioned, Backup: backup(in.Backup),
+		Encrypted: in.Encrypted != nil && *in.Encrypted,
 	}, err
 }
 
@@ -142,7 +142,7 @@ func (a *API) describe(tx store.Tx, f FileSystem) (types.FileSystemDescription, 
 		OwnerId: &a.ns.Account, FileSystemId: &f.ID, FileSystemArn: new(a.ns.ARN(serviceName, "file-system/"+f.ID)),
 		CreationToken: &f.Token, CreationTime: &f.Created, LifeCycleState: state, Name: nameOf(f.Tags), NumberOfMountTargets: int32(len(targets)),
 		SizeInBytes: size, PerformanceMode: types.PerformanceMode(f.PerformanceMode), ThroughputMode: types.ThroughputMode(f.ThroughputMode),
-		Encrypted: new(false), Tags: wireTags(f.Tags),
+		Encrypted: &f.Encrypted, KmsKeyId: a.key(f), Tags: wireTags(f.Tags),
 		FileSystemProtection: &types.FileSystemProtectionDescription{ReplicationOverwriteProtection: types.ReplicationOverwriteProtectionEnabled},
 	}, nil
 }
@@ -171,7 +171,7 @@ func (a *API) UpdateFileSystem(ctx context.Context, in *efs.UpdateFileSystemInpu
 		return nil, err
 	}
 	return &efs.UpdateFileSystemOutput{
-		CreationTime: d.CreationTime, CreationToken: d.CreationToken, Encrypted: d.Encrypted, FileSystemArn: d.FileSystemArn,
+		CreationTime: d.CreationTime, CreationToken: d.CreationToken, Encrypted: d.Encrypted, KmsKeyId: d.KmsKeyId, FileSystemArn: d.FileSystemArn,
 		FileSystemId: d.FileSystemId, FileSystemProtection: d.FileSystemProtection, LifeCycleState: d.LifeCycleState, Name: d.Name,
 		NumberOfMountTargets: d.NumberOfMountTargets, OwnerId: d.OwnerId, PerformanceMode: d.PerformanceMode,
 		SizeInBytes: d.SizeInBytes, Tags: d.Tags, ThroughputMode: d.ThroughputMode, ProvisionedThroughputInMibps: d.ProvisionedThroughputInMibps,

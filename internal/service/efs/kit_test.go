@@ -123,13 +123,16 @@ type env struct {
 
 var key = credential.Key{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
 
-func newEnv(t *testing.T) *env {
+func newEnv(t *testing.T) *env { return newEnvOn(t, false) }
+
+// newEnvOn has its files on a disk that is encrypted, or isn't.
+func newEnvOn(t *testing.T, encrypted bool) *env {
 	t.Helper()
 	e := &env{t: t, db: memstore.New(), net: &fakeNetwork{nics: map[string]nic{}}, dir: filepath.Join(t.TempDir(), "efs")}
 	log := slog.New(slog.DiscardHandler)
 	e.volumes = volumes.New(volumes.Config{DB: e.db, Dir: e.dir, Region: region, Log: log})
 	e.attach = attach.New(e.db, e.net, efsattach.MountTargets{})
-	api := efs.New(e.db, arn.Namespace{Region: region, Account: account}, e.net)
+	api := efs.New(e.db, arn.Namespace{Region: region, Account: account}, e.net, encrypted)
 	svc, err := wire.NewService("elasticfilesystem", api.Operations()...)
 	if err != nil {
 		t.Fatal(err)

@@ -46,6 +46,7 @@ type FileSystem struct {
 	Backup          string            `json:",omitempty"` // a types.Status; "" when nobody said it; kept without effect
 	Lifecycle       []LifecyclePolicy `json:",omitempty"` // kept without effect
 	Tags            []Tag
+	Encrypted       bool // it may be on an encrypted disk only
 	Deleted         bool // it is to go, with all that is in it
 }
 

@@ -40,7 +40,7 @@ func withCluster(run func() int) int {
 	}
 	defer os.RemoveAll(dir)
 	smallSegments()
-	c := settings(Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)}, func(err error) { panic(err) })
+	c := settings(Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)}, false, func(err error) { panic(err) })
 	c.MaxTxnOps, c.MaxRequestBytes = embed.DefaultMaxTxnOps, embed.DefaultMaxRequestBytes
 	loopback, _ := url.Parse("http://127.0.0.1:0")
 	c.ListenClientUrls = []url.URL{*loopback}

@@ -52,7 +52,7 @@ func fill(t *testing.T, dir string, left uint64) (file string) {
 
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	disk := smallDisk(t, 128*mib)
+	disk := smallDisk(t, 256*mib)
 	db := embedded(t, filepath.Join(disk, "store"))
 	storetest.Put(t, db, "r/t/before", "1")
 	ballast := fill(t, disk, mib)
@@ -78,12 +78,12 @@ func TestDiskFull(t *testing.T) {
 // is opened again.
 func TestDiskFillsUnderEtcd(t *testing.T) {
 	t.Parallel()
-	disk := smallDisk(t, 192*mib)
+	disk := smallDisk(t, 384*mib)
 	dir := filepath.Join(disk, "store")
 	db := embedded(t, dir)
-	db.server.dir = "/" // where there is room
+	db.server.on.Store(new("/")) // where there is room
 	ballast := fill(t, disk, 0)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	acknowledged := 0
 	var err error

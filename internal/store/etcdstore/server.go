@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -42,11 +43,15 @@ var smallSegments = sync.OnceFunc(func() { wal.SegmentSizeBytes = segment })
 type server struct {
 	etcd   *embed.Etcd
 	dir    string
+	on     atomic.Pointer[string] // a directory of the disk whose room counts
 	lock   *os.File
 	failed chan error
 	broken chan struct{} // closed when it has failed
 	once   sync.Once     // it fails once
 	log    *slog.Logger
+
+	reserve *reserve
+	lacking string // why files could not be allocated ahead; of who provides
 
 	mu        sync.Mutex
 	reclaimed time.Time
@@ -60,17 +65,18 @@ func start(ctx context.Context, cfg Config) (*server, error) {
 		return nil, err
 	}
 	s := &server{dir: cfg.Dir, lock: lock, failed: make(chan error, 1), broken: make(chan struct{}), log: cfg.Logger}
-	if err := s.room(); err != nil {
-		lock.Close()
-		return nil, err
+	s.on.Store(&s.dir)
+	short, err := s.prepare()
+	if err == nil {
+		s.etcd, err = s.launch(settings(cfg, short, s.fail))
 	}
-	s.etcd, err = embed.StartEtcd(settings(cfg, s.fail))
 	if err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("start etcd in %s: %w", cfg.Dir, err)
 	}
 	select {
 	case <-s.etcd.Server.ReadyNotify():
+		s.provideAlways()
 		return s, nil
 	case err = <-s.failed:
 	case err = <-s.etcd.Err():
@@ -81,9 +87,44 @@ func start(ctx context.Context, cfg Config) (*server, error) {
 	return nil, fmt.Errorf("start etcd in %s: %w", cfg.Dir, err)
 }
 
+// launch starts etcd, which ends the goroutine where it would end the process.
+func (s *server) launch(c *embed.Config) (etcd *embed.Etcd, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = errors.New("it gave up")
+		etcd, err = embed.StartEtcd(c)
+	}()
+	<-done
+	select {
+	case err = <-s.failed:
+	default:
+	}
+	return etcd, err
+}
+
+// prepare looks at the disk before etcd starts: one that is there opens on a full
+// disk, too; a new one needs room. Short says that there is none to spare.
+func (s *server) prepare() (short bool, err error) {
+	size, err := s.disk()
+	if err != nil {
+		return false, err
+	}
+	s.reserve = openReserve(s.dir, reserveSize(size))
+	err = s.room(false)
+	if _, there := os.Stat(s.database()); errors.Is(err, store.ErrFull) && there == nil {
+		short, err = true, s.reserve.lend(startSlice, time.Now())
+	}
+	if err != nil {
+		return short, err
+	}
+	return short, s.dropSpoiled()
+}
+
 // settings are those of a lone member that nobody else talks to: it listens
-// nowhere, and elects itself at once.
-func settings(cfg Config, fail func(error)) *embed.Config {
+// nowhere, and elects itself at once. Where room is short it makes no copy of
+// its database, and puts off the small files that say how far it is.
+func settings(cfg Config, short bool, fail func(error)) *embed.Config {
 	c := embed.NewConfig()
 	c.Name = "skylift"
 	c.Dir = cfg.Dir
@@ -95,10 +136,16 @@ func settings(cfg Config, fail func(error)) *embed.Config {
 	// A tick wakes the process also when nothing is to be done; a fifth of the election is the longest that etcd takes.
 	c.TickMs, c.ElectionMs = 20, 100
 	c.BootstrapDefragThresholdMegabytes = 64
+	if short {
+		c.BootstrapDefragThresholdMegabytes = 0 // none
+	}
 	c.QuotaBackendBytes = quota
 	c.MaxTxnOps = 20_000
 	c.MaxRequestBytes = 8 * mib
 	c.SnapshotCount, c.SnapshotCatchUpEntries = 1_000, 100
+	if short {
+		c.SnapshotCount = 20_000
+	}
 	c.MaxSnapFiles, c.MaxWalFiles = 2, 2
 	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(quiet(cfg.Logger, fail))
 	return c
@@ -126,18 +173,6 @@ func lockDir(dir string) (*os.File, error) {
 
 func (s *server) client() *clientv3.Client { return v3client.New(s.etcd.Server) }
 
-// room says whether there is enough on the disk to write.
-func (s *server) room() error {
-	var st unix.Statfs_t
-	if err := unix.Statfs(s.dir, &st); err != nil {
-		return fmt.Errorf("see how much space %s has: %w", s.dir, err)
-	}
-	if free := st.Bavail * uint64(st.Bsize); free < minFree {
-		return fmt.Errorf("%w: the disk of %s has %d MiB left and %d are needed: free some space", store.ErrFull, s.dir, free/mib, minFree/mib)
-	}
-	return nil
-}
-
 // reclaim gives back what etcd's database holds of the past, at most once a
 // minute, and says whether it did.
 func (s *server) reclaim(ctx context.Context, c *clientv3.Client) bool {
@@ -151,7 +186,7 @@ func (s *server) reclaim(ctx context.Context, c *clientv3.Client) bool {
 	if _, err := c.Compact(ctx, rev, clientv3.WithCompactPhysical()); err != nil {
 		s.log.Error("compact etcd", "err", err)
 	}
-	if err := s.etcd.Server.Backend().Defrag(); err != nil {
+	if err := s.defrag(); err != nil {
 		s.log.Error("defragment etcd", "err", err)
 		return false
 	}
@@ -160,6 +195,20 @@ func (s *server) reclaim(ctx context.Context, c *clientv3.Client) bool {
 		return false
 	}
 	return true
+}
+
+// defrag makes the database as small as it can be, where the disk has room for
+// the copy that this takes.
+func (s *server) defrag() error {
+	b := s.etcd.Server.Backend()
+	free, err := s.free()
+	if err != nil {
+		return err
+	}
+	if need := b.SizeInUse() + minFree + s.reserve.missing(); free < need {
+		return fmt.Errorf("%w: %d MiB are free, and a copy of the database needs %d", store.ErrFull, free/mib, need/mib)
+	}
+	return b.Defrag()
 }
 
 // fail is called by etcd, from any goroutine and with its locks held, where it

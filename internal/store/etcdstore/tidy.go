@@ -7,6 +7,8 @@ import (
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/server/v3/storage/mvcc"
+
+	"github.com/skylift/skylift/internal/store"
 )
 
 const (
@@ -31,6 +33,7 @@ func (s *server) tidyAlways(ctx context.Context) {
 	for {
 		select {
 		case now := <-tick.C:
+			s.provideAlways()
 			rev := s.etcd.Server.KV().Rev()
 			busy := rev-p.before >= muchPast
 			if err := s.compact(ctx, p.end(rev, now)); err != nil && ctx.Err() == nil {
@@ -39,7 +42,7 @@ func (s *server) tidyAlways(ctx context.Context) {
 			if busy {
 				continue // it must not stand still now
 			}
-			if err := s.tidy(tidyFrom); err != nil {
+			if err := s.tidy(tidyFrom); err != nil && !errors.Is(err, store.ErrFull) {
 				s.log.Error("defragment etcd", "err", err)
 			}
 		case <-ctx.Done():
@@ -88,5 +91,5 @@ func (s *server) tidy(least int64) error {
 	if size := b.Size(); size <= least || b.SizeInUse() > size/2 {
 		return nil
 	}
-	return b.Defrag()
+	return s.defrag()
 }

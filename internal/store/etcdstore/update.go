@@ -73,7 +73,7 @@ func (db *DB) commit(ctx context.Context, when []clientv3.Cmp, then []clientv3.O
 		defer enough()
 	}
 	if db.server != nil && len(then) > 0 {
-		if err := db.server.room(); err != nil {
+		if err := db.server.room(store.IsFreeing(ctx)); err != nil {
 			return nil, err
 		}
 	}

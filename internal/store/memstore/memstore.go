@@ -5,6 +5,8 @@ package memstore
 
 import (
 	"context"
+	"fmt"
+	"sync/atomic"
 
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/store/mirror"
@@ -14,12 +16,16 @@ import (
 type DB struct {
 	rows  *mirror.Mirror
 	turns mirror.Turns
+	full  atomic.Bool
 }
 
 var _ store.DB = (*DB)(nil)
 
 // New returns an empty store.
 func New() *DB { return &DB{rows: mirror.New()} }
+
+// Fill makes the store as one that has no room left, or ends that.
+func (db *DB) Fill(full bool) { db.full.Store(full) }
 
 // Update implements store.DB.
 func (db *DB) Update(ctx context.Context, f func(store.Tx) error) error {
@@ -30,6 +36,9 @@ func (db *DB) Update(ctx context.Context, f func(store.Tx) error) error {
 		tx := db.rows.Latest().Begin()
 		if err := f(tx); err != nil {
 			return err
+		}
+		if db.full.Load() && len(tx.Changes()) > 0 && !store.IsFreeing(ctx) {
+			return fmt.Errorf("%w: it was filled", store.ErrFull)
 		}
 		if db.rows.Commit(tx) {
 			return nil

@@ -16,3 +16,10 @@ func TestStore(t *testing.T) {
 		return db
 	})
 }
+
+func TestFull(t *testing.T) {
+	t.Parallel()
+	db := memstore.New()
+	defer db.Close()
+	storetest.Full(t, db, func() { db.Fill(true) }, func() { db.Fill(false) })
+}

@@ -9,6 +9,7 @@
 //	EXIT            it ends with this code once its lines are out, instead of serving
 //	DEAF            it ignores SIGTERM
 //	EAT             it takes so many MiB of memory before it serves
+//	FILL            it writes to that file without end, once it can be made, and goes on when the disk is full
 //	LINGER          how long it waits after SIGTERM before it stops serving
 package main
 
@@ -35,6 +36,9 @@ func main() {
 		fmt.Println("SIGTERM")
 	}()
 	eat()
+	if file := os.Getenv("FILL"); file != "" {
+		go fill(file)
+	}
 	if code := os.Getenv("EXIT"); code != "" {
 		count()
 		n, _ := strconv.Atoi(code)
@@ -133,6 +137,26 @@ func eat() {
 	}
 	if n > 0 {
 		fmt.Println("ate", len(eaten), "MiB")
+	}
+}
+
+func fill(file string) {
+	f, err := os.Create(file)
+	for ; err != nil; f, err = os.Create(file) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	chunk := make([]byte, 1<<20)
+	for told := false; ; {
+		_, err := f.Write(chunk)
+		switch {
+		case err == nil:
+			time.Sleep(5 * time.Millisecond)
+			continue
+		case !told:
+			told = true
+			fmt.Println(err)
+		}
+		time.Sleep(100 * time.Microsecond) // it takes what becomes free at once
 	}
 }
 

@@ -96,7 +96,7 @@ func (d *Deployer) Reconcile(ctx context.Context, key string) (time.Duration, er
 		return time.Millisecond, nil
 	}
 	if err == nil && p.told > 0 {
-		err = ecs.PruneEvents(ctx, d.db, key)
+		err = ecs.PruneEvents(store.Freeing(ctx), d.db, key)
 	}
 	if err == nil && p.ended {
 		err = d.forgetPast(ctx, key)
@@ -159,7 +159,7 @@ func (d *Deployer) read(ctx context.Context, key string) (v view, err error) {
 // forgetPast removes what of a service's history is too old.
 func (d *Deployer) forgetPast(ctx context.Context, key string) error {
 	for {
-		more, err := ecs.PruneHistory(ctx, d.db, key, time.Now())
+		more, err := ecs.PruneHistory(store.Freeing(ctx), d.db, key, time.Now())
 		if err != nil || !more {
 			return err
 		}
@@ -175,7 +175,7 @@ func (d *Deployer) bury(ctx context.Context, s ecs.Service) (time.Duration, erro
 	if left := time.Until(s.StoppedAt.Add(inactiveKept)); left > 0 {
 		return left, nil
 	}
-	return 0, d.db.Update(ctx, func(tx store.Tx) error {
+	return 0, d.db.Update(store.Freeing(ctx), func(tx store.Tx) error {
 		now, err := ecs.Services.Get(tx, s.Key())
 		if errors.Is(err, store.ErrNotFound) || err == nil && now.Status != ecs.Inactive {
 			return nil

@@ -57,10 +57,11 @@ const patience = time.Second
 var errAsks = errors.New("room is to be set aside")
 
 // inRoom makes a pass. One that starts tasks is made once to see which, and
-// another one follows, when room is set aside for them.
+// another one follows, when room is set aside for them. One that starts none may
+// use the store's reserve: it stops some, or says what became of them.
 func (d *Deployer) inRoom(ctx context.Context, l look) (*pass, error) {
 	var p *pass
-	err := d.db.Update(ctx, func(tx store.Tx) (err error) {
+	err := d.db.Update(store.Freeing(ctx), func(tx store.Tx) (err error) {
 		if p, err = l.pass(tx); err != nil || len(p.asks) == 0 {
 			return err
 		}

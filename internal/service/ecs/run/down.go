@@ -205,7 +205,21 @@ func (t task) stopTimeout(container string) time.Duration {
 const (
 	drainStep = 2 * time.Second
 	drainWait = 5 * time.Minute
+	// fullWait is drainWait on a full disk, where only removing what tasks have may
+	// give room.
+	fullWait = 15 * time.Second
+	// forgetWait bounds the wait for the cursors of a task's output to go, which is
+	// not worth more.
+	forgetWait = 5 * time.Second
 )
+
+// drainWait is how long a task's last output is waited for.
+func (r *Runner) drainWait() time.Duration {
+	if r.Full != nil && r.Full() {
+		return fullWait
+	}
+	return drainWait
+}
 
 // deprovision removes what the task had on the machine, once its last output
 // and what else tells why it ended is kept.
@@ -227,13 +241,29 @@ func (r *Runner) deprovision(ctx context.Context, t task) (done bool, again time
 	if err := r.removeInterface(ctx, t); err != nil {
 		return true, 0, fmt.Errorf("remove interface of task %s: %w", t.ID, err)
 	}
-	if err := r.Logs.Forget(ctx, t.ID); err != nil {
-		return true, 0, fmt.Errorf("forget the logs of task %s: %w", t.ID, err)
+	if err := r.forgetLogs(ctx, t); err != nil {
+		return true, 0, err
 	}
 	return false, 0, r.change(ctx, t, func(t *ecs.Task) {
 		t.Status, t.StoppedAt, t.ENI.Deleted = ecs.Stopped, now(), true
 		t.TargetsRegistered = false
 	})
+}
+
+// forgetLogs drops what is known of how far the task's output was copied. On a
+// full disk it stays: it takes some bytes.
+func (r *Runner) forgetLogs(ctx context.Context, t task) error {
+	wait, cancel := context.WithTimeout(ctx, forgetWait)
+	defer cancel()
+	err := r.Logs.Forget(wait, t.ID)
+	if err != nil && ctx.Err() == nil && r.Full != nil && r.Full() {
+		r.Log.Warn("the cursors of a task's output stay", "task", t.ID, "err", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("forget the logs of task %s: %w", t.ID, err)
+	}
+	return nil
 }
 
 // keepLogs says whether all that the task's containers wrote is stored, or
@@ -247,7 +277,7 @@ func (r *Runner) keepLogs(ctx context.Context, t task) (bool, error) {
 		case err == nil:
 		case ctx.Err() != nil:
 			return false, ctx.Err()
-		case time.Since(t.ExecutionStopped) > drainWait:
+		case time.Since(t.ExecutionStopped) > r.drainWait():
 			r.Log.Error("the last output of a task is lost: it could not be stored", "task", t.ID, "container", l.Container, "err", err)
 		case wait.Err() != nil:
 			return false, nil

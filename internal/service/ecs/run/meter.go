@@ -18,28 +18,33 @@ import (
 // measured again.
 const meterEvery = 20 * time.Second
 
-// Meter stops the tasks that have written more than their ephemeral storage.
+// Meter stops the tasks that have written more than their ephemeral storage,
+// and those that fill the disk.
 type Meter struct {
-	db  store.DB
-	eng engine.Engine
-	log *slog.Logger
+	db    store.DB
+	eng   engine.Engine
+	press *press
+	log   *slog.Logger
 }
 
 // NewMeter returns a Meter.
-func NewMeter(db store.DB, eng engine.Engine, log *slog.Logger) *Meter {
-	return &Meter{db: db, eng: eng, log: log}
+func NewMeter(db store.DB, eng engine.Engine, p Pressure, log *slog.Logger) *Meter {
+	return &Meter{db: db, eng: eng, press: newPress(p, db), log: log}
 }
 
 // Run measures until ctx ends.
 func (m *Meter) Run(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
+	for wait := meterEvery; ; {
+		if !m.press.wait(ctx, wait) {
 			return ctx.Err()
-		case <-time.After(meterEvery):
 		}
+		start := time.Now()
 		if err := m.measure(ctx); err != nil && ctx.Err() == nil {
 			m.log.Warn("measure the storage of tasks", "err", err)
+		}
+		wait = meterEvery
+		if m.press.near() { // to look at their files must not keep the disk busy
+			wait = max(pressEvery, 2*time.Since(start))
 		}
 	}
 }
@@ -63,6 +68,7 @@ func (m *Meter) measure(ctx context.Context) error {
 		return fmt.Errorf("list tasks: %w", err)
 	}
 	var errs []error
+	written := map[string]int64{}
 	for _, t := range tasks {
 		used, err := m.eng.Storage(ctx, t.ID)
 		switch {
@@ -74,16 +80,22 @@ func (m *Meter) measure(ctx context.Context) error {
 		case err != nil:
 			errs = append(errs, err)
 		case used > int64(t.StorageSize())<<30:
-			errs = append(errs, m.stop(ctx, t, used))
+			errs = append(errs, m.stop(ctx, t, fmt.Sprintf("Task used %.1f GiB of its ephemeral storage of %d GiB: no space left on device",
+				float64(used)/(1<<30), t.StorageSize())))
+		default:
+			written[t.ID] = used
 		}
+	}
+	if m.press != nil {
+		errs = append(errs, m.relieve(ctx, tasks, written))
 	}
 	return errors.Join(errs...)
 }
 
 // stop stops a task that has used more than it may. On Fargate the disk would
 // be full; here its size can't be given to a directory, so the task ends.
-func (m *Meter) stop(ctx context.Context, t *ecs.Task, used int64) error {
-	return m.db.Update(ctx, func(tx store.Tx) error {
+func (m *Meter) stop(ctx context.Context, t *ecs.Task, reason string) error {
+	return m.db.Update(store.Freeing(ctx), func(tx store.Tx) error {
 		now, err := ecs.Tasks.Get(tx, t.Key())
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -91,8 +103,7 @@ func (m *Meter) stop(ctx context.Context, t *ecs.Task, used int64) error {
 		if err != nil {
 			return err
 		}
-		if !now.Stop(types.TaskStopCodeEssentialContainerExited,
-			fmt.Sprintf("Task used %.1f GiB of its ephemeral storage of %d GiB: no space left on device", float64(used)/(1<<30), t.StorageSize())) {
+		if !now.Stop(types.TaskStopCodeEssentialContainerExited, reason) {
 			return nil
 		}
 		return ecs.Tasks.Put(tx, t.Key(), now)

@@ -70,6 +70,9 @@ type Config struct {
 	Region    string
 	Retention time.Duration // how long a STOPPED task can still be described
 	Log       *slog.Logger
+	// Full says that the disk has no room for anything, so that a task's last output
+	// can't be stored soon. It may be absent.
+	Full func() bool
 }
 
 // Runner reconciles tasks.
@@ -98,6 +101,9 @@ func (r *Runner) Reconcile(ctx context.Context, key string) (time.Duration, erro
 // step takes one step; done says that there is none to take until something
 // changes or again has passed.
 func (r *Runner) step(ctx context.Context, t task) (done bool, again time.Duration, err error) {
+	if t.Desired == ecs.Stopped || t.Status != ecs.Provisioning { // what is there must be able to end
+		ctx = store.Freeing(ctx)
+	}
 	switch {
 	case t.Rewind(now()):
 		return false, 0, r.change(ctx, t, func(t *ecs.Task) { t.Rewind(now()) })

@@ -175,8 +175,12 @@ func (s *Shipper) store(ctx context.Context, c *copying, parts shipment) error {
 	cursor := strconv.FormatInt(parts.cursor.UnixNano(), 10)
 	events := parts.events
 	wait := backoff{}
-	for {
-		err := s.ship(ctx, c, events, cursor)
+	for full := false; ; {
+		to := ctx
+		if c.urgent.Load() { // it keeps a task on the machine
+			to = logstore.Urgent(ctx)
+		}
+		err := s.ship(to, c, events, cursor)
 		switch {
 		case err == nil:
 			return nil
@@ -187,7 +191,10 @@ func (s *Shipper) store(ctx context.Context, c *copying, parts shipment) error {
 				"task", c.TaskID, "container", c.Container, "group", c.Group, "events", len(events))
 			return nil
 		}
-		s.log.Warn("store container output", "task", c.TaskID, "container", c.Container, "err", err)
+		if !full || !errors.Is(err, logstore.ErrFull) { // that is said once: each container has its turn
+			s.log.Warn("store container output", "task", c.TaskID, "container", c.Container, "err", err)
+		}
+		full = errors.Is(err, logstore.ErrFull)
 		if !wait.sleep(ctx) {
 			return ctx.Err()
 		}

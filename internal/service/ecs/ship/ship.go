@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -70,6 +71,7 @@ type copying struct {
 	follow bool
 	last   bool // nothing comes after it
 	cancel context.CancelFunc
+	urgent atomic.Bool   // its container ended, and somebody waits
 	ended  chan struct{} // closed when its goroutine ended; nil when Run hasn't started it
 	done   chan struct{} // closed when all is stored
 }
@@ -135,8 +137,10 @@ func (s *Shipper) Finish(j Job) {
 // started again. Run must run. Asked again, it doesn't read again what is stored:
 // else of many containers some would never be waited for.
 func (s *Shipper) Drain(ctx context.Context, j Job) error {
+	c := s.add(j, false, true)
+	c.urgent.Store(true)
 	select {
-	case <-s.add(j, false, true).done:
+	case <-c.done:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -92,6 +92,7 @@ type fakeSink struct {
 	stored  bool  // although it failed, it stored
 	noGroup bool
 	stream  bool
+	held    bool // it takes only what is urgent
 }
 
 func newSink() *fakeSink { return &fakeSink{cursor: map[string]string{}, stream: true} }
@@ -114,11 +115,14 @@ func (s *fakeSink) EnsureStream(context.Context, string, string, bool) error {
 	return nil
 }
 
-func (s *fakeSink) Ship(_ context.Context, _, _ string, events []logstore.Event, source, cursor string) error {
+func (s *fakeSink) Ship(ctx context.Context, _, _ string, events []logstore.Event, source, cursor string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fail != nil && !s.stored {
 		return s.fail
+	}
+	if s.held && !logstore.IsUrgent(ctx) {
+		return logstore.ErrFull
 	}
 	if s.noGroup || !s.stream {
 		return errGone
@@ -366,6 +370,24 @@ func TestFailuresLoseAndDoubleNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTheLastOutputIsUrgent: output waits while the disk is nearly full, but for
+// that of a container that has ended, without which its task can't go.
+func TestTheLastOutputIsUrgent(t *testing.T) {
+	bubble(t, func(t *testing.T, e *fakeEngine, k *fakeSink) {
+		s, _ := run(t, e, k)
+		k.held = true
+		s.Follow(job)
+		e.write("a")
+		time.Sleep(time.Minute)
+		k.want(t, "while it runs", "")
+		e.end()
+		if err := s.Drain(t.Context(), job); err != nil {
+			t.Fatal(err)
+		}
+		k.want(t, "when it ended", "a")
+	})
 }
 
 func TestAGroupThatIsGoneHoldsNothingUp(t *testing.T) {
