@@ -85,12 +85,16 @@ type machine struct {
 	lb     *edge.Edge
 	events *logstore.Store
 	room   *place.Ledger
+	limits limits
 	ready  atomic.Bool // set when the load balancers answer
 }
 
 // open opens everything, or nothing.
 func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err error) {
 	m = &machine{Config: c, is: is, ns: arn.Namespace{Region: is.Region, Account: is.AccountID}}
+	if m.limits, err = newLimits(c, is.VPCCIDR); err != nil {
+		return m, err
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.close())
@@ -112,7 +116,9 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 	if m.events, err = logstore.Open(filepath.Join(c.DataDir, "logs"), c.Log); err != nil {
 		return m, fmt.Errorf("open the log store: %w", err)
 	}
-	m.lb = edge.New(edge.Config{Log: c.Log})
+	m.lb = edge.New(edge.Config{
+		Log: c.Log, Clients: m.limits.clients, MaxTargets: m.limits.budget.Targets, MaxChecks: m.limits.budget.Checks,
+	})
 	return m, nil
 }
 

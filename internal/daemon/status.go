@@ -80,6 +80,7 @@ func (m *machine) problems() (out []string) {
 		out = append(out, fmt.Sprintf("load balancers can't listen on %s: %v", addr, err))
 	}
 	slices.Sort(out)
+	out = append(out, m.limits.problems(m.lb.Short())...)
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(m.DataDir, &fs); err == nil {
 		if free := fs.Bavail * uint64(fs.Bsize); free < lowDisk {

@@ -128,7 +128,7 @@ const (
 func (c *conn) Write(p []byte) (n int, err error) {
 	for {
 		next := p[n:min(len(p), n+piece)]
-		if err := c.Conn.SetWriteDeadline(time.Now().Add(stall)); err != nil {
+		if err := c.SetWriteDeadline(time.Now().Add(stall)); err != nil {
 			return n, err
 		}
 		m, err := c.Conn.Write(next)
@@ -155,7 +155,7 @@ func (c *conn) ReadFrom(src io.Reader) (n int64, err error) {
 		if rest > 0 {
 			next = min(next, rest)
 		}
-		if err := c.Conn.SetWriteDeadline(time.Now().Add(stall)); err != nil {
+		if err := c.SetWriteDeadline(time.Now().Add(stall)); err != nil {
 			return n, err
 		}
 		m, err := to.ReadFrom(&io.LimitedReader{R: src, N: next})
