@@ -41,9 +41,9 @@ e2e: build ## the program from outside: real engine, real aws CLI
 acceptance: build ## the workflow that users type
 	@test/acceptance/run.sh bin/skylift
 
-soak: build ## what must survive, for an hour or two: 50 kills in rolling deployments, 50 in blue/green ones, 10 restarts of the engine, 100,000 schedules
+soak: build ## what must survive, for an hour or two: 50 kills in rolling deployments, 50 in blue/green ones, 10 restarts of the engine, 41,600 idle connections, 100,000 schedules
 	@GOGC=400 go test -count=1 -timeout 120m ./internal/service/ecs -run 'TestChaos$$' -first 10000 -games 100000
-	@SKYLIFT=$(CURDIR)/bin/skylift go test -count=1 -timeout 120m -parallel 1 -v ./test/e2e -run TestSurvives -kills 50 -restarts 10
+	@SKYLIFT=$(CURDIR)/bin/skylift go test -count=1 -timeout 120m -parallel 1 -v ./test/e2e -run TestSurvives -kills 50 -restarts 10 -files 20000 -idle 20800
 
 bench: build ## figures beside those of peers, in one run
 	@scripts/setup.sh bench

@@ -39,6 +39,9 @@ func (s *socket) accept(ctx context.Context) {
 			if pause.Loud() {
 				s.edge.log.Warn("no connection can be accepted", "addr", s.addr, "err", err)
 			}
+			if limit.Crowded(err) {
+				s.edge.clients.Relieve()
+			}
 			pause.Wait(ctx.Done())
 		}
 	}

@@ -177,6 +177,15 @@ func (c *Conns) cut(n int, of netip.Addr) (cut int) {
 	return cut
 }
 
+// Relieve cuts some of those that have rested longest, since descriptors ran out
+// before the bound was reached.
+func (c *Conns) Relieve() {
+	defer c.report()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut(max(1, len(c.open)/batch), netip.Addr{})
+}
+
 // note remembers a shortage: of an address, or of all. c.mu is held.
 func (c *Conns) note(of netip.Addr) {
 	c.short.at = time.Now()

@@ -41,6 +41,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 			if l.pause.Loud() {
 				l.conns.cfg.Log.Warn("no connection can be accepted", "to", l.conns.cfg.Name, "err", err)
 			}
+			if Crowded(err) {
+				l.conns.Relieve()
+			}
 			l.pause.Wait(l.done)
 			continue
 		}

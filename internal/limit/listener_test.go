@@ -108,23 +108,58 @@ func TestListenerCutsIdle(t *testing.T) {
 // flaky fails to accept a few times, as when descriptors or memory run out.
 type flaky struct {
 	net.Listener
+	mu   sync.Mutex
 	errs []error
 }
 
+func (f *flaky) fail(errs ...error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.errs = append(f.errs, errs...)
+}
+
 func (f *flaky) Accept() (net.Conn, error) {
+	f.mu.Lock()
 	if len(f.errs) > 0 {
+		defer f.mu.Unlock()
 		err := f.errs[0]
 		f.errs = f.errs[1:]
 		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", err)}
 	}
+	f.mu.Unlock()
 	return f.Listener.Accept()
 }
 
 func TestListenerSurvives(t *testing.T) {
 	t.Parallel()
-	dial := serve(t, NewConns(Config{Max: math.MaxInt}), &flaky{listen(t), []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EPERM}})
+	ln := &flaky{Listener: listen(t)}
+	ln.fail(syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EPERM)
+	dial := serve(t, NewConns(Config{Max: math.MaxInt}), ln)
 	if got := dial().get("/"); got != 200 {
 		t.Errorf("after failures to accept: %d", got)
+	}
+}
+
+// When descriptors run out before the bound is reached, an idle connection goes
+// for the next one.
+func TestListenerRelieves(t *testing.T) {
+	t.Parallel()
+	ln := &flaky{Listener: listen(t)}
+	c := NewConns(Config{Name: "x", Max: math.MaxInt})
+	dial := serve(t, c, ln)
+	idle := dial()
+	if idle.get("/") != 200 {
+		t.Fatal("not answered")
+	}
+	ln.fail(syscall.EMFILE)
+	if _, next := dial(), dial(); next.get("/") != 200 { // the first of them ends the Accept that is under way
+		t.Error("the next isn't answered")
+	}
+	if _, err := idle.r.ReadByte(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the idle connection is open: %v", err)
+	}
+	if c.Problem() == "" {
+		t.Error("nothing is said of it")
 	}
 }
 
