@@ -35,6 +35,40 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// busy is a connection that can't be cut.
+type busy struct{ _ int }
+
+func (*busy) Resting() (int64, bool) { return 0, false }
+func (*busy) Cut() bool              { return false }
+
+// A task, which has its address in the VPC, has fewer connections than others.
+func TestTasksHaveFewer(t *testing.T) {
+	t.Parallel()
+	l, err := newLimits(Config{Log: slog.New(slog.DiscardHandler)}, netip.MustParsePrefix("172.31.0.0/16"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		to   *limit.Conns
+		want int
+	}{
+		"clients":  {l.clients, limit.PerTask(l.budget.Clients)},
+		"api":      {l.api, limit.PerTask(l.budget.API)},
+		"metadata": {l.metadata, 32},
+	} {
+		had := 0
+		for c.to.Enter(nil, new(busy), netip.MustParseAddr("172.31.9.9")) == nil {
+			had++
+		}
+		if had != c.want {
+			t.Errorf("%s: a task had %d, want %d", name, had, c.want)
+		}
+		if err := c.to.Enter(nil, new(busy), netip.MustParseAddr("172.31.9.10")); err != nil {
+			t.Errorf("%s: another task: %v", name, err)
+		}
+	}
+}
+
 func TestOwnFault(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[string]bool{

@@ -312,7 +312,9 @@ func TestHeadLimits(t *testing.T) {
 		}
 		io.WriteString(c, head+"\r\n") //nolint:errcheck // the balancer tells
 	})))
-	line := func(n int) string { return "GET /" + strings.Repeat("a", n-len("GET / HTTP/1.1")) + " HTTP/1.1\r\nHost: a\r\n\r\n" }
+	line := func(n int) string {
+		return "GET /" + strings.Repeat("a", n-len("GET / HTTP/1.1")) + " HTTP/1.1\r\nHost: a\r\n\r\n"
+	}
 	field := func(name string, n int) string {
 		return "GET / HTTP/1.1\r\nHost: a\r\n" + name + ": " + strings.Repeat("a", n-len(name)-2) + "\r\n\r\n"
 	}

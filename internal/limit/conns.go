@@ -45,10 +45,16 @@ type Conns struct {
 
 	mu     sync.Mutex
 	open   map[Conn]netip.Addr
-	by     map[netip.Addr]int
+	by     map[netip.Addr]*address
 	freed  chan struct{} // has room for one
 	short  shortage
 	logged time.Time
+}
+
+// address is the connections from one address.
+type address struct {
+	open map[Conn]netip.Addr // all of them are of this one
+	busy time.Time           // when all were found to be busy last
 }
 
 // shortage is what came of bounds since the last time that somebody was told.
@@ -80,7 +86,7 @@ func NewConns(c Config) *Conns {
 	if c.PerTask == 0 {
 		c.PerTask = c.PerClient
 	}
-	return &Conns{cfg: c, open: map[Conn]netip.Addr{}, by: map[netip.Addr]int{}, freed: make(chan struct{}, 1)}
+	return &Conns{cfg: c, open: map[Conn]netip.Addr{}, by: map[netip.Addr]*address{}, freed: make(chan struct{}, 1)}
 }
 
 // Enter lets c in, which comes from an address. At a bound, those that have
@@ -117,18 +123,41 @@ func (c *Conns) Enter(done <-chan struct{}, nc Conn, from netip.Addr) error {
 func (c *Conns) enter(nc Conn, from netip.Addr) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if most := c.bound(from); most > 0 && c.by[from] >= most && c.cut(max(1, most/batch), from) == 0 {
+	if !c.within(from) {
 		c.note(from)
 		c.short.refused++
 		return ErrMany
 	}
-	if len(c.open) >= c.cfg.Max && c.cut(max(1, c.cfg.Max/batch), netip.Addr{}) == 0 {
+	if len(c.open) >= c.cfg.Max && c.cut(max(1, c.cfg.Max/batch), c.open, netip.Addr{}) == 0 {
 		c.note(netip.Addr{})
 		return ErrFull
 	}
-	c.open[nc] = from
-	c.by[from]++
+	a := c.by[from]
+	if a == nil {
+		a = &address{open: map[Conn]netip.Addr{}}
+		c.by[from] = a
+	}
+	c.open[nc], a.open[nc] = from, from
 	return nil
+}
+
+// within tells whether an address may have one more connection, and cuts some
+// of its own for that. One that has busy ones only isn't looked through each time
+// that it tries. c.mu is held.
+func (c *Conns) within(from netip.Addr) bool {
+	most, a := c.bound(from), c.by[from]
+	if most == 0 || a == nil || len(a.open) < most {
+		return true
+	}
+	now := time.Now()
+	if now.Sub(a.busy) < lookFor {
+		return false
+	}
+	if c.cut(max(1, most/batch), a.open, from) > 0 {
+		return true
+	}
+	a.busy = now
+	return false
 }
 
 // bound is how many connections an address may have; 0: no bound. This
@@ -144,18 +173,15 @@ func (c *Conns) bound(from netip.Addr) int {
 	return c.cfg.PerClient
 }
 
-// cut ends the n connections that have rested longest, those of an address
-// where one is given, and returns how many it were. c.mu is held.
-func (c *Conns) cut(n int, of netip.Addr) (cut int) {
+// cut ends the n of open that have rested longest, which are those of an address
+// if one is given, and returns how many it were. c.mu is held.
+func (c *Conns) cut(n int, open map[Conn]netip.Addr, of netip.Addr) (cut int) {
 	type resting struct {
 		conn  Conn
 		since int64
 	}
 	var all []resting
-	for nc, from := range c.open {
-		if of.IsValid() && from != of {
-			continue
-		}
+	for nc := range open {
 		if since, ok := nc.Resting(); ok {
 			all = append(all, resting{nc, since})
 		}
@@ -183,7 +209,7 @@ func (c *Conns) Relieve() {
 	defer c.report()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.cut(max(1, len(c.open)/batch), netip.Addr{})
+	c.cut(max(1, len(c.open)/batch), c.open, netip.Addr{})
 }
 
 // note remembers a shortage: of an address, or of all. c.mu is held.
@@ -213,7 +239,8 @@ func (c *Conns) remove(nc Conn) {
 		return
 	}
 	delete(c.open, nc)
-	if c.by[from]--; c.by[from] == 0 {
+	a := c.by[from]
+	if delete(a.open, nc); len(a.open) == 0 {
 		delete(c.by, from)
 	}
 }

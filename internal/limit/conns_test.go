@@ -12,7 +12,6 @@ import (
 
 // link is a connection that rests or doesn't.
 type link struct {
-	name  string
 	since int64 // 0: busy
 	cut   bool
 }
@@ -121,6 +120,38 @@ func TestEnterWaits(t *testing.T) {
 		close(done)
 		if err := c.Enter(done, &link{}, bob); err == nil {
 			t.Error("let in after the end")
+		}
+	})
+}
+
+// An address with busy connections only is looked through now and then, and
+// gets in when one of them rests or ends.
+func TestEnterWhenBusy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := NewConns(Config{Max: 9, PerClient: 2})
+		first, second := &link{}, &link{}
+		for _, l := range []*link{first, second} {
+			if err := c.Enter(nil, l, alice); err != nil {
+				t.Fatal(err)
+			}
+		}
+		enter := func(want error) {
+			t.Helper()
+			if err := c.Enter(nil, &link{}, alice); !errors.Is(err, want) {
+				t.Errorf("%v, want %v", err, want)
+			}
+		}
+		enter(ErrMany)
+		first.since = 1
+		enter(ErrMany)
+		time.Sleep(lookFor)
+		enter(nil)
+		enter(ErrMany)
+		c.Leave(second)
+		enter(nil)
+		if len(c.by[alice].open) != 2 || len(c.open) != 2 {
+			t.Errorf("%d are open, %d of them alice's", len(c.open), len(c.by[alice].open))
 		}
 	})
 }
