@@ -15,18 +15,22 @@ import (
 	"syscall"
 )
 
-// Ours tells whether err is this machine's own failure: for want of file
-// descriptors, local ports, buffers or memory. Nobody else is to blame for it.
+// Ours tells whether err of a connection is this machine's own failure: for want
+// of what Exhausted tells of, or of a local address or port. Nobody else is to
+// blame for it.
 func Ours(err error) bool {
-	for _, own := range []syscall.Errno{
-		syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.EADDRINUSE, syscall.ENOBUFS, syscall.ENOMEM,
-		syscall.EAGAIN, // of connect(2): no local port is free
-	} {
+	return Exhausted(err) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EADDRINUSE)
+}
+
+// Exhausted tells whether err is for want of descriptors, buffers or memory, or
+// of local ports (EAGAIN of connect(2)).
+func Exhausted(err error) bool {
+	for _, own := range []syscall.Errno{syscall.ENOBUFS, syscall.ENOMEM, syscall.EAGAIN} {
 		if errors.Is(err, own) {
 			return true
 		}
 	}
-	return false
+	return Crowded(err)
 }
 
 // Crowded tells whether err is for want of descriptors, which closing some

@@ -23,6 +23,9 @@ func TestOurs(t *testing.T) {
 		if got := Ours(wrapped); got != want {
 			t.Errorf("Ours(%v) = %v, want %v", wrapped, got, want)
 		}
+		if got := Exhausted(wrapped); got != (want && err != syscall.EADDRNOTAVAIL) { //nolint:errorlint // a key of the table
+			t.Errorf("Exhausted(%v) = %v", wrapped, got)
+		}
 	}
 	if !Crowded(fmt.Errorf("open: %w", syscall.EMFILE)) || Crowded(syscall.ENOMEM) {
 		t.Error("only descriptors make it crowded")

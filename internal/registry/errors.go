@@ -65,7 +65,7 @@ func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
 	if isFull(err) {
 		e, ok = errDiskFull, true
 	}
-	if limit.Ours(err) {
+	if limit.Exhausted(err) {
 		e, ok = errBusy, true
 	}
 	if !ok {
