@@ -44,9 +44,9 @@ acceptance: build ## the workflow that users type
 terraform: build ## a stack made, changed and destroyed by an unmodified Terraform
 	@test/terraform/run.sh bin/skylift
 
-soak: build ## what must survive, for an hour or two: 50 kills in rolling deployments, 50 in blue/green ones, 10 restarts of the engine, 100,000 schedules, lines of output at all rates
+soak: build ## what must survive, for an hour or two: 50 kills in rolling deployments, 50 in blue/green ones, 10 restarts of the engine, 41,600 idle connections, 100,000 schedules, lines of output at all rates
 	@GOGC=400 go test -count=1 -timeout 120m ./internal/service/ecs -run 'TestChaos$$' -first 10000 -games 100000
-	@SKYLIFT=$(CURDIR)/bin/skylift go test -count=1 -timeout 120m -parallel 1 -v ./test/e2e -run TestSurvives -kills 50 -restarts 10
+	@SKYLIFT=$(CURDIR)/bin/skylift go test -count=1 -timeout 120m -parallel 1 -v ./test/e2e -run TestSurvives -kills 50 -restarts 10 -files 20000 -idle 20800
 	@SKYLIFT=$(CURDIR)/bin/skylift go test -count=1 -timeout 30m -v ./test/e2e -run 'TestLines$$' -lines
 
 bench: build ## figures beside those of peers, in one run

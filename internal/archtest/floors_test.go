@@ -20,7 +20,7 @@ var (
 	small      = []string{"internal/arn", "internal/awserr", "internal/caller", "internal/id", "internal/policy", "internal/sigv4"}
 	mechanisms = []string{"internal/engine", "internal/vpc", "internal/edge", "internal/registry", "internal/dns", "internal/logstore", "internal/tsdb"}
 	handlers   = append(slices.Clone(small), "internal/store", "internal/wire")
-	loops      = slices.Concat(handlers, mechanisms, []string{"internal/reconcile", "internal/attach"})
+	loops      = slices.Concat(handlers, mechanisms, []string{"internal/reconcile", "internal/attach", "internal/limit"})
 )
 
 // floors is the house, from the top. The first place that fits a package is
@@ -30,7 +30,7 @@ var floors = []floor{
 	{"internal/cli", []string{"internal/daemon", "internal/credential", "internal/instance", "internal/projection/status", "internal/projection/why"}},
 	{"internal/daemon", []string{"internal"}},
 
-	{"internal/gateway", append(slices.Clone(small), "internal/wire")},
+	{"internal/gateway", append(slices.Clone(small), "internal/wire", "internal/limit")},
 	{"internal/service/ecs/place", nil},
 	{"internal/service/*/*", loops},
 	{"internal/service/ecr", append(slices.Clone(handlers), "internal/registry")},  // its records are what the registry serves
@@ -42,8 +42,8 @@ var floors = []floor{
 
 	{"internal/engine", nil},
 	{"internal/vpc", nil},
-	{"internal/edge", nil},
-	{"internal/registry", nil},
+	{"internal/edge", []string{"internal/limit"}},
+	{"internal/registry", []string{"internal/limit"}},
 	{"internal/dns", nil},
 	{"internal/logstore", nil},
 	{"internal/tsdb", nil},
@@ -57,6 +57,7 @@ var floors = []floor{
 	{"internal/awserr", nil},
 	{"internal/caller", nil},
 	{"internal/id", nil},
+	{"internal/limit", nil},
 	{"internal/policy", nil},
 	{"internal/sigv4", nil},
 

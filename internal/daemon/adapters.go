@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/aws/smithy-go"
 
@@ -123,7 +125,20 @@ func (s imageStore) Pull(ctx context.Context, ref string) (string, error) {
 		return s.eng.Pull(ctx, ref, engine.Auth{})
 	}
 	user, password, _ := s.ecr.PullAuth(ctx, ref)
-	return s.eng.Pull(ctx, pinned, engine.Auth{Username: user, Password: password})
+	pulled, err := s.eng.Pull(ctx, pinned, engine.Auth{Username: user, Password: password})
+	if e, ok := errors.AsType[*engine.PullError](err); ok && ownFault(e.Reason) {
+		return "", fmt.Errorf("pull %s from the own registry: %w: %s", pinned, engine.ErrUnavailable, e.Reason)
+	}
+	return pulled, err
+}
+
+// ownFault tells whether what the engine says of a pull from the own registry
+// means that this process couldn't serve it just now, which says nothing about
+// the image.
+func ownFault(reason string) bool {
+	return slices.ContainsFunc([]string{"503 Service Unavailable", "unavailable: ", "connection refused", "connection reset by peer"}, func(s string) bool {
+		return strings.Contains(reason, s)
+	})
 }
 
 // targetGroups is ELBv2 as ECS sees it.

@@ -47,7 +47,10 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 	if err != nil {
 		return nil, fmt.Errorf("open the repositories: %w", err)
 	}
-	blobs, err := registry.New(ctx, registry.Config{Root: filepath.Join(m.DataDir, "registry"), Records: repositories, Log: m.Log, Full: func() bool { return m.disk.Reached(disk.NoPushes) }})
+	blobs, err := registry.New(ctx, registry.Config{
+		Root: filepath.Join(m.DataDir, "registry"), Records: repositories, Log: m.Log,
+		MaxRequests: m.limits.budget.Blobs, Full: func() bool { return m.disk.Reached(disk.NoPushes) },
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open the registry: %w", err)
 	}
@@ -88,7 +91,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 		return nil, err
 	}
 	door := gateway.New(gateway.Config{
-		Region: m.is.Region, Keys: key, Services: services, Ready: m.isReady, Unavailable: unavailable, Context: operationContext, Log: m.Log,
+		Region: m.is.Region, Keys: key, Services: services, Ready: m.isReady, Unavailable: unavailable, Context: operationContext, Conns: m.limits.api, Log: m.Log,
 		Mounts: []gateway.Mount{{Prefix: "/v2/", Handler: blobs}, {Prefix: "/skylift/", Service: "skylift", Handler: m.inside()}},
 	})
 	return map[string]Runner{
@@ -185,7 +188,7 @@ func (m *machine) targetHealth() reconcile.Source {
 
 // metadata answers this host's tasks about themselves.
 func (m *machine) metadata(orders *ecs.API, net *ec2.API) Runner {
-	s := metadata.New(metadata.Config{DB: m.db, Engine: m.Engine, Network: taskSubnets{net}, Protection: orders, Log: m.Log})
+	s := metadata.New(metadata.Config{DB: m.db, Engine: m.Engine, Network: taskSubnets{net}, Protection: orders, Conns: m.limits.metadata, Log: m.Log})
 	return runner(func(ctx context.Context) error {
 		ln, err := m.Network.Listen(ctx, metadata.Address)
 		if err != nil {

@@ -89,12 +89,16 @@ type machine struct {
 	// encrypted says that what is written to the data directory is encrypted on disk.
 	encrypted bool
 	room      *place.Ledger
+	limits    limits
 	ready     atomic.Bool // set when the load balancers answer
 }
 
 // open opens everything, or nothing.
 func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err error) {
 	m = &machine{Config: c, is: is, ns: arn.Namespace{Region: is.Region, Account: is.AccountID}}
+	if m.limits, err = newLimits(c, is.VPCCIDR); err != nil {
+		return m, err
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.close())
@@ -127,7 +131,9 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 	if err = m.watchDisk(); err != nil {
 		return m, err
 	}
-	m.lb = edge.New(edge.Config{Log: c.Log})
+	m.lb = edge.New(edge.Config{
+		Log: c.Log, Clients: m.limits.clients, MaxTargets: m.limits.budget.Targets, MaxChecks: m.limits.budget.Checks,
+	})
 	return m, nil
 }
 

@@ -80,6 +80,7 @@ func (m *machine) problems() (out []string) {
 		out = append(out, fmt.Sprintf("load balancers can't listen on %s: %v", addr, err))
 	}
 	slices.Sort(out)
+	out = append(out, m.limits.problems(m.lb.Short())...)
 	if short := processProblem(); short != "" {
 		out = append(out, short)
 	}

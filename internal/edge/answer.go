@@ -90,7 +90,7 @@ func (c *conn) answerFixed(f *Fixed) (keep bool) {
 // generate writes an answer that no target gave. The connection is kept if
 // the request was read whole.
 func (c *conn) generate(title, contentType, body string, toHead bool) (keep bool) {
-	keep = !c.closing.Load() && !c.req.Closes() && c.body.Whole()
+	keep = !c.ends() && !c.req.Closes() && c.body.Whole()
 	if keep {
 		c.body.Rest()
 	}

@@ -23,6 +23,10 @@ const (
 // holdFor is how long a client that isn't admitted is held.
 const holdFor = 60 * time.Second
 
+// keepAlive is how old a connection may become: client_keep_alive.seconds of an
+// Application Load Balancer.
+const keepAlive = time.Hour
+
 // conn is a client's connection. Its goroutine, serve, owns it; others only
 // read what is atomic, and close or wake it.
 type conn struct {
@@ -40,6 +44,8 @@ type conn struct {
 	admitted *route // was found to admit the client
 	deadline atomic.Int64
 	phase    atomic.Int32
+	rested   atomic.Int64  // since when it waits for a request
+	born     int64         // when it was accepted
 	since    atomic.Int64  // when it began to wait for a target
 	watched  chan struct{} // the watcher's end
 
@@ -62,7 +68,8 @@ const (
 )
 
 func newConn(s *socket, nc net.Conn) *conn {
-	c := &conn{edge: s.edge, socket: s, nc: nc, watched: make(chan struct{}, 1)}
+	c := &conn{edge: s.edge, socket: s, nc: nc, watched: make(chan struct{}, 1), born: time.Now().UnixNano()}
+	c.rested.Store(c.born)
 	if ap, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		c.client = ap.Addr().Unmap().WithZone("")
 		c.name = c.client.String()
@@ -77,6 +84,7 @@ func (c *conn) serve() {
 			c.edge.log.Error("request failed", "err", bug, "stack", string(debug.Stack()))
 		}
 		c.nc.Close()
+		c.edge.clients.Leave(c)
 		c.edge.connMu.Lock()
 		delete(c.edge.conns, c)
 		c.edge.connMu.Unlock()
@@ -147,13 +155,18 @@ func (c *conn) handle(host []byte) (keep bool) {
 // readHead waits for the next request.
 func (c *conn) readHead() ([]byte, error) {
 	for {
+		now := time.Now()
+		c.rested.Store(now.UnixNano())
 		c.phase.Store(reading)
-		c.touch(time.Now(), c.idle())
+		c.touch(now, c.idle())
 		if c.closing.Load() && len(c.rd.Buffered()) == 0 {
 			return nil, io.EOF
 		}
 		head, err := c.rd.Head(http1.MaxLine + http1.MaxHead)
 		c.work()
+		if c.gone.Load() {
+			return nil, net.ErrClosed // it was cut: nobody would get the answer
+		}
 		if c.closing.Load() && c.woken() && isTimeout(err) && len(c.rd.Buffered()) > 0 {
 			continue // it began a request before it was told to end
 		}
@@ -180,6 +193,28 @@ func (c *conn) wake() {
 		c.nc.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // a closed connection is awake
 		c.phase.Store(reading)
 	}
+}
+
+// Resting implements limit.Conn: it waits for a request, or for the rest of one.
+func (c *conn) Resting() (since int64, ok bool) {
+	return c.rested.Load(), c.phase.Load() == reading
+}
+
+// Cut implements limit.Conn: no request that is read is lost.
+func (c *conn) Cut() bool {
+	if !c.phase.CompareAndSwap(reading, waking) {
+		return false
+	}
+	c.gone.Store(true)
+	c.nc.Close()
+	c.phase.Store(reading)
+	return true
+}
+
+// ends tells whether the connection should end with the request that is under
+// way: because it was told to, somebody waits for its place, or it is old.
+func (c *conn) ends() bool {
+	return c.closing.Load() || c.edge.clients.Hungry() || c.rested.Load()-c.born > int64(keepAlive)
 }
 
 // finish ends the connection when it is idle.
@@ -236,7 +271,7 @@ func (c *conn) touch(now time.Time, idle time.Duration) {
 // dropped, until ok admits the client. It is false when the connection ends
 // first or has been held for long.
 func (c *conn) hold(ok func(*routes) bool) bool {
-	if c.edge.held.Add(1) > maxHeld {
+	if c.edge.held.Add(1) > c.edge.maxHeld {
 		c.edge.held.Add(-1)
 		return false
 	}
@@ -245,6 +280,7 @@ func (c *conn) hold(ok func(*routes) bool) bool {
 	defer c.held.Store(false)
 	until := time.Now().Add(holdFor)
 	defer c.deadline.Store(0)
+	c.rested.Store(time.Now().UnixNano())
 	for len(c.rd.Buffered()) < http1.MaxHead {
 		c.phase.Store(reading)
 		c.nc.SetReadDeadline(until) //nolint:errcheck // a closed connection says so when it is read

@@ -13,12 +13,15 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/skylift/skylift/internal/limit"
 )
 
 const (
@@ -42,6 +45,14 @@ type Config struct {
 	Dial func(ctx context.Context, source netip.Addr, addr netip.AddrPort) (net.Conn, error)
 	// Grace is how long requests may take to finish when Run ends; 0: 30 s.
 	Grace time.Duration
+	// Clients bounds the connections of clients; nil: nothing does.
+	Clients *limit.Conns
+	// MaxTargets is how many connections to targets may be open, in use and
+	// kept; 0: there is no bound. Nobody who needs one waits for it: those that
+	// are kept go first.
+	MaxTargets int
+	// MaxChecks is how many health checks are made at once; 0: 2,048.
+	MaxChecks int
 }
 
 // Edge answers requests as its Table says. Load and Run may be called in any
@@ -52,9 +63,15 @@ type Edge struct {
 	dial   func(ctx context.Context, source netip.Addr, addr netip.AddrPort) (net.Conn, error)
 	grace  time.Duration
 
-	hub    hub
-	probes chan struct{} // a place each, while one is made
-	held   atomic.Int64
+	hub     hub
+	probes  chan struct{} // a place each, while one is made
+	held    atomic.Int64
+	maxHeld int64
+	clients *limit.Conns
+
+	maxTargets int64
+	backends   atomic.Int64 // connections to targets
+	scarce     atomic.Int64 // when this machine's own failures were logged last
 
 	loading sync.Mutex // one Load at a time
 
@@ -77,10 +94,17 @@ func New(c Config) *Edge {
 		listen:  c.Listen,
 		dial:    c.Dial,
 		grace:   cmp.Or(c.Grace, defaultGrace),
-		probes:  make(chan struct{}, maxProbes),
+		probes:  make(chan struct{}, cmp.Or(c.MaxChecks, maxProbes)),
+		clients: c.Clients,
 		pools:   map[string]*pool{},
 		sockets: map[netip.AddrPort]*socket{},
 		conns:   map[*conn]struct{}{},
+	}
+	e.maxHeld, e.maxTargets = maxHeld, int64(cmp.Or(c.MaxTargets, math.MaxInt))
+	if e.clients == nil {
+		e.clients = limit.NewConns(limit.Config{Max: math.MaxInt})
+	} else {
+		e.maxHeld = min(maxHeld, int64(e.clients.Max()/4))
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/skylift/skylift/internal/edge/http1"
+	"github.com/skylift/skylift/internal/limit"
 )
 
 const (
@@ -93,10 +94,14 @@ func (a *attempt) try(t *target, toHead, fresh bool) (keep bool, fail *failure) 
 	c.target.Store(t)
 	defer c.target.Store(nil)
 	b, err := a.connect(t, fresh)
-	if err != nil {
-		if isTimeout(err) {
-			return false, &failure{status: 504}
-		}
+	switch {
+	case err == nil:
+	case limit.Ours(err):
+		c.edge.short(t.addr, err)
+		return false, &failure{status: 503, final: true}
+	case isTimeout(err):
+		return false, &failure{status: 504}
+	default:
 		return false, &failure{status: 502}
 	}
 	c.backend.Store(b)
@@ -174,11 +179,15 @@ func (a *attempt) failed(b *backend, err error, sent bool) *failure {
 		f.status = 0
 	case a.upload != nil && a.upload.status.Load() >= 0:
 		f.status = int(a.upload.status.Load())
+	case limit.Ours(err):
+		a.c.edge.short(b.up.target.addr, err)
+		f.status, f.final = 503, true
 	case isTimeout(err) && a.upload != nil && a.upload.starves.Load():
 		f.status = 408
 	case isTimeout(err):
 		f.status = 504
 	case errors.Is(err, http1.ErrTooLarge):
+		f.final = true
 	default:
 		f.stale = b.reused && len(b.rd.Buffered()) == 0
 	}
@@ -214,7 +223,7 @@ func (a *attempt) reply(b *backend, headLen int, toHead bool) (keep, reuse bool,
 	body := c.res.Body(&b.rd, toHead)
 	chunk := c.req.Minor == 1 && (body.Framing == http1.Chunked || body.Framing == http1.UntilClose)
 	uploaded := a.upload == nil || a.upload.read.Load()
-	keep = !c.closing.Load() && !c.req.Closes() && uploaded && (chunk || body.Framing == http1.None || body.Framing == http1.Sized)
+	keep = !c.ends() && !c.req.Closes() && uploaded && (chunk || body.Framing == http1.None || body.Framing == http1.Sized)
 	reuse = !c.res.Closes(body.Framing)
 
 	out := appendStatus(a.scratch.reply[:0], &c.res)

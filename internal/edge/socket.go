@@ -6,7 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
-	"time"
+
+	"github.com/skylift/skylift/internal/limit"
 )
 
 // socket is a bound address and the listeners that share it. Its routes are
@@ -25,33 +26,41 @@ type socket struct {
 
 // accept serves connections until the socket is closed.
 func (s *socket) accept(ctx context.Context) {
+	var pause limit.Pause
 	for {
 		nc, err := s.ln.Accept()
 		switch {
 		case err == nil:
-			s.serve(nc)
-		case s.closed.Load() || errors.Is(err, net.ErrClosed):
+			pause.Reset()
+			s.serve(ctx, nc)
+		case s.closed.Load() || errors.Is(err, net.ErrClosed) || ctx.Err() != nil:
 			return
-		default: // out of descriptors, or a client that is gone already
-			s.edge.log.Warn("accept", "addr", s.addr, "err", err)
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(10 * time.Millisecond):
+		default: // out of descriptors or memory, or a client that is gone already
+			if pause.Loud() {
+				s.edge.log.Warn("no connection can be accepted", "addr", s.addr, "err", err)
 			}
+			if limit.Crowded(err) {
+				s.edge.clients.Relieve()
+			}
+			pause.Wait(ctx.Done())
 		}
 	}
 }
 
-// serve starts a connection, unless the socket was closed meanwhile: once
-// close has gone through the connections there comes no other.
-func (s *socket) serve(nc net.Conn) {
+// serve starts a connection, unless it is one too many or the socket was closed
+// meanwhile: once close has gone through the connections there comes no other.
+func (s *socket) serve(ctx context.Context, nc net.Conn) {
 	e := s.edge
 	c := newConn(s, nc)
+	if e.clients.Enter(ctx.Done(), c, c.client) != nil {
+		nc.Close()
+		return
+	}
 	e.connMu.Lock()
 	defer e.connMu.Unlock()
 	if s.closed.Load() {
 		nc.Close()
+		e.clients.Leave(c)
 		return
 	}
 	e.conns[c] = struct{}{}

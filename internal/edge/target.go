@@ -197,8 +197,10 @@ func (t *target) run(ctx context.Context) {
 			due = earlier(due, now.Add(s.check.Interval))
 			counts := !now.Before(due)
 			if counts {
-				t.ask(ctx, s, true)
 				due = now.Add(jittered(s.check.Interval))
+				if !t.ask(ctx, s, true) {
+					due = earlier(due, time.Now().Add(peekEvery))
+				}
 			} else if t.healthState() == check.Initial && !now.Before(peek) {
 				t.ask(ctx, s, false)
 			}
@@ -240,18 +242,19 @@ func jittered(d time.Duration) time.Duration {
 }
 
 // ask probes once and takes in what came of it. When it doesn't count, it is
-// a look between checks: short, and only a pass is taken in.
-func (t *target) ask(ctx context.Context, s spec, counts bool) {
+// a look between checks: short, and only a pass is taken in. It tells whether the
+// target was asked: not when this machine lacks what that takes.
+func (t *target) ask(ctx context.Context, s spec, counts bool) (asked bool) {
 	select {
 	case t.edge.probes <- struct{}{}:
 		defer func() { <-t.edge.probes }()
 	case <-ctx.Done():
-		return
+		return true
 	}
 	matcher, err := check.ParseMatcher(s.check.Matcher)
 	if err != nil {
 		t.edge.log.Error("health check can't be made", "pool", t.pool.id, "err", err)
-		return
+		return true
 	}
 	addr := t.addr
 	if s.check.Port != 0 {
@@ -265,9 +268,14 @@ func (t *target) ask(ctx context.Context, s spec, counts bool) {
 		timeout = min(timeout, peekEvery)
 	}
 	outcome := check.Probe{Path: s.check.Path, Matcher: matcher, Timeout: timeout}.Ask(ctx, dial, addr)
+	if outcome.Kind == check.Unasked {
+		t.edge.short(addr, outcome.Err)
+		return false
+	}
 	if ctx.Err() == nil && (counts || outcome.Kind == check.Pass) {
 		t.take(outcome, s)
 	}
+	return true
 }
 
 // take counts an outcome, unless the target was drained or taken out of use

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/skylift/skylift/internal/edge"
+	"github.com/skylift/skylift/internal/limit"
 )
 
 // bubble is an Edge with neither a network nor a clock of its own: clients
@@ -35,9 +36,19 @@ var (
 // target.
 func inBubble(t *testing.T, target func(net.Conn, *bufio.Reader), test func(*bubble)) {
 	t.Helper()
+	inBoundedBubble(t, 0, target, test)
+}
+
+// inBoundedBubble is inBubble for at most so many clients; 0: any.
+func inBoundedBubble(t *testing.T, clients int, target func(net.Conn, *bufio.Reader), test func(*bubble)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := &bubble{t: t, clients: make(chan net.Conn), target: target}
-		b.Edge = edge.New(edge.Config{Dial: b.dialTarget, Listen: b.listen})
+		c := edge.Config{Dial: b.dialTarget, Listen: b.listen}
+		if clients > 0 {
+			c.Clients = limit.NewConns(limit.Config{Max: clients})
+		}
+		b.Edge = edge.New(c)
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { b.Run(ctx) }) //nolint:errcheck // ends with ctx

@@ -87,7 +87,7 @@ func (u *upstream) take(now time.Time, careful bool) *backend {
 		u.idle = u.idle[:n-1]
 		u.mu.Unlock()
 		if (careful || now.Sub(b.since) > trusted) && !b.open() {
-			b.conn.Close()
+			b.close()
 			continue
 		}
 		b.attach()
@@ -102,8 +102,13 @@ func (u *upstream) dial() (*backend, error) {
 	u.mu.Lock()
 	cuts := u.cuts
 	u.mu.Unlock()
-	conn, err := u.target.edge.dial(ctx, u.source, u.target.addr)
+	e := u.target.edge
+	if e.backends.Add(1) > e.maxTargets {
+		e.relieve()
+	}
+	conn, err := e.dial(ctx, u.source, u.target.addr)
 	if err != nil {
+		e.backends.Add(-1)
 		return nil, err
 	}
 	b := &backend{conn: conn, up: u, cuts: cuts}
@@ -125,20 +130,26 @@ func (b *backend) keep(now time.Time) {
 	b.reused, b.since = true, now
 	u := b.up
 	u.mu.Lock()
-	kept := !u.dead && b.cuts == u.cuts && len(u.idle) < maxIdle
+	kept := !u.dead && b.cuts == u.cuts && len(u.idle) < maxIdle && !u.target.edge.crowded()
 	if kept {
 		u.idle = append(u.idle, b)
 	}
 	u.mu.Unlock()
 	if !kept {
-		b.conn.Close()
+		b.close()
 	}
 }
 
-// drop closes a connection.
+// drop closes a connection that is in use.
 func (b *backend) drop() {
-	b.conn.Close()
+	b.close()
 	b.release()
+}
+
+// close closes a connection for good; whoever has it then does so once.
+func (b *backend) close() {
+	b.conn.Close()
+	b.up.target.edge.backends.Add(-1)
 }
 
 func (b *backend) release() {
@@ -171,7 +182,7 @@ func (u *upstream) forget() {
 
 func closeAll(idle []*backend) {
 	for _, b := range idle {
-		b.conn.Close()
+		b.close()
 	}
 }
 

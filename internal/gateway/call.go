@@ -31,6 +31,7 @@ type call struct {
 	g     *Gateway
 	w     *recorder
 	r     *http.Request
+	in    *body // nil when there is none
 	id    string
 	start time.Time
 	mount *Mount        // nil for an API call
@@ -59,14 +60,12 @@ func (c *call) serve() {
 func (c *call) admit() ([]byte, error) {
 	sig, err := sigv4.Parse(c.r)
 	if err != nil {
-		body, _ := c.read(maxUnsigned) // only a hint of the protocol
-		return body, err
+		return c.hint(), err
 	}
 	c.service, c.svc = sig.Scope.Service, c.g.services[sig.Scope.Service]
 	who, secret, ok := c.g.cfg.Keys.Lookup(sig.AccessKeyID, sig.SessionToken)
 	if !ok {
-		body, _ := c.read(maxUnsigned)
-		return body, &sigv4.Error{Kind: sigv4.UnknownKey, Message: "The security token included in the request is invalid."}
+		return c.hint(), &sigv4.Error{Kind: sigv4.UnknownKey, Message: "The security token included in the request is invalid."}
 	}
 	body, err := c.read(c.g.cfg.MaxBody)
 	if err != nil {
@@ -93,21 +92,38 @@ func (c *call) regions() []string {
 	return regions
 }
 
-// read returns the body, of at most limit bytes, sent in good time. Where it
-// was not, the deadline stays: the server must not wait for the rest either.
+// hint returns what the body of a call that is refused tells of its protocol:
+// nothing where its head does.
+func (c *call) hint() []byte {
+	defer c.in.refuse()
+	h := c.r.Header
+	if c.in == nil || c.svc != nil || c.mount != nil || h.Get("X-Amz-Target") != "" || strings.Contains(h.Get("Content-Type"), "json") {
+		return nil
+	}
+	c.in.within = min(c.in.within, strangerTimeout)
+	body, _ := c.read(maxUnsigned) // none, if it is too long or too late
+	return body
+}
+
+// slowest is the pace in bytes a second that a call's body must have on the
+// whole.
+const slowest = 8 << 10
+
+// read returns the body, of at most limit bytes, sent in good time.
 func (c *call) read(limit int64) ([]byte, error) {
-	ctl := http.NewResponseController(c.w)
-	// A server that knows no deadlines (httptest's recorder) sets none.
-	_ = ctl.SetReadDeadline(c.start.Add(c.g.cfg.ReadTimeout))
+	if c.in == nil {
+		return nil, nil
+	}
+	c.in.pace = slowest
 	body, err := io.ReadAll(http.MaxBytesReader(c.w.ResponseWriter, c.r.Body, limit))
 	if err == nil {
-		_ = ctl.SetReadDeadline(time.Time{})
 		return body, nil
 	}
+	c.in.refuse()
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, refusal("RequestEntityTooLarge", http.StatusRequestEntityTooLarge, "The request body must not be larger than %d bytes.", tooLarge.Limit)
 	}
-	return nil, refusal("RequestTimeout", http.StatusRequestTimeout, "The request body was not received whole within %s.", c.g.cfg.ReadTimeout)
+	return nil, refusal("RequestTimeout", http.StatusRequestTimeout, "The request body was not received whole in time: the next bytes of it must come within %s.", c.in.within)
 }
 
 // handle runs the handler of an admitted call and answers with what it says.

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"strings"
@@ -19,12 +20,15 @@ import (
 
 	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/id"
+	"github.com/skylift/skylift/internal/limit"
 	"github.com/skylift/skylift/internal/wire"
 )
 
 const (
 	defaultMaxBody     = 16 << 20
 	defaultReadTimeout = 30 * time.Second
+	strangerTimeout    = 5 * time.Second // to tell the protocol of a call that is refused
+	lingerTime         = time.Second
 	headerTimeout      = 10 * time.Second
 	idleTimeout        = 2 * time.Minute
 	grace              = 10 * time.Second
@@ -47,7 +51,7 @@ type Config struct {
 	Services    []*wire.Service
 	Mounts      []Mount
 	MaxBody     int64         // bytes of an API call's body; 0: 16 MiB
-	ReadTimeout time.Duration // to send an API call's body in; 0: 30 s
+	ReadTimeout time.Duration // in which a body must go on; 0: 30 s
 	// Ready says why the instance is not ready yet; nil when it is. It may be
 	// absent.
 	Ready func(context.Context) error
@@ -57,7 +61,9 @@ type Config struct {
 	// Context returns the ctx that an operation of a service is done with. It may be
 	// absent.
 	Context func(ctx context.Context, service, action string) context.Context
-	Log     *slog.Logger
+	// Conns bounds the connections of Serve; nil: nothing does.
+	Conns *limit.Conns
+	Log   *slog.Logger
 }
 
 // Mount is a handler of its own below a path.
@@ -86,6 +92,9 @@ func New(cfg Config) *Gateway {
 	if cfg.Ready == nil {
 		cfg.Ready = func(context.Context) error { return nil }
 	}
+	if cfg.Conns == nil {
+		cfg.Conns = limit.NewConns(limit.Config{Max: math.MaxInt})
+	}
 	g := &Gateway{cfg: cfg, services: map[string]*wire.Service{}}
 	for _, s := range cfg.Services {
 		g.services[s.Name()] = s
@@ -98,20 +107,23 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	requestID := id.UUID()
 	w.Header().Set("X-Amzn-Requestid", requestID)
 	w.Header().Set("X-Amz-Request-Id", requestID)
+	in := g.bodyOf(w, r)
 	switch r.URL.Path {
 	case "/livez":
+		in.refuse()
 		g.probe(w, r, nil)
 		return
 	case "/readyz":
+		in.refuse()
 		g.probe(w, r, g.cfg.Ready(r.Context()))
 		return
 	}
 	m := g.mount(r.URL.Path)
 	if m != nil && m.Service == "" {
-		m.Handler.ServeHTTP(w, r)
+		m.Handler.ServeHTTP(in.guard(w), r)
 		return
 	}
-	c := &call{g: g, w: &recorder{ResponseWriter: w}, r: r, id: requestID, start: time.Now(), mount: m}
+	c := &call{g: g, w: &recorder{ResponseWriter: w}, r: r, in: in, id: requestID, start: time.Now(), mount: m}
 	c.serve()
 }
 
@@ -143,8 +155,10 @@ func (g *Gateway) probe(w http.ResponseWriter, r *http.Request, reason error) {
 // Serve answers on ln until ctx ends; what is under way then gets a while to
 // finish. It closes ln.
 func (g *Gateway) Serve(ctx context.Context, ln net.Listener) error {
+	bounded := g.cfg.Conns.Listen(ln)
 	srv := &http.Server{
 		Handler:           g,
+		ConnState:         bounded.State,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(g.cfg.Log.Handler(), slog.LevelWarn),
@@ -153,7 +167,7 @@ func (g *Gateway) Serve(ctx context.Context, ln net.Listener) error {
 	stop := context.AfterFunc(ctx, func() {
 		ended <- shutdown(context.WithoutCancel(ctx), srv)
 	})
-	err := srv.Serve(ln)
+	err := srv.Serve(bounded)
 	if stop() { // it ended by itself
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}

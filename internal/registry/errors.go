@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+
+	"github.com/skylift/skylift/internal/limit"
 )
 
 // Error is a refusal that the client sees, in the shape of the OCI
@@ -50,6 +52,7 @@ var (
 	errRange         = &Error{http.StatusRequestedRangeNotSatisfiable, "RANGE_INVALID", "Content-Range must be that of the next chunk, as in 0-1023"}
 	errTooLarge      = &Error{http.StatusRequestEntityTooLarge, "SIZE_INVALID", "the manifest is larger than 4 MiB"}
 	errDiskFull      = &Error{http.StatusInsufficientStorage, "UNKNOWN", "no space left on the registry's disk"}
+	errBusy          = &Error{http.StatusServiceUnavailable, "UNAVAILABLE", "the registry has too many requests, or lacks file descriptors: try again"}
 	errInternal      = &Error{http.StatusInternalServerError, "UNKNOWN", "internal error"}
 )
 
@@ -62,6 +65,9 @@ func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
 	e, ok := errors.AsType[*Error](err)
 	if isFull(err) {
 		e, ok = errDiskFull, true
+	}
+	if limit.Exhausted(err) {
+		e, ok = errBusy, true
 	}
 	if !ok {
 		e = errInternal

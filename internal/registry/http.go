@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -54,8 +55,36 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.fail(w, req, err)
 		return
 	}
+	if err := r.enter(req.Context()); err != nil {
+		r.fail(w, req, err)
+		return
+	}
+	defer func() { <-r.slots }()
 	if err := r.serve(w, req); err != nil {
 		r.fail(w, req, err)
+	}
+}
+
+// enterWait is how long a request waits for the end of others. Docker asks again
+// when it is told that the registry is unavailable.
+const enterWait = 10 * time.Second
+
+// enter takes a place among the requests that are answered at once.
+func (r *Registry) enter(ctx context.Context) error {
+	select {
+	case r.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	over := time.NewTimer(enterWait)
+	defer over.Stop()
+	select {
+	case r.slots <- struct{}{}:
+		return nil
+	case <-over.C:
+		return errBusy
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -9,6 +9,7 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -81,6 +82,9 @@ type Config struct {
 	// Grace protects bytes that no record refers to yet: those of a push under
 	// way. An hour when zero.
 	Grace time.Duration
+	// MaxRequests is how many requests are answered at once: each has files open.
+	// 0: 1,024.
+	MaxRequests int
 }
 
 // uploadAge is how long an upload may lie untouched before GC removes it.
@@ -95,6 +99,7 @@ type Registry struct {
 	grace   time.Duration
 	app     *handlers.App
 	store   distribution.Namespace
+	slots   chan struct{} // a place each, for requests
 
 	// pushing is held shared from the check of a manifest's blobs to the
 	// commit of its record, and alone by GC while it decides and sweeps.
@@ -132,6 +137,7 @@ func New(ctx context.Context, cfg Config) (*Registry, error) {
 		grace:   cfg.Grace,
 		app:     handlers.NewApp(ctx, appConfig(secret, driver)),
 		store:   store,
+		slots:   make(chan struct{}, cmp.Or(cfg.MaxRequests, 1024)),
 	}, nil
 }
 

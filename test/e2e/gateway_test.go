@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -27,6 +28,7 @@ func TestGateway(t *testing.T) {
 	t.Run("presigned", s.testPresigned)
 	t.Run("unsigned", s.testUnsigned)
 	t.Run("bodies", s.testBodies)
+	t.Run("unfinished", s.testUnfinished)
 	t.Run("unknown", s.testUnknown)
 	t.Run("audit", s.testAudit)
 }
@@ -181,6 +183,31 @@ func (s *stage) testBodies(t *testing.T) {
 	}
 	if code, _, body := s.post(t, "ecs", listClusters, `{"maxResults":`, time.Now()); code != 400 || !strings.Contains(body, "SerializationException") {
 		t.Errorf("half a body: %d %s", code, body)
+	}
+}
+
+// A request whose body never comes holds no connection.
+func (s *stage) testUnfinished(t *testing.T) {
+	t.Parallel()
+	for _, head := range []string{
+		"POST /livez HTTP/1.1", "GET /readyz HTTP/1.1", "POST /v2/ HTTP/1.1", "PUT /v2/x/manifests/y HTTP/1.1", "POST / HTTP/1.1",
+		"POST / HTTP/1.1\r\nContent-Type: application/x-amz-json-1.1\r\nX-Amz-Target: " + listClusters,
+	} {
+		for _, framing := range []string{"Content-Length: 10", "Transfer-Encoding: chunked"} {
+			t.Run(head+" "+framing, func(t *testing.T) {
+				t.Parallel()
+				nc := must(net.Dial("tcp", s.listen))(t)
+				defer nc.Close()
+				_ = nc.SetDeadline(time.Now().Add(25 * time.Second)) // a body that is wanted has 30
+				if _, err := fmt.Fprintf(nc, "%s\r\nHost: x\r\n%s\r\n\r\n", head, framing); err != nil {
+					t.Fatal(err)
+				}
+				answer, err := io.ReadAll(nc)
+				if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 ") {
+					t.Errorf("%q, %v; want an answer and the end", answer, err)
+				}
+			})
+		}
 	}
 }
 

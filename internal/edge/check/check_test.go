@@ -57,6 +57,7 @@ func TestHealth(t *testing.T) {
 	bad := check.Outcome{Kind: check.Mismatch, Code: 302}
 	slow := check.Outcome{Kind: check.Timeout}
 	dead := check.Outcome{Kind: check.Failure}
+	ours := check.Outcome{Kind: check.Unasked}
 	for _, tt := range []struct {
 		name     string
 		outcomes []check.Outcome
@@ -75,6 +76,9 @@ func TestHealth(t *testing.T) {
 		{"in a row", []check.Outcome{bad, bad, pass, pass, bad, pass}, check.Unhealthy, "Target.ResponseCodeMismatch", "Health checks failed with these codes: [302]"},
 		{"back", []check.Outcome{bad, bad, pass, pass, pass}, check.Healthy, "", ""},
 		{"healthy stays with one failure", []check.Outcome{pass, bad, pass, bad}, check.Healthy, "", ""},
+		{"what wasn't asked counts for nothing", []check.Outcome{pass, bad, ours, ours, ours}, check.Healthy, "", ""},
+		{"nor between failures", []check.Outcome{pass, bad, ours, bad}, check.Unhealthy, "Target.ResponseCodeMismatch", "Health checks failed with these codes: [302]"},
+		{"nor at first", []check.Outcome{ours, ours, ours}, check.Registering, "Elb.RegistrationInProgress", "Target registration is in progress"},
 		{"and goes with two", []check.Outcome{pass, bad, bad}, check.Unhealthy, "Target.ResponseCodeMismatch", "Health checks failed with these codes: [302]"},
 	} {
 		var h check.Health
@@ -116,6 +120,11 @@ func TestProbe(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
+	emfile := &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+	noPort := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EAGAIN)} // which says Timeout, too
+	lacking := func(err error) check.Dial {
+		return func(context.Context, netip.AddrPort) (net.Conn, error) { return nil, err }
+	}
 	for _, tt := range []struct {
 		name string
 		dial check.Dial
@@ -128,6 +137,8 @@ func TestProbe(t *testing.T) {
 		{"refused", refuse, check.Outcome{Kind: check.Failure}},
 		{"nobody has the address", nobody, check.Outcome{Kind: check.Timeout}},
 		{"no connection in time", silent, check.Outcome{Kind: check.Timeout}},
+		{"no descriptor of ours", lacking(emfile), check.Outcome{Kind: check.Unasked, Err: emfile}},
+		{"no port of ours", lacking(noPort), check.Outcome{Kind: check.Unasked, Err: noPort}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -9,7 +9,8 @@ import "fmt"
 // Outcome is what came of one probe.
 type Outcome struct {
 	Kind Kind
-	Code int // the status of a Mismatch
+	Code int   // the status of a Mismatch
+	Err  error // why a target is Unasked
 }
 
 // Kind is the way a probe ended.
@@ -21,6 +22,7 @@ const (
 	Mismatch      // an answer with a status that the matcher doesn't have
 	Timeout       // no answer in time
 	Failure       // no connection, or no HTTP answer
+	Unasked       // this machine couldn't ask: that says nothing about the target
 )
 
 // State is where Health stands.
@@ -50,8 +52,11 @@ type Health struct {
 // that was just registered is healthy after one passed probe; the healthy
 // threshold counts for one that has been unhealthy.
 func (h Health) After(o Outcome, t Thresholds) Health {
-	if o.Kind == Pass {
+	switch o.Kind {
+	case Pass:
 		return h.passed(t)
+	case Unasked:
+		return h
 	}
 	h.passes, h.fails, h.Last = 0, h.fails+1, o
 	switch {

@@ -11,6 +11,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/skylift/skylift/internal/limit"
 )
 
 // Probe is a question that a healthy target answers.
@@ -39,6 +41,8 @@ func (p Probe) Ask(ctx context.Context, dial Dial, addr netip.AddrPort) Outcome 
 		return Outcome{Kind: Pass}
 	case err == nil:
 		return Outcome{Kind: Mismatch, Code: code}
+	case limit.Ours(err):
+		return Outcome{Kind: Unasked, Err: err}
 	case ctx.Err() != nil || isTimeout(err):
 		return Outcome{Kind: Timeout}
 	default:

@@ -2,11 +2,12 @@ package http1
 
 import "bytes"
 
-// Limits of an Application Load Balancer.
+// Limits of an Application Load Balancer, which can't be changed there either.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
 const (
-	MaxLine  = 16 << 10 // of a request line, and of a header
-	MaxHead  = 64 << 10 // of all of a request's headers
-	MaxReply = 64 << 10 // of an answer's
+	MaxLine  = 16 << 10 // of a request line, and of a header line that isn't a Cookie
+	MaxHead  = 64 << 10 // of all of a request's header lines
+	MaxReply = 32 << 10 // of an answer's head
 )
 
 // Request is the head of a request. Its slices are good until the reader it
@@ -30,6 +31,9 @@ func (r *Request) Parse(p []byte) error {
 	}
 	if err := r.parseLine(line); err != nil {
 		return err
+	}
+	if len(rest) > MaxHead {
+		return malformed("headers too long")
 	}
 	if err := r.parse(rest); err != nil {
 		return err
@@ -101,7 +105,7 @@ func (r *Request) check() error {
 	var protocol []byte
 	for i := range r.Fields {
 		f := &r.Fields[i]
-		if len(f.Name)+len(f.Value) > MaxLine {
+		if len(f.Name)+len(": ")+len(f.Value) >= MaxLine && !bytes.EqualFold(f.Name, []byte("Cookie")) {
 			return malformed("header too long")
 		}
 		switch f.Kind {

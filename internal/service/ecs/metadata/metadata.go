@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -22,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/limit"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -48,6 +50,7 @@ type Config struct {
 	Engine     containers
 	Network    network
 	Protection protection
+	Conns      *limit.Conns // bounds the connections of Serve; nil: 32 a task
 	Log        *slog.Logger
 }
 
@@ -77,23 +80,30 @@ func New(c Config) *Server {
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.routes.ServeHTTP(w, r) }
 
-// How long a task may take to ask, and to read the answer.
+// How long a task may take to ask. How long to read the answer is limit's.
 const (
-	readTimeout  = 10 * time.Second
-	writeTimeout = 30 * time.Second
-	idleTimeout  = time.Minute
-	maxHeader    = 16 << 10
+	readTimeout = 10 * time.Second
+	idleTimeout = time.Minute
+	maxHeader   = 16 << 10
 )
+
+// MaxConns is how many connections a task may have at once.
+const MaxConns = 32
 
 // Serve answers on ln until ctx ends, and closes ln.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	conns := s.Conns
+	if conns == nil {
+		conns = limit.NewConns(limit.Config{Max: math.MaxInt, PerTask: MaxConns, Tasks: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Log: s.Log})
+	}
+	bounded := conns.Listen(ln)
 	srv := &http.Server{
-		Handler: s, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler: s, ConnState: bounded.State, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
 	ended := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() { ended <- srv.Close() })
-	err := srv.Serve(newFair(ln))
+	err := srv.Serve(bounded)
 	if stop() { // it ended by itself
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}

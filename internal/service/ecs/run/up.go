@@ -11,6 +11,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/limit"
 	"github.com/skylift/skylift/internal/service/ecs"
 )
 
@@ -126,9 +127,9 @@ func refuse(t *ecs.Task, container, reason string) {
 const startWait = 3 * time.Minute
 
 // giveUp stops a task that can't be started for too long. While the engine is
-// away nothing is concluded.
+// away, or this process lacks descriptors or memory, nothing is concluded.
 func (r *Runner) giveUp(ctx context.Context, t task, err error) error {
-	if err == nil || ctx.Err() != nil || errors.Is(err, engine.ErrUnavailable) || time.Since(t.PullStoppedAt) < startWait {
+	if err == nil || ctx.Err() != nil || errors.Is(err, engine.ErrUnavailable) || limit.Exhausted(err) || time.Since(t.PullStoppedAt) < startWait {
 		return err
 	}
 	r.Log.Error("task can't be started", "task", t.ID, "err", err)

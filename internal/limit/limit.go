@@ -1,0 +1,114 @@
+// Package limit shares out what all of this process has in common: file
+// descriptors.
+//
+// Traffic never takes those that Skylift itself needs: each kind of listener has
+// a bound, so have the address of a client and that of a task, and the bounds
+// add up to less than the process may have open. At a bound the longest idle
+// connection is cut for a new one. A failure for want of descriptors, ports or
+// memory of ours says nothing about whom we wanted to reach: see Ours.
+package limit
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// Ours tells whether err of a connection is this machine's own failure: for want
+// of what Exhausted tells of, or of a local address or port. Nobody else is to
+// blame for it.
+func Ours(err error) bool {
+	return Exhausted(err) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EADDRINUSE)
+}
+
+// Exhausted tells whether err is for want of descriptors, buffers or memory, or
+// of local ports (EAGAIN of connect(2)).
+func Exhausted(err error) bool {
+	for _, own := range []syscall.Errno{syscall.ENOBUFS, syscall.ENOMEM, syscall.EAGAIN} {
+		if errors.Is(err, own) {
+			return true
+		}
+	}
+	return Crowded(err)
+}
+
+// Crowded tells whether err is for want of descriptors, which closing some
+// mends.
+func Crowded(err error) bool { return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) }
+
+// Budget is how many descriptors may be open for what.
+type Budget struct {
+	Files    int // all that the process may have open
+	Clients  int // connections of clients to load balancers
+	Targets  int // connections of load balancers to targets, in use and kept
+	API      int // connections to the APIs and the registry
+	Blobs    int // requests to the registry at once: each has files open, too
+	Metadata int // connections of tasks to the metadata endpoint
+	Checks   int // health checks at once, which are Skylift's own
+}
+
+// Few is below how many descriptors Skylift runs short soon.
+const Few = 4096
+
+// Plan shares out files descriptors. At least a quarter is Skylift's own: the
+// store, the engine, netlink, logs and health checks. A client of a load
+// balancer needs one connection to a target at a time, so there are as many
+// for targets as for clients, and who was let in never lacks one. No share is
+// larger than what one machine has memory for.
+func Plan(files int) Budget {
+	own := max(files/4, min(256, files/2))
+	traffic := files - own
+	return Budget{
+		Files:    files,
+		Clients:  clamp(traffic*3/8, 128<<10),
+		Targets:  clamp(traffic*3/8, 128<<10),
+		API:      clamp(traffic/8, 8<<10),
+		Blobs:    clamp(traffic/32, 1<<10),
+		Metadata: clamp(traffic/16, 8<<10),
+		Checks:   clamp(own/4, 2<<10),
+	}
+}
+
+func clamp(n, most int) int { return max(1, min(n, most)) }
+
+// PerClient is how many of n connections one address may have: half. Behind one
+// there may be many clients, or a proxy.
+func PerClient(n int) int { return max(1, n/2) }
+
+// PerTask is how many of n connections one task may have: a sixteenth, from 32
+// to 1,024.
+func PerTask(n int) int { return min(max(32, min(n/16, 1024)), PerClient(n)) }
+
+// Files raises the soft limit of open files to the hard one and returns it.
+func Files() (int, error) {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return 0, fmt.Errorf("read the limit of open files: %w", err)
+	}
+	if l.Cur < l.Max {
+		l.Cur = l.Max
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+			return 0, fmt.Errorf("raise the limit of open files to %d: %w", l.Max, err)
+		}
+	}
+	return int(min(l.Cur, 1<<30)), nil
+}
+
+// Open counts this process' open descriptors.
+func Open() (int, error) {
+	const own = "/proc/self/fd"
+	if fi, err := os.Stat(own); err == nil && fi.Size() > 0 { // since Linux 6.2
+		return int(fi.Size()), nil
+	}
+	d, err := os.Open(own)
+	if err != nil {
+		return 0, fmt.Errorf("count the open files: %w", err)
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return 0, fmt.Errorf("count the open files: %w", err)
+	}
+	return len(names) - 1, nil // but for the directory itself
+}
