@@ -91,7 +91,7 @@ func (m *machine) read(ctx context.Context) (world, *vpc.Ruleset, error) {
 	if err := m.db.View(ctx, w.read); err != nil {
 		return w, nil, fmt.Errorf("read the records of the network: %w", err)
 	}
-	rules := firewall.Build(w.groups, w.interfaces, w.fronts())
+	rules := firewall.Build(w.groups, w.interfaces, w.fronts(), w.listening())
 	w.lb.Admit = w.admit(rules)
 	return w, rules, nil
 }
@@ -110,6 +110,17 @@ func (w *world) fronts() []vpc.Front {
 	}
 	slices.SortFunc(fronts, func(a, b vpc.Front) int { return a.Addr.Compare(b.Addr) })
 	return fronts
+}
+
+// listening is the ports that balancers listen on, by their interfaces.
+func (w *world) listening() map[string][]uint16 {
+	ports := map[string][]uint16{}
+	for _, l := range w.lb.Listeners {
+		for _, id := range w.interfacesOf(l.LoadBalancer) {
+			ports[id] = append(ports[id], uint16(l.Port))
+		}
+	}
+	return ports
 }
 
 func (w *world) interfacesOf(balancer string) (ids []string) {

@@ -342,6 +342,9 @@ func TestKernelAgreesWithAdmits(t *testing.T) {
 			full := *rs
 			full.CIDR = w.cidr
 			want := full.Check(f)
+			if dst == front && f.Protocol != protoTCP && w.cidr.Contains(f.Src) && from != "eni-lb" {
+				want = Verdict{} // the host's own address is closed to tasks
+			}
 			wg.Go(func() {
 				if got := w.tasks[from].reaches(f.Protocol, w.addrs[from], dst); got != want.Admitted {
 					t.Errorf("seed %d: %s: %+v passes: %t, want %+v\n%+v", seed, from, f, got, want, rs)

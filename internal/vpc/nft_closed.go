@@ -1,0 +1,111 @@
+package vpc
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// Ranges that no task reaches whatever leads to them: on a cloud's machine,
+// the machine's own role and keys are told there.
+var (
+	linkLocal = netip.MustParsePrefix("169.254.0.0/16")
+	notOne    = netip.MustParsePrefix("224.0.0.0/3") // multicast, reserved, broadcast
+	// machinesOwn are those of clouds that are not link-local: Azure's,
+	// Alibaba's, and Oracle's first one.
+	machinesOwn = []netip.Addr{
+		netip.AddrFrom4([4]byte{168, 63, 129, 16}),
+		netip.AddrFrom4([4]byte{100, 100, 100, 200}),
+		netip.AddrFrom4([4]byte{192, 0, 0, 192}),
+	}
+)
+
+// forbidden says that no task reaches addr, wherever it is.
+func forbidden(addr netip.Addr) bool {
+	for _, own := range machinesOwn {
+		if addr == own {
+			return true
+		}
+	}
+	return linkLocal.Contains(addr) || notOne.Contains(addr)
+}
+
+// closes makes the chains that decide where outside the VPC a task's packets
+// may go at all. They judge each packet of a task that the task asked for, by
+// where the kernel sends it: so an address or an interface that comes later is
+// closed from its first moment. Answers pass: their asker was judged.
+func (c *compiler) closes(rs *Ruleset) {
+	cidr, answers := rs.CIDR, rule(inReply(), verdict(expr.VerdictReturn, ""))
+	for _, name := range rs.ways.uplinks {
+		c.p.sets[setUplinks].jumps[string(append([]byte(name), make([]byte, unix.IFNAMSIZ-len(name))...))] = ""
+	}
+	for _, addr := range rs.ways.resolvers {
+		for _, protocol := range []byte{protoTCP, protoUDP} {
+			c.p.sets[setResolvers].jumps[string(append(addr.AsSlice(), protocol, 0, 0, 0, 0, portDNS, 0, 0))] = ""
+		}
+	}
+	for _, addr := range machinesOwn {
+		c.p.sets[setMachines].jumps[string(addr.AsSlice())] = ""
+	}
+	resolver := rule(ipv4(), exprs{address(destination, false, reg), l4proto(regAfter4), port(destination, regAfter8)}, lookup(setResolvers))
+	resolverAsked := rule(ipv4(), exprs{asked(expr.CtKeyDST, reg), l4proto(regAfter4), asked(expr.CtKeyPROTODST, regAfter8)}, lookup(setResolvers))
+
+	// Docker, too, sends elsewhere what is for a port that a container publishes.
+	// What is open is judged by egress before that, by the address that the task
+	// has named.
+	toOpen := []exprs{answers, rule(resolver, jumpTo(chainEgress))}
+	sentOn := []exprs{rule(resolverAsked, acceptIt())}
+	closed := []exprs{answers, rule(resolver, acceptIt())}
+	for _, p := range rs.ways.hostAccess {
+		from, to := int(p.From), int(p.To)
+		toOpen = append(toOpen, rule(ipv4(), protocol(p.Protocol), portBetween(from, to), jumpTo(chainEgress)))
+		sentOn = append(sentOn, rule(protocol(p.Protocol), askedPortBetween(from, to), acceptIt()))
+		closed = append(closed, rule(ipv4(), protocol(p.Protocol), portBetween(from, to), acceptIt()))
+	}
+	c.add(chainAsked, toOpen...)
+	c.add(chainSent, sentOn...)
+	c.add(chainClosed, append(closed, dropIt())...)
+	c.add(chainBeyond,
+		answers,
+		rule(oifPrefix(expr.CmpOpEq, c.prefix), verdict(expr.VerdictReturn, "")),
+		rule(resolver, verdict(expr.VerdictReturn, "")),
+		rule(in(destination, linkLocal), dropIt()),
+		rule(in(destination, notOne), dropIt()),
+		rule(ipv4(), exprs{address(destination, false, reg)}, lookup(setMachines), dropIt()),
+		rule(exprs{&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: reg}}, lookup(setUplinks), verdict(expr.VerdictReturn, "")),
+		dropIt(),
+	)
+	// Balancers listen where the host's own servers on all addresses would answer.
+	c.add(chainOwn,
+		rule(protocol(protoTCP), ipv4(), exprs{address(destination, false, reg), port(destination, regAfter4)}, lookup(setListening), jumpTo(chainIngress)),
+		jumpTo(chainTracked),
+		rule(protocol(protoICMP), in(destination, cidr), jumpTo(chainIngress)),
+		dropIt(),
+	)
+}
+
+// regAfter8 follows a key's first two parts of 4 bytes each.
+const regAfter8 = unix.NFT_REG32_02
+
+func l4proto(register uint32) expr.Any {
+	return &expr.Meta{Key: expr.MetaKeyL4PROTO, Register: register}
+}
+
+// inReply matches what answers the flow's first packet.
+func inReply() exprs {
+	return exprs{&expr.Ct{Register: reg, Key: expr.CtKeyDIRECTION}, compare(expr.CmpOpEq, []byte{1})}
+}
+
+// asked loads what the flow's first packet had before any translation. An
+// address takes 16 bytes, of which IPv4 fills the first 4.
+func asked(key expr.CtKey, register uint32) expr.Any {
+	return &expr.Ct{Register: register, Key: key}
+}
+
+// askedPortBetween matches the port that the flow's sender named.
+func askedPortBetween(from, to int) exprs {
+	low, high := binary.BigEndian.AppendUint16(nil, uint16(from)), binary.BigEndian.AppendUint16(nil, uint16(to))
+	return exprs{asked(expr.CtKeyPROTODST, reg), compare(expr.CmpOpGte, low), compare(expr.CmpOpLte, high)}
+}
