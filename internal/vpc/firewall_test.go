@@ -141,6 +141,9 @@ func sendFrom(src, dst netip.Addr, port uint16, text string) error {
 		return err
 	}
 	defer unix.Close(fd)
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1); err != nil {
+		return err
+	}
 	s, d := src.As4(), dst.As4()
 	n := 28 + len(text)
 	p := []byte{0x45, 0, byte(n >> 8), byte(n), 0, 0, 0, 0, 64, 17, 0, 0}
