@@ -516,6 +516,29 @@ func TestResolversAreOpen(t *testing.T) {
 	reach("without egress", bridge, portDNS, false)
 }
 
+// TestNftReadsTheTable: who lists the machine's rules with nft sees ours, and
+// nft doesn't stumble over them.
+func TestNftReadsTheTable(t *testing.T) {
+	w := newWorld(t)
+	w.hostAccess = []Ports{{protoTCP, 7510, 7510}, {protoUDP, 7511, 7512}}
+	check(t, w.openWays([]netip.Addr{netip.MustParseAddr("192.0.2.53")}))
+	w.task("eni-a", 10)
+	w.balancer("eni-lb", 11)
+	w.answering()
+	w.apply(&Ruleset{
+		Groups: []Group{open("sg")}, Members: []Member{w.member("eni-a", "sg"), w.member("eni-lb", "sg")},
+		Fronts: []Front{{Addr: netip.MustParseAddrPort("127.0.0.1:7520"), Members: []string{"eni-lb"}}, {Addr: netip.MustParseAddrPort("[::1]:7520")}},
+	})
+	table := run(t, "nft", "list", "table", "inet", w.own.table())
+	for _, want := range []string{
+		"ct original ip daddr 192.0.2.53", "ct original proto-dst 53 accept", "192.0.2.53 . udp . 53", "udp dport 7511-7512 accept", "oifname @uplinks return",
+	} {
+		if !strings.Contains(table, want) {
+			t.Errorf("no %q in\n%s", want, table)
+		}
+	}
+}
+
 // TestUpgradeCutsWhatIsClosed: flows to what is closed end when a process takes
 // over from one that let them.
 func TestUpgradeCutsWhatIsClosed(t *testing.T) {

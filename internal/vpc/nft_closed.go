@@ -1,7 +1,6 @@
 package vpc
 
 import (
-	"encoding/binary"
 	"net/netip"
 
 	"github.com/google/nftables/expr"
@@ -50,14 +49,19 @@ func (c *compiler) closes(rs *Ruleset) {
 		c.p.sets[setMachines].jumps[string(addr.AsSlice())] = ""
 	}
 	resolver := rule(ipv4(), exprs{address(destination, false, reg), l4proto(regAfter4), port(destination, regAfter8)}, lookup(setResolvers))
-	resolverAsked := rule(ipv4(), exprs{asked(expr.CtKeyDST, reg), l4proto(regAfter4), asked(expr.CtKeyPROTODST, regAfter8)}, lookup(setResolvers))
 
 	// Docker, too, sends elsewhere what is for a port that a container publishes.
 	// What is open is judged by egress before that, by the address that the task
 	// has named.
 	toOpen := []exprs{answers, rule(resolver, jumpTo(chainEgress))}
-	sentOn := []exprs{rule(resolverAsked, acceptIt())}
+	var sentOn []exprs
 	closed := []exprs{answers, rule(resolver, acceptIt())}
+	for _, addr := range rs.ways.resolvers {
+		// No set of such keys: nft (1.0.6) can't list what looks it up, and aborts.
+		for _, p := range []int{protoTCP, protoUDP} {
+			sentOn = append(sentOn, rule(ipv4(), askedAddress(addr), protocol(p), askedPortBetween(portDNS, portDNS), acceptIt()))
+		}
+	}
 	for _, p := range rs.ways.hostAccess {
 		from, to := int(p.From), int(p.To)
 		toOpen = append(toOpen, rule(ipv4(), protocol(p.Protocol), portBetween(from, to), jumpTo(chainEgress)))
@@ -98,14 +102,17 @@ func inReply() exprs {
 	return exprs{&expr.Ct{Register: reg, Key: expr.CtKeyDIRECTION}, compare(expr.CmpOpEq, []byte{1})}
 }
 
-// asked loads what the flow's first packet had before any translation. An
-// address takes 16 bytes, of which IPv4 fills the first 4.
-func asked(key expr.CtKey, register uint32) expr.Any {
-	return &expr.Ct{Register: register, Key: key}
+// askedAddress matches the IPv4 address that the flow's sender named, whatever
+// it was translated to.
+func askedAddress(a netip.Addr) exprs {
+	return exprs{&expr.Ct{Register: reg, Key: expr.CtKeyDST}, compare(expr.CmpOpEq, a.AsSlice())}
 }
 
 // askedPortBetween matches the port that the flow's sender named.
 func askedPortBetween(from, to int) exprs {
-	low, high := binary.BigEndian.AppendUint16(nil, uint16(from)), binary.BigEndian.AppendUint16(nil, uint16(to))
-	return exprs{asked(expr.CtKeyPROTODST, reg), compare(expr.CmpOpGte, low), compare(expr.CmpOpLte, high)}
+	m := portBetween(from, to)
+	if len(m) > 0 {
+		m[0] = &expr.Ct{Register: reg, Key: expr.CtKeyPROTODST}
+	}
+	return m
 }
