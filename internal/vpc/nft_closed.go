@@ -2,6 +2,7 @@ package vpc
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
@@ -23,12 +24,7 @@ var (
 
 // forbidden says that no task reaches addr, wherever it is.
 func forbidden(addr netip.Addr) bool {
-	for _, own := range machinesOwn {
-		if addr == own {
-			return true
-		}
-	}
-	return linkLocal.Contains(addr) || notOne.Contains(addr)
+	return linkLocal.Contains(addr) || notOne.Contains(addr) || slices.Contains(machinesOwn, addr)
 }
 
 // closes makes the chains that decide where outside the VPC a task's packets

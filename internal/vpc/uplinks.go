@@ -136,7 +136,7 @@ func (w *uplinkWatch) link(u netlink.LinkUpdate, ok bool) {
 		return
 	}
 	// Those of containers come and go, and lead nowhere else.
-	if a := u.Link.Attrs(); u.Link.Type() != "veth" && !strings.HasPrefix(a.Alias, aliasPrefix) {
+	if a := u.Attrs(); u.Type() != "veth" && !strings.HasPrefix(a.Alias, aliasPrefix) {
 		w.known = false
 	}
 }

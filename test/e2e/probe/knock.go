@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -42,7 +43,7 @@ func outcome(line string, patience time.Duration) string {
 	default:
 		err = echoed(protocol, to, patience)
 	}
-	if late, ok := err.(net.Error); ok && late.Timeout() {
+	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
 		return "timeout"
 	}
 	if err != nil {
