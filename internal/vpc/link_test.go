@@ -228,6 +228,7 @@ func TestPurgeLeavesNothing(t *testing.T) {
 	w.apply(&Ruleset{Groups: []Group{open("sg")}, Members: []Member{w.member("eni-a", "sg"), w.member("eni-lb", "sg")}})
 	w.want("eni-lb", "eni-a", true)
 	w.wantAnswer("eni-a")
+	check(t, accept(w.own, []Ports{{protoTCP, 7000, 7001}}))
 	for range 2 {
 		check(t, Purge(t.Context(), string(w.own)))
 		if d := cmp.Diff(before, footprint(t)); d != "" {

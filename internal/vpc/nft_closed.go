@@ -32,6 +32,7 @@ func forbidden(addr netip.Addr) bool {
 // where the kernel sends it: so an address or an interface that comes later is
 // closed from its first moment. Answers pass: their asker was judged.
 func (c *compiler) closes(rs *Ruleset) {
+	c.refuses()
 	cidr, answers := rs.CIDR, rule(inReply(), verdict(expr.VerdictReturn, ""))
 	for _, name := range rs.ways.uplinks {
 		c.p.sets[setUplinks].jumps[string(append([]byte(name), make([]byte, unix.IFNAMSIZ-len(name))...))] = ""
@@ -66,16 +67,16 @@ func (c *compiler) closes(rs *Ruleset) {
 	}
 	c.add(chainAsked, toOpen...)
 	c.add(chainSent, sentOn...)
-	c.add(chainClosed, append(closed, dropIt())...)
+	c.add(chainClosed, append(closed, jumpTo(chainRefused))...)
 	c.add(chainBeyond,
 		answers,
 		rule(oifPrefix(expr.CmpOpEq, c.prefix), verdict(expr.VerdictReturn, "")),
 		rule(resolver, verdict(expr.VerdictReturn, "")),
-		rule(in(destination, linkLocal), dropIt()),
-		rule(in(destination, notOne), dropIt()),
-		rule(ipv4(), exprs{address(destination, false, reg)}, lookup(setMachines), dropIt()),
+		rule(in(destination, linkLocal), jumpTo(chainRefused)),
+		rule(in(destination, notOne), jumpTo(chainRefused)),
+		rule(ipv4(), exprs{address(destination, false, reg)}, lookup(setMachines), jumpTo(chainRefused)),
 		rule(exprs{&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: reg}}, lookup(setUplinks), verdict(expr.VerdictReturn, "")),
-		dropIt(),
+		jumpTo(chainRefused),
 	)
 	// Balancers listen where the host's own servers on all addresses would answer.
 	c.add(chainOwn,

@@ -33,6 +33,7 @@ type set struct {
 	key   nftables.SetDatatype
 	isMap bool
 	jumps map[string]string // key → the chain to jump to; "" in a set
+	brief bool              // the kernel adds to it by itself, and forgets
 }
 
 // Names of the chains that others jump to, and of the sets they ask.
@@ -46,6 +47,7 @@ const (
 	chainSent    = "sent_on"
 	chainBeyond  = "beyond"
 	chainClosed  = "closed"
+	chainRefused = "refuse"
 
 	setSelves       = "selves"
 	mapEgress       = "egress_of"
@@ -61,6 +63,7 @@ const (
 	setResolvers    = "resolvers"
 	setUplinks      = "uplinks"
 	setMachines     = "machines_own"
+	setRefused      = "refused"
 )
 
 // compile makes the program that enforces rs on the interfaces whose names

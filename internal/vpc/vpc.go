@@ -217,6 +217,7 @@ func (v *VPC) Run(ctx context.Context) error {
 	var uplinks uplinkWatch
 	defer uplinks.drain()
 	var asked time.Time
+	told := make(map[refusal]bool)
 	for {
 		select {
 		case <-ctx.Done():
@@ -237,6 +238,9 @@ func (v *VPC) Run(ctx context.Context) error {
 				continue
 			}
 			asked = now
+			if err := v.tellRefused(told); err != nil {
+				v.log.Error("what tasks were refused is not known", "err", err)
+			}
 			if err := accept(v.own, v.hostAccess); err != nil {
 				v.log.Error("accepts for Docker's filter not repaired", "err", err)
 			}
