@@ -53,7 +53,7 @@ func (c *compiler) closes(rs *Ruleset) {
 	toOpen := []exprs{answers, rule(resolver, jumpTo(chainEgress))}
 	var sentOn []exprs
 	closed := []exprs{answers, rule(resolver, acceptIt())}
-	for _, addr := range rs.ways.resolvers {
+	for _, addr := range rs.ways.published {
 		// No set of such keys: nft (1.0.6) can't list what looks it up, and aborts.
 		for _, p := range []int{protoTCP, protoUDP} {
 			sentOn = append(sentOn, rule(ipv4(), askedAddress(addr), protocol(p), askedPortBetween(portDNS, portDNS), acceptIt()))

@@ -17,10 +17,15 @@ type ways struct {
 	uplinks    []string // names of interfaces that lead beyond this machine
 	hostAccess []Ports
 	resolvers  []netip.Addr // their port 53
+	// published are those of the resolvers that are addresses of the host, which
+	// Docker may send on to a container. Rules about them come only where they are
+	// needed: the kernel's log notes how the nftables library writes them.
+	published []netip.Addr
 }
 
 func (w ways) equal(o ways) bool {
-	return slices.Equal(w.uplinks, o.uplinks) && slices.Equal(w.hostAccess, o.hostAccess) && slices.Equal(w.resolvers, o.resolvers)
+	return slices.Equal(w.uplinks, o.uplinks) && slices.Equal(w.hostAccess, o.hostAccess) &&
+		slices.Equal(w.resolvers, o.resolvers) && slices.Equal(w.published, o.published)
 }
 
 // portDNS is where resolvers answer, over UDP and TCP.
@@ -96,8 +101,23 @@ func (v *VPC) openWays(resolvers []netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	v.ways = ways{uplinks: uplinks, hostAccess: v.hostAccess, resolvers: addResolvers(kept, resolvers)}
-	return nil
+	v.ways, err = ways{uplinks: uplinks, hostAccess: v.hostAccess}.resolve(append(kept, resolvers...))
+	return err
+}
+
+// resolve adds resolvers.
+func (w ways) resolve(more []netip.Addr) (ways, error) {
+	all := addResolvers(w.resolvers, more)
+	if slices.Equal(all, w.resolvers) {
+		return w, nil
+	}
+	local, err := hostAddrs()
+	if err != nil {
+		return w, err
+	}
+	w.resolvers = all
+	w.published = slices.DeleteFunc(slices.Clone(all), func(a netip.Addr) bool { return !local[a] })
+	return w, nil
 }
 
 // addResolvers returns all, sorted, without those that no task reaches: it has
@@ -144,8 +164,10 @@ func keptResolvers(table string) ([]netip.Addr, error) {
 func (v *VPC) resolve(resolvers []netip.Addr) error {
 	v.firewall.Lock()
 	defer v.firewall.Unlock()
-	w := v.ways
-	w.resolvers = addResolvers(w.resolvers, resolvers)
+	w, err := v.ways.resolve(resolvers)
+	if err != nil {
+		return err
+	}
 	return v.change(w)
 }
 

@@ -243,7 +243,8 @@ func TestResolversAreOpen(t *testing.T) {
 func TestNftReadsTheTable(t *testing.T) {
 	w := newWorld(t)
 	w.hostAccess = []Ports{{protoTCP, 7510, 7510}, {protoUDP, 7511, 7512}}
-	check(t, w.openWays([]netip.Addr{netip.MustParseAddr("192.0.2.53")}))
+	_, resolver, _ := w.inside()
+	check(t, w.openWays([]netip.Addr{resolver, netip.MustParseAddr("192.0.2.53")}))
 	w.task("eni-a", 10)
 	w.balancer("eni-lb", 11)
 	w.answering()
@@ -253,7 +254,7 @@ func TestNftReadsTheTable(t *testing.T) {
 	})
 	table := run(t, "nft", "list", "table", "inet", w.own.table())
 	for _, want := range []string{
-		"ct original ip daddr 192.0.2.53", "ct original proto-dst 53 accept", "192.0.2.53 . udp . 53", "udp dport 7511-7512 accept", "oifname @uplinks return",
+		"ct original ip daddr " + resolver.String(), "ct original proto-dst 53 accept", "192.0.2.53 . udp . 53", "udp dport 7511-7512 accept", "oifname @uplinks return",
 	} {
 		if !strings.Contains(table, want) {
 			t.Errorf("no %q in\n%s", want, table)
