@@ -33,7 +33,31 @@ func forbidden(addr netip.Addr) bool {
 // closed from its first moment. Answers pass: their asker was judged.
 func (c *compiler) closes(rs *Ruleset) {
 	c.refuses()
-	cidr, answers := rs.CIDR, rule(inReply(), verdict(expr.VerdictReturn, ""))
+	c.listWays(rs)
+	answers := rule(inReply(), verdict(expr.VerdictReturn, ""))
+	resolver := rule(ipv4(), exprs{address(destination, false, reg), l4proto(regAfter4), port(destination, regAfter8)}, lookup(setResolvers))
+	c.opens(rs, answers, resolver)
+	c.add(chainBeyond,
+		answers,
+		rule(oifPrefix(expr.CmpOpEq, c.prefix), verdict(expr.VerdictReturn, "")),
+		rule(resolver, verdict(expr.VerdictReturn, "")),
+		rule(in(destination, linkLocal), jumpTo(chainRefused)),
+		rule(in(destination, notOne), jumpTo(chainRefused)),
+		rule(ipv4(), exprs{address(destination, false, reg)}, lookup(setMachines), jumpTo(chainRefused)),
+		rule(exprs{&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: reg}}, lookup(setUplinks), verdict(expr.VerdictReturn, "")),
+		jumpTo(chainRefused),
+	)
+	// Balancers listen where the host's own servers on all addresses would answer.
+	c.add(chainOwn,
+		rule(protocol(protoTCP), ipv4(), exprs{address(destination, false, reg), port(destination, regAfter4)}, lookup(setListening), jumpTo(chainIngress)),
+		jumpTo(chainTracked),
+		rule(protocol(protoICMP), in(destination, rs.CIDR), jumpTo(chainIngress)),
+		dropIt(),
+	)
+}
+
+// listWays fills the sets that the chains of closes ask.
+func (c *compiler) listWays(rs *Ruleset) {
 	for _, name := range rs.ways.uplinks {
 		c.p.sets[setUplinks].jumps[string(append([]byte(name), make([]byte, unix.IFNAMSIZ-len(name))...))] = ""
 	}
@@ -45,11 +69,12 @@ func (c *compiler) closes(rs *Ruleset) {
 	for _, addr := range machinesOwn {
 		c.p.sets[setMachines].jumps[string(addr.AsSlice())] = ""
 	}
-	resolver := rule(ipv4(), exprs{address(destination, false, reg), l4proto(regAfter4), port(destination, regAfter8)}, lookup(setResolvers))
+}
 
-	// Docker, too, sends elsewhere what is for a port that a container publishes.
-	// What is open is judged by egress before that, by the address that the task
-	// has named.
+// opens makes the chains of what is open on purpose. Docker, too, sends
+// elsewhere what is for a port that a container publishes: what is open is judged
+// by egress before that, by the address that the task has named.
+func (c *compiler) opens(rs *Ruleset, answers, resolver exprs) {
 	toOpen := []exprs{answers, rule(resolver, jumpTo(chainEgress))}
 	var sentOn []exprs
 	closed := []exprs{answers, rule(resolver, acceptIt())}
@@ -68,23 +93,6 @@ func (c *compiler) closes(rs *Ruleset) {
 	c.add(chainAsked, toOpen...)
 	c.add(chainSent, sentOn...)
 	c.add(chainClosed, append(closed, jumpTo(chainRefused))...)
-	c.add(chainBeyond,
-		answers,
-		rule(oifPrefix(expr.CmpOpEq, c.prefix), verdict(expr.VerdictReturn, "")),
-		rule(resolver, verdict(expr.VerdictReturn, "")),
-		rule(in(destination, linkLocal), jumpTo(chainRefused)),
-		rule(in(destination, notOne), jumpTo(chainRefused)),
-		rule(ipv4(), exprs{address(destination, false, reg)}, lookup(setMachines), jumpTo(chainRefused)),
-		rule(exprs{&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: reg}}, lookup(setUplinks), verdict(expr.VerdictReturn, "")),
-		jumpTo(chainRefused),
-	)
-	// Balancers listen where the host's own servers on all addresses would answer.
-	c.add(chainOwn,
-		rule(protocol(protoTCP), ipv4(), exprs{address(destination, false, reg), port(destination, regAfter4)}, lookup(setListening), jumpTo(chainIngress)),
-		jumpTo(chainTracked),
-		rule(protocol(protoICMP), in(destination, cidr), jumpTo(chainIngress)),
-		dropIt(),
-	)
 }
 
 // regAfter8 follows a key's first two parts of 4 bytes each.

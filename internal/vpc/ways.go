@@ -101,6 +101,7 @@ func (v *VPC) openWays(resolvers []netip.Addr) error {
 	if err != nil {
 		return err
 	}
+	v.log.Info("tasks reach what these interfaces lead to", "interfaces", strings.Join(uplinks, " "))
 	v.ways, err = ways{uplinks: uplinks, hostAccess: v.hostAccess}.resolve(append(kept, resolvers...))
 	return err
 }
