@@ -45,6 +45,7 @@ func (w *world) inside() (behind *space, bridge, its netip.Addr) {
 			netlink.RouteAdd(&netlink.Route{LinkIndex: far.Attrs().Index, Gw: bridge.AsSlice()}),
 		)
 	}))
+	check(w.t, errors.Join(settle(&netlink.Handle{}, near), settle(&netlink.Handle{}, master)))
 	behind.serve(w.t, netip.AddrPortFrom(its, 7000).String())
 	return behind, bridge, its
 }

@@ -343,6 +343,7 @@ func (w *world) outside() (s *space, host, its netip.Addr) {
 			netlink.RouteAdd(&netlink.Route{LinkIndex: far.Attrs().Index, Dst: netOf(w.cidr), Gw: host.AsSlice()}),
 		)
 	}))
+	check(w.t, settle(&netlink.Handle{}, near))
 	s.serve(w.t, netip.AddrPortFrom(its, 7000).String())
 	return s, host, its
 }
