@@ -80,7 +80,7 @@ func (n taskNetwork) Attach(ctx context.Context, eni ecs.ENI, netns string) erro
 	if err != nil {
 		return fmt.Errorf("read the interface's address: %w", err)
 	}
-	return n.vpc.Attach(ctx, vpc.Interface{ID: eni.ID, Addr: eni.Addr, MAC: mac, NetNS: netns})
+	return n.vpc.Attach(ctx, vpc.Interface{ID: eni.ID, Addr: eni.Addr, MAC: mac, NetNS: netns, Resolvers: resolvers(ofTask(netns))})
 }
 
 func (n taskNetwork) Delete(ctx context.Context, eniID string) error {

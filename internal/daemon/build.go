@@ -63,7 +63,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 	})
 	tasks := run.New(run.Config{
 		DB: m.db, Engine: m.Engine, Network: taskNetwork{net, m.Network}, Targets: groups, Images: imageStore{images, m.Engine},
-		Logs: shipping{shipper, events}, Files: taskFiles{files}, Region: m.is.Region, Retention: m.retention(), Log: m.Log,
+		Logs: shipping{shipper, events}, Files: taskFiles{files}, Region: m.is.Region, HostAddress: m.hostAddress(), Retention: m.retention(), Log: m.Log,
 		Full: func() bool { return m.disk.Reached(disk.Full) },
 	})
 	p := &plane{m: m}

@@ -12,11 +12,13 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/skylift/skylift/internal/instance"
+	"github.com/skylift/skylift/internal/vpc"
 )
 
 // Config is what `skylift serve` is told.
@@ -30,6 +32,8 @@ type Config struct {
 	EtcdEndpoints []string // none: embedded
 	CPUOvercommit float64  // how many times the machine's CPUs tasks may reserve
 	Memory        int      // MiB for tasks; 0: what the machine has, but for what it needs itself
+	HostAccess    []string // ports of this machine that are open to tasks, as in tcp:5432 and udp:8000-8100
+	Uplinks       []string // interfaces that lead beyond this machine, besides those that are found to
 	// StoppedTaskRetention is how long a stopped task can still be described; 0: a day.
 	StoppedTaskRetention time.Duration
 	// EncryptedAtRest vouches that the disk of the data directory is encrypted, where
@@ -74,10 +78,45 @@ func (c Config) check() error {
 		return fmt.Errorf("--cpu-overcommit %g must be a number from 1 to 1000: how many times the machine's CPUs tasks may reserve", c.CPUOvercommit)
 	case c.Memory < 0:
 		return fmt.Errorf("--memory %d must be the MiB that tasks may have, or 0 for what the machine has", c.Memory)
-	case os.Geteuid() != 0:
+	case badUplink(c.Uplinks) >= 0:
+		return fmt.Errorf("--uplink %q must be the name of a network interface, as in eth1", c.Uplinks[badUplink(c.Uplinks)])
+	}
+	if _, err := c.hostAccess(); err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
 		return errors.New("skylift serve must run as root, to make network interfaces and firewall rules: start it with sudo")
 	}
 	return nil
+}
+
+// badUplink is the index of the first that can't be an interface's name, or -1.
+func badUplink(names []string) int {
+	return slices.IndexFunc(names, func(n string) bool { return n == "" || len(n) > 15 || strings.ContainsAny(n, "/ \t") })
+}
+
+// hostAccess is the ports of this machine that are open to tasks.
+func (c Config) hostAccess() ([]vpc.Ports, error) {
+	var all []vpc.Ports
+	for _, s := range c.HostAccess {
+		p, err := vpc.ParsePorts(s)
+		if err != nil {
+			return nil, fmt.Errorf("--host-access %w", err)
+		}
+		if !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+// hostAddress is where tasks find the machine; invalid: nothing of it is open
+// to them.
+func (c Config) hostAddress() netip.Addr {
+	if len(c.HostAccess) == 0 {
+		return netip.Addr{}
+	}
+	return vpc.Router(c.VPCCIDR)
 }
 
 // listen takes the APIs' port, once it is clear that balancers can listen too.

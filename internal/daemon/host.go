@@ -48,7 +48,13 @@ func thisHost(ctx context.Context, c Config, is instance.Instance) (h Host, err 
 		return h, err
 	}
 	h.Engine = eng
-	net, err := vpc.Open(ctx, vpc.Config{Instance: is.ID, CIDR: is.VPCCIDR, Log: c.Log})
+	open, err := c.hostAccess()
+	if err != nil {
+		return h, err
+	}
+	net, err := vpc.Open(ctx, vpc.Config{
+		Instance: is.ID, CIDR: is.VPCCIDR, HostAccess: open, Uplinks: c.Uplinks, Resolvers: resolvers(hostsOwn...), Log: c.Log,
+	})
 	if err != nil {
 		return h, err
 	}

@@ -90,7 +90,7 @@ func (m *machine) read(ctx context.Context) (world, *vpc.Ruleset, error) {
 	if err := m.db.View(ctx, w.read); err != nil {
 		return w, nil, fmt.Errorf("read the records of the network: %w", err)
 	}
-	rules := firewall.Build(w.groups, w.interfaces, w.lb.Fronts())
+	rules := firewall.Build(w.groups, w.interfaces, w.lb.Fronts(), w.lb.Ports())
 	w.lb.Admit = w.lb.Admitted(func(iface string, port uint16) []netip.Prefix { return firewall.Admit(rules, iface, 6, port) })
 	return w, rules, nil
 }

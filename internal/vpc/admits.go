@@ -31,7 +31,8 @@ type Verdict struct {
 	// Members are the interfaces on that side, several when it is a front. None:
 	// the address is in the VPC and no member's.
 	Members []string
-	// Groups are their groups; a rule in any of them would admit the flow.
+	// Groups are their groups; a rule in any of them would admit the flow. None:
+	// no rule can, for the host's interface doesn't listen there.
 	Groups []string
 }
 
@@ -39,7 +40,8 @@ type Verdict struct {
 func (r *Ruleset) Admits(f Flow) bool { return r.Check(f).Admitted }
 
 // Check says whether the kernel lets the first packet of f through, and if not,
-// which side refuses it.
+// which side refuses it. It knows nothing of where addresses outside the VPC
+// are: those of this machine, and of networks inside it, are closed to tasks.
 func (r *Ruleset) Check(f Flow) Verdict { return r.index().check(f) }
 
 // index is a ruleset prepared for many questions.
@@ -95,6 +97,9 @@ func (x *index) check(f Flow) Verdict {
 			return x.judge(Ingress, ids, f)
 		}
 	}
+	if x.nothingThere(f) {
+		return Verdict{Blocked: Ingress, Members: []string{x.byAddr[f.Dst].ID}}
+	}
 	if self && x.inside(f.Dst) {
 		return Verdict{Admitted: true}
 	}
@@ -117,6 +122,12 @@ func (x *index) side(s Side, addr netip.Addr, f Flow) Verdict {
 		return Verdict{Blocked: s}
 	}
 	return Verdict{Admitted: true}
+}
+
+// nothingThere says that f is for an interface of the host, and no port of it.
+func (x *index) nothingThere(f Flow) bool {
+	m, ok := x.byAddr[f.Dst]
+	return ok && m.Host && f.Protocol != protoICMP && !(f.Protocol == protoTCP && slices.Contains(m.Ports, f.DstPort))
 }
 
 // judge admits f when any group of any of the members does.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -13,18 +15,25 @@ import (
 
 // tracked is a flow as the kernel's connection tracking has it.
 type tracked struct {
-	flow Flow
-	raw  []byte // what names it in a request to delete it
+	flow  Flow
+	asked netip.AddrPort // where its sender sent it
+	raw   []byte         // what names it in a request to delete it
 }
+
+// redirected says that the flow goes elsewhere than its sender said.
+func (t tracked) redirected() bool { return t.asked != netip.AddrPortFrom(t.flow.Dst, t.flow.DstPort) }
 
 // cutFlows deletes the flows under way that rs doesn't admit. What still
 // arrives of them is then judged as new, and the middle of a TCP connection is
-// never new. It returns what it deleted.
-func cutFlows(rs *Ruleset) (gone []Flow, err error) {
-	x := rs.index()
-	local, err := hostAddrs(x)
-	if err != nil {
+// never new. It returns what it deleted. With beyond it also finds the flows of
+// tasks to networks inside this machine, for which it asks the kernel's routes.
+func cutFlows(rs *Ruleset, prefix string, beyond bool) (gone []Flow, err error) {
+	j := judge{rs: rs, x: rs.index()}
+	if j.local, err = hostAddrs(); err != nil {
 		return nil, err
+	}
+	if beyond {
+		j.leads = leadsBeyond(rs.ways.uplinks, prefix)
 	}
 	families := []uint8{unix.AF_INET}
 	for _, f := range rs.Fronts {
@@ -34,7 +43,7 @@ func cutFlows(rs *Ruleset) (gone []Flow, err error) {
 		}
 	}
 	for _, family := range families {
-		some, err := cut(family, func(f Flow) bool { return !rs.serves(f) && !x.check(x.asFront(f, local)).Admitted })
+		some, err := cut(family, j.refuses)
 		gone = append(gone, some...)
 		if err != nil {
 			return gone, err
@@ -43,12 +52,83 @@ func cutFlows(rs *Ruleset) (gone []Flow, err error) {
 	return gone, nil
 }
 
-// hostAddrs is every address of the host, when there is a front on all of them.
-func hostAddrs(x *index) (map[netip.Addr]bool, error) {
-	local := make(map[netip.Addr]bool)
-	if len(x.hasFront) == 0 {
-		return local, nil
+// judge decides about flows that are under way, as the kernel would if they
+// began now.
+type judge struct {
+	rs    *Ruleset
+	x     *index
+	local map[netip.Addr]bool   // addresses of the host
+	leads func(netip.Addr) bool // whether an address is beyond this machine; nil: not asked
+}
+
+func (j judge) refuses(t tracked) bool {
+	if j.rs.serves(t.flow) {
+		return false
 	}
+	if j.fromTask(t.flow) {
+		if t.redirected() && j.rs.ways.open(t.flow.Protocol, t.asked) {
+			f := t.flow
+			f.Dst, f.DstPort = t.asked.Addr(), t.asked.Port()
+			return !j.x.side(Egress, f.Src, f).Admitted
+		}
+		if j.closed(t.flow) {
+			return true
+		}
+	}
+	return !j.x.check(j.x.asFront(t.flow, j.local)).Admitted
+}
+
+// fromTask says that a task, not a balancer, sent the flow's first packet.
+func (j judge) fromTask(f Flow) bool {
+	m, ok := j.x.byAddr[f.Src]
+	return j.x.inside(f.Src) && !(ok && m.Host)
+}
+
+// closed says that no task reaches where f goes.
+func (j judge) closed(f Flow) bool {
+	at := netip.AddrPortFrom(f.Dst, f.DstPort)
+	if j.rs.ways.open(f.Protocol, at) {
+		return false
+	}
+	if f.Dst == Router(j.x.cidr) {
+		return true
+	}
+	if j.x.inside(f.Dst) {
+		return false
+	}
+	if f.Protocol == protoTCP {
+		front := j.x.asFront(f, j.local)
+		if _, ok := j.x.fronts[netip.AddrPortFrom(front.Dst, front.DstPort)]; ok {
+			return false
+		}
+	}
+	return j.local[f.Dst] || forbidden(f.Dst) || j.leads != nil && !j.leads(f.Dst)
+}
+
+// leadsBeyond asks the kernel once per address over which interface it is.
+func leadsBeyond(uplinks []string, prefix string) func(netip.Addr) bool {
+	known := make(map[netip.Addr]bool)
+	names := make(map[int]bool)
+	return func(addr netip.Addr) bool {
+		if leads, ok := known[addr]; ok {
+			return leads
+		}
+		routes, err := netlink.RouteGet(addr.AsSlice())
+		if err != nil || len(routes) == 0 { // nothing passes, so nothing is to be cut
+			return true
+		}
+		index := routes[0].LinkIndex
+		if _, ok := names[index]; !ok {
+			link, err := netlink.LinkByIndex(index)
+			names[index] = err == nil && (slices.Contains(uplinks, link.Attrs().Name) || strings.HasPrefix(link.Attrs().Name, prefix))
+		}
+		known[addr] = names[index]
+		return names[index]
+	}
+}
+
+// hostAddrs is every address of the host.
+func hostAddrs() (map[netip.Addr]bool, error) {
 	var addrs []netlink.Addr
 	err := retry(netlink.ErrDumpInterrupted, func() (err error) {
 		addrs, err = netlink.AddrList(nil, netlink.FAMILY_ALL)
@@ -57,6 +137,7 @@ func hostAddrs(x *index) (map[netip.Addr]bool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}
+	local := make(map[netip.Addr]bool, len(addrs))
 	for _, a := range addrs {
 		local[prefixOf(a.IPNet).Addr()] = true
 	}
@@ -83,19 +164,19 @@ func (x *index) asFront(f Flow, local map[netip.Addr]bool) Flow {
 
 // cutAddress deletes all flows to and from an address.
 func cutAddress(addr netip.Addr) error {
-	_, err := cut(unix.AF_INET, func(f Flow) bool { return f.Src == addr || f.Dst == addr })
+	_, err := cut(unix.AF_INET, func(t tracked) bool { return t.flow.Src == addr || t.flow.Dst == addr })
 	return err
 }
 
 // cutRange deletes all flows to and from a range.
 func cutRange(p netip.Prefix) error {
-	_, err := cut(unix.AF_INET, func(f Flow) bool { return p.Contains(f.Src) || p.Contains(f.Dst) })
+	_, err := cut(unix.AF_INET, func(t tracked) bool { return p.Contains(t.flow.Src) || p.Contains(t.flow.Dst) })
 	return err
 }
 
 // cut deletes the flows that doomed picks. A dump that was interrupted may have
 // missed some: then once more.
-func cut(family uint8, doomed func(Flow) bool) (gone []Flow, err error) {
+func cut(family uint8, doomed func(tracked) bool) (gone []Flow, err error) {
 	err = retry(netlink.ErrDumpInterrupted, func() error {
 		messages, dumpErr := conntrackRequest(family, nl.IPCTNL_MSG_CT_GET, unix.NLM_F_DUMP).Execute(unix.NETLINK_NETFILTER, 0)
 		if dumpErr != nil && !errors.Is(dumpErr, netlink.ErrDumpInterrupted) {
@@ -103,7 +184,7 @@ func cut(family uint8, doomed func(Flow) bool) (gone []Flow, err error) {
 		}
 		for _, m := range messages {
 			t, ok := parseTracked(m)
-			if !ok || !doomed(t.flow) {
+			if !ok || !doomed(t) {
 				continue
 			}
 			if err := t.remove(family); err != nil {
@@ -155,7 +236,7 @@ func parseTracked(m []byte) (tracked, bool) {
 	if f.Protocol == protoTCP || f.Protocol == protoUDP {
 		f.DstPort = back.SrcPort
 	}
-	return tracked{flow: f, raw: body}, ok1 && ok2
+	return tracked{flow: f, asked: netip.AddrPortFrom(there.Dst, there.DstPort), raw: body}, ok1 && ok2
 }
 
 func parseTuple(b []byte) (Flow, bool) {

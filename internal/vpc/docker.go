@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
+	"strings"
 
 	"github.com/coreos/go-iptables/iptables"
 )
@@ -19,17 +21,23 @@ const (
 
 // accepts are the rules that exempt an instance's interfaces from others'
 // drops, by the chain that they belong into.
-func accepts(own owner, forwarded string) map[string][][]string {
+func accepts(own owner, forwarded string, opened []Ports) map[string][][]string {
 	tag := []string{"-m", "comment", "--comment", aliasPrefix + string(own), "-j", "ACCEPT"}
 	ours := own.prefix() + "+"
+	input := [][]string{append([]string{"-i", ours, "-m", "conntrack", "--ctstate", "DNAT"}, tag...)} // what tasks send to a service
+	for _, p := range opened {
+		name := p.protocolName()
+		input = append(input, append([]string{"-i", ours, "-p", name, "-m", name, "--dport", p.ports(":")}, tag...))
+	}
 	return map[string][][]string{
 		forwarded:  {append([]string{"-i", ours}, tag...), append([]string{"-o", ours}, tag...)},
-		inputChain: {append([]string{"-i", ours, "-m", "conntrack", "--ctstate", "DNAT"}, tag...)}, // what tasks send to a service
+		inputChain: input,
 	}
 }
 
-// accept puts the rules where they are missing.
-func accept(own owner) error {
+// accept puts the rules where they are missing, and removes those of ports that
+// are open no more.
+func accept(own owner, opened []Ports) error {
 	t, err := openIPTables()
 	if t == nil {
 		return err
@@ -40,7 +48,11 @@ func accept(own owner) error {
 	} else if found {
 		chain = dockerChain
 	}
-	for chain, rules := range accepts(own, chain) {
+	all := accepts(own, chain, opened)
+	if err := removeAccepts(t, own, inputChain, all[inputChain]); err != nil {
+		return err
+	}
+	for chain, rules := range all {
 		for _, rule := range rules {
 			if err := t.InsertUnique("filter", chain, 1, rule...); err != nil {
 				return fmt.Errorf("accept in chain %s: %w", chain, err)
@@ -56,25 +68,36 @@ func unaccept(own owner) error {
 	if t == nil {
 		return err
 	}
-	for _, forwarded := range []string{dockerChain, forwardChain} {
-		if err := removeAccepts(t, accepts(own, forwarded)); err != nil {
+	for _, chain := range []string{dockerChain, forwardChain, inputChain} {
+		if err := removeAccepts(t, own, chain, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func removeAccepts(t *iptables.IPTables, from map[string][][]string) error {
-	for chain, rules := range from {
-		if found, err := t.ChainExists("filter", chain); err != nil {
-			return fmt.Errorf("look for chain %s: %w", chain, err)
-		} else if !found {
+// removeAccepts removes the instance's rules from a chain, but for those to keep.
+func removeAccepts(t *iptables.IPTables, own owner, chain string, keep [][]string) error {
+	if found, err := t.ChainExists("filter", chain); err != nil {
+		return fmt.Errorf("look for chain %s: %w", chain, err)
+	} else if !found {
+		return nil
+	}
+	lines, err := t.List("filter", chain)
+	if err != nil {
+		return fmt.Errorf("list chain %s: %w", chain, err)
+	}
+	for _, line := range lines {
+		rule := strings.Fields(strings.ReplaceAll(line, `"`, ""))
+		if len(rule) < 2 || rule[0] != "-A" || !slices.Contains(rule, aliasPrefix+string(own)) {
 			continue
 		}
-		for _, rule := range rules {
-			if err := t.DeleteIfExists("filter", chain, rule...); err != nil {
-				return fmt.Errorf("remove accept from chain %s: %w", chain, err)
-			}
+		rule = rule[2:]
+		if slices.ContainsFunc(keep, func(k []string) bool { return slices.Equal(k, rule) }) {
+			continue
+		}
+		if err := t.DeleteIfExists("filter", chain, rule...); err != nil {
+			return fmt.Errorf("remove accept from chain %s: %w", chain, err)
 		}
 	}
 	return nil

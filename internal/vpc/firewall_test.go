@@ -141,6 +141,9 @@ func sendFrom(src, dst netip.Addr, port uint16, text string) error {
 		return err
 	}
 	defer unix.Close(fd)
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1); err != nil {
+		return err
+	}
 	s, d := src.As4(), dst.As4()
 	n := 28 + len(text)
 	p := []byte{0x45, 0, byte(n >> 8), byte(n), 0, 0, 0, 0, 64, 17, 0, 0}
@@ -342,6 +345,9 @@ func TestKernelAgreesWithAdmits(t *testing.T) {
 			full := *rs
 			full.CIDR = w.cidr
 			want := full.Check(f)
+			if dst == front && f.Protocol != protoTCP && w.cidr.Contains(f.Src) && from != "eni-lb" {
+				want = Verdict{} // the host's own address is closed to tasks
+			}
 			wg.Go(func() {
 				if got := w.tasks[from].reaches(f.Protocol, w.addrs[from], dst); got != want.Admitted {
 					t.Errorf("seed %d: %s: %+v passes: %t, want %+v\n%+v", seed, from, f, got, want, rs)

@@ -28,6 +28,9 @@ func (v *VPC) Attach(ctx context.Context, i Interface) error {
 	if err := v.attachable(i.ID, i.Addr); err != nil {
 		return err
 	}
+	if err := v.resolve(i.Resolvers); err != nil {
+		return err
+	}
 	v.links.Lock()
 	defer v.links.Unlock()
 	if err := v.attach(i); err != nil {

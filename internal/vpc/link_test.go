@@ -228,13 +228,15 @@ func TestPurgeLeavesNothing(t *testing.T) {
 	w.apply(&Ruleset{Groups: []Group{open("sg")}, Members: []Member{w.member("eni-a", "sg"), w.member("eni-lb", "sg")}})
 	w.want("eni-lb", "eni-a", true)
 	w.wantAnswer("eni-a")
+	check(t, accept(w.own, []Ports{{protoTCP, 7000, 7001}}))
 	for range 2 {
 		check(t, Purge(t.Context(), string(w.own)))
 		if d := cmp.Diff(before, footprint(t)); d != "" {
 			t.Errorf("left after purge (-before +after):\n%s", d)
 		}
 	}
-	if _, err := cut(unix.AF_INET, func(f Flow) bool {
+	if _, err := cut(unix.AF_INET, func(t2 tracked) bool {
+		f := t2.flow
 		if w.cidr.Contains(f.Src) || w.cidr.Contains(f.Dst) {
 			t.Errorf("flow left after purge: %v", f)
 		}
@@ -258,10 +260,10 @@ func TestDockersDropIsExempted(t *testing.T) {
 		run(t, "iptables", strings.Fields(c)...) // what dockerd does when it starts
 	}
 	w.want("eni-a", "eni-b", false)
-	check(t, accept(w.own))
+	check(t, accept(w.own, w.hostAccess))
 	w.want("eni-a", "eni-b", true)
 	once := run(t, "iptables-save")
-	check(t, accept(w.own))
+	check(t, accept(w.own, w.hostAccess))
 	if again := strings.Count(run(t, "iptables-save"), string(w.own)); again != strings.Count(once, string(w.own)) || again != 3 {
 		t.Errorf("accepts are there %d times, want 3", again)
 	}

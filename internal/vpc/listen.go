@@ -29,7 +29,7 @@ func (v *VPC) Listen(ctx context.Context, addr netip.AddrPort) (net.Listener, er
 	if !addr.Addr().Is4() || v.cidr.Contains(addr.Addr()) {
 		return nil, fmt.Errorf("listen for tasks at %s: want an IPv4 address outside %s", addr, v.cidr)
 	}
-	router := v.cidr.Addr().Next()
+	router := Router(v.cidr)
 	if err := v.offerRouter(router); err != nil {
 		return nil, fmt.Errorf("listen for tasks at %s: %w", addr, err)
 	}

@@ -136,7 +136,7 @@ func TestListenLasts(t *testing.T) {
 	if _, err := w.repairFirewall(); err != nil {
 		t.Fatal(err)
 	}
-	check(t, accept(w.own))
+	check(t, accept(w.own, w.hostAccess))
 	w.wantAnswer("eni-a")
 
 	check(t, l.Close())

@@ -291,7 +291,11 @@ func (w *world) balancer(id string, n byte) {
 }
 
 func (w *world) member(id string, groups ...string) Member {
-	return Member{ID: id, Addr: w.addrs[id], Groups: groups}
+	m := Member{ID: id, Addr: w.addrs[id], Groups: groups}
+	if w.tasks[id] == nil { // a balancer's
+		m.Host, m.Ports = true, []uint16{7000, 7205, 7206}
+	}
+	return m
 }
 
 func (w *world) apply(rs *Ruleset) (cut []Flow) {
@@ -326,6 +330,8 @@ func (w *world) outside() (s *space, host, its netip.Addr) {
 	w.t.Cleanup(func() { _ = netlink.LinkDel(near) })
 	check(w.t, netlink.AddrAdd(near, &netlink.Addr{IPNet: netOf(netip.PrefixFrom(host, 24))}))
 	check(w.t, netlink.LinkSetUp(near))
+	w.named = append(w.named, name)
+	check(w.t, w.lookForUplinks())
 	check(w.t, s.do(func() error {
 		far, err := netlink.LinkByName("wan")
 		if err != nil {
@@ -337,6 +343,7 @@ func (w *world) outside() (s *space, host, its netip.Addr) {
 			netlink.RouteAdd(&netlink.Route{LinkIndex: far.Attrs().Index, Dst: netOf(w.cidr), Gw: host.AsSlice()}),
 		)
 	}))
+	check(w.t, settle(&netlink.Handle{}, near))
 	s.serve(w.t, netip.AddrPortFrom(its, 7000).String())
 	return s, host, its
 }

@@ -166,6 +166,9 @@ func (b *batch) set(s *set) *nftables.Set {
 	if s.isMap {
 		made.DataType = nftables.TypeVerdict
 	}
+	if s.brief {
+		made.Dynamic, made.HasTimeout, made.Timeout, made.Size = true, true, refusedFor, refusedMost
+	}
 	return made
 }
 

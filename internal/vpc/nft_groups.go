@@ -24,6 +24,10 @@ func (c *compiler) members(rs *Ruleset) {
 		c.p.sets[setSelves].jumps[string(key)+string(key)] = ""
 		c.lead(mapEgress, key, c.chainFor(Egress, []string{m.ID}))
 		c.lead(mapIngress, key, c.chainFor(Ingress, []string{m.ID}))
+		for _, port := range m.Ports {
+			_, _, key := frontSets(netip.AddrPortFrom(m.Addr, port))
+			c.p.sets[setListening].jumps[string(key)] = ""
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ type set struct {
 	key   nftables.SetDatatype
 	isMap bool
 	jumps map[string]string // key → the chain to jump to; "" in a set
+	brief bool              // the kernel adds to it by itself, and forgets
 }
 
 // Names of the chains that others jump to, and of the sets they ask.
@@ -41,6 +42,12 @@ const (
 	chainEgress  = "egress"
 	chainIngress = "ingress"
 	chainToHost  = "to_host"
+	chainOwn     = "to_own" // addresses of the host in the VPC
+	chainAsked   = "asked"
+	chainSent    = "sent_on"
+	chainBeyond  = "beyond"
+	chainClosed  = "closed"
+	chainRefused = "refuse"
 
 	setSelves       = "selves"
 	mapEgress       = "egress_of"
@@ -52,6 +59,11 @@ const (
 	setAnswering    = "answering"
 	setAnswering6   = "answering6"
 	setAnsweringAny = "answering_any"
+	setListening    = "listening"
+	setResolvers    = "resolvers"
+	setUplinks      = "uplinks"
+	setMachines     = "machines_own"
+	setRefused      = "refused"
 )
 
 // compile makes the program that enforces rs on the interfaces whose names
@@ -70,6 +82,7 @@ func compile(rs *Ruleset, prefix string) *program {
 	c.groups(rs)
 	c.judges()
 	c.add(chainToHost, c.toHost(rs.CIDR)...)
+	c.closes(rs)
 	c.hooks(rs)
 	c.services(rs)
 	return p
@@ -108,6 +121,10 @@ func (c *compiler) declare() {
 	c.set(setAnswering, nftables.MustConcatSetType(v4, port), false)
 	c.set(setAnswering6, nftables.MustConcatSetType(v6, port), false)
 	c.set(setAnsweringAny, port, false)
+	c.set(setListening, nftables.MustConcatSetType(v4, port), false)
+	c.set(setResolvers, nftables.MustConcatSetType(v4, nftables.TypeInetProto, port), false)
+	c.set(setUplinks, nftables.TypeIFName, false)
+	c.set(setMachines, v4, false)
 }
 
 // judges are the chains that decide by one end of a packet.
@@ -146,10 +163,19 @@ func (c *compiler) hooks(rs *Ruleset) {
 		// Our addresses come from our interfaces and from the host, nowhere else.
 		rule(iifPrefix(neq, c.prefix), iifPrefix(neq, loopback), in(source, cidr), dropIt()),
 	)
-	c.base("forward_egress", filter, nftables.ChainHookForward, first, rule(from, jumpTo(chainEgress)))
+	c.base("prerouting_asked", filter, nftables.ChainHookPrerouting, *nftables.ChainPriorityMangle, rule(from, jumpTo(chainAsked)))
+	c.base("forward_egress", filter, nftables.ChainHookForward, first,
+		rule(from, redirected(), jumpTo(chainSent)),
+		rule(from, jumpTo(chainBeyond)),
+		rule(from, jumpTo(chainEgress)),
+	)
 	c.base("forward_ingress", filter, nftables.ChainHookForward, second, rule(to, jumpTo(chainIngress)))
 	c.base("input_egress", filter, nftables.ChainHookInput, first, append(slices.Clone(served), rule(from, jumpTo(chainEgress)))...)
-	c.base("input_ingress", filter, nftables.ChainHookInput, second, append(slices.Clone(served), jumpTo(chainToHost))...)
+	c.base("input_ingress", filter, nftables.ChainHookInput, second, append(slices.Clone(served),
+		rule(from, in(destination, netip.PrefixFrom(Router(cidr), 32)), jumpTo(chainClosed)),
+		jumpTo(chainToHost),
+		rule(from, jumpTo(chainClosed)),
+	)...)
 	c.base("output_egress", filter, nftables.ChainHookOutput, first, c.fromHost(cidr)...)
 	c.base("output_ingress", filter, nftables.ChainHookOutput, second,
 		rule(to, jumpTo(chainIngress)),
@@ -168,7 +194,7 @@ func (c *compiler) toHost(cidr netip.Prefix) []exprs {
 	return []exprs{
 		rule(tcp, ipv4(), exprs{address(destination, false, reg), port(destination, regAfter4)}, goBy(mapFronts)),
 		rule(tcp, ipv6(), exprs{address(destination, true, reg), port(destination, regAfter6)}, goBy(mapFronts6)),
-		rule(in(destination, cidr), jumpTo(chainIngress)),
+		rule(in(destination, cidr), jumpTo(chainOwn)),
 		rule(tcp, ipv4(), notIn(destination, cidr), exprs{dst}, goBy(mapFrontsAny)),
 		rule(tcp, ipv6(), exprs{dst}, goBy(mapFrontsAny6)),
 	}

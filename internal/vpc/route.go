@@ -72,6 +72,10 @@ func (v *VPC) configureHost(host netlink.Link, taskMAC net.HardwareAddr, id stri
 	if err := setSysctl("net/ipv4/conf/"+name+"/forwarding", "1"); err != nil {
 		return err
 	}
+	// Else whoever sends ARP requests learns which addresses the host has.
+	if err := setSysctl("net/ipv4/conf/"+name+"/arp_ignore", "8"); err != nil {
+		return err
+	}
 	if err := netlink.LinkSetUp(host); err != nil {
 		return fmt.Errorf("set %s up: %w", name, err)
 	}

@@ -13,6 +13,7 @@ type Ruleset struct {
 	Members  []Member
 	Fronts   []Front
 	services []service // of the process that Apply runs in
+	ways     ways      // of the process that Apply runs in
 	// CIDR is the range in which an address that is no member's is refused.
 	// Apply uses the VPC's own where it is not set.
 	CIDR netip.Prefix
@@ -22,7 +23,7 @@ type Ruleset struct {
 func (r *Ruleset) Equal(o *Ruleset) bool {
 	return r.CIDR == o.CIDR && slices.EqualFunc(r.Groups, o.Groups, Group.equal) && slices.EqualFunc(r.Members, o.Members, Member.equal) &&
 		slices.EqualFunc(r.Fronts, o.Fronts, func(a, b Front) bool { return a.Addr == b.Addr && slices.Equal(a.Members, b.Members) }) &&
-		slices.Equal(r.services, o.services)
+		slices.Equal(r.services, o.services) && r.ways.equal(o.ways)
 }
 
 func (g Group) equal(o Group) bool {
@@ -30,7 +31,7 @@ func (g Group) equal(o Group) bool {
 }
 
 func (m Member) equal(o Member) bool {
-	return m.ID == o.ID && m.Addr == o.Addr && slices.Equal(m.Groups, o.Groups)
+	return m.ID == o.ID && m.Addr == o.Addr && m.Host == o.Host && slices.Equal(m.Groups, o.Groups) && slices.Equal(m.Ports, o.Ports)
 }
 
 // Group is a security group. Its rules admit; what no rule admits is dropped.
@@ -54,6 +55,11 @@ type Member struct {
 	ID     string // eni-…
 	Addr   netip.Addr
 	Groups []string
+	// Host says that the address is the host's, as AttachHost gives it. Whatever
+	// listens on all of the host's addresses would answer there too, so of TCP
+	// only Ports are there, and of the rest only ICMP, as its groups say.
+	Host  bool
+	Ports []uint16
 }
 
 // Front is a TCP socket of the host on which the listeners of several balancers answer.

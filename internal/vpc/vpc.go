@@ -5,7 +5,9 @@
 // routed through the host, where one nftables table per instance judges it
 // twice, by the egress rules of the source's groups and by the ingress rules of
 // the destination's. What isn't in the Ruleset is dropped; a task sends from no
-// address but its own; what is revoked is cut, also in the middle of a flow.
+// address but its own; what is revoked is cut, also in the middle of a flow. Of
+// what is outside the VPC a task reaches what lies beyond this machine, and of
+// the machine and the networks inside it only what is opened on purpose.
 //
 // All state is in the kernel and carries the instance's id, so that another
 // process finds it again (List) or removes it (Purge). Nothing else on the host
@@ -31,7 +33,16 @@ import (
 type Config struct {
 	Instance string       // unique id of this Skylift instance, hexadecimal
 	CIDR     netip.Prefix // where the addresses of all interfaces come from
-	Log      *slog.Logger
+	// HostAccess are the ports of this machine that tasks reach, at Router and at
+	// its other addresses, as far as their egress rules let them.
+	HostAccess []Ports
+	// Uplinks are interfaces that lead beyond this machine, besides those that
+	// are found to. They need not be there yet.
+	Uplinks []string
+	// Resolvers are those that tasks may have which run already. Port 53 of a
+	// task's resolver is open to tasks wherever it is.
+	Resolvers []netip.Addr
+	Log       *slog.Logger
 }
 
 // VPC is the network of one instance on this host. Its methods may be called
@@ -41,10 +52,15 @@ type VPC struct {
 	cidr netip.Prefix
 	log  *slog.Logger
 
+	hostAccess []Ports
+	named      []string // uplinks
+
 	links sync.Mutex // one change of interfaces at a time
 
 	firewall sync.Mutex // guards what follows
 	services []service
+	ways     ways
+	looked   bool // at the flows that were there before this process
 	applied  *Ruleset
 	program  *program // what applied became in the kernel
 	seal     seal     // whether it is still that
@@ -56,6 +72,8 @@ type Interface struct {
 	Addr  netip.Addr
 	MAC   net.HardwareAddr // nil: the kernel's choice
 	NetNS string           // path of the network namespace
+	// Resolvers are those that the task asks for names.
+	Resolvers []netip.Addr
 }
 
 // Attached is an interface that exists on the host. Addr is invalid when an
@@ -81,7 +99,7 @@ func Open(ctx context.Context, c Config) (*VPC, error) {
 	if err := capable(); err != nil {
 		return nil, err
 	}
-	v := &VPC{own: own, cidr: c.CIDR, log: c.Log}
+	v := &VPC{own: own, cidr: c.CIDR, log: c.Log, hostAccess: c.HostAccess, named: c.Uplinks}
 	if v.log == nil {
 		v.log = slog.New(slog.DiscardHandler)
 	}
@@ -91,10 +109,13 @@ func Open(ctx context.Context, c Config) (*VPC, error) {
 	if err := forwarding(); err != nil {
 		return nil, err
 	}
+	if err := v.openWays(c.Resolvers); err != nil {
+		return nil, err
+	}
 	if err := v.openFirewall(); err != nil {
 		return nil, err
 	}
-	if err := accept(own); err != nil {
+	if err := accept(own, v.hostAccess); err != nil {
 		return nil, err
 	}
 	return v, ctx.Err()
@@ -111,7 +132,7 @@ func (v *VPC) openFirewall() error {
 	if err != nil || found {
 		return err
 	}
-	return v.write(&Ruleset{CIDR: v.cidr})
+	return v.write(&Ruleset{CIDR: v.cidr, ways: v.ways})
 }
 
 // Apply makes the kernel enforce rs, in one transaction, and then cuts the
@@ -133,11 +154,19 @@ func (v *VPC) Apply(ctx context.Context, rs *Ruleset) ([]Flow, error) {
 	}
 	v.firewall.Lock()
 	defer v.firewall.Unlock()
-	full.services = v.services
+	full.services, full.ways = v.services, v.ways
 	if err := v.write(&full); err != nil {
 		return nil, err
 	}
-	return cutFlows(&full)
+	return v.cut(&full)
+}
+
+// cut cuts what the rules in force don't admit. Once per process it also looks
+// where flows lead that were there before it.
+func (v *VPC) cut(rs *Ruleset) ([]Flow, error) {
+	gone, err := cutFlows(rs, v.own.prefix(), !v.looked)
+	v.looked = v.looked || err == nil
+	return gone, err
 }
 
 // sealTries is how often write begins again when somebody else writes to
@@ -181,16 +210,26 @@ const (
 
 // Run keeps true what Open and Apply made: it puts the firewall back when
 // somebody flushed it, and the accepts in Docker's chain when Docker or somebody
-// else removed them.
+// else removed them. It follows which interfaces lead beyond this machine.
 func (v *VPC) Run(ctx context.Context) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
+	var uplinks uplinkWatch
+	defer uplinks.drain()
 	var asked time.Time
+	told := make(map[refusal]bool)
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case u, ok := <-uplinks.links:
+			uplinks.link(u, ok)
+		case u, ok := <-uplinks.routes:
+			uplinks.route(u, ok)
 		case now := <-look.C:
+			if err := uplinks.look(ctx, v); err != nil {
+				v.log.Error("the interfaces that lead beyond this machine are not known", "err", err)
+			}
 			changed, err := v.repairFirewall()
 			if err != nil {
 				v.log.Error("firewall not repaired", "err", err)
@@ -199,7 +238,10 @@ func (v *VPC) Run(ctx context.Context) error {
 				continue
 			}
 			asked = now
-			if err := accept(v.own); err != nil {
+			if err := v.tellRefused(told); err != nil {
+				v.log.Error("what tasks were refused is not known", "err", err)
+			}
+			if err := accept(v.own, v.hostAccess); err != nil {
 				v.log.Error("accepts for Docker's filter not repaired", "err", err)
 			}
 		}
@@ -216,7 +258,7 @@ func (v *VPC) repairFirewall() (changed bool, err error) {
 		if err != nil || found {
 			return false, err
 		}
-		return true, v.write(&Ruleset{CIDR: v.cidr, services: v.services})
+		return true, v.write(&Ruleset{CIDR: v.cidr, services: v.services, ways: v.ways})
 	}
 	before := v.seal.generation
 	intact, err := v.seal.intact(v.own.table())
@@ -230,7 +272,8 @@ func (v *VPC) repairFirewall() (changed bool, err error) {
 	if err := v.write(v.applied); err != nil {
 		return true, err
 	}
-	_, err = cutFlows(v.applied)
+	v.looked = false // what began meanwhile was judged by nobody
+	_, err = v.cut(v.applied)
 	return true, err
 }
 

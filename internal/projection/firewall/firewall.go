@@ -13,15 +13,15 @@ import (
 )
 
 // Build returns the firewall of groups, the interfaces that are in them, and
-// the host's sockets that balancers share. It changes none of them, and the rules
-// are of what they hold.
-func Build(groups []ec2.SecurityGroup, ifaces []*ec2.Interface, fronts []vpc.Front) *vpc.Ruleset {
+// the host's sockets that balancers share. ports are those that balancers listen
+// on, by interface. It changes none of them, and the rules are of what they hold.
+func Build(groups []ec2.SecurityGroup, ifaces []*ec2.Interface, fronts []vpc.Front, ports map[string][]uint16) *vpc.Ruleset {
 	rs := &vpc.Ruleset{Fronts: fronts, Members: make([]vpc.Member, 0, len(ifaces))}
 	for _, g := range groups {
 		rs.Groups = append(rs.Groups, group(g))
 	}
 	for _, i := range ifaces {
-		rs.Members = append(rs.Members, vpc.Member{ID: i.ID, Addr: i.Addr, Groups: i.Groups})
+		rs.Members = append(rs.Members, vpc.Member{ID: i.ID, Addr: i.Addr, Groups: i.Groups, Host: i.Type == "load_balancer", Ports: ports[i.ID]})
 	}
 	return rs
 }

@@ -58,20 +58,25 @@ func render(t *testing.T, records, ask string) string {
 		Groups     []ec2.SecurityGroup
 		Interfaces []*ec2.Interface
 		Fronts     []vpc.Front
+		Ports      map[string][]uint16
 	}
 	d := json.NewDecoder(strings.NewReader(records))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&in); err != nil {
 		t.Fatal(err)
 	}
-	rs := Build(in.Groups, in.Interfaces, in.Fronts)
+	rs := Build(in.Groups, in.Interfaces, in.Fronts, in.Ports)
 	var b strings.Builder
 	for _, g := range rs.Groups {
 		writeRules(&b, g.ID, "in", g.Ingress)
 		writeRules(&b, g.ID, "out", g.Egress)
 	}
 	for _, m := range rs.Members {
-		fmt.Fprintln(&b, m.ID, m.Addr, m.Groups)
+		fmt.Fprint(&b, m.ID, " ", m.Addr, " ", m.Groups)
+		if m.Host {
+			fmt.Fprint(&b, " of the host, with ports ", m.Ports)
+		}
+		fmt.Fprintln(&b)
 	}
 	for _, f := range rs.Fronts {
 		fmt.Fprintln(&b, f.Addr, f.Members)

@@ -25,6 +25,18 @@ func (in *Input) Fronts() []vpc.Front {
 	return fronts
 }
 
+// Ports returns the ports that balancers listen on, by the ids of their network
+// interfaces: nothing else answers at those addresses.
+func (in *Input) Ports() map[string][]uint16 {
+	ports := map[string][]uint16{}
+	for _, l := range in.Listeners {
+		for _, id := range in.interfacesOf(l.LoadBalancer) {
+			ports[id] = append(ports[id], uint16(l.Port))
+		}
+	}
+	return ports
+}
+
 // Admitted returns Admit: whom admit, which asks the security groups of a network
 // interface, lets in to each balancer's listeners. A balancer that has no interface
 // yet isn't in it.

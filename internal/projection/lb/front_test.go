@@ -43,6 +43,14 @@ func TestFronts(t *testing.T) {
 	}
 }
 
+func TestPorts(t *testing.T) {
+	t.Parallel()
+	want := map[string][]uint16{"eni-1": {80, 8080}, "eni-2": {80, 8080}, "eni-3": {80}}
+	if diff := cmp.Diff(want, shared().Ports()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestAdmitted(t *testing.T) {
 	t.Parallel()
 	one, two := netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.0/24")

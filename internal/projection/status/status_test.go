@@ -21,9 +21,9 @@ var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 func site(groups []ec2.SecurityGroup) Input {
 	lbAddr, webAddr := netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("10.0.0.9")
 	rules := firewall.Build(groups, []*ec2.Interface{
-		{ID: "eni-lb", Addr: lbAddr, Groups: []string{"sg-lb"}},
+		{ID: "eni-lb", Type: "load_balancer", Addr: lbAddr, Groups: []string{"sg-lb"}},
 		{ID: "eni-web", Addr: webAddr, Groups: []string{"sg-web"}},
-	}, nil)
+	}, nil, map[string][]uint16{"eni-lb": {81}})
 	rules.CIDR = netip.MustParsePrefix("10.0.0.0/16")
 	return Input{
 		Rules: rules, SecurityGroups: groups, Now: now,

@@ -147,6 +147,7 @@ func routes() http.Handler {
 	mux.HandleFunc("/dial", dial)
 	mux.HandleFunc("/keep", keep)
 	mux.HandleFunc("/ping", ping)
+	mux.HandleFunc("/knock", knock)
 	mux.HandleFunc("/fetch", fetch)
 	return mux
 }

@@ -14,6 +14,10 @@ import (
 	"github.com/skylift/skylift/internal/service/ecs/ship"
 )
 
+// hostName is what a task calls the machine that it runs on, where ports of that
+// are open to tasks.
+const hostName = "host.skylift.internal"
+
 // describe tells the engine what to run, with the directories of file systems
 // that stand for volumes. A container without an image is left out: it could not
 // be pulled, and the task goes on without it.
@@ -25,6 +29,9 @@ func (r *Runner) describe(t task, files mounted) engine.Task {
 		ID: t.ID, Hostname: host, CPU: cpu, Memory: memory,
 		Hosts:   map[string]string{host: t.ENI.Addr.String()},
 		PIDMode: string(t.def.Definition.PidMode),
+	}
+	if r.HostAddress.IsValid() {
+		e.Hosts[hostName] = r.HostAddress.String()
 	}
 	for _, v := range t.def.Definition.Volumes {
 		if v.EfsVolumeConfiguration == nil {

@@ -60,16 +60,19 @@ type logs interface {
 
 // Config is what a Runner works with.
 type Config struct {
-	DB        store.DB
-	Engine    engine.Engine
-	Network   network
-	Targets   targets
-	Images    images
-	Logs      logs
-	Files     files
-	Region    string
-	Retention time.Duration // how long a STOPPED task can still be described
-	Log       *slog.Logger
+	DB      store.DB
+	Engine  engine.Engine
+	Network network
+	Targets targets
+	Images  images
+	Logs    logs
+	Files   files
+	Region  string
+	// HostAddress is where tasks find the machine that they run on; invalid: they
+	// don't.
+	HostAddress netip.Addr
+	Retention   time.Duration // how long a STOPPED task can still be described
+	Log         *slog.Logger
 	// Full says that the disk has no room for anything, so that a task's last output
 	// can't be stored soon. It may be absent.
 	Full func() bool
