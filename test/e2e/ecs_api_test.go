@@ -160,7 +160,7 @@ func (s *stage) testCLIRunTask(t *testing.T) {
 		options []string
 	}{
 		{"No Fargate configuration exists for given values", []string{"--overrides", `{"cpu":"300"}`}},
-		{"'taskRoleArn' of 'overrides'", []string{"--overrides", `{"taskRoleArn":"arn:aws:iam::1:role/x"}`}},
+		{"'overrides.taskRoleArn'", []string{"--overrides", `{"taskRoleArn":"arn:aws:iam::1:role/x"}`}},
 		{"No Container Instances were found in your cluster.", []string{"--launch-type", "EC2"}},
 		{"Placement constraints are not supported with FARGATE launch type", []string{"--placement-constraints", "type=distinctInstance"}},
 		{"Placement strategies are not supported with FARGATE launch type", []string{"--placement-strategy", "type=random"}},
@@ -237,7 +237,7 @@ func (s *stage) testCLIAccount(t *testing.T) {
 	s.prints(t, "0 "+root, append(list, "--effective-settings")...)
 	s.prints(t, "7", "ecs", "delete-account-setting", "--name", wait, "--query", "setting.value")
 	s.prints(t, "", list...)
-	s.awsRefused(t, "InvalidParameterException", "containerInsights is not supported by Skylift", "ecs", "put-account-setting", "--name", "containerInsights", "--value", "enabled")
+	s.awsRefused(t, "InvalidParameterException", "fargateFIPSMode is not supported by Skylift", "ecs", "put-account-setting", "--name", "fargateFIPSMode", "--value", "enabled")
 }
 
 func (s *stage) testCLITags(t *testing.T) {
