@@ -103,7 +103,24 @@ func printStatus(w io.Writer, r status.Report) error {
 	for _, g := range r.TargetGroups {
 		fmt.Fprintf(t, "%s\t%d/%d\t%s\n", g.Name, g.Healthy, g.Total, orDash(ailing(g)))
 	}
+	for i, e := range r.NoEffect {
+		if i == 0 {
+			fmt.Fprint(t, "\n")
+		}
+		fmt.Fprintf(t, "NOT IN EFFECT  %s of %s: %s\n", e.What, some(e.Resources), e.Why)
+	}
 	return t.Flush()
+}
+
+// mostNamed is how many resources a line names.
+const mostNamed = 5
+
+// some names the first of several resources.
+func some(names []string) string {
+	if len(names) <= mostNamed {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:mostNamed], ", "), len(names)-mostNamed)
 }
 
 func printCapacity(t io.Writer, c status.Capacity) {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,7 +52,7 @@ func eachMember(t *bind.Type, way []bind.Field, visit func(path []bind.Field)) {
 		return
 	}
 	for _, f := range t.Fields {
-		path := append(way[:len(way):len(way)], f)
+		path := append(slices.Clip(way), f)
 		visit(path)
 		eachMember(f.Type, path, visit)
 	}
@@ -75,8 +76,8 @@ func emptyOf(p Protocol, t *bind.Type) (v bind.Value, ok bool) {
 
 // within is a request in which v stands at path.
 func within(path []bind.Field, v bind.Value) bind.Value {
-	for i := len(path) - 1; i >= 0; i-- {
-		v = bind.Value{Kind: bind.Object, Names: []string{path[i].In}, Items: []bind.Value{v}}
+	for i, f := range slices.Backward(path) {
+		v = bind.Value{Kind: bind.Object, Names: []string{f.In}, Items: []bind.Value{v}}
 		if i == 0 {
 			break
 		}

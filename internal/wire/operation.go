@@ -110,3 +110,6 @@ func (s *spec) mask(in *bind.Type) (*bind.Mask, error) {
 	}
 	return m, nil
 }
+
+// Wish is something that a record keeps, and that has no effect.
+type Wish struct{ What, Why, Resource string }

@@ -51,9 +51,10 @@ func (s *stage) testCLIClusters(t *testing.T) {
 	s.prints(t, "None 0", "ecs", "describe-clusters", "--clusters", "cli", "--query", "clusters[0].[configuration,length(statistics)]")
 	s.prints(t, "disabled", "ecs", "update-cluster-settings", "--cluster", "cli", "--settings", "name=containerInsights,value=disabled", "--query", "cluster.settings[0].value")
 	s.prints(t, "cli", "ecs", "update-cluster", "--cluster", "cli", "--configuration", "executeCommandConfiguration={logging=DEFAULT}", "--query", "cluster.clusterName")
+	s.prints(t, "enhanced", "ecs", "update-cluster", "--cluster", "cli", "--settings", "name=containerInsights,value=enhanced", "--query", "cluster.settings[0].value")
 	for _, c := range []struct{ words, option, value string }{
-		{"'enhanced' of the setting 'containerInsights'", "--settings", "name=containerInsights,value=enhanced"},
-		{"'managedStorageConfiguration'", "--configuration", "managedStorageConfiguration={kmsKeyId=k}"},
+		{"Invalid setting value 'maybe'", "--settings", "name=containerInsights,value=maybe"},
+		{"'configuration.managedStorageConfiguration'", "--configuration", "managedStorageConfiguration={kmsKeyId=k}"},
 		{"'serviceConnectDefaults'", "--service-connect-defaults", "namespace=internal"},
 	} {
 		s.awsRefused(t, "InvalidParameterException", c.words, "ecs", "update-cluster", "--cluster", "cli", c.option, c.value)
@@ -160,11 +161,10 @@ func (s *stage) testCLIRunTask(t *testing.T) {
 		options []string
 	}{
 		{"No Fargate configuration exists for given values", []string{"--overrides", `{"cpu":"300"}`}},
-		{"'taskRoleArn' of 'overrides'", []string{"--overrides", `{"taskRoleArn":"arn:aws:iam::1:role/x"}`}},
+		{"'overrides.taskRoleArn'", []string{"--overrides", `{"taskRoleArn":"arn:aws:iam::1:role/x"}`}},
 		{"No Container Instances were found in your cluster.", []string{"--launch-type", "EC2"}},
 		{"Placement constraints are not supported with FARGATE launch type", []string{"--placement-constraints", "type=distinctInstance"}},
 		{"Placement strategies are not supported with FARGATE launch type", []string{"--placement-strategy", "type=random"}},
-		{"'enableExecuteCommand'", []string{"--enable-execute-command"}},
 	} {
 		s.awsRefused(t, "InvalidParameterException", c.words, append(slices.Clone(refuse), c.options...)...)
 	}
@@ -237,7 +237,7 @@ func (s *stage) testCLIAccount(t *testing.T) {
 	s.prints(t, "0 "+root, append(list, "--effective-settings")...)
 	s.prints(t, "7", "ecs", "delete-account-setting", "--name", wait, "--query", "setting.value")
 	s.prints(t, "", list...)
-	s.awsRefused(t, "InvalidParameterException", "containerInsights is not supported by Skylift", "ecs", "put-account-setting", "--name", "containerInsights", "--value", "enabled")
+	s.awsRefused(t, "InvalidParameterException", "fargateFIPSMode is not supported by Skylift", "ecs", "put-account-setting", "--name", "fargateFIPSMode", "--value", "enabled")
 }
 
 func (s *stage) testCLITags(t *testing.T) {

@@ -135,7 +135,7 @@ func (s *stage) testBalancerRefused(t *testing.T) {
 	refused(t, listener(func(in *elb.CreateListenerInput) { in.LoadBalancerArn = new(f.balancer + "0") }), "LoadBalancerNotFound", "")
 	refused(t, listener(func(in *elb.CreateListenerInput) {
 		in.DefaultActions = []types.Action{{Type: types.ActionTypeEnumRedirect, RedirectConfig: &types.RedirectActionConfig{StatusCode: "HTTP_301"}}}
-	}), "InvalidConfigurationRequest", "redirect")
+	}), "InvalidConfigurationRequest", "RedirectConfig")
 	refused(t, rule(func(in *elb.CreateRuleInput) { in.Priority = new(int32(50001)) }), "ValidationError", "50001")
 	refused(t, rule(func(in *elb.CreateRuleInput) { in.Conditions[0].Field = new("http-header") }), "InvalidConfigurationRequest", "http-header")
 	refused(t, rule(func(in *elb.CreateRuleInput) { in.Conditions = []types.RuleCondition{} }), "ValidationError", "ondition")

@@ -15,6 +15,7 @@ import (
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/vpc"
+	"github.com/skylift/skylift/internal/wire"
 )
 
 // Report is the picture.
@@ -27,6 +28,7 @@ type Report struct {
 	TargetGroups  []TargetGroup  `json:"targetGroups"`
 	Blocked       []Blocked      `json:"blocked"`
 	Problems      []string       `json:"problems"`
+	NoEffect      []NoEffect     `json:"noEffect"`
 }
 
 // Capacity is what the machine has for tasks.
@@ -124,6 +126,7 @@ type Input struct {
 	groups      []elbv2.TargetGroup
 	targets     []elbv2.Target
 	health      map[string]elbv2.TargetHealth
+	wishes      []wire.Wish
 }
 
 // Read fills in the records.
@@ -156,7 +159,9 @@ func (in *Input) Read(tx store.Tx) error {
 	for _, h := range healths {
 		in.health[elbv2.TargetKey(h.Group, h.Addr, h.Port)] = h
 	}
-	return nil
+	var err error
+	in.wishes, err = readWishes(tx)
+	return err
 }
 
 func list[T any](tx store.Tx, t *store.Table[T], into *[]T) (err error) {
@@ -169,6 +174,7 @@ func Build(in Input) Report {
 	r := Report{
 		Account: in.Account, Region: in.Region, Capacity: in.capacity(), Problems: append([]string{}, in.Problems...),
 		Clusters: []Cluster{}, LoadBalancers: []LoadBalancer{}, TargetGroups: []TargetGroup{}, Blocked: []Blocked{},
+		NoEffect: noEffect(in.wishes),
 	}
 	r.Problems = append(r.Problems, in.crowded()...)
 	for _, c := range in.clusters {

@@ -2,9 +2,13 @@ package ecr
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
+	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/wire"
 )
 
 // PutImageScanningConfiguration keeps whether images are to be scanned when they are pushed.
@@ -25,4 +29,17 @@ func (a *API) PutImageScanningConfiguration(ctx context.Context, in *ecr.PutImag
 		RegistryId:                 &a.records.ns.Account,
 		RepositoryName:             in.RepositoryName,
 	}, nil
+}
+
+// Wishes lists what repositories keep without effect.
+func Wishes(tx store.Tx) (out []wire.Wish, err error) {
+	for repo, err := range repositories.Peek(tx, "") {
+		if err != nil {
+			return nil, fmt.Errorf("list repositories: %w", err)
+		}
+		if repo.ScanOnPush {
+			out = append(out, wire.Wish{What: "scanOnPush", Why: notScanned, Resource: repo.Name})
+		}
+	}
+	return out, nil
 }

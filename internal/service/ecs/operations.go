@@ -27,14 +27,6 @@ const (
 		"resourceRequirements{*}"
 )
 
-// What is kept without effect, and why.
-const (
-	insightsSetting   = "settings{value=disabled}"
-	noInsights        = "there are no metrics"
-	execConfiguration = "configuration{executeCommandConfiguration{logging=DEFAULT logConfiguration{cloudWatchLogGroupName s3BucketName s3KeyPrefix}}}"
-	noExec            = "no command can be run in a task yet"
-)
-
 // Operations lists what is implemented.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
@@ -82,7 +74,7 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("PutClusterCapacityProviders", a.PutClusterCapacityProviders).Takes("capacityProviders cluster defaultCapacityProviderStrategy{*}"),
 		wire.Op("RegisterTaskDefinition", a.RegisterTaskDefinition).Refuses("ClientException").
 			Takes(ofTask, "containerDefinitions{"+ofContainer+"}", "volumes{"+ofVolume+"}").
-			Keeps("enableFaultInjection", "containers have no fault injection endpoints").
+			Keeps("enableFaultInjection", noFaults).
 			Checks(func(in *ecs.RegisterTaskDefinitionInput) []error {
 				return definitionFaults(in, a.ns.Region).each(client)
 			}),

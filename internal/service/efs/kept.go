@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 
 	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/wire"
 )
 
 // What is kept of a file system, shown, and has no effect, and why.
@@ -132,4 +133,27 @@ func wirePolicies(policies []LifecyclePolicy) []types.LifecyclePolicy {
 		})
 	}
 	return out
+}
+
+// Wishes lists what file systems keep without effect.
+func Wishes(tx store.Tx) (out []wire.Wish, err error) {
+	for f, err := range FileSystems.Peek(tx, "") {
+		if err != nil {
+			return nil, fmt.Errorf("list file systems: %w", err)
+		}
+		for _, w := range []struct {
+			is        bool
+			what, why string
+		}{
+			{f.Backup == string(types.StatusEnabled), "backup", noBackup},
+			{f.PerformanceMode == string(types.PerformanceModeMaxIo), "performance mode maxIO", noModes},
+			{f.ThroughputMode == string(types.ThroughputModeProvisioned), "provisioned throughput", noModes},
+			{len(f.Lifecycle) > 0, "life cycle policies", noClasses},
+		} {
+			if w.is && !f.Deleted {
+				out = append(out, wire.Wish{What: w.what, Why: w.why, Resource: f.ID})
+			}
+		}
+	}
+	return out, nil
 }

@@ -2,6 +2,7 @@ package elbv2
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -111,15 +112,32 @@ func checkAttribute(ctx context.Context, what string, known map[string]attribute
 	return nil
 }
 
-// NoEffect lists the attributes that have another value than the default, and no effect by that, each with
-// the reason.
-func (l LoadBalancer) NoEffect() map[string]string {
-	return noEffect(loadBalancerAttributes, l.Attributes)
+// Wishes lists what balancers and target groups keep without effect.
+func Wishes(tx store.Tx) (out []wire.Wish, err error) {
+	for l, err := range LoadBalancers.Peek(tx, "") {
+		if err != nil {
+			return nil, fmt.Errorf("list load balancers: %w", err)
+		}
+		out = append(out, wishes(loadBalancerAttributes, l.Attributes, l.Name)...)
+	}
+	for g, err := range TargetGroups.Peek(tx, "") {
+		if err != nil {
+			return nil, fmt.Errorf("list target groups: %w", err)
+		}
+		out = append(out, wishes(targetGroupAttributes, g.Attributes, g.Name)...)
+	}
+	return out, nil
 }
 
-// NoEffect does the same for a target group.
-func (g TargetGroup) NoEffect() map[string]string {
-	return noEffect(targetGroupAttributes, g.Attributes)
+// wishes lists those of the attributes set on a resource that have another value than the default, and no
+// effect by that.
+func wishes(known map[string]attribute, set map[string]string, resource string) (out []wire.Wish) {
+	for _, key := range slices.Sorted(maps.Keys(set)) {
+		if a := known[key]; a.kept != "" && set[key] != a.value {
+			out = append(out, wire.Wish{What: key, Why: a.kept, Resource: resource})
+		}
+	}
+	return out
 }
 
 // kept lists the attributes of those that have no effect, each with the reason.
@@ -127,16 +145,6 @@ func kept(attributes map[string]attribute) map[string]string {
 	out := map[string]string{}
 	for key, a := range attributes {
 		if a.kept != "" {
-			out[key] = a.kept
-		}
-	}
-	return out
-}
-
-func noEffect(known map[string]attribute, set map[string]string) map[string]string {
-	out := map[string]string{}
-	for key, value := range set {
-		if a := known[key]; a.kept != "" && value != a.value {
 			out[key] = a.kept
 		}
 	}

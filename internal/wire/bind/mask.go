@@ -24,7 +24,8 @@ const (
 )
 
 // taken says whether the member with index n is to be read, and by which mask. It notes what is
-// refused, and what is kept.
+// refused, and what is kept. Of a refused member, false and the usual values are read, and what is
+// empty is not.
 func (r *reader) taken(m *Mask, n int, v Value) (*Mask, bool) {
 	if m == nil {
 		return nil, true
@@ -34,8 +35,9 @@ func (r *reader) taken(m *Mask, n int, v Value) (*Mask, bool) {
 	case s.kind == refused:
 		if !s.silent(v) {
 			r.Faults.Unsupported = append(r.Faults.Unsupported, r.path.declared())
+			return nil, false
 		}
-		return nil, false
+		return nil, v.Kind == False || !v.blank() // said, so that it comes back as it was said
 	case s.kind == kept && !s.silent(v):
 		r.Kept = append(r.Kept, r.path.members())
 	}

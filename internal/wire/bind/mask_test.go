@@ -76,17 +76,17 @@ func TestAMaskRefusesWhatSaysSomething(t *testing.T) {
 	}
 }
 
-func TestWhatIsRefusedIsNotSet(t *testing.T) {
+func TestWhatSaysNothingComesBackWhereItIsSaid(t *testing.T) {
 	t.Parallel()
-	typ, m, err := masked(t, "flag", "")
+	typ, m, err := masked(t, "on-the-wire=usual", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := awsjson.Parse([]byte(`{"flag":false,"texts":[],"small":0}`))
+	v, err := awsjson.Parse([]byte(`{"flag":false,"texts":[],"only":{},"on-the-wire":"usual"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(&everything{Flag: new(false)}, typ.Read(v, m, false).Value); d != "" {
+	if d := cmp.Diff(&everything{Flag: new(false), Renamed: new("usual")}, typ.Read(v, m, false).Value); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }

@@ -80,7 +80,7 @@ func encode(desc *descriptor.Service, operation string, t *bind.Type, v reflect.
 	}
 	f := form{url.Values{"Action": {operation}, "Version": {desc.Version}}, wire.Protocol(desc.Protocol) == wire.EC2Query}
 	err := f.members(t, "", v)
-	return []byte(f.Values.Encode()), err
+	return []byte(f.Encode()), err
 }
 
 // form is the body of a query request; in a flat one, an element of a list is ".1" and not ".member.1".

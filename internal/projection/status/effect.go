@@ -1,0 +1,46 @@
+package status
+
+import (
+	"github.com/skylift/skylift/internal/service/ecr"
+	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/efs"
+	"github.com/skylift/skylift/internal/service/elbv2"
+	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/wire"
+)
+
+// NoEffect is something that was asked for, is kept, and has no effect.
+type NoEffect struct {
+	What      string   `json:"what"`
+	Why       string   `json:"why"`
+	Resources []string `json:"resources"`
+}
+
+// readWishes lists what the services keep.
+func readWishes(tx store.Tx) (out []wire.Wish, err error) {
+	for _, list := range []func(store.Tx) ([]wire.Wish, error){ecs.Wishes, ecr.Wishes, elbv2.Wishes, efs.Wishes} {
+		some, err := list(tx)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, some...)
+	}
+	return out, nil
+}
+
+// noEffect puts wishes for the same together, in the order in which they come first.
+func noEffect(wishes []wire.Wish) []NoEffect {
+	out := []NoEffect{}
+	at := map[[2]string]int{}
+	for _, w := range wishes {
+		key := [2]string{w.What, w.Why}
+		i, ok := at[key]
+		if !ok {
+			i = len(out)
+			at[key] = i
+			out = append(out, NoEffect{What: w.What, Why: w.Why})
+		}
+		out[i].Resources = append(out[i].Resources, w.Resource)
+	}
+	return out
+}
