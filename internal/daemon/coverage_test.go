@@ -218,7 +218,7 @@ func writeService(w io.Writer, s standing) {
 func quoted(s *wire.Service, names []string) string {
 	var out []string
 	for _, n := range names {
-		if s.Protocol() == wire.AWSJSON11 {
+		if s.Protocols()[0] == wire.AWSJSON11 {
 			n = strings.ToLower(n[:1]) + n[1:]
 		}
 		out = append(out, "`"+n+"`")
