@@ -76,6 +76,7 @@ var rooms = map[string][]string{
 	"github.com/cockroachdb/pebble":        {"internal/logstore"},
 	"github.com/coreos/go-systemd":         {"internal/engine/docker"},
 	"github.com/distribution/distribution": {"internal/registry"},
+	"github.com/fxamacker/":                {"internal/wire/rpccbor"},
 	"github.com/godbus/":                   {"internal/engine/docker"},
 	"github.com/google/nftables":           {"internal/vpc"},
 	"github.com/hanwen/":                   {"internal/service/efs/volumes"},

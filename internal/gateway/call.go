@@ -37,6 +37,7 @@ type call struct {
 	mount *Mount        // nil for an API call
 	svc   *wire.Service // nil when the scope names none of ours
 
+	body                      []byte // as far as it was read
 	caller                    caller.Caller
 	service, action, resource string
 	code                      string   // of the error answered; "" when all is well
@@ -47,12 +48,12 @@ type call struct {
 func (c *call) serve() {
 	defer c.audit()
 	defer c.caught()
-	body, err := c.admit()
-	if err == nil {
-		err = c.handle(body)
+	var err error
+	if c.body, err = c.admit(); err == nil {
+		err = c.handle()
 	}
 	if err != nil {
-		c.fail(err, body)
+		c.fail(err)
 	}
 }
 
@@ -86,7 +87,7 @@ func (c *call) admit() ([]byte, error) {
 // services as in us-east-1, whatever their own region.
 func (c *call) regions() []string {
 	regions := []string{c.g.cfg.Region}
-	if slices.Contains([]string{"iam", "route53", "sts"}, c.service) {
+	if c.svc != nil && c.svc.Global() {
 		regions = append(regions, globalRegion)
 	}
 	return regions
@@ -127,17 +128,17 @@ func (c *call) read(limit int64) ([]byte, error) {
 }
 
 // handle runs the handler of an admitted call and answers with what it says.
-func (c *call) handle(body []byte) error {
+func (c *call) handle() error {
 	ctx := caller.With(c.r.Context(), c.caller)
 	if c.mount != nil {
-		return c.handleMount(ctx, body)
+		return c.handleMount(ctx)
 	}
 	if c.svc == nil {
 		return c.unknownService()
 	}
-	in, err := c.svc.Decode(c.r, body)
+	in, err := c.svc.Decode(c.r, c.body)
 	if err != nil {
-		c.action = short(c.svc.OperationName(c.r, body))
+		c.action = short(c.svc.OperationName(c.r, c.body))
 		return err
 	}
 	c.action, c.resource = in.Operation, resource(in.Input)
@@ -158,13 +159,13 @@ func (c *call) handle(body []byte) error {
 	return nil
 }
 
-func (c *call) handleMount(ctx context.Context, body []byte) error {
+func (c *call) handleMount(ctx context.Context) error {
 	c.action, c.resource = c.r.Method, c.r.URL.Path
 	if err := c.authorize(); err != nil {
 		return err
 	}
 	r := c.r.WithContext(ctx)
-	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.Body = io.NopCloser(bytes.NewReader(c.body))
 	c.mount.Handler.ServeHTTP(c.w, r)
 	return nil
 }
@@ -175,7 +176,7 @@ func (c *call) authorize() error {
 		return nil
 	}
 	codes := map[sigv4.Dialect]string{sigv4.Query: "AccessDenied", sigv4.JSON: "AccessDeniedException", sigv4.EC2: "UnauthorizedOperation"}
-	return refusal(codes[c.dialect(nil)], http.StatusForbidden, "%s", err)
+	return refusal(codes[c.dialect()], http.StatusForbidden, "%s", err)
 }
 
 func (c *call) unknownService() error {
@@ -185,24 +186,24 @@ func (c *call) unknownService() error {
 	}
 	slices.Sort(have)
 	code := "InvalidAction"
-	if c.dialect(nil) == sigv4.JSON {
+	if c.dialect() == sigv4.JSON {
 		code = "UnknownOperationException"
 	}
 	return refusal(code, http.StatusBadRequest, "Skylift has no service '%s'. It has: %s.", c.service, strings.Join(have, ", "))
 }
 
 // fail answers with err in the protocol of the caller.
-func (c *call) fail(err error, body []byte) {
+func (c *call) fail(err error) {
 	if errors.Is(err, context.Canceled) && c.r.Context().Err() != nil {
 		c.code = "ClientGone" // nobody reads an answer
 		return
 	}
 	if e, ok := errors.AsType[*sigv4.Error](err); ok {
-		a := e.For(c.dialect(body))
+		a := e.For(c.dialect())
 		err = refusal(a.Code, a.Status, "%s", a.Message)
 	}
 	if _, ok := errors.AsType[smithy.APIError](err); !ok {
-		err = c.unavailable(err, body)
+		err = c.unavailable(err)
 	}
 	if _, ok := errors.AsType[smithy.APIError](err); !ok {
 		c.g.cfg.Log.Error("call failed", "request", c.id, "service", c.service, "action", c.action, "err", err)
@@ -214,14 +215,14 @@ func (c *call) fail(err error, body []byte) {
 	switch {
 	case c.w.status != 0: // too late to say so
 	case c.svc != nil && c.mount == nil:
-		c.svc.EncodeError(c.w, c.id, err)
+		c.svc.EncodeError(c.protocol(), c.w, c.id, err)
 	default:
-		wire.EncodeErrorAs(c.protocol(body), c.w, c.id, err)
+		wire.EncodeErrorAs(c.protocol(), c.w, c.id, err)
 	}
 }
 
 // unavailable returns err, or the refusal that it means.
-func (c *call) unavailable(err error, body []byte) error {
+func (c *call) unavailable(err error) error {
 	if c.g.cfg.Unavailable == nil {
 		return err
 	}
@@ -230,28 +231,28 @@ func (c *call) unavailable(err error, body []byte) error {
 		return err
 	}
 	code := "ServiceUnavailable"
-	if c.dialect(body) == sigv4.JSON {
+	if c.dialect() == sigv4.JSON {
 		code = "ServiceUnavailableException"
 	}
 	return refusal(code, http.StatusServiceUnavailable, "%s", why)
 }
 
-func (c *call) protocol(body []byte) wire.Protocol {
+func (c *call) protocol() wire.Protocol {
 	switch {
 	case c.mount != nil:
 		return wire.AWSJSON11
 	case c.svc != nil:
-		return c.svc.Protocol()
+		return c.svc.Protocol(c.r, c.body)
 	}
-	if p := wire.Sniff(c.r, body); p != wire.AWSJSON11 || c.r.Method == http.MethodPost {
+	if p := wire.Sniff(c.r, c.body); p != wire.AWSJSON11 || c.r.Method == http.MethodPost {
 		return p
 	}
 	return wire.AWSQuery // a browser, or a presigned URL that lost something
 }
 
 // dialect says by which names the caller's service knows errors.
-func (c *call) dialect(body []byte) sigv4.Dialect {
-	switch c.protocol(body) {
+func (c *call) dialect() sigv4.Dialect {
+	switch c.protocol() {
 	case wire.AWSQuery:
 		return sigv4.Query
 	case wire.EC2Query:
@@ -273,7 +274,7 @@ func (c *call) caught() {
 	}
 	c.g.cfg.Log.Error("panic", "request", c.id, "service", c.service, "action", c.action, "err", fmt.Sprint(p), "stack", string(debug.Stack()))
 	started := c.w.status != 0
-	c.fail(refusal("InternalFailure", http.StatusInternalServerError, "The request processing has failed because of an unknown error, exception or failure."), nil)
+	c.fail(refusal("InternalFailure", http.StatusInternalServerError, "The request processing has failed because of an unknown error, exception or failure."))
 	if started {
 		panic(http.ErrAbortHandler) // a cut answer must not look whole
 	}

@@ -77,7 +77,7 @@ func bench(b *testing.B, s *Service, operation, request string, out any) {
 		}
 	}
 	rec := httptest.NewRecorder()
-	if err := s.Encode(rec, &Call{Operation: operation, op: s.ops[operation]}, "req-1", out); err != nil {
+	if err := s.Encode(rec, &Call{Operation: operation, op: s.faces[0].ops[operation], face: s.faces[0]}, "req-1", out); err != nil {
 		b.Fatal(err)
 	}
 	b.SetBytes(int64(rec.Body.Len() + len(body)))

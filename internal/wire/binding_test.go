@@ -70,7 +70,7 @@ func unbound(s *Service) []string {
 			}
 		}
 	}
-	for _, op := range s.ops {
+	for _, op := range s.faces[0].ops {
 		walk(op.input)
 		walk(op.output)
 	}

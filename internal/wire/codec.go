@@ -12,6 +12,8 @@ import (
 // codec is one protocol. It has no state. A further protocol is a further codec in codecs: one that
 // reads a request into a bind.Value and writes what a bind.Type says of an output.
 type codec interface {
+	// speaks says whether a request is in the protocol, for a service that has several.
+	speaks(r *http.Request, body []byte) bool
 	// open reads as much of a request as says which operation it is for.
 	open(s *descriptor.Service, r *http.Request, body []byte) (request, error)
 	// unnamed is the error code for a request that names no operation.
@@ -42,6 +44,9 @@ type request interface {
 // failure is an error on its way out.
 type failure struct {
 	code, message string
+	// What a service that once spoke awsQuery called the error then, and by whose fault, for the header
+	// that its clients in other protocols read it from; "" where it never spoke that.
+	queryError string
 	// What the body calls them, where the service has names of its own for them.
 	codeName, messageName string
 
@@ -51,8 +56,10 @@ type failure struct {
 }
 
 var codecs = map[Protocol]codec{
-	AWSJSON11: jsonCodec{},
+	AWSJSON10: jsonCodec{"application/x-amz-json-1.0"},
+	AWSJSON11: jsonCodec{"application/x-amz-json-1.1"},
 	AWSQuery:  queryCodec{},
 	EC2Query:  ec2Codec{},
 	RESTJSON:  restCodec{},
+	RPCv2CBOR: cborCodec{},
 }

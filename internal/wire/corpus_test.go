@@ -66,11 +66,11 @@ func snapshot(t testing.TB, service, operation string) (*http.Request, []byte) {
 // decode reads a request without the constraints, which the filler of the golden requests does not know.
 func decode(t testing.TB, s *Service, r *http.Request, body []byte) (any, *bind.Faults) {
 	t.Helper()
-	req, err := s.codec.open(s.desc, r, body)
+	req, err := s.faces[0].codec.open(s.desc, r, body)
 	if err != nil {
 		t.Fatalf("open %s: %v", body, err)
 	}
-	op := s.ops[req.operation()]
+	op := s.faces[0].ops[req.operation()]
 	if op == nil {
 		t.Fatalf("no operation %q", req.operation())
 	}
@@ -78,7 +78,7 @@ func decode(t testing.TB, s *Service, r *http.Request, body []byte) (any, *bind.
 	if err != nil {
 		t.Fatalf("parse %s: %v", body, err)
 	}
-	in := op.input.Read(v, nil, s.Protocol() == EC2Query)
+	in := op.input.Read(v, nil, s.faces[0].protocol == EC2Query)
 	return in.Value, &in.Faults
 }
 
@@ -257,7 +257,7 @@ func holds(in reflect.Type, name string, seen map[reflect.Type]bool) bool {
 func encode(t testing.TB, s *Service, operation string, out any) *httptest.ResponseRecorder {
 	t.Helper()
 	w := httptest.NewRecorder()
-	if err := s.Encode(w, &Call{Operation: operation, op: s.ops[operation]}, "req-1", out); err != nil {
+	if err := s.Encode(w, &Call{Operation: operation, op: s.faces[0].ops[operation], face: s.faces[0]}, "req-1", out); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -275,7 +275,7 @@ func TestTheSDKReadsWhatWeEncode(t *testing.T) {
 	for name, ops := range all {
 		s := service(t, name, ops)
 		for _, o := range ops {
-			op := s.ops[o.Name()]
+			op := s.faces[0].ops[o.Name()]
 			want := reflect.New(op.out)
 			fill(op.output, want.Elem(), 0)
 			w := encode(t, s, o.Name(), want.Interface())

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/wire/bind"
+	"github.com/skylift/skylift/internal/wire/descriptor"
 )
 
 // dialect is the codes that a service uses for what is wrong with a request before a handler sees it.
@@ -42,6 +44,18 @@ var dialects = map[string]dialect{
 		wrongType: "InvalidParameterValue", malformed: "MalformedQueryString", noSuch: "InvalidAction", internal: "InternalError",
 		ec2: true, violations: eachEC2,
 	},
+}
+
+// dialectOf returns the words of a service, or those that most services of its protocol have.
+func dialectOf(desc *descriptor.Service) dialect {
+	d, ok := dialects[desc.SigningName]
+	switch {
+	case ok:
+		return d
+	case slices.Contains([]string{string(AWSQuery), string(EC2Query)}, desc.Protocols[0]):
+		return queryDialect
+	}
+	return jsonDialect("ValidationException", "InternalFailure", joined)
 }
 
 func jsonDialect(invalid, internal string, violations func([]bind.Violation) []string) dialect {

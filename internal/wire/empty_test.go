@@ -19,9 +19,9 @@ func TestEmptyMeansUnset(t *testing.T) {
 	sent := 0
 	for name, ops := range operations(nil) {
 		s := service(t, name, ops)
-		for _, op := range s.ops {
+		for _, op := range s.faces[0].ops {
 			eachMember(op.input, nil, func(path []bind.Field) {
-				empty, ok := emptyOf(s.Protocol(), path[len(path)-1].Type)
+				empty, ok := emptyOf(s.faces[0].protocol, path[len(path)-1].Type)
 				if !ok || path[len(path)-1].Required {
 					return
 				}
@@ -99,9 +99,9 @@ func TestAnswersHaveTheirLists(t *testing.T) {
 	lists := 0
 	for name, ops := range operations(nil) {
 		s := service(t, name, ops)
-		for _, op := range s.ops {
+		for _, op := range s.faces[0].ops {
 			w := httptest.NewRecorder()
-			if err := s.Encode(w, &Call{Operation: op.name, op: op}, "req-1", reflect.New(op.out).Interface()); err != nil {
+			if err := s.Encode(w, &Call{Operation: op.name, op: op, face: s.faces[0]}, "req-1", reflect.New(op.out).Interface()); err != nil {
 				t.Fatal(err)
 			}
 			for _, f := range op.output.Fields {
@@ -110,7 +110,7 @@ func TestAnswersHaveTheirLists(t *testing.T) {
 				}
 				lists++
 				want := "<" + f.Out + "></" + f.Out + ">"
-				if s.Protocol() == AWSJSON11 {
+				if s.faces[0].protocol == AWSJSON11 {
 					want = string(awsjson.AppendText(nil, f.Out)) + ":[]"
 				}
 				if !strings.Contains(w.Body.String(), want) || w.Code != http.StatusOK {

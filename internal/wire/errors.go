@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"cmp"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -14,20 +16,41 @@ import (
 
 // EncodeError answers with what may leave the building of err; status and members are those that
 // the service's descriptor has for its code, and a fault of ours has the code that the service
-// uses for its own.
-func (s *Service) EncodeError(w http.ResponseWriter, requestID string, err error) {
-	f := failureOf(s.Protocol(), err)
+// uses for its own. p is the protocol of the request, as Protocol tells it.
+func (s *Service) EncodeError(p Protocol, w http.ResponseWriter, requestID string, err error) {
+	codec := s.faces[max(0, slices.IndexFunc(s.faces, func(f *face) bool { return f.protocol == p }))].codec
+	f := failureOf(p, err)
 	if _, modelled := s.errors[f.code]; f.code == opaque && !modelled {
 		f.code = s.words.internal
 	}
-	if s.Protocol() == RESTJSON {
+	if p == RESTJSON {
 		f.codeName, f.messageName = s.errorNames(f.code)
 	}
-	if e, ok := s.errors[f.code]; ok {
-		f.status = e.Status
-		f.members, f.value = s.errorMembers(e, awserr.ForCaller(err))
+	e, ok := s.errors[f.code]
+	if !ok {
+		e, ok = s.shapes[f.code] // the SDK's types of errors call themselves so
 	}
-	sendFailure(s.codec, w, s.desc.Namespace, requestID, f)
+	if ok {
+		f.status = e.Status
+		f.members, f.value = s.errorMembers(p, e, awserr.ForCaller(err))
+	}
+	if s.desc.QueryCompatible {
+		f.translate(p, e)
+	}
+	sendFailure(codec, w, s.desc.Namespace, requestID, f)
+}
+
+// translate gives the error the name that p has for it, in a service that once spoke awsQuery: e, if it
+// is modelled, has one code for that, and is called by its shape elsewhere.
+func (f *failure) translate(p Protocol, e descriptor.Error) {
+	fault := "Sender"
+	if f.status >= http.StatusInternalServerError {
+		fault = "Receiver"
+	}
+	f.queryError = cmp.Or(e.Code, f.code) + ";" + fault
+	if f.code = cmp.Or(e.Shape, f.code); p == AWSQuery {
+		f.code, _, _ = strings.Cut(f.queryError, ";")
+	}
 }
 
 // opaque is the code that awserr.ForCaller gives to a fault of ours.
@@ -49,6 +72,9 @@ func sendFailure(c codec, w http.ResponseWriter, namespace, requestID string, f 
 		b, _ = c.failure(w.Header(), namespace, requestID, f)
 	}
 	w.Header().Set("Content-Type", c.contentType())
+	if f.queryError != "" {
+		w.Header().Set("X-Amzn-Query-Error", f.queryError)
+	}
 	send(w, f.status, requestID, b)
 }
 
@@ -82,7 +108,7 @@ func failureOf(p Protocol, err error) failure {
 	if api.ErrorFault() == smithy.FaultServer {
 		f.status = http.StatusInternalServerError
 	}
-	if status, ok := statuses[f.code]; ok && p != AWSJSON11 {
+	if status, ok := statuses[f.code]; ok && p != AWSJSON11 && p != AWSJSON10 && p != RPCv2CBOR {
 		f.status = status
 	}
 	return f
@@ -112,18 +138,18 @@ var statuses = map[string]int{
 
 // errorMembers ties a modelled error's members, but for its message, to the SDK's type of it. An error
 // that is not of that type has none. Errors are rare, so this is not kept.
-func (s *Service) errorMembers(e descriptor.Error, api smithy.APIError) (*bind.Type, reflect.Value) {
+func (s *Service) errorMembers(p Protocol, e descriptor.Error, api smithy.APIError) (*bind.Type, reflect.Value) {
 	v := reflect.ValueOf(api)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Type().Name() != e.Shape {
 		return nil, reflect.Value{}
 	}
-	t, err := bind.New(s.desc).Bind(e.Shape, v.Elem().Type())
+	t, err := bind.New(s.desc, string(p)).Bind(e.Shape, v.Elem().Type())
 	if err != nil {
 		return nil, reflect.Value{}
 	}
 	var own []bind.Field
 	for _, f := range t.Fields {
-		if !strings.EqualFold(f.Out, "message") && (f.Out != errorCode || s.Protocol() != RESTJSON) {
+		if !strings.EqualFold(f.Out, "message") && (f.Out != errorCode || p != RESTJSON) {
 			own = append(own, f)
 		}
 	}

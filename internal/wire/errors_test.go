@@ -48,7 +48,7 @@ func TestTheSDKReadsOurErrors(t *testing.T) {
 	} {
 		s := service(t, tc.service, all[tc.service])
 		w := httptest.NewRecorder()
-		s.EncodeError(w, "req-7", tc.err)
+		s.EncodeError(s.faces[0].protocol, w, "req-7", tc.err)
 		if w.Code != tc.status {
 			t.Errorf("%s %v: status %d, want %d", tc.service, tc.err, w.Code, tc.status)
 		}

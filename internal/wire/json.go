@@ -11,13 +11,16 @@ import (
 	"github.com/skylift/skylift/internal/wire/descriptor"
 )
 
-// jsonCodec is awsJson 1.1: the operation in a header, JSON in both directions.
-type jsonCodec struct{}
+// jsonCodec is awsJson 1.0 or 1.1, which differ in the content type alone: the operation in a header,
+// JSON in both directions.
+type jsonCodec struct{ content string }
 
 type jsonRequest struct {
 	name string
 	body []byte
 }
+
+func (jsonCodec) speaks(r *http.Request, _ []byte) bool { return r.Header.Get("X-Amz-Target") != "" }
 
 func (jsonCodec) open(s *descriptor.Service, r *http.Request, body []byte) (request, error) {
 	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), s.Target+".")
@@ -33,7 +36,7 @@ func (r jsonRequest) input(*bind.Type) (bind.Value, error) { return awsjson.Pars
 
 func (jsonCodec) unnamed() string { return "UnknownOperationException" }
 
-func (jsonCodec) contentType() string { return "application/x-amz-json-1.1" }
+func (c jsonCodec) contentType() string { return c.content }
 
 func (jsonCodec) answer(w *bytes.Buffer, _ *descriptor.Service, op *operation, _ string, out reflect.Value) error {
 	b, err := awsjson.Append(w.AvailableBuffer(), op.output, out)

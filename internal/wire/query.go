@@ -36,6 +36,12 @@ func openForm(s *descriptor.Service, r *http.Request, body []byte, d awsquery.Di
 	return queryRequest{name, form, d}, nil
 }
 
+// speaks asks for the action: what has a body in another form has none.
+func (queryCodec) speaks(r *http.Request, body []byte) bool {
+	form, err := awsquery.Parse(r.URL.RawQuery, string(body))
+	return err == nil && form.Take("Action") != ""
+}
+
 func (queryCodec) open(s *descriptor.Service, r *http.Request, body []byte) (request, error) {
 	return openForm(s, r, body, awsquery.Dialect{})
 }
@@ -57,7 +63,11 @@ func (queryCodec) contentType() string { return "text/xml;charset=UTF-8" }
 const declaration = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
 
 func (queryCodec) answer(w *bytes.Buffer, s *descriptor.Service, op *operation, requestID string, out reflect.Value) error {
-	fmt.Fprintf(w, `<%sResponse xmlns="%s">`, op.name, s.Namespace)
+	fmt.Fprintf(w, `<%sResponse`, op.name)
+	if s.Namespace != "" {
+		fmt.Fprintf(w, ` xmlns="%s"`, s.Namespace)
+	}
+	w.WriteByte('>')
 	if op.wrapper != "" {
 		w.WriteString("<" + op.wrapper + ">")
 	}

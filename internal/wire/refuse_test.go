@@ -12,7 +12,7 @@ import (
 
 // request makes a request to s: what follows an operation's name is its body.
 func requestOf(s *Service, operation, body string) (*http.Request, []byte) {
-	if s.Protocol() != AWSJSON11 {
+	if s.faces[0].protocol != AWSJSON11 {
 		body = "Action=" + operation + "&Version=" + s.desc.Version + "&" + body
 	}
 	r := httptest.NewRequest("POST", "/", strings.NewReader(body))

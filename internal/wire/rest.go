@@ -33,6 +33,9 @@ func (restCodec) routed(routes map[string]descriptor.Route) (codec, error) {
 
 type restRequest struct{ restjson.Request }
 
+// speaks takes what no other protocol of the service does.
+func (restCodec) speaks(*http.Request, []byte) bool { return true }
+
 func (c restCodec) open(_ *descriptor.Service, r *http.Request, body []byte) (request, error) {
 	q, err := restjson.ParseQuery(r.URL.RawQuery)
 	if err != nil {

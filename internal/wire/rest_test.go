@@ -82,7 +82,7 @@ func TestRESTRequestsDecodeWithNothingLost(t *testing.T) {
 	ops := efsOps(sdkConfig(sent.RoundTrip))
 	s := service(t, efsName, ops)
 	for _, o := range ops {
-		want := filled(s.ops[o.Name()])
+		want := filled(s.faces[0].ops[o.Name()])
 		if _, err := o.call(t.Context(), want); !errors.Is(err, errCaptured) {
 			t.Fatalf("%s: send: %v", o.Name(), err)
 		}
@@ -112,7 +112,7 @@ func TestTheSDKReadsTheRESTAnswersWeEncode(t *testing.T) {
 	ops := efsOps(sdkConfig(func(*http.Request) (*http.Response, error) { return answer, nil }))
 	s := service(t, efsName, ops)
 	for _, o := range ops {
-		op := s.ops[o.Name()]
+		op := s.faces[0].ops[o.Name()]
 		want := reflect.New(op.out)
 		fill(op.output, want.Elem(), 0)
 		w := encode(t, s, o.Name(), want.Interface())
@@ -164,7 +164,7 @@ func TestTheSDKReadsOurRESTErrors(t *testing.T) {
 		},
 	} {
 		w := httptest.NewRecorder()
-		s.EncodeError(w, "req-7", tc.err)
+		s.EncodeError(s.faces[0].protocol, w, "req-7", tc.err)
 		if w.Code != tc.status || w.Body.String() != tc.body || w.Header().Get("Content-Type") != "application/json" {
 			t.Errorf("%v:\n got %d %s\nwant %d %s", tc.err, w.Code, w.Body, tc.status, tc.body)
 		}
@@ -276,7 +276,7 @@ func tea() *descriptor.Service {
 		return &descriptor.Shape{Type: "list", Element: &descriptor.Ref{Shape: of}}
 	}
 	return &descriptor.Service{
-		SigningName: "tea", Title: "Tea", Protocol: "restjson", Version: "1",
+		SigningName: "tea", Title: "Tea", Protocols: []string{"restjson"}, Version: "1",
 		Operations: map[string]descriptor.Operation{"Brew": {Input: "BrewIn", Output: "BrewOut"}, "Drink": {Input: "DrinkIn", Output: "DrinkOut"}},
 		Routes: map[string]descriptor.Route{
 			"Brew":  {Method: "PUT", URI: "/pots/{Key+}?op=brew", Status: 202},

@@ -53,6 +53,8 @@ var modules = map[string]string{
 	"ecs":                  "ecs",
 	"elasticloadbalancing": "elasticloadbalancingv2",
 	"logs":                 "cloudwatchlogs",
+	"monitoring":           "cloudwatch",
+	"sqs":                  "sqs",
 	"sts":                  "sts",
 }
 

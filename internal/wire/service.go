@@ -17,13 +17,20 @@ import (
 	"github.com/skylift/skylift/internal/wire/descriptor"
 )
 
-// Service answers for the operations of one AWS service. It is immutable.
+// Service answers for the operations of one AWS service, in each of its protocols. It is immutable.
 type Service struct {
 	desc   *descriptor.Service
-	codec  codec
 	words  dialect
-	ops    map[string]*operation
+	faces  []*face                     // in the order in which they are tried
 	errors map[string]descriptor.Error // by code
+	shapes map[string]descriptor.Error // by the name of their shape
+}
+
+// face is a service in one of its protocols.
+type face struct {
+	protocol Protocol
+	codec    codec
+	ops      map[string]*operation
 }
 
 // operation is an Operation tied to its descriptor.
@@ -34,8 +41,7 @@ type operation struct {
 	wrapper       string
 }
 
-// NewService binds operations to the descriptor of the service with that signing name: "ecs", "ecr",
-// "ec2", "elasticfilesystem", "elasticloadbalancing", "logs" or "sts". It fails when an operation is unknown to the
+// NewService binds operations to the descriptor of the service with that signing name. It fails when an operation is unknown to the
 // descriptor or a member does not fit the SDK's type.
 func NewService(signingName string, ops ...Operation) (*Service, error) {
 	desc, err := descriptor.Load(signingName)
@@ -46,24 +52,34 @@ func NewService(signingName string, ops ...Operation) (*Service, error) {
 }
 
 func newService(desc *descriptor.Service, ops []Operation) (*Service, error) {
-	codec, err := codecOf(desc)
-	if err != nil {
-		return nil, err
+	if len(desc.Protocols) == 0 {
+		return nil, fmt.Errorf("%s: no protocol", desc.SigningName)
 	}
 	s := &Service{
-		desc: desc, codec: codec, words: dialects[desc.SigningName],
-		ops: map[string]*operation{}, errors: map[string]descriptor.Error{},
+		desc: desc, words: dialectOf(desc),
+		errors: map[string]descriptor.Error{}, shapes: map[string]descriptor.Error{},
 	}
 	for _, e := range desc.Errors {
-		s.errors[e.Code] = e
+		s.errors[e.Code], s.shapes[e.Shape] = e, e
 	}
-	return s, s.bind(ops)
+	for _, protocol := range desc.Protocols {
+		c, err := codecOf(desc, Protocol(protocol))
+		if err != nil {
+			return nil, err
+		}
+		f := &face{protocol: Protocol(protocol), codec: c, ops: map[string]*operation{}}
+		if err := f.bind(desc, ops); err != nil {
+			return nil, err
+		}
+		s.faces = append(s.faces, f)
+	}
+	return s, nil
 }
 
-func codecOf(desc *descriptor.Service) (codec, error) {
-	c, ok := codecs[Protocol(desc.Protocol)]
+func codecOf(desc *descriptor.Service, protocol Protocol) (codec, error) {
+	c, ok := codecs[protocol]
 	if !ok {
-		return nil, fmt.Errorf("%s: no codec for protocol %q", desc.SigningName, desc.Protocol)
+		return nil, fmt.Errorf("%s: no codec for protocol %q", desc.SigningName, protocol)
 	}
 	if r, ok := c.(routed); ok {
 		return r.routed(desc.Routes)
@@ -71,25 +87,29 @@ func codecOf(desc *descriptor.Service) (codec, error) {
 	return c, nil
 }
 
-func (s *Service) bind(ops []Operation) error {
-	b := bind.New(s.desc)
+func (s *face) bind(desc *descriptor.Service, ops []Operation) error {
+	b := bind.New(desc, string(s.protocol))
 	var errs []error
 	var err error
 	for _, op := range ops {
 		o := op.spec()
-		d, ok := s.desc.Operations[o.name]
+		d, ok := desc.Operations[o.name]
 		if !ok {
-			errs = append(errs, fmt.Errorf("%s has no operation %s in its descriptor", s.Name(), o.name))
+			errs = append(errs, fmt.Errorf("%s has no operation %s in its descriptor", desc.SigningName, o.name))
 			continue
 		}
 		if s.ops[o.name] != nil {
-			errs = append(errs, fmt.Errorf("%s %s is there twice", s.Name(), o.name))
+			errs = append(errs, fmt.Errorf("%s %s is there twice", desc.SigningName, o.name))
 		}
 		in, err := b.Bind(d.Input, o.in)
 		errs = append(errs, err)
 		out, err := b.Bind(d.Output, o.out)
 		errs = append(errs, err)
-		s.ops[o.name] = &operation{spec: o, input: in, output: out, wrapper: d.Wrapper}
+		wrapper := d.Wrapper
+		if wrapper == "" && desc.QueryCompatible { // its model knows no awsQuery any more
+			wrapper = o.name + "Result"
+		}
+		s.ops[o.name] = &operation{spec: o, input: in, output: out, wrapper: wrapper}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -97,7 +117,7 @@ func (s *Service) bind(ops []Operation) error {
 	for _, o := range s.ops {
 		o.output = o.output.Answer()
 		if o.mask, err = o.spec.mask(o.input); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", s.Name(), err))
+			errs = append(errs, fmt.Errorf("%s: %w", desc.SigningName, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -111,33 +131,61 @@ type Declaration struct{ Kept, Refused []Member }
 
 // Declaration returns that of an operation which the service has.
 func (s *Service) Declaration(operation string) Declaration {
-	o := s.ops[operation]
+	o := s.faces[0].ops[operation]
 	return Declaration{Kept: append(o.mask.Kept(o.input), o.keys...), Refused: o.mask.Refused(o.input)}
 }
 
 // Name returns the name that requests to the service are signed for.
 func (s *Service) Name() string { return s.desc.SigningName }
 
-// Protocol returns the protocol that the service speaks.
-func (s *Service) Protocol() Protocol { return Protocol(s.desc.Protocol) }
+// Global says whether the service has one endpoint for all regions, which is what requests to it are
+// signed for: us-east-1.
+func (s *Service) Global() bool { return s.desc.Global }
+
+// Protocol returns the protocol that a request is in, as far as it can be told, else the service's
+// usual one.
+func (s *Service) Protocol(r *http.Request, body []byte) Protocol { return s.face(r, body).protocol }
+
+// Protocols returns those that the service speaks, the usual one first.
+func (s *Service) Protocols() (all []Protocol) {
+	for _, f := range s.faces {
+		all = append(all, f.protocol)
+	}
+	return all
+}
+
+// face chooses the protocol of a request.
+func (s *Service) face(r *http.Request, body []byte) *face {
+	for _, f := range s.faces[1:] {
+		if f.codec.speaks(r, body) {
+			return f
+		}
+	}
+	return s.faces[0]
+}
 
 // Decode finds the operation that r asks for and reads its input from r and body. The error is the
 // caller's, with the code that the service uses for it.
 func (s *Service) Decode(r *http.Request, body []byte) (*Call, error) {
-	req, err := s.codec.open(s.desc, r, body)
+	f := s.face(r, body)
+	body, err := plain(r, body)
+	if err != nil {
+		return nil, s.malformed(err)
+	}
+	req, err := f.codec.open(s.desc, r, body)
 	if err != nil {
 		return nil, s.malformed(err)
 	}
 	name := req.operation()
-	op, ok := s.ops[name]
+	op, ok := f.ops[name]
 	if !ok {
-		return nil, s.notImplemented(name)
+		return nil, s.notImplemented(f, name)
 	}
 	v, err := req.input(op.input)
 	if err != nil {
 		return nil, s.malformed(err)
 	}
-	in := op.input.Read(v, op.mask, s.Protocol() == EC2Query)
+	in := op.input.Read(v, op.mask, f.protocol == EC2Query)
 	var wrong []error
 	if op.check != nil && in.Faults.Whole() {
 		wrong = op.check(in.Value)
@@ -145,13 +193,13 @@ func (s *Service) Decode(r *http.Request, body []byte) (*Call, error) {
 	if in.Faults.Any() || len(wrong) > 0 {
 		return nil, s.words.refuse(&in.Faults, op.code, wrong)
 	}
-	return &Call{Operation: name, Input: in.Value, Kept: in.Kept, op: op}, nil
+	return &Call{Operation: name, Input: in.Value, Kept: in.Kept, op: op, face: f}, nil
 }
 
 // OperationName returns the name of the operation that r asks for, as far as it can be told: for the
 // audit of a request that Decode refuses.
 func (s *Service) OperationName(r *http.Request, body []byte) string {
-	req, err := s.codec.open(s.desc, r, body)
+	req, err := s.face(r, body).codec.open(s.desc, r, body)
 	if err != nil {
 		return ""
 	}
@@ -167,9 +215,9 @@ func (s *Service) malformed(err error) error {
 }
 
 // notImplemented tells an operation that AWS has from one that it does not have.
-func (s *Service) notImplemented(name string) error {
+func (s *Service) notImplemented(f *face, name string) error {
 	if name == "" {
-		return awserr.New(s.codec.unnamed(), "The request names no operation.")
+		return awserr.New(f.codec.unnamed(), "The request names no operation.")
 	}
 	if _, described := s.desc.Operations[name]; described || slices.Contains(s.desc.Missing, name) {
 		return awserr.New(s.words.noSuch, "Skylift does not implement %s %s yet.", s.desc.Title, name)
@@ -188,12 +236,12 @@ func (s *Service) Encode(w http.ResponseWriter, c *Call, requestID string, out a
 	}
 	b := buffers.Get().(*bytes.Buffer)
 	defer release(b)
-	if err := s.codec.answer(b, s.desc, c.op, requestID, v.Elem()); err != nil {
+	if err := c.face.codec.answer(b, s.desc, c.op, requestID, v.Elem()); err != nil {
 		return fmt.Errorf("answer %s %s: %w", s.Name(), c.Operation, err)
 	}
 	status := http.StatusOK
-	w.Header().Set("Content-Type", s.codec.contentType())
-	if h, ok := s.codec.(headed); ok {
+	w.Header().Set("Content-Type", c.face.codec.contentType())
+	if h, ok := c.face.codec.(headed); ok {
 		status = h.head(w.Header(), c.op, v.Elem())
 	}
 	send(w, status, requestID, b.Bytes())
@@ -215,10 +263,10 @@ func release(b *bytes.Buffer) {
 
 // Coverage returns the names of all operations that AWS has for the service, in two sorted halves.
 func (s *Service) Coverage() (implemented, missing []string) {
-	implemented = slices.Sorted(maps.Keys(s.ops))
+	implemented = slices.Sorted(maps.Keys(s.faces[0].ops))
 	missing = slices.Clone(s.desc.Missing)
 	for name := range s.desc.Operations {
-		if s.ops[name] == nil {
+		if s.faces[0].ops[name] == nil {
 			missing = append(missing, name)
 		}
 	}

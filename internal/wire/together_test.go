@@ -36,7 +36,7 @@ func TestAllAtOnce(t *testing.T) {
 			`{"family":"f","cpus":"1","networkMode":"x","taskRoleArn":"r","containerDefinitions":[{"name":"a","secrets":[]},{"name":"b","secrets":[{"name":"n"}]}]}`,
 			"InvalidParameterException",
 			"Unknown parameter: 'cpus'. 1 validation error detected: Value 'x' at 'networkMode' failed to satisfy constraint: Member must satisfy enum value set: [bridge, host, awsvpc, none]. " +
-				"The parameter 'taskRoleArn' is not supported by Skylift. The parameter 'containerDefinitions.2.member.secrets' is not supported by Skylift. " +
+				"The parameter 'taskRoleArn' is not supported by Skylift. The parameter 'containerDefinitions.b.secrets' is not supported by Skylift. " +
 				"Family f is taken. nothing essential.",
 		},
 		{

@@ -14,10 +14,12 @@ type Protocol string
 
 // The protocols that have a codec.
 const (
+	AWSJSON10 Protocol = "awsjson1.0"
 	AWSJSON11 Protocol = "awsjson1.1"
 	AWSQuery  Protocol = "awsquery"
 	EC2Query  Protocol = "ec2query"
 	RESTJSON  Protocol = "restjson"
+	RPCv2CBOR Protocol = "rpcv2cbor"
 )
 
 // Call is one decoded request.
@@ -26,6 +28,7 @@ type Call struct {
 	Input     any      // *I of the operation's handler
 	Kept      []string // members that say something, and are kept without effect
 	op        *operation
+	face      *face // that the request came by
 }
 
 // Do runs the operation's handler.

@@ -24,12 +24,12 @@ func serve(t *testing.T, a *API) (url string) {
 		body, _ := io.ReadAll(r.Body)
 		call, err := svc.Decode(r, body)
 		if err != nil {
-			svc.EncodeError(w, "id", err)
+			svc.EncodeError(wire.AWSJSON11, w, "id", err)
 			return
 		}
 		out, err := call.Do(r.Context())
 		if err != nil {
-			svc.EncodeError(w, "id", err)
+			svc.EncodeError(wire.AWSJSON11, w, "id", err)
 			return
 		}
 		if err := svc.Encode(w, call, "id", out); err != nil {

@@ -28,7 +28,7 @@ type shape struct {
 func bound(t *testing.T) *bind.Type {
 	t.Helper()
 	text := &descriptor.Ref{Shape: "String"}
-	typ, err := bind.New(&descriptor.Service{Protocol: "awsquery", Shapes: map[string]*descriptor.Shape{
+	typ, err := bind.New(&descriptor.Service{Protocols: []string{"awsquery"}, Shapes: map[string]*descriptor.Shape{
 		"String": {Type: "string"}, "Double": {Type: "double"}, "Time": {Type: "timestamp"}, "Blob": {Type: "blob"},
 		"Texts": {Type: "list", Element: text},
 		"Named": {Type: "list", Element: &descriptor.Ref{Shape: "String", Name: "item"}},
@@ -47,7 +47,7 @@ func bound(t *testing.T) *bind.Type {
 			{Name: "At", Shape: "Time"},
 			{Name: "Bytes", Shape: "Blob"},
 		}},
-	}}).Bind("Shape", reflect.TypeFor[shape]())
+	}}, "awsquery").Bind("Shape", reflect.TypeFor[shape]())
 	if err != nil {
 		t.Fatal(err)
 	}

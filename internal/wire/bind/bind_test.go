@@ -29,7 +29,7 @@ type everything struct {
 	Renamed *string
 }
 
-var desc = &descriptor.Service{Protocol: "awsjson1.1", Shapes: map[string]*descriptor.Shape{
+var desc = &descriptor.Service{Protocols: []string{"awsjson1.1"}, Shapes: map[string]*descriptor.Shape{
 	"Bool": {Type: "boolean"}, "Int": {Type: "integer"}, "Long": {Type: "long"}, "Float": {Type: "float"},
 	"Double": {Type: "double"}, "Time": {Type: "timestamp"}, "Blob": {Type: "blob"}, "String": {Type: "string"},
 	"Texts":  {Type: "list", Element: &descriptor.Ref{Shape: "String"}},
@@ -53,7 +53,7 @@ var desc = &descriptor.Service{Protocol: "awsjson1.1", Shapes: map[string]*descr
 
 func TestEveryKindComesBack(t *testing.T) {
 	t.Parallel()
-	typ, err := bind.New(desc).Bind("Everything", reflect.TypeFor[everything]())
+	typ, err := bind.New(desc, "awsjson1.1").Bind("Everything", reflect.TypeFor[everything]())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestEveryKindComesBack(t *testing.T) {
 
 func TestReadRefusesOtherTypes(t *testing.T) {
 	t.Parallel()
-	typ, err := bind.New(desc).Bind("Everything", reflect.TypeFor[everything]())
+	typ, err := bind.New(desc, "awsjson1.1").Bind("Everything", reflect.TypeFor[everything]())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestBindRefusesWhatWouldLoseSomething(t *testing.T) {
 		{"Everything", reflect.TypeFor[*everything](), "struct"},
 		{"Nothing", reflect.TypeFor[struct{}](), "Nothing"},
 	} {
-		if _, err := bind.New(desc).Bind(tc.shape, tc.goes); err == nil || !strings.Contains(err.Error(), tc.names) {
+		if _, err := bind.New(desc, "awsjson1.1").Bind(tc.shape, tc.goes); err == nil || !strings.Contains(err.Error(), tc.names) {
 			t.Errorf("%s to %s: error %v, want one that names %s", tc.shape, tc.goes, err, tc.names)
 		}
 	}

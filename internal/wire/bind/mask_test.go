@@ -13,7 +13,7 @@ import (
 
 func masked(t *testing.T, takes, keeps string) (*bind.Type, *bind.Mask, error) {
 	t.Helper()
-	typ, err := bind.New(desc).Bind("Everything", reflect.TypeFor[everything]())
+	typ, err := bind.New(desc, "awsjson1.1").Bind("Everything", reflect.TypeFor[everything]())
 	if err != nil {
 		t.Fatal(err)
 	}

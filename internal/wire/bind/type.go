@@ -112,10 +112,10 @@ type key struct {
 	goes  reflect.Type
 }
 
-// New returns a binder that names members as the service's protocol does.
-func New(s *descriptor.Service) *Binder {
+// New returns a binder that names members as the protocol does.
+func New(s *descriptor.Service, protocol string) *Binder {
 	b := &Binder{service: s, names: usualNames, made: map[key]*Type{}}
-	switch s.Protocol {
+	switch protocol {
 	case "ec2query":
 		b.names = ec2Names
 	case "restjson":

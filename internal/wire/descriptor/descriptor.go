@@ -18,17 +18,20 @@ var files embed.FS
 
 // Service describes one AWS service.
 type Service struct {
-	SigningName string               `json:"signingName"`
-	Title       string               `json:"title"`    // what AWS calls it: "ECS", "Elastic Load Balancing v2"
-	Protocol    string               `json:"protocol"` // as wire.Protocol spells it
-	Version     string               `json:"version"`
-	Target      string               `json:"target,omitempty"`    // prefix of X-Amz-Target
-	Namespace   string               `json:"namespace,omitempty"` // of XML answers
-	Operations  map[string]Operation `json:"operations"`
-	Routes      map[string]Route     `json:"routes,omitempty"` // of all operations, where a route is what names one
-	Missing     []string             `json:"missing"`          // names of the operations that are not described
-	Errors      []Error              `json:"errors"`
-	Shapes      map[string]*Shape    `json:"shapes"`
+	SigningName string   `json:"signingName"`
+	Title       string   `json:"title"`            // what AWS calls it: "ECS", "Elastic Load Balancing v2"
+	Protocols   []string `json:"protocols"`        // as wire.Protocol spells them, the usual one first
+	Global      bool     `json:"global,omitempty"` // one endpoint for all regions
+	Version     string   `json:"version"`
+	Target      string   `json:"target,omitempty"`    // prefix of X-Amz-Target
+	Namespace   string   `json:"namespace,omitempty"` // of XML answers
+	// QueryCompatible services once spoke awsQuery alone: their errors go by those names, too, in a header.
+	QueryCompatible bool                 `json:"queryCompatible,omitempty"`
+	Operations      map[string]Operation `json:"operations"`
+	Routes          map[string]Route     `json:"routes,omitempty"` // of all operations, where a route is what names one
+	Missing         []string             `json:"missing"`          // names of the operations that are not described
+	Errors          []Error              `json:"errors"`
+	Shapes          map[string]*Shape    `json:"shapes"`
 }
 
 // Operation names the shapes of an operation's input and output; an empty name is an empty structure.

@@ -40,13 +40,13 @@ type generator struct {
 }
 
 func (g *generator) service(signingName string, names []string) (*descriptor.Service, error) {
-	protocol, err := g.protocol()
+	protocols, err := g.protocols()
 	if err != nil {
 		return nil, err
 	}
 	meta := g.model.Metadata
 	s := &descriptor.Service{
-		SigningName: signingName, Title: meta.ServiceID, Protocol: protocol, Version: meta.APIVersion,
+		SigningName: signingName, Title: meta.ServiceID, Protocols: protocols, Global: meta.GlobalEndpoint != "", QueryCompatible: meta.QueryCompatible != nil, Version: meta.APIVersion,
 		Target: meta.TargetPrefix, Namespace: meta.XMLNamespace,
 		Operations: map[string]descriptor.Operation{}, Missing: []string{},
 		Errors: []descriptor.Error{}, Shapes: map[string]*descriptor.Shape{},
@@ -106,19 +106,27 @@ func (g *generator) readable(shapes map[string]bool) error {
 	return nil
 }
 
-func (g *generator) protocol() (string, error) {
-	switch meta := g.model.Metadata; meta.Protocol {
-	case "json":
-		return "awsjson" + meta.JSONVersion, nil
-	case "query":
-		return "awsquery", nil
-	case "ec2":
-		return "ec2query", nil
-	case "rest-json":
-		return "restjson", nil
-	default:
-		return "", fmt.Errorf("protocol %q has no codec", meta.Protocol)
+// protocols returns those of the model, and, for a service that once spoke it alone, awsQuery: old
+// clients still do.
+func (g *generator) protocols() (all []string, err error) {
+	meta := g.model.Metadata
+	names := map[string]string{
+		"json": "awsjson" + meta.JSONVersion, "query": "awsquery", "ec2": "ec2query", "rest-json": "restjson", "smithy-rpc-v2-cbor": "rpcv2cbor",
 	}
+	of := meta.Protocols
+	if len(of) == 0 {
+		of = []string{meta.Protocol}
+	}
+	if meta.QueryCompatible != nil && !slices.Contains(of, "query") {
+		of = append(slices.Clone(of), "query")
+	}
+	for _, p := range of {
+		if names[p] == "" {
+			return nil, fmt.Errorf("protocol %q has no codec", p)
+		}
+		all = append(all, names[p])
+	}
+	return all, nil
 }
 
 // walk adds the shape and those it is made of to seen.

@@ -14,7 +14,9 @@ import (
 	"slices"
 )
 
-const descriptors = "internal/wire/descriptor"
+// descriptors are the directories of descriptors: those of the services that there are, and, for tests,
+// those of services that speak as none of these does.
+var descriptors = []string{"internal/wire/descriptor", "internal/wire/testdata"}
 
 func main() {
 	repo := flag.String("repo", ".", "root of the repository")
@@ -33,7 +35,16 @@ func run(repo, models string) error {
 	if _, err := os.Stat(models); err != nil {
 		return fmt.Errorf("no API models: %w; name their directory with -models (botocore has them in botocore/data)", err)
 	}
-	dir := filepath.Join(repo, descriptors)
+	for _, place := range descriptors {
+		if err := describe(models, filepath.Join(repo, place)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// describe writes the descriptors of the operations that are named in dir.
+func describe(models, dir string) error {
 	list, err := operations(dir)
 	if err != nil {
 		return err

@@ -9,14 +9,17 @@ import (
 // model is the part of service-2.json that matters here.
 type model struct {
 	Metadata struct {
-		APIVersion     string `json:"apiVersion"`
-		EndpointPrefix string `json:"endpointPrefix"`
-		SigningName    string `json:"signingName"`
-		Protocol       string `json:"protocol"`
-		JSONVersion    string `json:"jsonVersion"`
-		ServiceID      string `json:"serviceId"`
-		TargetPrefix   string `json:"targetPrefix"`
-		XMLNamespace   string `json:"xmlNamespace"`
+		APIVersion      string    `json:"apiVersion"`
+		EndpointPrefix  string    `json:"endpointPrefix"`
+		SigningName     string    `json:"signingName"`
+		Protocol        string    `json:"protocol"`
+		Protocols       []string  `json:"protocols"`
+		GlobalEndpoint  string    `json:"globalEndpoint"`
+		QueryCompatible *struct{} `json:"awsQueryCompatible"`
+		JSONVersion     string    `json:"jsonVersion"`
+		ServiceID       string    `json:"serviceId"`
+		TargetPrefix    string    `json:"targetPrefix"`
+		XMLNamespace    string    `json:"xmlNamespace"`
 	} `json:"metadata"`
 	Operations map[string]struct {
 		HTTP   modelHTTP  `json:"http"`

@@ -41,7 +41,7 @@ func (s *Service) Decode(t testing.TB, in any) (*wire.Call, error) {
 	t.Helper()
 	v := reflect.ValueOf(in).Elem()
 	name := strings.TrimSuffix(v.Type().Name(), "Input")
-	typ, err := bind.New(s.desc).Bind(s.desc.Operations[name].Input, v.Type())
+	typ, err := bind.New(s.desc, s.desc.Protocols[0]).Bind(s.desc.Operations[name].Input, v.Type())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,10 +75,10 @@ func Refusal(t testing.TB, signingName string, ops []wire.Operation, in any) err
 }
 
 func encode(desc *descriptor.Service, operation string, t *bind.Type, v reflect.Value) ([]byte, error) {
-	if wire.Protocol(desc.Protocol) == wire.AWSJSON11 {
+	if wire.Protocol(desc.Protocols[0]) == wire.AWSJSON11 {
 		return awsjson.Append(nil, t, v)
 	}
-	f := form{url.Values{"Action": {operation}, "Version": {desc.Version}}, wire.Protocol(desc.Protocol) == wire.EC2Query}
+	f := form{url.Values{"Action": {operation}, "Version": {desc.Version}}, wire.Protocol(desc.Protocols[0]) == wire.EC2Query}
 	err := f.members(t, "", v)
 	return []byte(f.Encode()), err
 }
