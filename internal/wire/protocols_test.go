@@ -145,11 +145,13 @@ func TestOneRequestInEachProtocol(t *testing.T) {
 	}{
 		{
 			RPCv2CBOR, "/service/GraniteServiceVersion20100801/operation/ListMetrics", "\xa1\x69Namespace\x65shops",
-			map[string]string{"Smithy-Protocol": "rpc-v2-cbor"}, "application/cbor", "\xa3\x67Metrics\x80\x69NextToken\x62n1\x6eOwningAccounts\x80",
+			map[string]string{"Smithy-Protocol": "rpc-v2-cbor"},
+			"application/cbor", "\xa3\x67Metrics\x80\x69NextToken\x62n1\x6eOwningAccounts\x80",
 		},
 		{
 			AWSJSON10, "/", `{"Namespace":"shops"}`,
-			map[string]string{"X-Amz-Target": "GraniteServiceVersion20100801.ListMetrics"}, "application/x-amz-json-1.0", `{"Metrics":[],"NextToken":"n1","OwningAccounts":[]}`,
+			map[string]string{"X-Amz-Target": "GraniteServiceVersion20100801.ListMetrics"},
+			"application/x-amz-json-1.0", `{"Metrics":[],"NextToken":"n1","OwningAccounts":[]}`,
 		},
 		{
 			AWSQuery, "/", "Action=ListMetrics&Version=2010-08-01&Namespace=shops", nil, "text/xml;charset=UTF-8",
