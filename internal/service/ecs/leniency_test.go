@@ -11,6 +11,7 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/wire/wiretest"
 )
 
 // options are log options with those of the driver that are required.
@@ -78,6 +79,17 @@ func TestProtocolIsTCPUnlessUDP(t *testing.T) {
 	})
 }
 
+// asked is the error that a client gets of what needs no record to be known.
+func asked(w *world, in any) error {
+	w.t.Helper()
+	s, err := wiretest.New("ecs", w.api.Operations())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, err = s.Decode(w.t, in)
+	return err
+}
+
 // TestAllFaultsAreToldAtOnce registers a definition that is wrong in many
 // places: the answer names each, in order, with the container.
 func TestAllFaultsAreToldAtOnce(t *testing.T) {
@@ -99,14 +111,15 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 		})(in)
 		another(types.ContainerDefinition{Name: aws.String("web")})(in)
 		in.ContainerDefinitions = append(in.ContainerDefinitions, types.ContainerDefinition{LogConfiguration: &types.LogConfiguration{LogDriver: "awsfirelens"}})
-		_, err := w.api.RegisterTaskDefinition(w.t.Context(), in)
+		err := asked(w, in)
 		wantError(w.t, err, "ClientException", "")
 		rest := err.Error()
 		for _, want := range []string{
-			"'executionRoleArn'", "'taskRoleArn'", "networkMode", "EphemeralStorage size", "No Fargate configuration exists for given values: 256 CPU, 300 memory. (With cpu 256, memory is 512, 1024 or 2048.)",
-			"sourcePath of volume 'v'", "'secrets' of 'container web'", "hostname of container 'web'", "privileged of container 'web'",
+			"'containerDefinitions.web.secrets'", "'containerDefinitions.db.secrets'", "'executionRoleArn'", "'taskRoleArn'",
+			"networkMode", "EphemeralStorage size", "No Fargate configuration exists for given values: 256 CPU, 300 memory. (With cpu 256, memory is 512, 1024 or 2048.)",
+			"sourcePath of volume 'v'", "hostname of container 'web'", "privileged of container 'web'",
 			"'healthCheck' setting for container 'web': the command", "interval must be", "retries must be", "requires options: awslogs-group, awslogs-region", "awslogs-stream-prefix", "Invalid 'mode'",
-			"'secrets' of 'container db'", "stopTimeout of container 'db' is 600", "Unknown volume 'w'", "containerPath 'w'",
+			"stopTimeout of container 'db' is 600", "Unknown volume 'w'", "containerPath 'w'",
 			"Container #4 has none.", "Container.image", "Log driver 'awsfirelens' of container '#4'", "'web' is there twice", "Cannot depend on container + 'cache'",
 		} {
 			_, after, found := strings.Cut(rest, want)
@@ -165,25 +178,30 @@ func TestAllFaultsOfACall(t *testing.T) {
 	}
 	play(t, fake.Config{}, func(w *world) {
 		w.define()
-		_, err := w.api.CreateService(w.t.Context(), &sdk.CreateServiceInput{
+		err := asked(w, &sdk.CreateServiceInput{
 			ServiceName: aws.String("a b"), LaunchType: types.LaunchTypeEc2, ServiceRegistries: []types.ServiceRegistry{{RegistryArn: aws.String("arn")}}, Role: aws.String("r"),
 			HealthCheckGracePeriodSeconds: aws.Int32(-1), DesiredCount: aws.Int32(-1), PlacementStrategy: []types.PlacementStrategy{{}}, Tags: []types.Tag{{Key: aws.String("aws:x")}},
 		})
 		all(w.t, err, "'serviceRegistries'", "'role'", "Invalid service name", "TaskDefinition cannot be empty", "desiredCount", "healthCheckGracePeriodSeconds", "FARGATE", "Placement strategies", "aws:")
-		_, err = w.api.UpdateService(w.t.Context(), &sdk.UpdateServiceInput{
+		err = asked(w, &sdk.UpdateServiceInput{
 			Service: aws.String("web"), DesiredCount: aws.Int32(-1), ServiceRegistries: []types.ServiceRegistry{{RegistryArn: aws.String("arn")}}, HealthCheckGracePeriodSeconds: aws.Int32(-1),
 		})
 		all(w.t, err, "'serviceRegistries'", "desiredCount", "healthCheckGracePeriodSeconds")
-		_, err = w.api.RunTask(w.t.Context(), &sdk.RunTaskInput{
+		err = asked(w, &sdk.RunTaskInput{
 			TaskDefinition: aws.String("web"), Count: aws.Int32(11), LaunchType: types.LaunchTypeEc2, Group: aws.String("service:x"),
 			VolumeConfigurations: []types.TaskVolumeConfiguration{{Name: aws.String("v")}},
 		})
 		all(w.t, err, "'volumeConfigurations'", "Count must be", "FARGATE", "reserved")
-		_, err = w.launch(func(in *sdk.RunTaskInput) {
-			in.Overrides = &types.TaskOverride{TaskRoleArn: aws.String("arn"), ContainerOverrides: []types.ContainerOverride{
-				{Name: aws.String("db")}, {Name: aws.String("web"), EnvironmentFiles: []types.EnvironmentFile{{Value: aws.String("arn")}}},
-			}}
+		err = asked(w, &sdk.RunTaskInput{
+			TaskDefinition: aws.String("web"),
+			Overrides: &types.TaskOverride{TaskRoleArn: aws.String("arn"), ContainerOverrides: []types.ContainerOverride{
+				{Name: aws.String("web"), EnvironmentFiles: []types.EnvironmentFile{{Value: aws.String("arn"), Type: "s3"}}},
+			}},
 		})
-		all(w.t, err, "'taskRoleArn'", "db is not a container", "'environmentFiles'")
+		all(w.t, err, "'overrides.taskRoleArn'", "'overrides.containerOverrides.web.environmentFiles'")
+		_, err = w.launch(func(in *sdk.RunTaskInput) { // what is known of the definition
+			in.Overrides = &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{Name: aws.String("db")}, {Name: aws.String("db")}}}
+		})
+		all(w.t, err, "db is not a container", "more than once")
 	})
 }
