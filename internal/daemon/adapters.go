@@ -126,8 +126,8 @@ func (s imageStore) Pull(ctx context.Context, ref string) (string, error) {
 	}
 	user, password, _ := s.ecr.PullAuth(ctx, ref)
 	pulled, err := s.eng.Pull(ctx, pinned, engine.Auth{Username: user, Password: password})
-	if e, ok := errors.AsType[*engine.PullError](err); ok && ownFault(e.Reason) {
-		return "", fmt.Errorf("pull %s from the own registry: %w: %s", pinned, engine.ErrUnavailable, e.Reason)
+	if e, ok := errors.AsType[*engine.PullError](err); ok {
+		e.Busy = ownFault(e.Reason)
 	}
 	return pulled, err
 }

@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/skylift/skylift/internal/disk"
 	"github.com/skylift/skylift/internal/service/efs"
@@ -95,11 +97,24 @@ func (m *machine) still(ctx context.Context) (thaw func() error, err error) {
 	e, ok := m.Engine.(interface {
 		Freeze(ctx context.Context) (func() error, error)
 	})
-	if !ok || !w.Reached(disk.NoGreed) {
+	if !ok || !w.Reached(disk.NoGreed) || len(m.EtcdEndpoints) > 0 { // records elsewhere need no room here
 		return func() error { return nil }, nil
 	}
-	return e.Freeze(ctx)
+	wake, err := e.Freeze(ctx)
+	if err != nil {
+		return nil, err
+	}
+	once := sync.OnceValue(wake)
+	late := time.AfterFunc(longestStill, func() { _ = once() }) // who opens the stores hears of it
+	return func() error {
+		late.Stop()
+		return once()
+	}, nil
 }
+
+// longestStill is how long tasks stand still at most, however long the stores take
+// to open.
+const longestStill = 10 * time.Second
 
 // isEncrypted says whether what file systems are on is encrypted, as the kernel
 // shows or somebody vouches for.

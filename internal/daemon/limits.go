@@ -35,7 +35,7 @@ func newLimits(c Config, cidr netip.Prefix) (limits, error) {
 		api:      bound("the APIs and the registry", b.API, limit.PerTask(b.API)),
 		metadata: bound("the task metadata endpoint", b.Metadata, metadata.MaxConns),
 	}
-	c.Log.Info("connections are bounded", "files", b.Files, "clients", b.Clients, "targets", b.Targets, "api", b.API, "checks", b.Checks)
+	c.Log.Debug("connections are bounded", "files", b.Files, "clients", b.Clients, "targets", b.Targets, "api", b.API, "checks", b.Checks)
 	return l, nil
 }
 

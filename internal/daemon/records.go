@@ -31,6 +31,7 @@ func tables() []store.Schema {
 // anything else looks at it. Of several processes on one store one does it at a
 // time, and none while another one leads.
 func upgradeRecords(ctx context.Context, db store.DB, log *slog.Logger) error {
+	ctx = store.Freeing(ctx) // a full disk is no reason not to start
 	outdated, err := store.Outdated(ctx, db, tables()...)
 	if err != nil {
 		return readable(err)

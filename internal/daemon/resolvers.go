@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -17,11 +18,25 @@ func ofTask(netns string) string {
 	return filepath.Join(strings.TrimSuffix(netns, "/ns/net"), "root/etc/resolv.conf")
 }
 
+// longestResolvConf bounds, in bytes, what is read of a file that a task may have
+// written: a task that is taken up after a crash runs already.
+const longestResolvConf = 64 << 10
+
+// head reads the beginning of a file.
+func head(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, longestResolvConf))
+}
+
 // resolvers are those that the files name; what can't be read names none.
 func resolvers(files ...string) []netip.Addr {
 	var all []netip.Addr
 	for _, f := range files {
-		text, err := os.ReadFile(f)
+		text, err := head(f)
 		if err != nil {
 			continue
 		}

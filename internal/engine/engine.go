@@ -27,6 +27,8 @@ type PullError struct {
 	Reason string
 	// NotFound: the repository or the tag does not exist. Denied: credentials are refused.
 	NotFound, Denied bool
+	// Busy: the registry couldn't serve it just now, which says nothing about the image.
+	Busy bool
 }
 
 func (e *PullError) Error() string { return e.Reason }

@@ -131,7 +131,7 @@ func checkChunk(req *http.Request) error {
 	if err != nil || err2 != nil || last < first {
 		return errRange
 	}
-	if req.ContentLength != last-first+1 {
+	if req.ContentLength >= 0 && req.ContentLength != last-first+1 {
 		return badRequest("SIZE_INVALID", "Content-Length must be the length of Content-Range")
 	}
 	return nil

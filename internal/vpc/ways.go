@@ -101,7 +101,7 @@ func (v *VPC) openWays(resolvers []netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	v.log.Info("tasks reach what these interfaces lead to", "interfaces", strings.Join(uplinks, " "))
+	v.log.Debug("tasks reach what these interfaces lead to", "interfaces", strings.Join(uplinks, " "))
 	v.ways, err = ways{uplinks: uplinks, hostAccess: v.hostAccess}.resolve(append(kept, resolvers...))
 	return err
 }
@@ -177,11 +177,16 @@ func (v *VPC) change(w ways) error {
 	if w.equal(v.ways) {
 		return nil
 	}
+	before := v.ways
 	v.ways = w
 	if v.applied == nil {
 		return nil
 	}
 	rs := *v.applied
 	rs.ways = w
-	return v.write(&rs)
+	if err := v.write(&rs); err != nil {
+		v.ways = before // what is in force: the next look writes again
+		return err
+	}
+	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+
 	"github.com/skylift/skylift/internal/wire/awsjson"
 	"github.com/skylift/skylift/internal/wire/bind"
 )
@@ -40,6 +42,26 @@ func TestEmptyMeansUnset(t *testing.T) {
 	}
 	if sent < 1000 {
 		t.Errorf("only %d members were sent empty", sent)
+	}
+}
+
+// TestAnEmptyParameterIsUnset: no handler sees one that is a string, not even where
+// nothing says how long it must be; nested ones may mean something.
+func TestAnEmptyParameterIsUnset(t *testing.T) {
+	t.Parallel()
+	s, err := NewService("ecs", Op("RunTask", none[ecs.RunTaskInput, ecs.RunTaskOutput]).Takes("*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodPost, "/", nil)
+	r.Header.Set("X-Amz-Target", "AmazonEC2ContainerServiceV20141113.RunTask")
+	c, err := s.Decode(r, []byte(`{"taskDefinition":"web","group":"","startedBy":"","tags":[{"key":"a","value":""}],"cluster":""}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := c.Input.(*ecs.RunTaskInput)
+	if in.Group != nil || in.StartedBy != nil || in.Cluster != nil || len(in.Tags) != 1 || in.Tags[0].Value == nil || *in.Tags[0].Value != "" {
+		t.Errorf("read %+v", in)
 	}
 }
 

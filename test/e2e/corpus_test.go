@@ -33,6 +33,7 @@ func TestCorpus(t *testing.T) {
 			i := slices.IndexFunc(all, func(d definitions.Definition) bool { return d.Name == name })
 			o := must(all[i].Object())(t)
 			s.play(o)
+			o["family"] = fmt.Sprint("corpus-run-", o["family"])
 			arn := s.aws(t, "ecs", "register-task-definition", "--cli-input-json", asFile(t, o), "--query", "taskDefinition.taskDefinitionArn", "--output", "text")
 			task := s.started(t, arn, s.open)
 			check(t, task, task[strings.LastIndex(task, "/")+1:])
@@ -45,7 +46,9 @@ func TestCorpus(t *testing.T) {
 // registers registers a definition, or sees it refused with all that is wrong.
 func (s *stage) registers(t *testing.T, d definitions.Definition) {
 	t.Helper()
-	file := asFile(t, must(d.Object())(t))
+	o := must(d.Object())(t)
+	o["family"] = fmt.Sprint("corpus-", o["family"]) // no other test's families begin so
+	file := asFile(t, o)
 	if len(d.Refusals) == 0 {
 		if out := s.aws(t, "ecs", "register-task-definition", "--cli-input-json", file, "--query", "taskDefinition.status", "--output", "text"); out != "ACTIVE" {
 			t.Errorf("%s is %s", d.Name, out)

@@ -107,7 +107,7 @@ func (s *stage) testBadInput(t *testing.T) {
 		in.Overrides = &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{Name: new("db"), Command: []string{"x"}}}}
 	}), "InvalidParameterException", "db is not a container in the TaskDefinition")
 	refused(t, run(func(in *ecs.RunTaskInput) { in.Overrides = &types.TaskOverride{Cpu: new("512")} }), "InvalidParameterException", "No Fargate configuration exists for given values: 512 CPU")
-	refused(t, run(func(in *ecs.RunTaskInput) { in.EnableExecuteCommand = true }), "InvalidParameterException", "enableExecuteCommand")
+	refused(t, run(func(in *ecs.RunTaskInput) { in.ReferenceId = new("r") }), "InvalidParameterException", "referenceId")
 
 	refused(t, create(func(in *ecs.CreateServiceInput) { in.Cluster = new("nowhere") }), "ClusterNotFoundException", "Cluster not found")
 	refused(t, create(func(in *ecs.CreateServiceInput) { in.TaskDefinition = new("nothing") }), "ClientException", "TaskDefinition not found")

@@ -203,7 +203,7 @@ func (s *stage) testDefinitionsRefused(t *testing.T) {
 		{set(-1, "volumes", []any{}), "ClientException", "Unknown volume 'data'."},
 		{set(web, "privileged", true), "ClientException", "Fargate requires that the 'privileged' setting be 'false'."},
 		{set(web, "links", []any{"db"}), "ClientException", "Links are not supported when networkMode=awsvpc."},
-		{set(web, "secrets", []any{object{"name": "a", "valueFrom": "b"}}), "ClientException", "member.secrets' is not supported by Skylift."},
+		{set(web, "secrets", []any{object{"name": "a", "valueFrom": "b"}}), "ClientException", "The parameter 'containerDefinitions.web.secrets' is not supported by Skylift."},
 		{set(web, "linuxParameters.capabilities.add", []any{"SYS_ADMIN"}), "ClientException", "SYS_ADMIN is not allowed on Fargate."},
 		{set(web, "healthCheck.interval", 301), "ClientException", "Invalid 'healthCheck' setting for container 'web': interval must be between 5 and 300."},
 		{set(web, "stopTimeout", 121), "ClientException", "Tasks using the Fargate launch type must have a container stop timeout of less than 120 seconds."},

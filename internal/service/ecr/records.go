@@ -117,7 +117,7 @@ func NewRecords(ctx context.Context, db store.DB, ns arn.Namespace, host string)
 	if r.key, err = loadKey(ctx, db); err != nil {
 		return nil, err
 	}
-	return r, r.sweep(ctx)
+	return r, r.sweep(store.Freeing(ctx))
 }
 
 func (r *Records) unknown(name string) string {

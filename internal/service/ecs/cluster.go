@@ -3,6 +3,7 @@ package ecs
 import (
 	"cmp"
 	"context"
+	"reflect"
 	"slices"
 	"strconv"
 
@@ -25,7 +26,8 @@ func (a *API) CreateCluster(ctx context.Context, in *ecs.CreateClusterInput) (*e
 		var err error
 		if c, err = Clusters.Get(tx, want.Name); err == nil && c.Status == Active {
 			if want.Insights != "" && want.Insights != cmp.Or(c.Insights, insights) || in.Tags != nil && !sameTags(c.Tags, want.Tags) || in.CapacityProviders != nil && !slices.Equal(c.Providers, want.Providers) ||
-				in.DefaultCapacityProviderStrategy != nil && !slices.Equal(c.Strategy, want.Strategy) {
+				in.DefaultCapacityProviderStrategy != nil && !slices.Equal(c.Strategy, want.Strategy) ||
+				want.Configuration != nil && !reflect.DeepEqual(c.Configuration, want.Configuration) {
 				return invalid("Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
 			}
 			return nil
@@ -95,11 +97,14 @@ func configuration(c *types.ClusterConfiguration) (*types.ClusterConfiguration, 
 	if c == nil || c.ExecuteCommandConfiguration == nil {
 		return nil, nil
 	}
-	e := c.ExecuteCommandConfiguration
-	if override := e.Logging == types.ExecuteCommandLoggingOverride; override != (e.LogConfiguration != nil) {
-		return nil, invalid("logConfiguration must be specified if, and only if, logging is OVERRIDE.")
+	e := *c.ExecuteCommandConfiguration
+	if e.LogConfiguration != nil && *e.LogConfiguration == (types.ExecuteCommandLogConfiguration{}) {
+		e.LogConfiguration = nil // it says nothing
 	}
-	return c, nil
+	if e.Logging == types.ExecuteCommandLoggingOverride && e.LogConfiguration == nil {
+		return nil, invalid("logConfiguration must be specified when logging is OVERRIDE.")
+	}
+	return &types.ClusterConfiguration{ExecuteCommandConfiguration: &e}, nil
 }
 
 // UpdateCluster changes a cluster's settings and configuration.

@@ -27,7 +27,7 @@ func (w *world) cluster(name string) types.Cluster {
 }
 
 // alike compares what the API returns.
-var alike = cmpopts.IgnoreUnexported(types.Cluster{}, types.ClusterSetting{}, types.ClusterConfiguration{}, types.ExecuteCommandConfiguration{},
+var alike = cmpopts.IgnoreUnexported(types.Cluster{}, types.ClusterSetting{}, types.ClusterConfiguration{}, types.ExecuteCommandConfiguration{}, types.ExecuteCommandLogConfiguration{},
 	types.Tag{}, types.CapacityProviderStrategyItem{}, types.KeyValuePair{}, types.Setting{})
 
 // TestClusters makes a cluster with everything that one can have, and describes,
@@ -95,6 +95,11 @@ func TestUpdateCluster(t *testing.T) {
 		if err != nil || out.Cluster.Configuration.ExecuteCommandConfiguration.Logging != types.ExecuteCommandLoggingDefault {
 			t.Errorf("update: %v %+v", err, out)
 		}
+		blank := exec(types.ExecuteCommandLoggingDefault)
+		blank.ExecuteCommandConfiguration.LogConfiguration = &types.ExecuteCommandLogConfiguration{}
+		if _, err := w.api.UpdateCluster(w.t.Context(), &sdk.UpdateClusterInput{Cluster: name, Configuration: blank}); err != nil {
+			t.Errorf("a log configuration that says nothing: %v", err)
+		}
 		set, err := w.api.UpdateClusterSettings(w.t.Context(), &sdk.UpdateClusterSettingsInput{Cluster: name, Settings: off})
 		if d := cmp.Diff(off, set.Cluster.Settings, alike); err != nil || d != "" || w.cluster("default").Configuration == nil {
 			t.Errorf("update of settings: %v %s", err, d)
@@ -118,6 +123,7 @@ func TestUpdateCluster(t *testing.T) {
 			}}), badCode, "'configuration.executeCommandConfiguration.kmsKeyId'"},
 			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: name, ServiceConnectDefaults: &types.ClusterServiceConnectDefaultsRequest{Namespace: aws.String("n")}}), badCode, "'serviceConnectDefaults'"},
 			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: aws.String("gone")}), "ClusterNotFoundException", ""},
+			{call((*ecs.API).CreateCluster, &sdk.CreateClusterInput{ClusterName: name, Configuration: exec(types.ExecuteCommandLoggingNone)}), badCode, "inconsistent"},
 		} {
 			wantError(t, tt.call(w), tt.code, tt.want)
 		}
@@ -162,7 +168,8 @@ func TestClusterCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 		counts("drains", map[string]string{"drainingFargateServiceCount": "1", "runningFargateTasksCount": "3"})
-		wantError(t, call((*ecs.API).DeleteCluster, &sdk.DeleteClusterInput{Cluster: aws.String("default")})(w), "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.")
+		_, err := w.api.DeleteCluster(w.t.Context(), &sdk.DeleteClusterInput{Cluster: aws.String("default")}) // at once, while it drains
+		wantError(t, err, "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.")
 		w.after(sec(90))
 		counts("gone", map[string]string{})
 	})

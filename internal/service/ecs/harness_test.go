@@ -59,6 +59,9 @@ type sdkAPI struct{ *ecs.API }
 func play(t *testing.T, script fake.Config, f func(w *world)) {
 	t.Helper()
 	t.Parallel()
+	if _, err := declared(); err != nil { // it takes long, in which loops would go on
+		t.Fatal(err)
+	}
 	synctest.Test(t, func(t *testing.T) {
 		db := memstore.New()
 		w := &world{t: t, db: db, eng: fake.New(script), lb: newBalancing(), net: &network{ids: map[string]ecs.ENI{}}, logs: &logging{}, files: &filing{tasks: map[string][]run.FileMount{}, lost: map[string]bool{}}, retain: 24 * time.Hour}

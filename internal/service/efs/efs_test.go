@@ -179,6 +179,7 @@ func TestMountTargets(t *testing.T) {
 	refused(e, "MountTargetNotFound", "Mount target 'fsmt-12345678' does not exist.", e.DeleteMountTarget, &sdk.DeleteMountTargetInput{MountTargetId: new("fsmt-12345678")})
 
 	must(e, e.ModifyMountTargetSecurityGroups, &sdk.ModifyMountTargetSecurityGroupsInput{MountTargetId: made.MountTargetId, SecurityGroups: []string{"sg-12345678"}})
+	refused(e, "BadRequest", "At least one security group", e.ModifyMountTargetSecurityGroups, &sdk.ModifyMountTargetSecurityGroupsInput{MountTargetId: made.MountTargetId})
 	e.settle()
 	groups := must(e, e.DescribeMountTargetSecurityGroups, &sdk.DescribeMountTargetSecurityGroupsInput{MountTargetId: made.MountTargetId})
 	if diff := cmp.Diff([]string{"sg-12345678"}, groups.SecurityGroups); diff != "" || e.net.nics["efs/"+*made.MountTargetId].groups[0] != "sg-12345678" {

@@ -185,9 +185,13 @@ func (a *API) DescribeMountTargetSecurityGroups(ctx context.Context, in *efs.Des
 	})
 }
 
-// ModifyMountTargetSecurityGroups puts a mount target into other groups; none
-// stand for the VPC's default one.
+// ModifyMountTargetSecurityGroups puts a mount target into other groups. Only a new
+// one is put into the VPC's default group where none is named: one that serves
+// would be shut by it.
 func (a *API) ModifyMountTargetSecurityGroups(ctx context.Context, in *efs.ModifyMountTargetSecurityGroupsInput) (*efs.ModifyMountTargetSecurityGroupsOutput, error) {
+	if len(in.SecurityGroups) == 0 {
+		return nil, badRequest("At least one security group must be specified.")
+	}
 	m, err := view(ctx, a.db, func(tx store.Tx) (MountTarget, error) { return usableTarget(tx, *in.MountTargetId) })
 	if err != nil {
 		return nil, err

@@ -116,6 +116,9 @@ func (r *reader) member(f *Field, m *Mask, dst reflect.Value, v Value) {
 	if v.Kind == Plain && !f.Type.holdsEmpty() {
 		return // how a form says that a number or structure is not set
 	}
+	if f.Type.Kind == String && len(r.path.steps) == 1 {
+		return // no operation's own parameter means anything when it is empty
+	}
 	before := len(r.Faults.Violations)
 	r.optional(f.Type, m, f.Ptr, dst, v)
 	if len(r.Faults.Violations) > before && f.Type.Kind != Struct {

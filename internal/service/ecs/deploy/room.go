@@ -31,6 +31,7 @@ type room interface {
 type rooms struct {
 	grants map[string]grant // by deployment; nil: a pass has to ask first
 	since  time.Time        // the service is stuck for lack of room; zero when it isn't
+	full   bool             // the store has no room for new tasks
 }
 
 // ask is what a pass would start.
@@ -75,11 +76,29 @@ func (d *Deployer) inRoom(ctx context.Context, l look) (*pass, error) {
 			})
 		}
 		d.giveBack(l.room, p.started, err)
+		if errors.Is(err, store.ErrFull) {
+			p, err = d.withoutStarts(ctx, l, err)
+		}
 	}
 	if err == nil {
 		d.room.Wait(l.key, p.wait)
 	}
 	return p, err
+}
+
+// withoutStarts makes the pass that the store has no room for without its new
+// tasks: what it stops, and what it says of those that ended, is done all the same.
+// The error stays, so that the rest is tried again.
+func (d *Deployer) withoutStarts(ctx context.Context, l look, full error) (p *pass, err error) {
+	l.room = rooms{grants: map[string]grant{}, full: true}
+	err = d.db.Update(store.Freeing(ctx), func(tx store.Tx) (err error) {
+		p, err = l.pass(tx)
+		return err
+	})
+	if err != nil {
+		return p, err
+	}
+	return p, full
 }
 
 // reserve sets room aside for what a pass asked for. What it returns with an
@@ -131,6 +150,8 @@ func (p *pass) granted(deployment string, each place.Size, n int) []string {
 	switch {
 	case p.room.grants == nil:
 		p.asks[deployment] = ask{each, n}
+		return nil
+	case p.room.full:
 		return nil
 	case !ok: // one that nobody thought of: the next pass starts them
 		p.wake(p.now)

@@ -76,7 +76,7 @@ func (l *Lookout) look(ctx context.Context) error {
 }
 
 func (l *Lookout) stop(ctx context.Context, key string) error {
-	return l.db.Update(ctx, func(tx store.Tx) error {
+	return l.db.Update(store.Freeing(ctx), func(tx store.Tx) error {
 		t, err := ecs.Tasks.Get(tx, key)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil

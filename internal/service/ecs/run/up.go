@@ -83,6 +83,8 @@ func (r *Runner) pull(ctx context.Context, t task) (done bool, again time.Durati
 		cancel()
 		e, refused := errors.AsType[*engine.PullError](err)
 		switch {
+		case refused && e.Busy && now().Sub(t.PullStartedAt) < startWait:
+			return true, 0, fmt.Errorf("pull %s for task %s: %w", ref, t.ID, err)
 		case refused && c.Essential:
 			return false, 0, r.failContainer(ctx, t, c.Name, "CannotPullContainerError: "+e.Reason)
 		case refused:
@@ -122,7 +124,7 @@ func refuse(t *ecs.Task, container, reason string) {
 	}
 }
 
-// startWait is how long a task is tried to be started while something other
+// startWait is how long a task is tried to be started, or its images pulled, while something other
 // than its containers is in the way.
 const startWait = 3 * time.Minute
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -72,6 +73,30 @@ func enclose(directory, uid, gid int) error {
 	if err != nil {
 		return fmt.Errorf("become the user %d:%d: %w", uid, gid, err)
 	}
+	if err := forgo(); err != nil {
+		return fmt.Errorf("give up capabilities: %w", err)
+	}
+	return nil
+}
+
+// kept are the capabilities that root needs for its files; another user has none.
+const kept = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_FOWNER | 1<<unix.CAP_FSETID
+
+// forgo gives up all other capabilities, in every thread: root here is root of the
+// directory, and not of the machine.
+func forgo() error {
+	if os.Getuid() != 0 {
+		return nil
+	}
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := [2]unix.CapUserData{{Effective: kept, Permitted: kept}}
+	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&data[0])), 0)
+	if errno == syscall.ENOTSUP { // a program with cgo, which tests with the race detector are, can't ask for all threads
+		return unix.Capset(&head, &data[0])
+	}
+	if errno != 0 {
+		return errno
+	}
 	return nil
 }
 
@@ -96,7 +121,27 @@ var (
 	_ fs.NodeGetattrer   = (*node)(nil)
 	_ fs.NodeSetattrer   = (*node)(nil)
 	_ fs.NodeSetlkwer    = (*node)(nil)
+	_ fs.NodeIoctler     = (*node)(nil)
+	_ fs.NodeStatxer     = (*node)(nil)
+	_ fs.NodeTmpfiler    = (*node)(nil)
 )
+
+// Ioctl is refused, as by NFS: it would reach the host's file system with this
+// process's rights, and some calls write more than was asked for.
+func (n *node) Ioctl(context.Context, fs.FileHandle, uint32, uint64, []byte, []byte) (int32, syscall.Errno) {
+	return 0, syscall.ENOTTY
+}
+
+// Statx is left to Getattr, which follows no link and knows files without a name.
+func (n *node) Statx(context.Context, fs.FileHandle, uint32, uint32, *fuse.StatxOut) syscall.Errno {
+	return syscall.ENOSYS
+}
+
+// Tmpfile is refused, as by NFS: a file that never had a name isn't found again.
+// Programs make one with a name then.
+func (n *node) Tmpfile(context.Context, uint32, uint32, *fuse.EntryOut) (*fs.Inode, fs.FileHandle, uint32, syscall.Errno) {
+	return nil, nil, 0, syscall.EOPNOTSUPP
+}
 
 // WrapChild makes a node of ours of each that the library finds or makes.
 func (n *node) WrapChild(_ context.Context, child fs.InodeEmbedder) fs.InodeEmbedder {

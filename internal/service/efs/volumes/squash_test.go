@@ -51,7 +51,7 @@ func act(dir string) error {
 		read = errors.Join(read, fmt.Errorf("read %q", text))
 	}
 	changed := errors.Join(os.Chmod(name("sub/moved"), 0o600), os.Chtimes(name("sub/moved"), time.Now(), time.Now()), os.Truncate(name("sub/moved"), 2))
-	return errors.Join(made, wrote, added, moved, entered, read, changed, nameless(name("sub/temporary")), mapped(name("sub/map")), locked(name("sub/lock")))
+	return errors.Join(made, wrote, added, moved, entered, read, changed, nameless(name("sub/temporary")), mapped(name("sub/map")), locked(name("sub/lock")), special(name("sub")))
 }
 
 func add(file, text string) error {
@@ -117,6 +117,30 @@ func locked(file string) error {
 	return unix.FcntlFlock(f.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
 }
 
+// special asks for what a network file system doesn't have, and looks at a link
+// as some programs do: by statx.
+func special(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	const version = 0x80087601 // FS_IOC_GETVERSION, which asks the host's file system
+	if _, err := unix.IoctlGetInt(int(d.Fd()), version); !errors.Is(err, syscall.ENOTTY) {
+		return fmt.Errorf("an ioctl answers %w, want ENOTTY", err)
+	}
+	if fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR, 0o600); !errors.Is(err, syscall.EOPNOTSUPP) {
+		_ = unix.Close(fd)
+		return fmt.Errorf("a file that never has a name: %w, want EOPNOTSUPP", err)
+	}
+	var info unix.Statx_t
+	err = unix.Statx(unix.AT_FDCWD, filepath.Join(dir, "link"), unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &info)
+	if err == nil && info.Mode&unix.S_IFMT != unix.S_IFLNK {
+		err = fmt.Errorf("a link is of mode %o", info.Mode)
+	}
+	return err
+}
+
 // acting is this program, about to act in a directory as somebody.
 func acting(as uint32) *exec.Cmd {
 	c := exec.Command("/proc/self/exe")
@@ -173,6 +197,36 @@ func TestWhoeverIsTheAccessPointsUser(t *testing.T) {
 	}
 	if to, err := os.Readlink(filepath.Join(path, "out")); err != nil || to != "/etc/passwd" {
 		t.Errorf("a link reads %q, %v", to, err)
+	}
+}
+
+// TestRootAtAnAccessPoint: the server of one has what files take, and no more.
+func TestRootAtAnAccessPoint(t *testing.T) {
+	if _, _, errno := syscall.AllThreadsSyscall(syscall.SYS_GETPID, 0, 0, 0); errno == syscall.ENOTSUP {
+		t.Skip("with cgo, capabilities can't be given up in every thread")
+	}
+	e := mounting(t, efs.AccessPoint{ID: "fsap-1", FileSystem: id, Root: "/", User: &efs.User{}})
+	path := e.mounted(Mount{AccessPoint: "fsap-1"})[0]
+	if err := os.WriteFile(filepath.Join(path, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(filepath.Join(path, "file"), 7, 7); err != nil {
+		t.Errorf("root gives away a file: %v", err)
+	}
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", e.servers[0]))
+	if err != nil || len(threads) < 2 {
+		t.Fatalf("threads %v, %v", threads, err)
+	}
+	for _, file := range threads {
+		status, err := os.ReadFile(file)
+		if err != nil {
+			continue // it ended
+		}
+		for _, set := range []string{"CapEff:", "CapPrm:"} {
+			if want := fmt.Sprintf("%s\t%016x\n", set, uint64(kept)); !strings.Contains(string(status), want) {
+				t.Errorf("%s has other capabilities than %q:\n%s", file, want, status)
+			}
+		}
 	}
 }
 
