@@ -54,7 +54,7 @@ bench: build ## figures beside those of peers, in one run
 	@go run ./test/bench $(BENCH)
 
 generate: ## make the wire descriptors anew from AWS's models
-	@go generate ./...
+	@go generate ./internal/wire/... && go generate ./internal/daemon/...
 
 release: ## stripped binaries for amd64 and arm64 in bin/
 	@for arch in amd64 arm64; do GOARCH=$$arch go build -trimpath -ldflags '$(LDFLAGS)' -o bin/skylift-linux-$$arch ./cmd/skylift || exit 1; done

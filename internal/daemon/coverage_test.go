@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/netip"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -17,13 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/skylift/skylift/internal/arn"
-	"github.com/skylift/skylift/internal/service/ec2"
-	"github.com/skylift/skylift/internal/service/ecr"
-	"github.com/skylift/skylift/internal/service/ecs"
-	"github.com/skylift/skylift/internal/service/efs"
-	"github.com/skylift/skylift/internal/service/elbv2"
-	"github.com/skylift/skylift/internal/service/logs"
-	"github.com/skylift/skylift/internal/service/sts"
+	"github.com/skylift/skylift/internal/store/memstore"
 	"github.com/skylift/skylift/internal/wire"
 	"github.com/skylift/skylift/internal/wire/descriptor"
 )
@@ -54,19 +48,36 @@ func TestCoveragePage(t *testing.T) {
 	}
 }
 
-// unplugged are the services with nothing behind them: enough to list what
-// they do, and to be refused by.
-func unplugged() apis {
-	ns := arn.Namespace{Region: "us-west-2", Account: "123456789012"}
-	return apis{
-		sts: sts.New(), ec2: ec2.New(nil, ns, netip.Prefix{}), elbv2: elbv2.New(nil, ns, nil, nil), ecr: ecr.New(nil, nil),
-		logs: logs.New(logs.Config{Namespace: ns, Log: slog.New(slog.DiscardHandler)}), ecs: ecs.New(nil, ns, nil, nil, nil), efs: efs.New(nil, ns, nil, false),
+// unplugged are the services with nothing behind them but records in memory:
+// enough to list what they do, and to be refused by.
+func unplugged(t *testing.T) map[string]part {
+	t.Helper()
+	m := &machine{
+		Config: Config{DataDir: t.TempDir(), Log: slog.New(slog.DiscardHandler)},
+		ns:     arn.Namespace{Region: "us-west-2", Account: "123456789012"}, db: memstore.New(),
 	}
+	all, err := parts(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byTitle := map[string]part{}
+	for _, p := range all {
+		byTitle[p.title] = p
+	}
+	return byTitle
 }
 
+// chapters is the order of the page: what people look for first.
+var chapters = []string{"ECS", "ECR", "Elastic Load Balancing v2", "EC2", "EFS", "CloudWatch Logs", "STS"}
+
 func page(t *testing.T) []byte {
-	a := unplugged()
-	ops := operations(a)
+	services := unplugged(t)
+	titles := slices.Clone(chapters)
+	for _, title := range slices.Sorted(maps.Keys(services)) { // a new one has its chapter at once
+		if !slices.Contains(chapters, title) {
+			titles = append(titles, title)
+		}
+	}
 	b := new(bytes.Buffer)
 	fmt.Fprint(b, "# What Skylift has of the AWS APIs\n\n",
 		"Made by `make generate` from the program itself, and held to it by a test. An operation that is not there is refused by its name, in the\n",
@@ -76,17 +87,18 @@ func page(t *testing.T) []byte {
 		"(that is all that FARGATE lacks); a value that Skylift has not is refused by name, too. Nothing is accepted and silently ignored.\n\n",
 		"An operation is *done*; or *refused*, because there is nothing that it could be about, and the page says why; or *not yet* there.\n\n",
 		"| service | done | refused | not yet | of |\n|---|---|---|---|---|\n")
-	var services []standing
-	for _, c := range chapters(a) {
-		w, err := wire.NewService(c.name, ops[c.name]...)
+	var standings []standing
+	for _, title := range titles {
+		c := services[title]
+		w, err := wire.NewService(c.name, c.operations...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s := stand(t, c, w)
-		services = append(services, s)
+		standings = append(standings, s)
 		fmt.Fprintf(b, "| [%s](#%s) | %d | %d | %d | %d |\n", c.title, anchor(c.title), len(s.done), len(s.refused), len(s.notYet), len(s.done)+len(s.refused)+len(s.notYet))
 	}
-	for _, s := range services {
+	for _, s := range standings {
 		writeService(b, s)
 	}
 	return b.Bytes()
@@ -118,7 +130,7 @@ var onPurpose = map[string][]reason{"ecs": {
 
 // standing is how the operations of a service stand.
 type standing struct {
-	chapter
+	part
 	service      *wire.Service
 	done, notYet []string
 	refused      []string
@@ -127,8 +139,8 @@ type standing struct {
 
 // stand sorts the operations of a service. What is refused on purpose is an
 // operation that AWS has, and if there is a handler it takes nothing.
-func stand(t *testing.T, c chapter, w *wire.Service) standing {
-	s := standing{chapter: c, service: w, why: map[string]string{}}
+func stand(t *testing.T, c part, w *wire.Service) standing {
+	s := standing{part: c, service: w, why: map[string]string{}}
 	for _, r := range onPurpose[c.name] {
 		for _, op := range r.ops {
 			s.why[op] = r.why
@@ -172,24 +184,6 @@ func fails(handler reflect.Value, required []string) (yes bool) {
 	}
 	err, _ := reflect.TypeAssert[error](handler.Call([]reflect.Value{reflect.ValueOf(context.Background()), in})[1])
 	return err != nil
-}
-
-// chapter is a service on the page.
-type chapter struct {
-	title, name string
-	api         any
-}
-
-func chapters(a apis) []chapter {
-	return []chapter{
-		{"ECS", "ecs", a.ecs},
-		{"ECR", "ecr", a.ecr},
-		{"Elastic Load Balancing v2", "elasticloadbalancing", a.elbv2},
-		{"EC2", "ec2", a.ec2},
-		{"EFS", "elasticfilesystem", a.efs},
-		{"CloudWatch Logs", "logs", a.logs},
-		{"STS", "sts", a.sts},
-	}
 }
 
 func anchor(title string) string { return strings.ReplaceAll(strings.ToLower(title), " ", "-") }

@@ -36,8 +36,12 @@ func moduleDir(t testing.TB, service string) string {
 	if dir, ok := moduleDirs[service]; ok {
 		return dir
 	}
+	module, ok := modules[service]
+	if !ok {
+		module = otherModules[service]
+	}
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}",
-		"github.com/aws/aws-sdk-go-v2/service/"+modules[service]).Output()
+		"github.com/aws/aws-sdk-go-v2/service/"+module).Output()
 	if err != nil {
 		t.Fatalf("find the SDK's module of %s: %v", service, err)
 	}

@@ -28,6 +28,9 @@ import (
 
 // CloudWatch speaks CBOR, JSON and awsQuery; SQS speaks JSON, and awsQuery with its old clients.
 
+// otherModules is the SDK's module of each service that has a descriptor for tests only.
+var otherModules = map[string]string{"monitoring": "cloudwatch", "sqs": "sqs"}
+
 func cloudwatchOps(c *cloudwatch.Client) []sdkOp {
 	return []sdkOp{
 		call("DescribeAlarmHistory", c.DescribeAlarmHistory), call("GetMetricData", c.GetMetricData),

@@ -24,31 +24,6 @@ import (
 	"github.com/skylift/skylift/internal/wire/descriptor"
 )
 
-func efsOps(cfg aws.Config) []sdkOp {
-	c := efs.NewFromConfig(cfg)
-	return []sdkOp{
-		call("CreateAccessPoint", c.CreateAccessPoint),
-		call("CreateFileSystem", c.CreateFileSystem),
-		call("CreateMountTarget", c.CreateMountTarget),
-		call("DeleteAccessPoint", c.DeleteAccessPoint),
-		call("DeleteFileSystem", c.DeleteFileSystem),
-		call("DeleteMountTarget", c.DeleteMountTarget),
-		call("DescribeAccessPoints", c.DescribeAccessPoints),
-		call("DescribeBackupPolicy", c.DescribeBackupPolicy),
-		call("DescribeFileSystems", c.DescribeFileSystems),
-		call("DescribeLifecycleConfiguration", c.DescribeLifecycleConfiguration),
-		call("DescribeMountTargetSecurityGroups", c.DescribeMountTargetSecurityGroups),
-		call("DescribeMountTargets", c.DescribeMountTargets),
-		call("ListTagsForResource", c.ListTagsForResource),
-		call("ModifyMountTargetSecurityGroups", c.ModifyMountTargetSecurityGroups),
-		call("PutBackupPolicy", c.PutBackupPolicy),
-		call("PutLifecycleConfiguration", c.PutLifecycleConfiguration),
-		call("TagResource", c.TagResource),
-		call("UntagResource", c.UntagResource),
-		call("UpdateFileSystem", c.UpdateFileSystem),
-	}
-}
-
 const efsName = "elasticfilesystem"
 
 // taken is a request that the SDK sent.
@@ -79,7 +54,7 @@ func filled(op *operation) any {
 func TestRESTRequestsDecodeWithNothingLost(t *testing.T) {
 	t.Parallel()
 	sent := &taken{}
-	ops := efsOps(sdkConfig(sent.RoundTrip))
+	ops := efsOperations(efs.NewFromConfig(sdkConfig(sent.RoundTrip)))
 	s := service(t, efsName, ops)
 	for _, o := range ops {
 		want := filled(s.faces[0].ops[o.Name()])
@@ -109,7 +84,7 @@ func TestRESTRequestsDecodeWithNothingLost(t *testing.T) {
 func TestTheSDKReadsTheRESTAnswersWeEncode(t *testing.T) {
 	t.Parallel()
 	var answer *http.Response
-	ops := efsOps(sdkConfig(func(*http.Request) (*http.Response, error) { return answer, nil }))
+	ops := efsOperations(efs.NewFromConfig(sdkConfig(func(*http.Request) (*http.Response, error) { return answer, nil })))
 	s := service(t, efsName, ops)
 	for _, o := range ops {
 		op := s.faces[0].ops[o.Name()]
@@ -136,7 +111,7 @@ func TestTheSDKReadsTheRESTAnswersWeEncode(t *testing.T) {
 func TestTheSDKReadsOurRESTErrors(t *testing.T) {
 	t.Parallel()
 	var answer *http.Response
-	ops := efsOps(sdkConfig(func(*http.Request) (*http.Response, error) { return answer, nil }))
+	ops := efsOperations(efs.NewFromConfig(sdkConfig(func(*http.Request) (*http.Response, error) { return answer, nil })))
 	s := service(t, efsName, ops)
 	create := ops[slices.IndexFunc(ops, func(o sdkOp) bool { return o.Name() == "CreateFileSystem" })]
 	for _, tc := range []struct {
@@ -179,7 +154,7 @@ func TestTheSDKReadsOurRESTErrors(t *testing.T) {
 
 func TestRESTDecodeRefuses(t *testing.T) {
 	t.Parallel()
-	s := service(t, efsName, efsOps(sdkConfig(nil)))
+	s := service(t, efsName, efsOperations(efs.NewFromConfig(sdkConfig(nil))))
 	const id = "fs-0123456789abcdef0"
 	for _, tc := range []struct{ method, url, body, code, message string }{
 		{"POST", "/2015-02-01/file-systems", `{}`, "ValidationException", "1 validation error detected: Value null at 'creationToken' failed to satisfy constraint: Member must not be null"},
@@ -223,7 +198,7 @@ func TestRESTDecodeRefuses(t *testing.T) {
 
 func TestALabelMayHoldASlash(t *testing.T) {
 	t.Parallel()
-	s := service(t, efsName, efsOps(sdkConfig(nil)))
+	s := service(t, efsName, efsOperations(efs.NewFromConfig(sdkConfig(nil))))
 	const arn = "arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-0123456789abcdef0"
 	r := httptest.NewRequest("GET", "/2015-02-01/resource-tags/"+strings.ReplaceAll(arn, "/", "%2F")+"?MaxResults=5", nil)
 	c, err := s.Decode(r, nil)
@@ -406,7 +381,7 @@ func TestRESTPayloads(t *testing.T) {
 
 // FuzzRESTDecode holds that a request is either decoded or refused with an AWS error, whatever is in it.
 func FuzzRESTDecode(f *testing.F) {
-	s := service(f, efsName, efsOps(sdkConfig(nil)))
+	s := service(f, efsName, efsOperations(efs.NewFromConfig(sdkConfig(nil))))
 	f.Add("POST", "/2015-02-01/file-systems", "", `{"CreationToken":"t"}`)
 	f.Add("GET", "/2015-02-01/mount-targets", "FileSystemId=fs-12345678&MaxItems=3", "")
 	f.Add("DELETE", "/2015-02-01/resource-tags/fs-12345678", "tagKeys=a&tagKeys=b", "")

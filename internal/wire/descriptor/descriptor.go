@@ -2,7 +2,7 @@
 // required members, ranges, patterns, enums, error codes.
 //
 // The JSON files are made by gendescriptors from AWS's published API models, for exactly the
-// operations in operations.json, and are never edited.
+// operations that the packages of internal/service declare, and are never edited.
 package descriptor
 
 import (

@@ -13,22 +13,21 @@ import (
 	"github.com/skylift/skylift/internal/wire/descriptor"
 )
 
-// generate returns the descriptor of a service, and the patterns that it could not take over.
-func generate(models, signingName string, want wanted) (file []byte, dropped []string, err error) {
+// generate returns the descriptor of a service with the name that requests to it are signed for, and the
+// patterns that it could not take over.
+func generate(models string, want wanted) (signingName string, file []byte, dropped []string, err error) {
 	m, err := readModel(models, want.Model)
 	if err != nil {
-		return nil, nil, err
+		return "", nil, nil, err
 	}
-	if got := cmp.Or(m.Metadata.SigningName, m.Metadata.EndpointPrefix); got != signingName {
-		return nil, nil, fmt.Errorf("model %s is of %q", want.Model, got)
-	}
+	signingName = cmp.Or(m.Metadata.SigningName, m.Metadata.EndpointPrefix)
 	g := generator{model: m, rest: m.Metadata.Protocol == "rest-json", inputs: map[string]bool{}, dropped: map[string]bool{}}
 	s, err := g.service(signingName, want.Operations)
 	if err != nil {
-		return nil, nil, err
+		return "", nil, nil, err
 	}
 	b, err := format(s)
-	return b, slices.Sorted(maps.Keys(g.dropped)), err
+	return signingName, b, slices.Sorted(maps.Keys(g.dropped)), err
 }
 
 // generator collects what one descriptor needs of a model.

@@ -1,22 +1,25 @@
-// Command gendescriptors makes internal/wire/descriptor/*.json from AWS's published API models.
+// Command gendescriptors makes internal/wire/descriptor/*.json from AWS's published API models, for the
+// operations that the packages of internal/service declare.
 //
-// It needs a directory with <service>/service-2.json for each service of operations.json: the models
-// that ship with botocore, for instance.
+// It needs a directory with <service>/service-2.json for each of these packages: the models that ship with
+// botocore, for instance.
 package main
 
 import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"maps"
 	"os"
+	"path"
 	"path/filepath"
-	"slices"
 )
 
-// descriptors are the directories of descriptors: those of the services that there are, and, for tests,
-// those of services that speak as none of these does.
-var descriptors = []string{"internal/wire/descriptor", "internal/wire/testdata"}
+// descriptors is where the descriptors of our services are.
+const descriptors = "internal/wire/descriptor"
+
+// others is where those of services are that speak as none of ours does, for tests:
+// their operations are listed there.
+const others = "internal/wire/testdata"
 
 func main() {
 	repo := flag.String("repo", ".", "root of the repository")
@@ -35,48 +38,59 @@ func run(repo, models string) error {
 	if _, err := os.Stat(models); err != nil {
 		return fmt.Errorf("no API models: %w; name their directory with -models (botocore has them in botocore/data)", err)
 	}
-	for _, place := range descriptors {
-		if err := describe(models, filepath.Join(repo, place)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// describe writes the descriptors of the operations that are named in dir.
-func describe(models, dir string) error {
-	list, err := operations(dir)
+	files, dropped, err := all(repo, models)
 	if err != nil {
 		return err
 	}
-	for _, signingName := range slices.Sorted(maps.Keys(list)) {
-		b, dropped, err := generate(models, signingName, list[signingName])
-		if err != nil {
-			return fmt.Errorf("%s: %w", signingName, err)
-		}
-		for _, p := range dropped {
-			fmt.Fprintf(os.Stderr, "%s: pattern not checked, RE2 cannot take it: %s\n", signingName, p)
-		}
-		if err := os.WriteFile(filepath.Join(dir, signingName+".json"), b, 0o644); err != nil {
+	for _, d := range dropped {
+		fmt.Fprintln(os.Stderr, d)
+	}
+	for name, b := range files {
+		if err := os.WriteFile(filepath.Join(repo, name), b, 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// wanted is what operations.json says about one service.
-type wanted struct {
-	Model      string   `json:"model"` // directory of its model
-	Operations []string `json:"operations"`
+// all makes all files, by their names in the repository, and says what could not be
+// taken over of the models.
+func all(repo, models string) (files map[string][]byte, dropped []string, err error) {
+	ours, err := declared(repo)
+	if err != nil {
+		return nil, nil, err
+	}
+	listed, err := listed(filepath.Join(repo, others))
+	if err != nil {
+		return nil, nil, err
+	}
+	files = map[string][]byte{}
+	named := map[string]wanted{}
+	for dir, services := range map[string][]wanted{descriptors: ours, others: listed} {
+		for _, w := range services {
+			name, b, patterns, err := generate(models, w)
+			if err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", w.Model, err)
+			}
+			for _, p := range patterns {
+				dropped = append(dropped, fmt.Sprintf("%s: pattern not checked, RE2 cannot take it: %s", name, p))
+			}
+			files[path.Join(dir, name+".json")] = b
+			if dir == descriptors {
+				named[name] = w
+			}
+		}
+	}
+	files[clientsFile], err = clients(named)
+	return files, dropped, err
 }
 
-// operations reads the list of what is described, by signing name.
-func operations(dir string) (map[string]wanted, error) {
+// listed reads the operations that are named in dir.
+func listed(dir string) (list []wanted, err error) {
 	b, err := os.ReadFile(filepath.Join(dir, "operations.json"))
 	if err != nil {
 		return nil, err
 	}
-	var list map[string]wanted
 	if err := json.Unmarshal(b, &list); err != nil {
 		return nil, fmt.Errorf("operations.json: %w", err)
 	}

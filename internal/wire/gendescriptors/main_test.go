@@ -4,41 +4,61 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
 
-// TestDescriptorsAreWhatTheModelsSay makes every descriptor again and compares.
-func TestDescriptorsAreWhatTheModelsSay(t *testing.T) {
+// TestFilesAreWhatTheModelsSay makes every file again and compares.
+func TestFilesAreWhatTheModelsSay(t *testing.T) {
 	t.Parallel()
 	const repo = "../../.."
 	models := filepath.Join(repo, "..", "shared", "aws-models")
 	if _, err := os.Stat(models); err != nil {
 		t.Skipf("AWS's API models are not beside the repository: %v", err)
 	}
-	for _, place := range descriptors {
-		same(t, models, filepath.Join(repo, place))
-	}
-}
-
-func same(t *testing.T, models, dir string) {
-	t.Helper()
-	list, err := operations(dir)
+	files, _, err := all(repo, models)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for signingName, want := range list {
-		made, _, err := generate(models, signingName, want)
-		if err != nil {
-			t.Fatalf("%s: %v", signingName, err)
+	if len(files) < 9 {
+		t.Errorf("only %d files are made", len(files))
+	}
+	for name, made := range files {
+		committed, err := os.ReadFile(filepath.Join(repo, name))
+		if err != nil || !bytes.Equal(made, committed) {
+			t.Errorf("%s is not what the declarations and the models say (%v): run make generate", name, err)
 		}
-		committed, err := os.ReadFile(filepath.Join(dir, signingName+".json"))
-		if err != nil {
+	}
+}
+
+// TestDeclaredOperationsAreFound reads a service of one file.
+func TestDeclaredOperationsAreFound(t *testing.T) {
+	t.Parallel()
+	repo := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		file := filepath.Join(repo, services, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(made, committed) {
-			t.Errorf("%s.json is not what the model says: run go generate ./internal/wire/descriptor", signingName)
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
 		}
+	}
+	const imports = `import ("github.com/aws/aws-sdk-go-v2/service/teapots"; "github.com/aws/aws-sdk-go-v2/service/teapots/types")`
+	write("tea/tea.go", "package tea\n"+imports+"\nvar ops = []any{wire.Op(\"Pour\", a.Pour).Takes(\"x\"), wire.Op(\"Brew\", a.Brew), other.Op(\"No\", 1)}")
+	write("tea/tea_test.go", "package tea\nvar no = wire.Op(\"Test\", nil)")
+	write("tea/loop/loop.go", "package loop\nvar no = wire.Op(\"Loop\", nil)")
+	write("cups/cups.go", "package cups")
+	got, err := declared(repo)
+	want := []wanted{{Model: "tea", Module: "teapots", Operations: []string{"Brew", "Pour"}}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	write("cups/cups.go", "package cups\nvar ops = wire.Op(\"Fill\", nil)")
+	if _, err := declared(repo); err == nil {
+		t.Error("a service without a module of the SDK is taken")
 	}
 }
 
@@ -60,13 +80,10 @@ func TestAnOperationThatAWSDoesNotHaveIsRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "tea", "service-2.json"), []byte(model), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := generate(dir, "tea", wanted{"tea", []string{"Drink"}}); err == nil {
+	if _, _, _, err := generate(dir, wanted{Model: "tea", Operations: []string{"Drink"}}); err == nil {
 		t.Error("an operation that the model lacks is described")
 	}
-	if _, _, err := generate(dir, "coffee", wanted{"tea", []string{"Pour"}}); err == nil {
-		t.Error("a model of another service is taken")
-	}
-	if _, _, err := generate(dir, "tea", wanted{"tea", []string{"Pour"}}); err != nil {
-		t.Error(err)
+	if name, _, _, err := generate(dir, wanted{Model: "tea", Operations: []string{"Pour"}}); err != nil || name != "tea" {
+		t.Errorf("signed for %q, %v", name, err)
 	}
 }

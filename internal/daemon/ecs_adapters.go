@@ -11,21 +11,19 @@ import (
 
 	"github.com/aws/smithy-go"
 
-	"github.com/skylift/skylift/internal/attach"
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/service/ec2"
 	"github.com/skylift/skylift/internal/service/ecr"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/run"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
-	"github.com/skylift/skylift/internal/service/efs"
 	"github.com/skylift/skylift/internal/service/efs/volumes"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/service/logs"
 	"github.com/skylift/skylift/internal/vpc"
 )
 
-// Services don't import each other: what one needs of another is a small
+// Services don't import each other: what ECS needs of another is a small
 // interface of its own, and the types here fit them together.
 
 // placement is EC2 as the ECS API sees it.
@@ -156,47 +154,6 @@ func (t targetGroups) TargetState(ctx context.Context, group string, addr netip.
 	state, _, description, err = t.API.TargetState(ctx, group, addr.String(), port)
 	return state, description, err
 }
-
-// balancerNetwork is EC2 as ELBv2 sees it.
-type balancerNetwork struct{ *ec2.API }
-
-func (n balancerNetwork) Subnet(ctx context.Context, id string) (elbv2.Subnet, error) {
-	s, err := n.SubnetByID(ctx, id)
-	return elbv2.Subnet{ID: s.ID, VPC: s.VpcID, AZ: s.AZ}, err
-}
-
-func (n balancerNetwork) Zones(ctx context.Context, vpc string) (elbv2.Zones, error) {
-	subnets, err := n.SubnetsOf(ctx, vpc)
-	zones := elbv2.Zones{}
-	for _, s := range subnets {
-		zones[s.CIDR] = s.AZ
-	}
-	return zones, err
-}
-
-// interfaces is EC2 as attach sees it.
-type interfaces struct{ *ec2.API }
-
-func (n interfaces) CreateInterface(ctx context.Context, r attach.Request) (attach.Made, error) {
-	i, err := n.API.CreateInterface(ctx, ec2.InterfaceRequest{
-		SubnetID: r.Subnet, Groups: r.Groups, Description: r.Description, Type: r.Type, Owner: r.Owner, RequesterManaged: true,
-	})
-	return attach.Made{ID: i.ID, Addr: i.Addr}, err
-}
-
-// fileNetwork is EC2 as EFS sees it.
-type fileNetwork struct{ *ec2.API }
-
-func (n fileNetwork) Subnet(ctx context.Context, id string) (efs.Subnet, error) {
-	s, err := n.SubnetByID(ctx, id)
-	return efs.Subnet{ID: s.ID, VPC: s.VpcID, AZ: s.AZ, AZID: s.AZID}, err
-}
-
-// filesDir is where in the data directory the files of file systems are.
-const filesDir = "efs"
-
-// mountsDir is where in the data directory file systems appear for tasks.
-const mountsDir = "mounts"
 
 // taskFiles is EFS as ecs/run sees it.
 type taskFiles struct{ *volumes.Volumes }

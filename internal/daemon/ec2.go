@@ -1,0 +1,28 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/skylift/skylift/internal/attach"
+	"github.com/skylift/skylift/internal/service/ec2"
+)
+
+// ec2 makes EC2 and, at the first start, its default VPC.
+func (b *builder) ec2(ctx context.Context) (part, error) {
+	b.network = ec2.New(b.m.db, b.m.ns, b.m.is.VPCCIDR)
+	if err := b.network.EnsureDefaults(ctx); err != nil {
+		return part{}, fmt.Errorf("make the default VPC: %w", err)
+	}
+	return part{name: "ec2", title: "EC2", api: b.network, operations: b.network.Operations()}, nil
+}
+
+// interfaces is EC2 as attach sees it.
+type interfaces struct{ *ec2.API }
+
+func (n interfaces) CreateInterface(ctx context.Context, r attach.Request) (attach.Made, error) {
+	i, err := n.API.CreateInterface(ctx, ec2.InterfaceRequest{
+		SubnetID: r.Subnet, Groups: r.Groups, Description: r.Description, Type: r.Type, Owner: r.Owner, RequesterManaged: true,
+	})
+	return attach.Made{ID: i.ID, Addr: i.Addr}, err
+}

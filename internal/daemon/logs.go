@@ -1,0 +1,17 @@
+package daemon
+
+import (
+	"context"
+
+	"github.com/skylift/skylift/internal/service/logs"
+)
+
+// logs makes CloudWatch Logs.
+func (b *builder) logs(context.Context) (part, error) {
+	m := b.m
+	b.events = logs.New(logs.Config{DB: m.db, Events: m.events, Namespace: m.ns, Log: m.Log})
+	return part{
+		name: "logs", title: "CloudWatch Logs", api: b.events, operations: b.events.Operations(),
+		always: map[string]Runner{"logs": freed(b.events)},
+	}, nil
+}
