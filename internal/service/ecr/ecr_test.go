@@ -205,6 +205,7 @@ func TestSweepAtStart(t *testing.T) {
 	if err := db.Update(ctx, func(tx store.Tx) error { return repositories.Delete(tx, "gone") }); err != nil {
 		t.Fatal(err)
 	}
+	db.(*memstore.DB).Fill(true) // it was to free a full disk
 	if _, err := NewRecords(ctx, db, ns, host); err != nil {
 		t.Fatal(err)
 	}
