@@ -28,6 +28,7 @@ type spec struct {
 	keys    []bind.Member // kept keys, for whoever asks
 	code    string        // of unsupported members; "" is the service's
 	check   func(in any) []error
+	patient bool // check takes an input that lacks required members
 }
 
 type keep struct{ members, why string }
@@ -93,6 +94,18 @@ func (d Declared[I]) Refuses(code string) Declared[I] {
 func (d Declared[I]) Checks(faults func(in *I) []error) Declared[I] {
 	d.s.check = func(in any) []error { return faults(in.(*I)) }
 	return d
+}
+
+// ChecksIncomplete is Checks for a look that also takes an input in which required members are missing: it
+// must find nil where they would be.
+func (d Declared[I]) ChecksIncomplete(faults func(in *I) []error) Declared[I] {
+	d.s.patient = true
+	return d.Checks(faults)
+}
+
+// ready says whether the operation's check can look at an input that has these faults.
+func (s *spec) ready(f *bind.Faults) bool {
+	return s.check != nil && (f.Whole() || s.patient && len(f.Malformed) == 0)
 }
 
 // mask compiles the declaration for the input's type.

@@ -187,7 +187,7 @@ func (s *Service) Decode(r *http.Request, body []byte) (*Call, error) {
 	}
 	in := op.input.Read(v, op.mask, f.protocol == EC2Query)
 	var wrong []error
-	if op.check != nil && in.Faults.Whole() {
+	if op.ready(&in.Faults) {
 		wrong = op.check(in.Value)
 	}
 	if in.Faults.Any() || len(wrong) > 0 {

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
@@ -51,9 +53,16 @@ const (
 // Operations lists what is implemented.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("AuthorizeSecurityGroupEgress", a.AuthorizeSecurityGroupEgress).Takes("DryRun GroupId", permissions, tagged),
-		wire.Op("AuthorizeSecurityGroupIngress", a.AuthorizeSecurityGroupIngress).Takes("DryRun GroupId GroupName", permissions, flatPermission, tagged),
-		wire.Op("CreateSecurityGroup", a.CreateSecurityGroup).Takes("DryRun GroupDescription GroupName VpcId", tagged),
+		wire.Op("AuthorizeSecurityGroupEgress", a.AuthorizeSecurityGroupEgress).Takes("DryRun GroupId", permissions, tagged).
+			Checks(func(in *ec2.AuthorizeSecurityGroupEgressInput) []error {
+				return egressOf(in.GroupId, in.IpPermissions).authorizeFaults(in.TagSpecifications)
+			}),
+		wire.Op("AuthorizeSecurityGroupIngress", a.AuthorizeSecurityGroupIngress).Takes("DryRun GroupId GroupName", permissions, flatPermission, tagged).
+			Checks(func(in *ec2.AuthorizeSecurityGroupIngressInput) []error {
+				return openedIngress(in).authorizeFaults(in.TagSpecifications)
+			}),
+		wire.Op("CreateSecurityGroup", a.CreateSecurityGroup).Takes("DryRun GroupDescription GroupName VpcId", tagged).
+			Checks(func(in *ec2.CreateSecurityGroupInput) []error { return newGroupFaults(in) }),
 		wire.Op("CreateTags", a.CreateTags).Takes("DryRun ResourceId Tag{*}"),
 		wire.Op("DeleteSecurityGroup", a.DeleteSecurityGroup).Takes("DryRun GroupId GroupName"),
 		wire.Op("DeleteTags", a.DeleteTags).Takes("DryRun ResourceId Tag{*}"),
@@ -70,8 +79,14 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("DescribeVpcs", a.DescribeVpcs).Takes(listed, "VpcId"),
 		wire.Op("ModifySecurityGroupRules", a.ModifySecurityGroupRules).Takes("DryRun GroupId SecurityGroupRule{SecurityGroupRuleId SecurityGroupRule{" + rule + "}}"),
 		wire.Op("ModifyVpcAttribute", a.ModifyVpcAttribute).Takes("EnableDnsHostnames{*} EnableDnsSupport{*} EnableNetworkAddressUsageMetrics{*} VpcId"),
-		wire.Op("RevokeSecurityGroupEgress", a.RevokeSecurityGroupEgress).Takes("DryRun GroupId SecurityGroupRuleId", permissions),
-		wire.Op("RevokeSecurityGroupIngress", a.RevokeSecurityGroupIngress).Takes("DryRun GroupId GroupName SecurityGroupRuleId", permissions, flatPermission),
+		wire.Op("RevokeSecurityGroupEgress", a.RevokeSecurityGroupEgress).Takes("DryRun GroupId SecurityGroupRuleId", permissions).
+			Checks(func(in *ec2.RevokeSecurityGroupEgressInput) []error {
+				return egressOf(in.GroupId, in.IpPermissions).revokeFaults(in.SecurityGroupRuleIds)
+			}),
+		wire.Op("RevokeSecurityGroupIngress", a.RevokeSecurityGroupIngress).Takes("DryRun GroupId GroupName SecurityGroupRuleId", permissions, flatPermission).
+			Checks(func(in *ec2.RevokeSecurityGroupIngressInput) []error {
+				return closedIngress(in).revokeFaults(in.SecurityGroupRuleIds)
+			}),
 		wire.Op("UpdateSecurityGroupRuleDescriptionsEgress", a.UpdateSecurityGroupRuleDescriptionsEgress).Takes("DryRun GroupId GroupName", permissions, descriptions),
 		wire.Op("UpdateSecurityGroupRuleDescriptionsIngress", a.UpdateSecurityGroupRuleDescriptionsIngress).Takes("DryRun GroupId GroupName", permissions, descriptions),
 	}

@@ -98,13 +98,21 @@ func groupByName(tx store.Tx, name string) (SecurityGroup, error) {
 func groupBy(tx store.Tx, id, name *string) (SecurityGroup, error) {
 	switch {
 	case id != nil && name != nil:
-		return SecurityGroup{}, awserr.New("InvalidParameterCombination", "The parameters groupId and groupName cannot be used together")
+		return SecurityGroup{}, twoGroups()
 	case id != nil:
 		return groupByID(tx, *id)
 	case name != nil:
 		return groupByName(tx, *name)
 	}
-	return SecurityGroup{}, awserr.New("MissingParameter", "The request must contain the parameter groupName or groupId")
+	return SecurityGroup{}, noGroup()
+}
+
+func twoGroups() error {
+	return awserr.New("InvalidParameterCombination", "The parameters groupId and groupName cannot be used together")
+}
+
+func noGroup() error {
+	return awserr.New("MissingParameter", "The request must contain the parameter groupName or groupId")
 }
 
 func defaultGroup(tx store.Tx, vpcID string) (string, error) {

@@ -20,10 +20,10 @@ func (a *API) CreateSecurityGroup(ctx context.Context, in *ec2.CreateSecurityGro
 	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
-	g := SecurityGroup{ID: newID("sg"), Name: strings.TrimRight(deref(in.GroupName), " "), Description: deref(in.Description), Rules: []Rule{egressToAll()}}
-	if err := checkNewGroup(g); err != nil {
+	if err := newGroupFaults(in).First(); err != nil {
 		return nil, err
 	}
+	g := SecurityGroup{ID: newID("sg"), Name: nameOf(in), Description: deref(in.Description), Rules: []Rule{egressToAll()}}
 	tags, err := tagsFor(kindGroup.typ, in.TagSpecifications)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (a *API) groupARN(g SecurityGroup) string { return a.ns.ARN("ec2", "securit
 
 // vpcFor returns the VPC that a request names, else the default one.
 func vpcFor(tx store.Tx, id *string) (string, error) {
-	if id != nil {
+	if deref(id) != "" {
 		v, err := vpcByID(tx, *id)
 		return v.ID, err
 	}
@@ -66,21 +66,29 @@ func vpcFor(tx store.Tx, id *string) (string, error) {
 	return v.ID, err
 }
 
-func checkNewGroup(g SecurityGroup) error {
+// nameOf is the name of a new group: spaces behind it don't count.
+func nameOf(in *ec2.CreateSecurityGroupInput) string {
+	return strings.TrimRight(deref(in.GroupName), " ")
+}
+
+// newGroupFaults is what is wrong with a new group, whatever is there.
+func newGroupFaults(in *ec2.CreateSecurityGroupInput) (f awserr.Faults) {
+	name, description := nameOf(in), deref(in.Description)
+	if name == "" {
+		f.Add(awserr.New("MissingParameter", "The request must contain the parameter GroupName"))
+	}
+	if description == "" {
+		f.Add(awserr.New("MissingParameter", "The request must contain the parameter GroupDescription"))
+	}
 	switch {
-	case g.Name == "":
-		return awserr.New("MissingParameter", "The request must contain the parameter GroupName")
-	case g.Description == "":
-		return awserr.New("MissingParameter", "The request must contain the parameter GroupDescription")
-	case strings.EqualFold(g.Name, defaultGroupName):
-		return awserr.New("InvalidGroup.Reserved", "The security group '%s' is reserved", g.Name)
-	case strings.HasPrefix(g.Name, "sg-"):
-		return awserr.New("InvalidParameterValue", "Value (%s) for parameter GroupName is invalid. Group names may not be in the format sg-*.", g.Name)
+	case strings.EqualFold(name, defaultGroupName):
+		f.Add(awserr.New("InvalidGroup.Reserved", "The security group '%s' is reserved", name))
+	case strings.HasPrefix(name, "sg-"):
+		f.Add(awserr.New("InvalidParameterValue", "Value (%s) for parameter GroupName is invalid. Group names may not be in the format sg-*.", name))
 	}
-	if err := checkText("GroupName", g.Name); err != nil {
-		return err
-	}
-	return checkText("GroupDescription", g.Description)
+	f.Add(checkText("GroupName", name), checkText("GroupDescription", description))
+	f.Add(tagSpecFaults(kindGroup.typ, in.TagSpecifications)...)
+	return f
 }
 
 var allowedText = regexp.MustCompile(`^[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]*$`)

@@ -50,8 +50,9 @@ func (a *API) reread(tx store.Tx, g SecurityGroup, old Rule, r *types.SecurityGr
 		return Rule{}, awserr.New("MissingParameter", "The request must contain the parameter SecurityGroupRule")
 	}
 	perm := types.IpPermission{IpProtocol: r.IpProtocol, FromPort: r.FromPort, ToPort: r.ToPort}
+	v4, v6, group := given(r.CidrIpv4), given(r.CidrIpv6), given(r.ReferencedGroupId)
 	peers := 0
-	for _, peer := range []*string{r.CidrIpv4, r.CidrIpv6, r.ReferencedGroupId} {
+	for _, peer := range []*string{v4, v6, group} {
 		if peer != nil {
 			peers++
 		}
@@ -61,12 +62,12 @@ func (a *API) reread(tx store.Tx, g SecurityGroup, old Rule, r *types.SecurityGr
 		return Rule{}, awserr.New("MissingParameter", "The request must contain exactly one of: cidrIp, cidrIpv6, prefixListId, or referencedGroupId")
 	case peers > 1:
 		return Rule{}, awserr.New("InvalidParameterCombination", "Only one of cidrIp, cidrIpv6, prefixListId, or referencedGroupId can be specified")
-	case r.CidrIpv4 != nil:
-		perm.IpRanges = []types.IpRange{{CidrIp: r.CidrIpv4, Description: r.Description}}
-	case r.CidrIpv6 != nil:
-		perm.Ipv6Ranges = []types.Ipv6Range{{CidrIpv6: r.CidrIpv6, Description: r.Description}}
+	case v4 != nil:
+		perm.IpRanges = []types.IpRange{{CidrIp: v4, Description: r.Description}}
+	case v6 != nil:
+		perm.Ipv6Ranges = []types.Ipv6Range{{CidrIpv6: v6, Description: r.Description}}
 	default:
-		perm.UserIdGroupPairs = []types.UserIdGroupPair{{GroupId: r.ReferencedGroupId, Description: r.Description}}
+		perm.UserIdGroupPairs = []types.UserIdGroupPair{{GroupId: group, Description: r.Description}}
 	}
 	read, err := parser{tx, a.ns.Account, g.VpcID, old.Egress}.rulesOf(perm)
 	if err != nil {

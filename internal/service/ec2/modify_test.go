@@ -96,6 +96,12 @@ func TestModifySecurityGroupRules(t *testing.T) {
 	if err := modify(id, of(8080, func(r *types.SecurityGroupRuleRequest) { r.ReferencedGroupId = &alb })); err != nil {
 		t.Errorf("the description alone: %v", err)
 	}
+	if err := modify(other, of(82, func(r *types.SecurityGroupRuleRequest) { from(r); r.CidrIpv6, r.ReferencedGroupId = new(""), new("") })); err != nil {
+		t.Errorf("sources that are empty: %v", err)
+	}
+	if err := modify(other, of(81, from)); err != nil {
+		t.Fatal(err)
+	}
 	before := rulesOf(t, a, web)
 	for name, tc := range map[string]struct {
 		id            string

@@ -72,8 +72,8 @@ func (p parser) rulesOf(perm types.IpPermission) ([]Rule, error) {
 		return nil, err
 	}
 	base.Egress = p.egress
-	if len(perm.IpRanges)+len(perm.Ipv6Ranges)+len(perm.UserIdGroupPairs) == 0 {
-		return nil, awserr.New("MissingParameter", "Each of ipPermissions must contain ipRanges, ipv6Ranges or groups")
+	if peerless(perm) {
+		return nil, noPeer()
 	}
 	var out []Rule
 	for _, rng := range perm.IpRanges {
@@ -108,20 +108,51 @@ func (p parser) rulesOf(perm types.IpPermission) ([]Rule, error) {
 	return out, nil
 }
 
+func peerless(perm types.IpPermission) bool {
+	return len(perm.IpRanges)+len(perm.Ipv6Ranges)+len(perm.UserIdGroupPairs) == 0
+}
+
+func noPeer() error {
+	return awserr.New("MissingParameter", "Each of ipPermissions must contain ipRanges, ipv6Ranges or groups")
+}
+
+// permissionFaults is what is wrong with permissions, whichever groups there are.
+func permissionFaults(perms []types.IpPermission) (f awserr.Faults) {
+	for _, perm := range perms {
+		_, err := parseService(perm)
+		f.Add(err)
+		if peerless(perm) {
+			f.Add(noPeer())
+		}
+		for _, rng := range perm.IpRanges {
+			_, err := parseCIDR(deref(rng.CidrIp), netip.Addr.Is4)
+			f.Add(err, checkText("Description", deref(rng.Description)))
+		}
+		for _, rng := range perm.Ipv6Ranges {
+			_, err := parseCIDR(deref(rng.CidrIpv6), netip.Addr.Is6)
+			f.Add(err, checkText("Description", deref(rng.Description)))
+		}
+		for _, pair := range perm.UserIdGroupPairs {
+			f.Add(checkText("Description", deref(pair.Description)))
+		}
+	}
+	return f
+}
+
 // peer returns the id of the group that pair names.
 func (p parser) peer(pair types.UserIdGroupPair) (string, error) {
 	if owner := deref(pair.UserId); owner != "" && owner != p.account {
 		return "", awserr.New("InvalidGroup.NotFound", "You have specified two resources that belong to different networks: account '%s' has no security groups here.", owner)
 	}
-	id := pair.GroupId
-	if id != nil && pair.GroupName != nil { // as in an answer that is sent back
-		pair.GroupName = nil
+	id, name := given(pair.GroupId), given(pair.GroupName)
+	if id != nil { // both, as in an answer that is sent back
+		name = nil
 	}
-	g, err := groupBy(p.tx, id, pair.GroupName)
+	g, err := groupBy(p.tx, id, name)
 	if err != nil {
 		return "", err
 	}
-	if g.VpcID != p.vpc || pair.VpcId != nil && *pair.VpcId != p.vpc {
+	if vpc := deref(pair.VpcId); g.VpcID != p.vpc || vpc != "" && vpc != p.vpc {
 		return "", awserr.New("InvalidGroup.NotFound", "You have specified two resources that belong to different networks.")
 	}
 	return g.ID, nil

@@ -29,11 +29,7 @@ func (a *API) AuthorizeSecurityGroupIngress(ctx context.Context, in *ec2.Authori
 	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
-	c := change{
-		in.GroupId, in.GroupName, false, in.IpPermissions,
-		flat{in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp, in.SourceSecurityGroupName, in.SourceSecurityGroupOwnerId},
-	}
-	rules, err := a.authorize(ctx, c, in.TagSpecifications)
+	rules, err := a.authorize(ctx, openedIngress(in), in.TagSpecifications)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +41,7 @@ func (a *API) AuthorizeSecurityGroupEgress(ctx context.Context, in *ec2.Authoriz
 	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
-	rules, err := a.authorize(ctx, change{groupID: in.GroupId, egress: true, permissions: in.IpPermissions}, in.TagSpecifications)
+	rules, err := a.authorize(ctx, egressOf(in.GroupId, in.IpPermissions), in.TagSpecifications)
 	if err != nil {
 		return nil, err
 	}
@@ -57,11 +53,7 @@ func (a *API) RevokeSecurityGroupIngress(ctx context.Context, in *ec2.RevokeSecu
 	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
-	c := change{
-		in.GroupId, in.GroupName, false, in.IpPermissions,
-		flat{in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp, in.SourceSecurityGroupName, in.SourceSecurityGroupOwnerId},
-	}
-	rules, err := a.revoke(ctx, c, in.SecurityGroupRuleIds)
+	rules, err := a.revoke(ctx, closedIngress(in), in.SecurityGroupRuleIds)
 	if err != nil {
 		return nil, err
 	}
@@ -73,11 +65,97 @@ func (a *API) RevokeSecurityGroupEgress(ctx context.Context, in *ec2.RevokeSecur
 	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
-	rules, err := a.revoke(ctx, change{groupID: in.GroupId, egress: true, permissions: in.IpPermissions}, in.SecurityGroupRuleIds)
+	rules, err := a.revoke(ctx, egressOf(in.GroupId, in.IpPermissions), in.SecurityGroupRuleIds)
 	if err != nil {
 		return nil, err
 	}
 	return &ec2.RevokeSecurityGroupEgressOutput{Return: new(true), RevokedSecurityGroupRules: rules}, nil
+}
+
+func openedIngress(in *ec2.AuthorizeSecurityGroupIngressInput) change {
+	return change{
+		in.GroupId, in.GroupName, false, in.IpPermissions,
+		flat{in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp, in.SourceSecurityGroupName, in.SourceSecurityGroupOwnerId},
+	}
+}
+
+func closedIngress(in *ec2.RevokeSecurityGroupIngressInput) change {
+	return change{
+		in.GroupId, in.GroupName, false, in.IpPermissions,
+		flat{in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp, in.SourceSecurityGroupName, in.SourceSecurityGroupOwnerId},
+	}
+}
+
+func egressOf(group *string, permissions []types.IpPermission) change {
+	return change{groupID: group, egress: true, permissions: permissions}
+}
+
+// all returns the permissions that c names in either form.
+func (c change) all() ([]types.IpPermission, error) {
+	one, err := c.flat.permissions()
+	if err != nil {
+		return nil, err
+	}
+	if len(one) > 0 && len(c.permissions) > 0 {
+		return nil, awserr.New("InvalidParameterCombination", "The parameter ipPermissions cannot be used with cidrIp, ipProtocol, fromPort, toPort or sourceSecurityGroupName")
+	}
+	return append(slices.Clone(c.permissions), one...), nil
+}
+
+// faults is what is wrong with c, whichever groups there are.
+func (c change) faults() (f awserr.Faults) {
+	switch {
+	case c.groupID == nil && c.groupName == nil:
+		f.Add(noGroup())
+	case c.groupID != nil && c.groupName != nil:
+		f.Add(twoGroups())
+	case c.groupID != nil:
+		f.Add(kindGroup.check(*c.groupID))
+	}
+	perms, err := c.all()
+	if err != nil {
+		f.Add(err)
+		perms = c.permissions
+	}
+	f.Add(permissionFaults(perms)...)
+	return f
+}
+
+// authorizeFaults is what is wrong with a request to open a group, whichever there are.
+func (c change) authorizeFaults(specs []types.TagSpecification) awserr.Faults {
+	f := tagSpecFaults(kindRule.typ, specs)
+	f.Add(c.faults()...)
+	if c.flat == (flat{}) && len(c.permissions) == 0 {
+		f.Add(noPermissions())
+	}
+	return f
+}
+
+// revokeFaults is what is wrong with a request to close a group, whichever there are.
+func (c change) revokeFaults(ids []string) awserr.Faults {
+	f := c.faults()
+	named := c.flat != (flat{}) || len(c.permissions) > 0
+	f.Add(namedFault(named, len(ids) > 0, "securityGroupRuleIds"))
+	for _, id := range ids {
+		f.Add(kindRule.check(id))
+	}
+	return f
+}
+
+func noPermissions() error {
+	return awserr.New("MissingParameter", "The request must contain the parameter ipPermissions")
+}
+
+// namedFault refuses rules that are named both by what they admit and by id, or not at all. parameter is
+// the one that takes ids.
+func namedFault(byContent, byID bool, parameter string) error {
+	switch {
+	case byContent && byID:
+		return awserr.New("InvalidParameterCombination", "The parameter %s cannot be used with ipPermissions", parameter)
+	case !byContent && !byID:
+		return awserr.New("MissingParameter", "The request must contain the parameter ipPermissions or %s", parameter)
+	}
+	return nil
 }
 
 // resolve returns the group that c is about and the rules that it names.
@@ -86,15 +164,10 @@ func (a *API) resolve(tx store.Tx, c change) (SecurityGroup, []Rule, error) {
 	if err != nil {
 		return g, nil, err
 	}
-	perms := c.permissions
-	one, err := c.flat.permissions()
+	perms, err := c.all()
 	if err != nil {
 		return g, nil, err
 	}
-	if len(one) > 0 && len(perms) > 0 {
-		return g, nil, awserr.New("InvalidParameterCombination", "The parameter ipPermissions cannot be used with cidrIp, ipProtocol, fromPort, toPort or sourceSecurityGroupName")
-	}
-	perms = append(slices.Clone(perms), one...)
 	rules, err := parser{tx, a.ns.Account, g.VpcID, c.egress}.rules(perms)
 	return g, rules, err
 }
@@ -110,7 +183,7 @@ func (a *API) authorize(ctx context.Context, c change, specs []types.TagSpecific
 			return nil, err
 		}
 		if len(added) == 0 {
-			return nil, awserr.New("MissingParameter", "The request must contain the parameter ipPermissions")
+			return nil, noPermissions()
 		}
 		if err := g.add(added); err != nil {
 			return nil, err
@@ -179,11 +252,8 @@ func idsOf(rules []Rule) []string {
 // find returns those of g's rules that are named by what they admit or by id,
 // in the order in which they are named. parameter is the one that takes ids.
 func (g SecurityGroup) find(egress bool, named []Rule, ids []string, parameter string) ([]Rule, error) {
-	if len(named) > 0 && len(ids) > 0 {
-		return nil, awserr.New("InvalidParameterCombination", "The parameter %s cannot be used with ipPermissions", parameter)
-	}
-	if len(named)+len(ids) == 0 {
-		return nil, awserr.New("MissingParameter", "The request must contain the parameter ipPermissions or %s", parameter)
+	if err := namedFault(len(named) > 0, len(ids) > 0, parameter); err != nil {
+		return nil, err
 	}
 	var out []Rule
 	for _, r := range named {

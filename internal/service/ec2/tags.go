@@ -46,14 +46,11 @@ func (s tagSet) shape() []types.Tag {
 // tagsFor returns the tags that specs, which may only be for resources of
 // type typ, give to a new one.
 func tagsFor(typ string, specs []types.TagSpecification) (map[string]string, error) {
+	if err := tagSpecFaults(typ, specs).First(); err != nil {
+		return nil, err
+	}
 	tags := map[string]string{}
 	for _, spec := range specs {
-		if string(spec.ResourceType) != typ {
-			return nil, awserr.New("InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation.", spec.ResourceType)
-		}
-		if len(spec.Tags) == 0 {
-			return nil, awserr.New("InvalidParameterValue", "Tag specification must have at least one tag")
-		}
 		if err := addTags(tags, spec.Tags); err != nil {
 			return nil, err
 		}
@@ -61,22 +58,54 @@ func tagsFor(typ string, specs []types.TagSpecification) (map[string]string, err
 	return tags, nil
 }
 
+// tagSpecFaults is what is wrong with the tags of a new resource of type typ.
+func tagSpecFaults(typ string, specs []types.TagSpecification) (f awserr.Faults) {
+	keys := map[string]bool{}
+	for _, spec := range specs {
+		if string(spec.ResourceType) != typ {
+			f.Add(awserr.New("InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation.", spec.ResourceType))
+		}
+		if len(spec.Tags) == 0 {
+			f.Add(awserr.New("InvalidParameterValue", "Tag specification must have at least one tag"))
+		}
+		for _, t := range spec.Tags {
+			f.Add(tagFault(t))
+			keys[deref(t.Key)] = true
+		}
+	}
+	if len(keys) > maxTags {
+		f.Add(tooManyTags())
+	}
+	return f
+}
+
+func tagFault(t types.Tag) error {
+	key, value := deref(t.Key), deref(t.Value)
+	switch {
+	case key == "" || len([]rune(key)) > maxTagKey:
+		return awserr.New("InvalidParameterValue", "Tag key '%s' must have between 1 and %d characters.", key, maxTagKey)
+	case strings.HasPrefix(strings.ToLower(key), "aws:"):
+		return awserr.New("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use: '%s'.", key)
+	case len([]rune(value)) > maxTagValue:
+		return awserr.New("InvalidParameterValue", "The value of tag '%s' must have at most %d characters.", key, maxTagValue)
+	}
+	return nil
+}
+
+func tooManyTags() error {
+	return awserr.New("TagLimitExceeded", "A resource can have at most %d tags.", maxTags)
+}
+
 // addTags checks tags and adds them to set.
 func addTags(set map[string]string, tags []types.Tag) error {
 	for _, t := range tags {
-		key, value := deref(t.Key), deref(t.Value)
-		switch {
-		case key == "" || len([]rune(key)) > maxTagKey:
-			return awserr.New("InvalidParameterValue", "Tag key '%s' must have between 1 and %d characters.", key, maxTagKey)
-		case strings.HasPrefix(strings.ToLower(key), "aws:"):
-			return awserr.New("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use: '%s'.", key)
-		case len([]rune(value)) > maxTagValue:
-			return awserr.New("InvalidParameterValue", "The value of tag '%s' must have at most %d characters.", key, maxTagValue)
+		if err := tagFault(t); err != nil {
+			return err
 		}
-		set[key] = value
+		set[deref(t.Key)] = deref(t.Value)
 	}
 	if len(set) > maxTags {
-		return awserr.New("TagLimitExceeded", "A resource can have at most %d tags.", maxTags)
+		return tooManyTags()
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"regexp"
 
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/skylift/skylift/internal/registry"
@@ -46,7 +47,8 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("BatchDeleteImage", a.BatchDeleteImage).Takes("registryId repositoryName imageIds{*}"),
 		wire.Op("BatchGetImage", a.BatchGetImage).Takes("registryId repositoryName imageIds{*} acceptedMediaTypes"),
 		wire.Op("CreateRepository", a.CreateRepository).Takes("registryId repositoryName encryptionConfiguration{encryptionType} imageTagMutability imageTagMutabilityExclusionFilters{*} tags{*}").
-			Keeps(scanning, notScanned),
+			Keeps(scanning, notScanned).
+			Checks(func(in *ecr.CreateRepositoryInput) []error { return a.newRepositoryFaults(in) }),
 		wire.Op("DeleteRepository", a.DeleteRepository).Takes("registryId repositoryName force"),
 		wire.Op("DescribeImages", a.DescribeImages).Takes("registryId repositoryName filter{*} imageIds{*} maxResults nextToken"),
 		wire.Op("DescribeRepositories", a.DescribeRepositories).Takes("registryId repositoryNames maxResults nextToken"),
@@ -55,7 +57,10 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("ListTagsForResource", a.ListTagsForResource).Takes("resourceArn"),
 		wire.Op("PutImageScanningConfiguration", a.PutImageScanningConfiguration).Takes("registryId repositoryName").
 			Keeps(scanning, notScanned),
-		wire.Op("PutImageTagMutability", a.PutImageTagMutability).Takes("registryId repositoryName imageTagMutability imageTagMutabilityExclusionFilters{*}"),
+		wire.Op("PutImageTagMutability", a.PutImageTagMutability).Takes("registryId repositoryName imageTagMutability imageTagMutabilityExclusionFilters{*}").
+			Checks(func(in *ecr.PutImageTagMutabilityInput) []error {
+				return mutabilityFaults(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)
+			}),
 		wire.Op("TagResource", a.TagResource).Takes("resourceArn tags{*}"),
 		wire.Op("UntagResource", a.UntagResource).Takes("resourceArn tagKeys"),
 	}

@@ -5,36 +5,38 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
+	"github.com/skylift/skylift/internal/awserr"
 )
 
 // mostWildcards is how many a filter may have.
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html
 const mostWildcards = 2
 
-// checkMutability checks whether tags may move, and the filters for those that
+// mutabilityFaults checks whether tags may move, and the filters for those that
 // are excluded from that, which come with it.
-func checkMutability(m types.ImageTagMutability, filters []types.ImageTagMutabilityExclusionFilter) error {
+func mutabilityFaults(m types.ImageTagMutability, filters []types.ImageTagMutabilityExclusionFilter) (f awserr.Faults) {
 	switch m {
 	case "", types.ImageTagMutabilityMutable, types.ImageTagMutabilityImmutable:
 		if len(filters) > 0 {
-			return invalid("Invalid parameter at 'imageTagMutabilityExclusionFilters': there are none without IMMUTABLE_WITH_EXCLUSION or MUTABLE_WITH_EXCLUSION as 'imageTagMutability'")
+			f.Add(invalid("Invalid parameter at 'imageTagMutabilityExclusionFilters': there are none without IMMUTABLE_WITH_EXCLUSION or MUTABLE_WITH_EXCLUSION as 'imageTagMutability'"))
 		}
 	case types.ImageTagMutabilityImmutableWithExclusion, types.ImageTagMutabilityMutableWithExclusion:
 		if len(filters) < 1 || len(filters) > 5 {
-			return invalid("Invalid parameter at 'imageTagMutabilityExclusionFilters': '%s' takes 1 to 5 of them", m)
+			f.Add(invalid("Invalid parameter at 'imageTagMutabilityExclusionFilters': '%s' takes 1 to 5 of them", m))
 		}
 	default:
-		return constraint("imageTagMutability", "must satisfy enum value set: [MUTABLE, IMMUTABLE, MUTABLE_WITH_EXCLUSION, IMMUTABLE_WITH_EXCLUSION]")
+		f.Add(constraint("imageTagMutability", "must satisfy enum value set: [MUTABLE, IMMUTABLE, MUTABLE_WITH_EXCLUSION, IMMUTABLE_WITH_EXCLUSION]"))
 	}
-	for _, f := range filters {
-		if f.FilterType != types.ImageTagMutabilityExclusionFilterTypeWildcard {
-			return constraint("imageTagMutabilityExclusionFilters.filterType", "must satisfy enum value set: [WILDCARD]")
+	for _, x := range filters {
+		if x.FilterType != types.ImageTagMutabilityExclusionFilterTypeWildcard {
+			f.Add(constraint("imageTagMutabilityExclusionFilters.filterType", "must satisfy enum value set: [WILDCARD]"))
 		}
-		if n := strings.Count(deref(f.Filter), "*"); deref(f.Filter) == "" || n > mostWildcards {
-			return invalid("Invalid parameter at 'imageTagMutabilityExclusionFilters.filter': '%s' must be the form of a tag with at most two wildcards '*'", deref(f.Filter))
+		if n := strings.Count(deref(x.Filter), "*"); deref(x.Filter) == "" || n > mostWildcards {
+			f.Add(invalid("Invalid parameter at 'imageTagMutabilityExclusionFilters.filter': '%s' must be the form of a tag with at most two wildcards '*'", deref(x.Filter)))
 		}
 	}
-	return nil
+	return f
 }
 
 // setMutability says whether tags may move, which the request has been checked

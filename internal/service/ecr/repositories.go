@@ -10,12 +10,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
 // CreateRepository makes an empty repository.
 func (a *API) CreateRepository(ctx context.Context, in *ecr.CreateRepositoryInput) (*ecr.CreateRepositoryOutput, error) {
-	if err := a.checkCreate(in); err != nil {
+	if err := checkName("repositoryName", deref(in.RepositoryName)); err != nil {
+		return nil, err
+	}
+	if err := a.newRepositoryFaults(in).First(); err != nil {
 		return nil, err
 	}
 	name := *in.RepositoryName
@@ -45,19 +49,15 @@ func (a *API) CreateRepository(ctx context.Context, in *ecr.CreateRepositoryInpu
 	return &ecr.CreateRepositoryOutput{Repository: new(a.records.wire(repo))}, nil
 }
 
-func (a *API) checkCreate(in *ecr.CreateRepositoryInput) error {
-	if err := checkName("repositoryName", deref(in.RepositoryName)); err != nil {
-		return err
-	}
+// newRepositoryFaults is what is wrong with a new repository, whatever is there, but for its name.
+func (a *API) newRepositoryFaults(in *ecr.CreateRepositoryInput) (f awserr.Faults) {
 	if in.RegistryId != nil {
-		if err := a.ownRegistry("registryId", *in.RegistryId); err != nil {
-			return err
-		}
+		f.Add(a.ownRegistry("registryId", *in.RegistryId))
 	}
-	if err := checkMutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters); err != nil {
-		return err
-	}
-	return checkEncryption(in.EncryptionConfiguration)
+	f.Add(mutabilityFaults(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)...)
+	f.Add(checkEncryption(in.EncryptionConfiguration))
+	f.Add(tagFaults(in.Tags)...)
+	return f
 }
 
 func checkEncryption(e *types.EncryptionConfiguration) error {
@@ -189,7 +189,7 @@ func (a *API) PutImageTagMutability(ctx context.Context, in *ecr.PutImageTagMuta
 	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
 		return nil, err
 	}
-	if err := checkMutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters); err != nil {
+	if err := mutabilityFaults(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters).First(); err != nil {
 		return nil, err
 	}
 	var now Repository

@@ -10,31 +10,51 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
 const mostTags = 50
 
+// tagFaults is what is wrong with tags that are to be added, whatever is there.
+func tagFaults(tags []types.Tag) (f awserr.Faults) {
+	keys := map[string]bool{}
+	for _, t := range tags {
+		key, value := deref(t.Key), deref(t.Value)
+		switch {
+		case key == "" || len(key) > 128:
+			f.Add(badTag("A tag key must have 1 to 128 characters: '" + key + "'"))
+		case len(value) > 256:
+			f.Add(badTag("A tag value must have at most 256 characters: that of '" + key + "'"))
+		case strings.HasPrefix(strings.ToLower(key), "aws:"):
+			f.Add(badTag("Tag keys that start with 'aws:' are reserved: '" + key + "'"))
+		}
+		keys[key] = true
+	}
+	if len(keys) > mostTags {
+		f.Add(tooManyTags())
+	}
+	return f
+}
+
+func tooManyTags() error {
+	return &types.TooManyTagsException{Message: new("A repository can have at most 50 tags")}
+}
+
 // tag adds the tags to the repository's.
 func (r *Repository) tag(tags []types.Tag) error {
+	if err := tagFaults(tags).First(); err != nil {
+		return err
+	}
 	all := maps.Clone(r.Tags)
 	if all == nil {
 		all = map[string]string{}
 	}
 	for _, t := range tags {
-		key, value := deref(t.Key), deref(t.Value)
-		switch {
-		case key == "" || len(key) > 128:
-			return badTag("A tag key must have 1 to 128 characters: '" + key + "'")
-		case len(value) > 256:
-			return badTag("A tag value must have at most 256 characters: that of '" + key + "'")
-		case strings.HasPrefix(strings.ToLower(key), "aws:"):
-			return badTag("Tag keys that start with 'aws:' are reserved: '" + key + "'")
-		}
-		all[key] = value
+		all[deref(t.Key)] = deref(t.Value)
 	}
 	if len(all) > mostTags {
-		return &types.TooManyTagsException{Message: new("A repository can have at most 50 tags")}
+		return tooManyTags()
 	}
 	r.Tags = all
 	return nil

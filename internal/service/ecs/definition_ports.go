@@ -36,7 +36,7 @@ func checkPorts(f *faults, cs []types.ContainerDefinition) {
 	for i := range cs {
 		c, name, ranges := &cs[i], called(&cs[i], i), 0
 		for _, m := range c.PortMappings {
-			if m.ContainerPortRange != nil {
+			if given(m.ContainerPortRange) != nil {
 				ranges++
 			}
 			if n := aws.ToString(m.Name); n != "" && names[n] {
@@ -60,6 +60,14 @@ func checkPorts(f *faults, cs []types.ContainerDefinition) {
 	}
 }
 
+// given is s, or nil when it is empty: tools send what they have no value for as "".
+func given(s *string) *string {
+	if aws.ToString(s) == "" {
+		return nil
+	}
+	return s
+}
+
 // protocolOf is a port mapping's protocol: whatever isn't udp is tcp.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html
 func protocolOf(m types.PortMapping) types.TransportProtocol {
@@ -73,10 +81,10 @@ func protocolOf(m types.PortMapping) types.TransportProtocol {
 func readPorts(f *faults, container string, m types.PortMapping) (p ports, ok bool) {
 	before := len(*f)
 	p = ports{protocol: protocolOf(m), container: container}
-	if m.Name != nil && !portNameForm.MatchString(*m.Name) {
-		f.setting("portMappings", container, "the name '%s' must have up to 64 lowercase letters, numbers, underscores and hyphens, and not start with a hyphen", *m.Name)
+	if n := aws.ToString(m.Name); n != "" && !portNameForm.MatchString(n) {
+		f.setting("portMappings", container, "the name '%s' must have up to 64 lowercase letters, numbers, underscores and hyphens, and not start with a hyphen", n)
 	}
-	if m.ContainerPortRange != nil {
+	if given(m.ContainerPortRange) != nil {
 		readPortRange(f, &p, m)
 		return p, len(*f) == before
 	}

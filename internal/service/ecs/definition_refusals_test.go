@@ -131,7 +131,7 @@ func containerRefusals() []refusal {
 			c.ResourceRequirements = []types.ResourceRequirement{{Type: types.ResourceTypeGpu, Value: aws.String("1")}}
 		}), "Tasks using the Fargate launch type do not support GPU resource requirements."},
 		{"resourceRequirements", first(func(c *types.ContainerDefinition) {
-			c.ResourceRequirements = []types.ResourceRequirement{{Type: types.ResourceTypeInferenceAccelerator}}
+			c.ResourceRequirements = []types.ResourceRequirement{{Type: types.ResourceTypeInferenceAccelerator, Value: aws.String("d")}}
 		}), "The parameter 'resourceRequirements' of 'container web' is not supported by Skylift."},
 		named("repositoryCredentials", func(c *types.ContainerDefinition) {
 			c.RepositoryCredentials = &types.RepositoryCredentials{CredentialsParameter: aws.String("arn")}

@@ -75,7 +75,7 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("RegisterTaskDefinition", a.RegisterTaskDefinition).Refuses("ClientException").
 			Takes(ofTask, "containerDefinitions{"+ofContainer+"}", "volumes{"+ofVolume+"}").
 			Keeps("enableFaultInjection", noFaults).
-			Checks(func(in *ecs.RegisterTaskDefinitionInput) []error {
+			ChecksIncomplete(func(in *ecs.RegisterTaskDefinitionInput) []error {
 				return definitionFaults(in, a.ns.Region).each(client)
 			}),
 		wire.Op("RunTask", a.RunTask).

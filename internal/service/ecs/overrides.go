@@ -63,10 +63,10 @@ func Overridden(d types.TaskDefinition, o *types.TaskOverride) types.TaskDefinit
 	if o == nil {
 		return d
 	}
-	if o.Cpu != nil {
+	if aws.ToString(o.Cpu) != "" {
 		d.Cpu = o.Cpu
 	}
-	if o.Memory != nil {
+	if aws.ToString(o.Memory) != "" {
 		d.Memory = o.Memory
 	}
 	if o.EphemeralStorage != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/efs"
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 
+	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -46,10 +47,10 @@ func (a *API) CreateAccessPoint(ctx context.Context, in *efs.CreateAccessPointIn
 
 // readAccessPoint makes a record of what is asked for, or refuses it.
 func (a *API) readAccessPoint(in *efs.CreateAccessPointInput) (p AccessPoint, err error) {
-	p = AccessPoint{ID: newID("fsap"), FileSystem: a.local(in.FileSystemId), Root: "/"}
-	if p.Token, err = readToken("ClientToken", in.ClientToken); err != nil {
+	if err := pointFaults(in).First(); err != nil {
 		return p, err
 	}
+	p = AccessPoint{ID: newID("fsap"), Token: *in.ClientToken, FileSystem: a.local(in.FileSystemId), Root: "/"}
 	if p.Tags, err = withTags(nil, in.Tags); err != nil {
 		return p, err
 	}
@@ -61,15 +62,24 @@ func (a *API) readAccessPoint(in *efs.CreateAccessPointInput) (p AccessPoint, er
 		return p, nil
 	}
 	if r.Path != nil {
-		if p.Root = *r.Path; !validRoot(p.Root) {
-			return p, invalid("1 validation error detected: Value '%s' at 'rootDirectory.path' failed to satisfy constraint: "+
-				`Member must satisfy regular expression pattern: ^(\/|(\/(?!\.)+[^$#<>;`+"`"+`|&?{}^*/\n]+){1,4})$`, p.Root)
-		}
+		p.Root = *r.Path
 	}
 	if c := r.CreationInfo; c != nil {
 		p.Creation = &Creation{UID: *c.OwnerUid, GID: *c.OwnerGid, Permissions: *c.Permissions}
 	}
 	return p, nil
+}
+
+// pointFaults is what is wrong with a new access point, whatever is there.
+func pointFaults(in *efs.CreateAccessPointInput) (f awserr.Faults) {
+	_, err := readToken("ClientToken", in.ClientToken)
+	f.Add(err)
+	f.Add(tagFaults(in.Tags)...)
+	if r := in.RootDirectory; r != nil && r.Path != nil && !validRoot(*r.Path) {
+		f.Add(invalid("1 validation error detected: Value '%s' at 'rootDirectory.path' failed to satisfy constraint: "+
+			`Member must satisfy regular expression pattern: ^(\/|(\/(?!\.)+[^$#<>;`+"`"+`|&?{}^*/\n]+){1,4})$`, *r.Path))
+	}
+	return f
 }
 
 // validRoot says whether path is "/", or has one to four elements that do not

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/service/efs"
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 
 	"github.com/skylift/skylift/internal/arn"
@@ -52,9 +53,11 @@ func New(db store.DB, ns arn.Namespace, net network, encrypted bool) *API {
 // Operations lists what the API answers.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("CreateAccessPoint", a.CreateAccessPoint).Takes("ClientToken FileSystemId PosixUser{Uid Gid} RootDirectory{*} Tags{*}"),
+		wire.Op("CreateAccessPoint", a.CreateAccessPoint).Takes("ClientToken FileSystemId PosixUser{Uid Gid} RootDirectory{*} Tags{*}").
+			Checks(func(in *efs.CreateAccessPointInput) []error { return pointFaults(in) }),
 		wire.Op("CreateFileSystem", a.CreateFileSystem).Takes("CreationToken Encrypted KmsKeyId Tags{*}").
-			Keeps("Backup", noBackup).Keeps("PerformanceMode=generalPurpose ThroughputMode=bursting|elastic ProvisionedThroughputInMibps", noModes),
+			Keeps("Backup", noBackup).Keeps("PerformanceMode=generalPurpose ThroughputMode=bursting|elastic ProvisionedThroughputInMibps", noModes).
+			Checks(func(in *efs.CreateFileSystemInput) []error { return a.fileSystemFaults(in) }),
 		wire.Op("CreateMountTarget", a.CreateMountTarget).Takes("FileSystemId SubnetId SecurityGroups IpAddressType"),
 		wire.Op("DeleteAccessPoint", a.DeleteAccessPoint).Takes("AccessPointId"),
 		wire.Op("DeleteFileSystem", a.DeleteFileSystem).Takes("FileSystemId"),
@@ -67,7 +70,7 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("DescribeMountTargets", a.DescribeMountTargets).Takes("AccessPointId FileSystemId Marker MaxItems MountTargetId"),
 		wire.Op("ListTagsForResource", a.ListTagsForResource).Takes("ResourceId MaxResults NextToken"),
 		wire.Op("ModifyMountTargetSecurityGroups", a.ModifyMountTargetSecurityGroups).Takes("MountTargetId SecurityGroups"),
-		wire.Op("PutBackupPolicy", a.PutBackupPolicy).Takes("FileSystemId").Keeps("BackupPolicy{*}", noBackup),
+		wire.Op("PutBackupPolicy", a.PutBackupPolicy).Takes("FileSystemId").Keeps("BackupPolicy{Status=DISABLED|DISABLING}", noBackup),
 		wire.Op("PutLifecycleConfiguration", a.PutLifecycleConfiguration).Takes("FileSystemId").Keeps("LifecyclePolicies{*}", noClasses),
 		wire.Op("TagResource", a.TagResource).Takes("ResourceId Tags{*}"),
 		wire.Op("UntagResource", a.UntagResource).Takes("ResourceId tagKeys"),

@@ -6,26 +6,29 @@ import (
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/efs"
+
+	"github.com/skylift/skylift/internal/awserr"
 )
 
 // defaultAlias is what AWS calls the key that encrypts file systems which don't
 // name one.
 const defaultAlias = "alias/aws/elasticfilesystem"
 
-// checkEncryption says why a file system can't be encrypted as it is asked for.
-func (a *API) checkEncryption(in *efs.CreateFileSystemInput) error {
+// encryptionFaults is why a file system can't be encrypted as it is asked for.
+func (a *API) encryptionFaults(in *efs.CreateFileSystemInput) (f awserr.Faults) {
 	wanted := in.Encrypted != nil && *in.Encrypted
 	named := in.KmsKeyId != nil && *in.KmsKeyId != ""
 	switch {
 	case named && !wanted:
-		return badRequest("The parameter 'KmsKeyId' needs 'Encrypted' to be true.")
+		f.Add(badRequest("The parameter 'KmsKeyId' needs 'Encrypted' to be true."))
 	case named && !slices.Contains(a.namesOfDefaultKey(), *in.KmsKeyId):
-		return unsupported("KmsKeyId", fmt.Sprintf("there is no KMS for the key '%s'. Leave it out, or name %s, for the key of the disk", *in.KmsKeyId, defaultAlias))
-	case wanted && !a.encrypted:
-		return unsupported("Encrypted", "the data directory isn't known to be on an encrypted disk. Move it to a dm-crypt (LUKS) device, which skylift serve sees by itself; "+
-			"or start skylift serve with --encrypted-at-rest, where the disk is encrypted below what Linux sees")
+		f.Add(unsupported("KmsKeyId", fmt.Sprintf("there is no KMS for the key '%s'. Leave it out, or name %s, for the key of the disk", *in.KmsKeyId, defaultAlias)))
 	}
-	return nil
+	if wanted && !a.encrypted {
+		f.Add(unsupported("Encrypted", "the data directory isn't known to be on an encrypted disk. Move it to a dm-crypt (LUKS) device, which skylift serve sees by itself; "+
+			"or start skylift serve with --encrypted-at-rest, where the disk is encrypted below what Linux sees"))
+	}
+	return f
 }
 
 // defaultKey is the ARN of the key that stands for the disk's. As on AWS it is

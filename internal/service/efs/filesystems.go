@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/efs"
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 
+	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -48,24 +49,35 @@ func (a *API) CreateFileSystem(ctx context.Context, in *efs.CreateFileSystemInpu
 
 // readFileSystem makes a record of what is asked for, or refuses it.
 func (a *API) readFileSystem(in *efs.CreateFileSystemInput) (FileSystem, error) {
-	if err := a.checkEncryption(in); err != nil {
+	if err := a.fileSystemFaults(in).First(); err != nil {
 		return FileSystem{}, err
 	}
-	mode, provisioned, err := throughput(cmp.Or(in.ThroughputMode, types.ThroughputModeBursting), in.ProvisionedThroughputInMibps)
-	if err != nil {
-		return FileSystem{}, err
-	}
-	token, err := readToken("CreationToken", in.CreationToken)
+	mode, provisioned, err := throughputOf(in)
 	if err != nil {
 		return FileSystem{}, err
 	}
 	tags, err := withTags(nil, in.Tags)
 	return FileSystem{
-		ID: newID("fs"), Token: token, Created: time.Now().UTC(), Tags: tags,
+		ID: newID("fs"), Token: *in.CreationToken, Created: time.Now().UTC(), Tags: tags,
 		PerformanceMode: string(cmp.Or(in.PerformanceMode, types.PerformanceModeGeneralPurpose)),
 		ThroughputMode:  mode, Provisioned: provisioned, Backup: backup(in.Backup),
 		Encrypted: in.Encrypted != nil && *in.Encrypted,
 	}, err
+}
+
+// fileSystemFaults is what is wrong with a new file system, whatever is there.
+func (a *API) fileSystemFaults(in *efs.CreateFileSystemInput) awserr.Faults {
+	f := a.encryptionFaults(in)
+	_, _, err := throughputOf(in)
+	f.Add(err)
+	_, err = readToken("CreationToken", in.CreationToken)
+	f.Add(err)
+	f.Add(tagFaults(in.Tags)...)
+	return f
+}
+
+func throughputOf(in *efs.CreateFileSystemInput) (mode string, mibps float64, err error) {
+	return throughput(cmp.Or(in.ThroughputMode, types.ThroughputModeBursting), in.ProvisionedThroughputInMibps)
 }
 
 // readToken reads a token that resources are found by.

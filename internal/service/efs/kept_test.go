@@ -1,13 +1,39 @@
 package efs_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/efs"
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/service/efs"
+	"github.com/skylift/skylift/internal/wire"
 )
+
+// TestNoBackupIsNoWish: a policy that asks for nothing keeps nothing that lacks an effect.
+func TestNoBackupIsNoWish(t *testing.T) {
+	t.Parallel()
+	s, err := wire.NewService("elasticfilesystem", efs.New(nil, arn.Namespace{}, nil, false).Operations()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodPut, "/2015-02-01/file-systems/fs-01234567/backup-policy", nil)
+	for status, want := range map[string][]string{"DISABLED": nil, "DISABLING": nil, "ENABLED": {"BackupPolicy.Status"}, "ENABLING": {"BackupPolicy.Status"}} {
+		call, err := s.Decode(r, []byte(`{"BackupPolicy":{"Status":"`+status+`"}}`))
+		if err != nil {
+			t.Errorf("%s: %v", status, err)
+			continue
+		}
+		if diff := cmp.Diff(want, call.Kept); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", status, diff)
+		}
+	}
+}
 
 // TestWhatIsKept sets what has no effect, and finds it as it was set.
 func TestWhatIsKept(t *testing.T) {

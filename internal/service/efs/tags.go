@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/efs"
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 
+	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -73,20 +74,34 @@ func tagsOf[T any](tx store.Tx, t *store.Table[T], id string, none func(string) 
 	return *tags(&v), t.Put(tx, id, v)
 }
 
-// withTags returns tags and the added ones.
-func withTags(tags []Tag, added []types.Tag) ([]Tag, error) {
+// tagFaults is what is wrong with tags that are to be added, whatever is there.
+func tagFaults(added []types.Tag) (f awserr.Faults) {
 	seen := map[string]bool{}
 	for _, t := range added {
 		if t.Key == nil || t.Value == nil {
-			return nil, badRequest("A tag must have a key and a value.")
+			f.Add(badRequest("A tag must have a key and a value."))
+			continue
 		}
-		if err := checkKey(*t.Key); err != nil {
-			return nil, err
-		}
+		f.Add(checkKey(*t.Key))
 		if seen[*t.Key] {
-			return nil, badRequest("The tag key '%s' is given more than once.", *t.Key)
+			f.Add(badRequest("The tag key '%s' is given more than once.", *t.Key))
 		}
 		seen[*t.Key] = true
+	}
+	if len(seen) > maxTags {
+		f.Add(tooManyTags())
+	}
+	return f
+}
+
+func tooManyTags() error { return badRequest("A resource can have at most %d tags.", maxTags) }
+
+// withTags returns tags and the added ones.
+func withTags(tags []Tag, added []types.Tag) ([]Tag, error) {
+	if err := tagFaults(added).First(); err != nil {
+		return nil, err
+	}
+	for _, t := range added {
 		i := slices.IndexFunc(tags, func(o Tag) bool { return o.Key == *t.Key })
 		if i < 0 {
 			tags = append(tags, Tag{Key: *t.Key})
@@ -95,7 +110,7 @@ func withTags(tags []Tag, added []types.Tag) ([]Tag, error) {
 		tags[i].Value = *t.Value
 	}
 	if len(tags) > maxTags {
-		return nil, badRequest("A resource can have at most %d tags.", maxTags)
+		return nil, tooManyTags()
 	}
 	return tags, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -20,96 +21,120 @@ var (
 
 // readAction returns the action of a rule or a listener, which has one: those
 // that could come before it are not supported. parameter is what they are
-// called in the request.
-func readAction(in []types.Action, parameter string) (Action, error) {
-	var none Action
+// called in the request. The action is good when there are no faults.
+func readAction(in []types.Action, parameter string) (out Action, f awserr.Faults) {
 	if len(in) == 0 {
-		return none, invalid("%s must be specified", parameter)
+		f.Add(invalid("%s must be specified", parameter))
 	}
+	var known []int
 	for i, a := range in {
-		if a.Type != types.ActionTypeEnumForward && a.Type != types.ActionTypeEnumFixedResponse {
-			return none, misconfigured("The value '%s' of parameter '%s.%d.Type' is not supported by Skylift: only 'forward' and 'fixed-response' are", a.Type, parameter, i+1)
+		if a.Type == types.ActionTypeEnumForward || a.Type == types.ActionTypeEnumFixedResponse {
+			known = append(known, i)
+			continue
 		}
+		f.Add(misconfigured("The value '%s' of parameter '%s.%d.Type' is not supported by Skylift: only 'forward' and 'fixed-response' are", a.Type, parameter, i+1))
 	}
-	if len(in) > 1 {
-		return none, &types.InvalidLoadBalancerActionException{Message: new("You must specify exactly one of the following actions: 'forward' or 'fixed-response'")}
+	if len(known) > 1 {
+		f.Add(&types.InvalidLoadBalancerActionException{Message: new("You must specify exactly one of the following actions: 'forward' or 'fixed-response'")})
 	}
-	a := in[0]
-	out := Action{Order: a.Order}
-	var err error
+	for _, i := range known {
+		var wrong awserr.Faults
+		out, wrong = readOneAction(in[i], fmt.Sprintf("%s.%d", parameter, i+1))
+		f.Add(wrong...)
+	}
+	return out, f
+}
+
+// readOneAction reads an action of a type that is supported; it stands at path.
+func readOneAction(a types.Action, path string) (out Action, f awserr.Faults) {
+	out.Order = a.Order
+	var wrong awserr.Faults
 	if a.Type == types.ActionTypeEnumForward {
 		if a.FixedResponseConfig != nil {
-			return none, foreign(parameter+".1", "FixedResponseConfig", "Type", string(a.Type))
+			f.Add(foreign(path, "FixedResponseConfig", "Type", string(a.Type)))
 		}
-		out.Forward, err = readForward(a)
-		return out, err
+		out.Forward, wrong = readForward(a)
+	} else {
+		if a.ForwardConfig != nil || deref(a.TargetGroupArn) != "" {
+			f.Add(foreign(path, "ForwardConfig and TargetGroupArn", "Type", string(a.Type)))
+		}
+		out.Fixed, wrong = readFixed(a.FixedResponseConfig)
 	}
-	if a.ForwardConfig != nil || a.TargetGroupArn != nil {
-		return none, foreign(parameter+".1", "ForwardConfig and TargetGroupArn", "Type", string(a.Type))
-	}
-	out.Fixed, err = readFixed(a.FixedResponseConfig)
-	return out, err
+	f.Add(wrong...)
+	return out, f
 }
 
 // readForward reads either form of a forward action.
-func readForward(a types.Action) (*Forward, error) {
-	f := &Forward{}
+func readForward(a types.Action) (*Forward, awserr.Faults) {
+	out := &Forward{}
+	var f awserr.Faults
 	if c := a.ForwardConfig; c != nil {
 		if s := c.TargetGroupStickinessConfig; s != nil {
 			if n := or(s.DurationSeconds, 1); n < 1 || n > 604800 {
-				return nil, invalid("The duration of target group stickiness must be between 1 and 604800 seconds, inclusive")
+				f.Add(invalid("The duration of target group stickiness must be between 1 and 604800 seconds, inclusive"))
 			}
-			f.Duration = s.DurationSeconds
+			out.Duration = s.DurationSeconds
 		}
+		heavy := false
 		for _, g := range c.TargetGroups {
 			w := or(g.Weight, 1)
-			if w < 0 || w > 999 {
-				return nil, invalid("The weight for each target group must be between 0 and 999, inclusive")
-			}
-			f.Groups = append(f.Groups, WeightedGroup{deref(g.TargetGroupArn), w})
+			heavy = heavy || w < 0 || w > 999
+			out.Groups = append(out.Groups, WeightedGroup{deref(g.TargetGroupArn), w})
+		}
+		if heavy {
+			f.Add(invalid("The weight for each target group must be between 0 and 999, inclusive"))
 		}
 	}
-	if a.TargetGroupArn != nil {
-		if len(f.Groups) > 1 || len(f.Groups) == 1 && f.Groups[0].ARN != *a.TargetGroupArn {
-			return nil, invalid("The target group ARN of a forward action must be that in its forward config")
+	if arn := deref(a.TargetGroupArn); arn != "" {
+		if len(out.Groups) > 1 || len(out.Groups) == 1 && out.Groups[0].ARN != arn {
+			f.Add(invalid("The target group ARN of a forward action must be that in its forward config"))
 		}
-		if len(f.Groups) == 0 {
-			f.Groups = []WeightedGroup{{*a.TargetGroupArn, 1}}
+		if len(out.Groups) == 0 {
+			out.Groups = []WeightedGroup{{arn, 1}}
 		}
 	}
-	if len(f.Groups) == 0 {
-		return nil, &types.InvalidLoadBalancerActionException{Message: new("A forward action must specify a target group")}
-	}
-	if len(f.Groups) > maxGroups {
-		return nil, &types.TooManyUniqueTargetGroupsPerLoadBalancerException{Message: new("A forward action can have at most '5' target groups")}
-	}
-	seen := make(map[string]bool)
-	for _, g := range f.Groups {
-		if err := kindTargetGroup.check(g.ARN); err != nil {
-			return nil, err
-		}
-		if seen[g.ARN] {
-			return nil, invalid("Target group '%s' is given more than once", g.ARN)
-		}
-		seen[g.ARN] = true
-	}
-	return f, nil
+	f.Add(groupFaults(out.Groups)...)
+	return out, f
 }
 
-func readFixed(c *types.FixedResponseActionConfig) (*Fixed, error) {
+// groupFaults is what is wrong with the target groups of a forward action.
+func groupFaults(groups []WeightedGroup) (f awserr.Faults) {
+	if len(groups) == 0 {
+		f.Add(&types.InvalidLoadBalancerActionException{Message: new("A forward action must specify a target group")})
+	}
+	if len(groups) > maxGroups {
+		f.Add(&types.TooManyUniqueTargetGroupsPerLoadBalancerException{Message: new("A forward action can have at most '5' target groups")})
+	}
+	seen := make(map[string]int)
+	for _, g := range groups {
+		seen[g.ARN]++
+		switch seen[g.ARN] {
+		case 1:
+			f.Add(kindTargetGroup.check(g.ARN))
+		case 2: // said once
+			f.Add(invalid("Target group '%s' is given more than once", g.ARN))
+		}
+	}
+	return f
+}
+
+func readFixed(c *types.FixedResponseActionConfig) (*Fixed, awserr.Faults) {
+	var f awserr.Faults
 	if c == nil {
-		return nil, &types.InvalidLoadBalancerActionException{Message: new("A fixed-response action must specify a fixed response config")}
+		f.Add(&types.InvalidLoadBalancerActionException{Message: new("A fixed-response action must specify a fixed response config")})
+		return nil, f
 	}
-	f := &Fixed{Status: deref(c.StatusCode), ContentType: deref(c.ContentType), Body: deref(c.MessageBody)}
-	switch {
-	case !statusCode.MatchString(f.Status):
-		return nil, invalid("The fixed response status code '%s' must be 2XX, 4XX or 5XX", f.Status)
-	case f.ContentType != "" && !slices.Contains(contentTypes, f.ContentType):
-		return nil, invalid("The fixed response content type must be one of: '%s'", strings.Join(contentTypes, "', '"))
-	case len(f.Body) > 1024:
-		return nil, invalid("The fixed response message body cannot be longer than '1024' characters")
+	out := &Fixed{Status: deref(c.StatusCode), ContentType: deref(c.ContentType), Body: deref(c.MessageBody)}
+	if !statusCode.MatchString(out.Status) {
+		f.Add(invalid("The fixed response status code '%s' must be 2XX, 4XX or 5XX", out.Status))
 	}
-	return f, nil
+	if out.ContentType != "" && !slices.Contains(contentTypes, out.ContentType) {
+		f.Add(invalid("The fixed response content type must be one of: '%s'", strings.Join(contentTypes, "', '")))
+	}
+	if len(out.Body) > 1024 {
+		f.Add(invalid("The fixed response message body cannot be longer than '1024' characters"))
+	}
+	return out, f
 }
 
 // checkGroups checks that r may send requests to its target groups: they are

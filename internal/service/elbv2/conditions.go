@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/skylift/skylift/internal/awserr"
 )
 
 const (
@@ -23,20 +25,17 @@ var (
 )
 
 // readConditions reads conditions in either form: with Values, or with the
-// config of their field.
-func readConditions(in []types.RuleCondition) ([]Condition, error) {
+// config of their field. They are good when there are no faults.
+func readConditions(in []types.RuleCondition) (out []Condition, f awserr.Faults) {
 	if len(in) == 0 {
-		return nil, invalid("A rule must have at least one condition")
+		f.Add(invalid("A rule must have at least one condition"))
 	}
-	var out []Condition
 	values, wildcards := 0, 0
 	for _, c := range in {
-		cond, err := readCondition(c)
-		if err != nil {
-			return nil, err
-		}
-		if slices.ContainsFunc(out, func(o Condition) bool { return o.Field == cond.Field }) {
-			return nil, invalid("A rule can only have one '%s' condition", cond.Field)
+		cond, wrong := readCondition(c)
+		f.Add(wrong...)
+		if cond.Field != "" && slices.ContainsFunc(out, func(o Condition) bool { return o.Field == cond.Field }) {
+			f.Add(invalid("A rule can only have one '%s' condition", cond.Field))
 		}
 		out = append(out, cond)
 		values += len(cond.Values)
@@ -45,16 +44,16 @@ func readConditions(in []types.RuleCondition) ([]Condition, error) {
 		}
 	}
 	if values > maxConditionValues {
-		return nil, invalid("A rule can only have '%d' condition values", maxConditionValues)
+		f.Add(invalid("A rule can only have '%d' condition values", maxConditionValues))
 	}
 	if wildcards > maxConditionWildcards {
-		return nil, invalid("A rule can only have '%d' condition wildcards", maxConditionWildcards)
+		f.Add(invalid("A rule can only have '%d' condition wildcards", maxConditionWildcards))
 	}
-	return out, nil
+	return out, f
 }
 
-func readCondition(in types.RuleCondition) (Condition, error) {
-	c := Condition{Field: deref(in.Field), Values: in.Values}
+func readCondition(in types.RuleCondition) (c Condition, f awserr.Faults) {
+	c = Condition{Field: deref(in.Field), Values: in.Values}
 	var config []string
 	var chars *regexp.Regexp
 	switch c.Field {
@@ -69,32 +68,34 @@ func readCondition(in types.RuleCondition) (Condition, error) {
 			config = in.PathPatternConfig.Values
 		}
 	case "":
-		return c, invalid("A condition must have a field")
+		f.Add(invalid("A condition must have a field"))
+		return c, f
 	default:
-		return c, misconfigured("Condition field '%s' is not supported by Skylift: only '%s' and '%s' are", c.Field, hostHeader, pathPattern)
+		f.Add(misconfigured("Condition field '%s' is not supported by Skylift: only '%s' and '%s' are", c.Field, hostHeader, pathPattern))
+		return c, f
 	}
 	own := map[string]string{hostHeader: "HostHeaderConfig", pathPattern: "PathPatternConfig"}[c.Field]
 	if in.HostHeaderConfig != nil && c.Field != hostHeader || in.PathPatternConfig != nil && c.Field != pathPattern {
-		return c, foreign("Conditions", "Only "+own, "Field", c.Field)
+		f.Add(foreign("Conditions", "Only "+own, "Field", c.Field))
 	}
 	if len(c.Values) > 0 && len(config) > 0 {
-		return c, invalid("You cannot provide both Values and '%s' for a condition of type '%s'", own, c.Field)
+		f.Add(invalid("You cannot provide both Values and '%s' for a condition of type '%s'", own, c.Field))
 	}
 	if len(c.Values) == 0 {
 		c.Values = config
 	}
 	if len(c.Values) == 0 {
-		return c, invalid("A '%s' condition must have values", c.Field)
+		f.Add(invalid("A '%s' condition must have values", c.Field))
 	}
 	for _, v := range c.Values {
-		if c.Field == hostHeader && hostChars.MatchString(v) && !hostEnd.MatchString(v) {
-			return c, invalid("The value '%s' of a 'host-header' condition must be a valid hostname: one with a '.', and only letters after the last", v)
-		}
-		if !chars.MatchString(v) {
-			return c, invalid("The value '%s' of a '%s' condition must have '1' to '128' characters, and only such as AWS allows there", v, c.Field)
+		switch {
+		case !chars.MatchString(v):
+			f.Add(invalid("The value '%s' of a '%s' condition must have '1' to '128' characters, and only such as AWS allows there", v, c.Field))
+		case c.Field == hostHeader && !hostEnd.MatchString(v):
+			f.Add(invalid("The value '%s' of a 'host-header' condition must be a valid hostname: one with a '.', and only letters after the last", v))
 		}
 	}
-	return c, nil
+	return c, f
 }
 
 // wire is c in both forms, as AWS returns it.

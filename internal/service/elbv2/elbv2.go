@@ -11,6 +11,8 @@ import (
 	"context"
 	"net/netip"
 
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
@@ -65,15 +67,20 @@ const (
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("AddTags", a.AddTags).Takes("ResourceArns Tags{*}"),
-		wire.Op("CreateListener", a.CreateListener).Takes("LoadBalancerArn Port Protocol Tags{*} DefaultActions{" + action + "}"),
-		wire.Op("CreateLoadBalancer", a.CreateLoadBalancer).Takes("Name IpAddressType Scheme SecurityGroups SubnetMappings{SubnetId} Subnets Tags{*} Type"),
-		wire.Op("CreateRule", a.CreateRule).Takes("ListenerArn Priority Tags{*} Conditions{" + condition + "} Actions{" + action + "}"),
-		wire.Op("CreateTargetGroup", a.CreateTargetGroup).Takes("Name IpAddressType Port Protocol ProtocolVersion Tags{*} TargetType VpcId", healthCheck),
+		wire.Op("CreateListener", a.CreateListener).Takes("LoadBalancerArn Port Protocol Tags{*} DefaultActions{"+action+"}", "MutualAuthentication{Mode=off}").
+			Checks(func(in *elb.CreateListenerInput) []error { return newListenerFaults(in) }),
+		wire.Op("CreateLoadBalancer", a.CreateLoadBalancer).Takes("Name IpAddressType Scheme SecurityGroups SubnetMappings{SubnetId} Subnets Tags{*} Type EnablePrefixForIpv6SourceNat=off").
+			Checks(func(in *elb.CreateLoadBalancerInput) []error { return newBalancerFaults(in) }),
+		wire.Op("CreateRule", a.CreateRule).Takes("ListenerArn Priority Tags{*} Conditions{" + condition + "} Actions{" + action + "}").
+			Checks(func(in *elb.CreateRuleInput) []error { return newRuleFaults(in) }),
+		wire.Op("CreateTargetGroup", a.CreateTargetGroup).Takes("Name IpAddressType Port Protocol ProtocolVersion Tags{*} TargetType VpcId", healthCheck).
+			Checks(func(in *elb.CreateTargetGroupInput) []error { return newGroupFaults(in) }),
 		wire.Op("DeleteListener", a.DeleteListener).Takes("ListenerArn"),
 		wire.Op("DeleteLoadBalancer", a.DeleteLoadBalancer).Takes("LoadBalancerArn"),
 		wire.Op("DeleteRule", a.DeleteRule).Takes("RuleArn"),
 		wire.Op("DeleteTargetGroup", a.DeleteTargetGroup).Takes("TargetGroupArn"),
-		wire.Op("DeregisterTargets", a.DeregisterTargets).Takes("TargetGroupArn Targets{Id Port AvailabilityZone}"),
+		wire.Op("DeregisterTargets", a.DeregisterTargets).Takes("TargetGroupArn Targets{Id Port AvailabilityZone}").
+			Checks(func(in *elb.DeregisterTargetsInput) []error { return targetFaults(*in.TargetGroupArn, in.Targets) }),
 		wire.Op("DescribeListenerAttributes", a.DescribeListenerAttributes).Takes("ListenerArn"),
 		wire.Op("DescribeListeners", a.DescribeListeners).Takes("ListenerArns LoadBalancerArn Marker PageSize"),
 		wire.Op("DescribeLoadBalancerAttributes", a.DescribeLoadBalancerAttributes).Takes("LoadBalancerArn"),
@@ -83,17 +90,23 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("DescribeTargetGroupAttributes", a.DescribeTargetGroupAttributes).Takes("TargetGroupArn"),
 		wire.Op("DescribeTargetGroups", a.DescribeTargetGroups).Takes("LoadBalancerArn Names TargetGroupArns Marker PageSize"),
 		wire.Op("DescribeTargetHealth", a.DescribeTargetHealth).Takes("TargetGroupArn Targets{Id Port AvailabilityZone}"),
-		wire.Op("ModifyListener", a.ModifyListener).Takes("ListenerArn Port Protocol DefaultActions{" + action + "}"),
+		wire.Op("ModifyListener", a.ModifyListener).Takes("ListenerArn Port Protocol DefaultActions{"+action+"}", "MutualAuthentication{Mode=off}").
+			Checks(func(in *elb.ModifyListenerInput) []error { return changedListenerFaults(in) }),
 		wire.Op("ModifyLoadBalancerAttributes", a.ModifyLoadBalancerAttributes).Takes("LoadBalancerArn Attributes{*}").
 			KeepsKeys("Attributes", kept(loadBalancerAttributes)),
-		wire.Op("ModifyRule", a.ModifyRule).Takes("RuleArn Conditions{" + condition + "} Actions{" + action + "}"),
-		wire.Op("ModifyTargetGroup", a.ModifyTargetGroup).Takes("TargetGroupArn", healthCheck),
+		wire.Op("ModifyRule", a.ModifyRule).Takes("RuleArn Conditions{" + condition + "} Actions{" + action + "}").
+			Checks(changedRuleFaults),
+		wire.Op("ModifyTargetGroup", a.ModifyTargetGroup).Takes("TargetGroupArn", healthCheck).
+			Checks(func(in *elb.ModifyTargetGroupInput) []error { return modifiedCheck(in).faults() }),
 		wire.Op("ModifyTargetGroupAttributes", a.ModifyTargetGroupAttributes).Takes("TargetGroupArn Attributes{*}").
 			KeepsKeys("Attributes", kept(targetGroupAttributes)),
-		wire.Op("RegisterTargets", a.RegisterTargets).Takes("TargetGroupArn Targets{Id Port AvailabilityZone}"),
+		wire.Op("RegisterTargets", a.RegisterTargets).Takes("TargetGroupArn Targets{Id Port AvailabilityZone}").
+			Checks(func(in *elb.RegisterTargetsInput) []error { return targetFaults(*in.TargetGroupArn, in.Targets) }),
 		wire.Op("RemoveTags", a.RemoveTags).Takes("ResourceArns TagKeys"),
 		wire.Op("SetRulePriorities", a.SetRulePriorities).Takes("RulePriorities{*}"),
-		wire.Op("SetSecurityGroups", a.SetSecurityGroups).Takes("LoadBalancerArn SecurityGroups"),
-		wire.Op("SetSubnets", a.SetSubnets).Takes("LoadBalancerArn IpAddressType SubnetMappings{SubnetId} Subnets"),
+		wire.Op("SetSecurityGroups", a.SetSecurityGroups).
+			Takes("LoadBalancerArn SecurityGroups EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic=off"),
+		wire.Op("SetSubnets", a.SetSubnets).Takes("LoadBalancerArn IpAddressType SubnetMappings{SubnetId} Subnets EnablePrefixForIpv6SourceNat=off").
+			Checks(func(in *elb.SetSubnetsInput) []error { return setSubnetsFaults(in) }),
 	}
 }

@@ -174,7 +174,8 @@ func TestCreateLoadBalancer(t *testing.T) {
 		LoadBalancerName: new("apps"), CanonicalHostedZoneId: new(hostedZone), Scheme: "internet-facing", VpcId: new("vpc-1"),
 		State: &types.LoadBalancerState{Code: "provisioning"}, Type: "application", IpAddressType: "ipv4",
 		AvailabilityZones: []types.AvailabilityZone{
-			{ZoneName: new("us-west-2a"), SubnetId: new("subnet-a")}, {ZoneName: new("us-west-2b"), SubnetId: new("subnet-b")},
+			{ZoneName: new("us-west-2a"), SubnetId: new("subnet-a"), LoadBalancerAddresses: []types.LoadBalancerAddress{}},
+			{ZoneName: new("us-west-2b"), SubnetId: new("subnet-b"), LoadBalancerAddresses: []types.LoadBalancerAddress{}},
 		},
 		SecurityGroups: []string{"sg-default-vpc-1"},
 	}

@@ -10,25 +10,20 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
 // CreateListener makes a balancer answer HTTP on a port. A listener that is
 // there with the same settings is returned.
 func (a *API) CreateListener(ctx context.Context, in *elb.CreateListenerInput) (*elb.CreateListenerOutput, error) {
-	if err := kindLoadBalancer.check(*in.LoadBalancerArn); err != nil {
+	if err := newListenerFaults(in).First(); err != nil {
 		return nil, err
 	}
-	if in.Protocol == "" || in.Port == nil {
-		return nil, invalid("A protocol and a port must be specified")
-	}
-	if err := a.checkListener(in.Protocol, in.Port); err != nil {
+	if err := a.portFault(in.Port); err != nil {
 		return nil, err
 	}
-	action, err := readAction(in.DefaultActions, "DefaultActions")
-	if err != nil {
-		return nil, err
-	}
+	action, _ := readAction(in.DefaultActions, "DefaultActions")
 	tags, err := withTags(nil, in.Tags)
 	if err != nil {
 		return nil, err
@@ -82,10 +77,38 @@ func sameListener(tx store.Tx, l Listener, action Action) (*Listener, error) {
 	return nil, nil
 }
 
-func (a *API) checkListener(protocol types.ProtocolEnum, port *int32) error {
-	if protocol != "" && protocol != types.ProtocolEnumHttp {
-		return misconfigured("The value '%s' of parameter 'Protocol' is not supported by Skylift: only 'HTTP' is", protocol)
+// newListenerFaults is what is wrong with a new listener, whatever is there.
+func newListenerFaults(in *elb.CreateListenerInput) (f awserr.Faults) {
+	f.Add(kindLoadBalancer.check(*in.LoadBalancerArn))
+	if in.Protocol == "" || in.Port == nil {
+		f.Add(invalid("A protocol and a port must be specified"))
 	}
+	f.Add(protocolFault(in.Protocol))
+	_, wrong := readAction(in.DefaultActions, "DefaultActions")
+	f.Add(wrong...)
+	f.Add(tagFaults(in.Tags)...)
+	return f
+}
+
+// changedListenerFaults is what is wrong with a listener's change, whatever is there.
+func changedListenerFaults(in *elb.ModifyListenerInput) (f awserr.Faults) {
+	f.Add(protocolFault(in.Protocol))
+	if len(in.DefaultActions) > 0 {
+		_, wrong := readAction(in.DefaultActions, "DefaultActions")
+		f.Add(wrong...)
+	}
+	return f
+}
+
+func protocolFault(protocol types.ProtocolEnum) error {
+	if protocol == "" || protocol == types.ProtocolEnumHttp {
+		return nil
+	}
+	return misconfigured("The value '%s' of parameter 'Protocol' is not supported by Skylift: only 'HTTP' is", protocol)
+}
+
+// portFault says why a listener can't be on a port now, if so.
+func (a *API) portFault(port *int32) error {
 	if port == nil {
 		return nil
 	}
@@ -161,16 +184,13 @@ func findListeners(tx store.Tx, in *elb.DescribeListenersInput) ([]Listener, err
 
 // ModifyListener changes a listener's port, or what it does by default.
 func (a *API) ModifyListener(ctx context.Context, in *elb.ModifyListenerInput) (*elb.ModifyListenerOutput, error) {
-	if err := a.checkListener(in.Protocol, in.Port); err != nil {
+	if err := changedListenerFaults(in).First(); err != nil {
 		return nil, err
 	}
-	var action Action
-	if len(in.DefaultActions) > 0 {
-		var err error
-		if action, err = readAction(in.DefaultActions, "DefaultActions"); err != nil {
-			return nil, err
-		}
+	if err := a.portFault(in.Port); err != nil {
+		return nil, err
 	}
+	action, _ := readAction(in.DefaultActions, "DefaultActions")
 	var out types.Listener
 	err := a.db.Update(ctx, func(tx store.Tx) error {
 		l, err := getListener(tx, *in.ListenerArn)

@@ -12,6 +12,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -50,17 +51,8 @@ func (a *API) CreateLoadBalancer(ctx context.Context, in *elb.CreateLoadBalancer
 
 func (a *API) wantedLoadBalancer(ctx context.Context, in *elb.CreateLoadBalancerInput) (LoadBalancer, error) {
 	var none LoadBalancer
-	if err := checkName("Load balancer", deref(in.Name)); err != nil {
+	if err := newBalancerFaults(in).First(); err != nil {
 		return none, err
-	}
-	if strings.HasPrefix(*in.Name, "internal-") {
-		return none, invalid("Load balancer name '%s' cannot begin with 'internal-'", *in.Name)
-	}
-	if in.Type != "" && in.Type != types.LoadBalancerTypeEnumApplication {
-		return none, misconfigured("The value '%s' of parameter 'Type' is not supported by Skylift: only 'application' is", in.Type)
-	}
-	if in.IpAddressType != "" && in.IpAddressType != types.IpAddressTypeIpv4 {
-		return none, misconfigured("The value '%s' of parameter 'IpAddressType' is not supported by Skylift: only 'ipv4' is", in.IpAddressType)
 	}
 	scheme := string(cmp.Or(in.Scheme, types.LoadBalancerSchemeEnumInternetFacing))
 	lb := LoadBalancer{
@@ -82,11 +74,48 @@ func (a *API) wantedLoadBalancer(ctx context.Context, in *elb.CreateLoadBalancer
 	return lb, err
 }
 
+// newBalancerFaults is what is wrong with a new balancer, whatever is there.
+func newBalancerFaults(in *elb.CreateLoadBalancerInput) (f awserr.Faults) {
+	f.Add(checkName("Load balancer", deref(in.Name)))
+	if strings.HasPrefix(deref(in.Name), "internal-") {
+		f.Add(invalid("Load balancer name '%s' cannot begin with 'internal-'", *in.Name))
+	}
+	if in.Type != "" && in.Type != types.LoadBalancerTypeEnumApplication {
+		f.Add(misconfigured("The value '%s' of parameter 'Type' is not supported by Skylift: only 'application' is", in.Type))
+	}
+	f.Add(addressTypeFault(in.IpAddressType))
+	f.Add(tagFaults(in.Tags)...)
+	f.Add(subnetFaults(in.Subnets, in.SubnetMappings)...)
+	return f
+}
+
+func addressTypeFault(t types.IpAddressType) error {
+	if t == "" || t == types.IpAddressTypeIpv4 {
+		return nil
+	}
+	return misconfigured("The value '%s' of parameter 'IpAddressType' is not supported by Skylift: only 'ipv4' is", t)
+}
+
+// subnetFaults is what is wrong with how subnets are asked for, whichever there are.
+func subnetFaults(ids []string, mappings []types.SubnetMapping) (f awserr.Faults) {
+	if len(ids) > 0 && len(mappings) > 0 {
+		f.Add(invalid("You must specify either subnets or subnet mappings, but not both"))
+	}
+	if len(ids)+len(mappings) < 2 {
+		f.Add(fewSubnets())
+	}
+	return f
+}
+
+func fewSubnets() error {
+	return invalid("At least two subnets in two different Availability Zones must be specified")
+}
+
 // subnets returns the subnets that are asked for in either way, in the order of
 // their zones.
 func (a *API) subnets(ctx context.Context, ids []string, mappings []types.SubnetMapping) ([]Subnet, error) {
-	if len(ids) > 0 && len(mappings) > 0 {
-		return nil, invalid("You must specify either subnets or subnet mappings, but not both")
+	if err := subnetFaults(ids, mappings).First(); err != nil {
+		return nil, err
 	}
 	for _, m := range mappings {
 		ids = append(ids, deref(m.SubnetId))
@@ -107,9 +136,6 @@ func (a *API) subnets(ctx context.Context, ids []string, mappings []types.Subnet
 			return nil, misconfigured("The subnets must be in the same VPC: '%s' and '%s' are not", out[0].ID, s.ID)
 		}
 		out = append(out, s)
-	}
-	if len(out) < 2 {
-		return nil, invalid("At least two subnets in two different Availability Zones must be specified")
 	}
 	slices.SortFunc(out, func(a, b Subnet) int { return cmp.Compare(a.AZ, b.AZ) })
 	return out, nil
@@ -252,8 +278,8 @@ func (a *API) SetSecurityGroups(ctx context.Context, in *elb.SetSecurityGroupsIn
 
 // SetSubnets puts a balancer into other subnets.
 func (a *API) SetSubnets(ctx context.Context, in *elb.SetSubnetsInput) (*elb.SetSubnetsOutput, error) {
-	if in.IpAddressType != "" && in.IpAddressType != types.IpAddressTypeIpv4 {
-		return nil, misconfigured("The value '%s' of parameter 'IpAddressType' is not supported by Skylift: only 'ipv4' is", in.IpAddressType)
+	if err := setSubnetsFaults(in).First(); err != nil {
+		return nil, err
 	}
 	subnets, err := a.subnets(ctx, in.Subnets, in.SubnetMappings)
 	if err != nil {
@@ -270,6 +296,12 @@ func (a *API) SetSubnets(ctx context.Context, in *elb.SetSubnetsInput) (*elb.Set
 		return nil, err
 	}
 	return &elb.SetSubnetsOutput{AvailabilityZones: wireZones(subnets), IpAddressType: types.IpAddressTypeIpv4}, nil
+}
+
+func setSubnetsFaults(in *elb.SetSubnetsInput) (f awserr.Faults) {
+	f.Add(addressTypeFault(in.IpAddressType))
+	f.Add(subnetFaults(in.Subnets, in.SubnetMappings)...)
+	return f
 }
 
 func (a *API) loadBalancer(ctx context.Context, arn string) (lb LoadBalancer, err error) {
@@ -327,7 +359,7 @@ func (l LoadBalancer) wire(have []Interface) types.LoadBalancer {
 func wireZones(subnets []Subnet) []types.AvailabilityZone {
 	out := make([]types.AvailabilityZone, len(subnets))
 	for i, s := range subnets {
-		out[i] = types.AvailabilityZone{ZoneName: new(s.AZ), SubnetId: new(s.ID)}
+		out[i] = types.AvailabilityZone{ZoneName: new(s.AZ), SubnetId: new(s.ID), LoadBalancerAddresses: []types.LoadBalancerAddress{}}
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -18,20 +19,13 @@ const maxPriority = 50000
 
 // CreateRule adds a rule to a listener.
 func (a *API) CreateRule(ctx context.Context, in *elb.CreateRuleInput) (*elb.CreateRuleOutput, error) {
-	if err := kindListener.check(*in.ListenerArn); err != nil {
-		return nil, err
-	}
-	if err := checkPriority(*in.Priority); err != nil {
+	if err := newRuleFaults(in).First(); err != nil {
 		return nil, err
 	}
 	r := Rule{ARN: ruleARN(*in.ListenerArn), Listener: *in.ListenerArn, Priority: *in.Priority}
+	r.Conditions, _ = readConditions(in.Conditions)
+	r.Action, _ = readAction(in.Actions, "Actions")
 	var err error
-	if r.Conditions, err = readConditions(in.Conditions); err != nil {
-		return nil, err
-	}
-	if r.Action, err = readAction(in.Actions, "Actions"); err != nil {
-		return nil, err
-	}
 	if r.Tags, err = withTags(nil, in.Tags); err != nil {
 		return nil, err
 	}
@@ -54,6 +48,17 @@ func (a *API) CreateRule(ctx context.Context, in *elb.CreateRuleInput) (*elb.Cre
 		return nil, err
 	}
 	return &elb.CreateRuleOutput{Rules: []types.Rule{r.wire()}}, nil
+}
+
+// newRuleFaults is what is wrong with a new rule, whatever is there.
+func newRuleFaults(in *elb.CreateRuleInput) (f awserr.Faults) {
+	f.Add(kindListener.check(*in.ListenerArn), checkPriority(*in.Priority))
+	_, wrong := readConditions(in.Conditions)
+	f.Add(wrong...)
+	_, wrong = readAction(in.Actions, "Actions")
+	f.Add(wrong...)
+	f.Add(tagFaults(in.Tags)...)
+	return f
 }
 
 func checkPriority(p int32) error {
@@ -144,15 +149,13 @@ func findRules(tx store.Tx, in *elb.DescribeRulesInput) ([]Rule, error) {
 
 // ModifyRule replaces a rule's conditions or actions, or both.
 func (a *API) ModifyRule(ctx context.Context, in *elb.ModifyRuleInput) (*elb.ModifyRuleOutput, error) {
-	if len(in.Conditions) == 0 && len(in.Actions) == 0 {
-		return nil, invalid("Either conditions or actions must be specified")
-	}
-	change, err := readChange(in)
-	if err != nil {
+	change, wrong := readChange(in)
+	if err := wrong.First(); err != nil {
 		return nil, err
 	}
 	var r Rule
-	err = a.db.Update(ctx, func(tx store.Tx) error {
+	err := a.db.Update(ctx, func(tx store.Tx) error {
+		var err error
 		if r, err = getRule(tx, *in.RuleArn); err != nil {
 			return err
 		}
@@ -173,16 +176,26 @@ func (a *API) ModifyRule(ctx context.Context, in *elb.ModifyRuleInput) (*elb.Mod
 	return &elb.ModifyRuleOutput{Rules: []types.Rule{r.wire()}}, nil
 }
 
-func readChange(in *elb.ModifyRuleInput) (r Rule, err error) {
+// readChange reads what a rule is to become, and what is wrong with that, whatever is there.
+func readChange(in *elb.ModifyRuleInput) (r Rule, f awserr.Faults) {
+	if len(in.Conditions) == 0 && len(in.Actions) == 0 {
+		f.Add(invalid("Either conditions or actions must be specified"))
+	}
+	var wrong awserr.Faults
 	if len(in.Conditions) > 0 {
-		if r.Conditions, err = readConditions(in.Conditions); err != nil {
-			return r, err
-		}
+		r.Conditions, wrong = readConditions(in.Conditions)
+		f.Add(wrong...)
 	}
 	if len(in.Actions) > 0 {
-		r.Action, err = readAction(in.Actions, "Actions")
+		r.Action, wrong = readAction(in.Actions, "Actions")
+		f.Add(wrong...)
 	}
-	return r, err
+	return r, f
+}
+
+func changedRuleFaults(in *elb.ModifyRuleInput) []error {
+	_, f := readChange(in)
+	return f
 }
 
 // DeleteRule removes a rule; a listener's default rule stays.

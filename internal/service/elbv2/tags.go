@@ -8,6 +8,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -97,18 +98,36 @@ func tagsOf[T any](tx store.Tx, t *store.Table[T], k kind, arn string, none func
 	return nil, t.Put(tx, arn, v)
 }
 
-// withTags returns tags and the added ones.
-func withTags(tags []Tag, added []types.Tag) ([]Tag, error) {
+// tagFaults is what is wrong with tags that are to be added, whatever is there.
+func tagFaults(added []types.Tag) (f awserr.Faults) {
 	seen := make(map[string]bool)
 	for _, t := range added {
 		key := deref(t.Key)
 		switch {
 		case seen[key]:
-			return nil, &types.DuplicateTagKeysException{Message: new("Tag keys must be unique: '" + key + "' is given more than once")}
+			f.Add(&types.DuplicateTagKeysException{Message: new("Tag keys must be unique: '" + key + "' is given more than once")})
 		case strings.HasPrefix(strings.ToLower(key), "aws:"):
-			return nil, invalid("Tag key '%s' cannot begin with 'aws:'", key)
+			f.Add(invalid("Tag key '%s' cannot begin with 'aws:'", key))
 		}
 		seen[key] = true
+	}
+	if len(seen) > maxTags {
+		f.Add(tooManyTags())
+	}
+	return f
+}
+
+func tooManyTags() error {
+	return &types.TooManyTagsException{Message: new("A resource can have at most '50' tags")}
+}
+
+// withTags returns tags and the added ones.
+func withTags(tags []Tag, added []types.Tag) ([]Tag, error) {
+	if err := tagFaults(added).First(); err != nil {
+		return nil, err
+	}
+	for _, t := range added {
+		key := deref(t.Key)
 		i := slices.IndexFunc(tags, func(o Tag) bool { return o.Key == key })
 		if i < 0 {
 			tags = append(tags, Tag{Key: key})
@@ -117,7 +136,7 @@ func withTags(tags []Tag, added []types.Tag) ([]Tag, error) {
 		tags[i].Value = deref(t.Value)
 	}
 	if len(tags) > maxTags {
-		return nil, &types.TooManyTagsException{Message: new("A resource can have at most '50' tags")}
+		return nil, tooManyTags()
 	}
 	return tags, nil
 }

@@ -11,6 +11,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -49,23 +50,17 @@ func (a *API) wantedTargetGroup(ctx context.Context, in *elb.CreateTargetGroupIn
 		Port:    deref(in.Port),
 		VPC:     deref(in.VpcId),
 		Created: time.Now().UTC().Truncate(time.Millisecond),
-		Check:   HealthCheck{Path: "/", Port: "traffic-port", Interval: 30, Timeout: 5, Healthy: 5, Unhealthy: 2, Matcher: "200"},
+		Check:   newCheck(),
 	}
 	g.ARN = a.targetGroupARN(g.Name)
-	if err := checkTargetGroup(in); err != nil {
+	if err := newGroupFaults(in).First(); err != nil {
 		return g, err
 	}
 	var err error
 	if g.Tags, err = withTags(nil, in.Tags); err != nil {
 		return g, err
 	}
-	err = g.Check.change(checkInput{
-		in.HealthCheckEnabled, in.HealthCheckProtocol, in.HealthCheckPath, in.HealthCheckPort, in.HealthCheckIntervalSeconds,
-		in.HealthCheckTimeoutSeconds, in.HealthyThresholdCount, in.UnhealthyThresholdCount, in.Matcher,
-	})
-	if err != nil {
-		return g, err
-	}
+	g.Check.change(createdCheck(in))
 	err = a.net.CheckVPC(ctx, g.VPC)
 	if _, ok := message(err); ok {
 		return g, invalid("The VPC ID '%s' is not found", g.VPC)
@@ -76,27 +71,34 @@ func (a *API) wantedTargetGroup(ctx context.Context, in *elb.CreateTargetGroupIn
 	return g, nil
 }
 
-func checkTargetGroup(in *elb.CreateTargetGroupInput) error {
-	if err := checkName("Target group", deref(in.Name)); err != nil {
-		return err
+// newGroupFaults is what is wrong with a new target group, whatever is there.
+func newGroupFaults(in *elb.CreateTargetGroupInput) (f awserr.Faults) {
+	f.Add(checkName("Target group", deref(in.Name)))
+	if in.TargetType != types.TargetTypeEnumIp {
+		f.Add(misconfigured("The value '%s' of parameter 'TargetType' is not supported by Skylift: only 'ip' is", cmp.Or(in.TargetType, types.TargetTypeEnumInstance)))
 	}
 	switch {
-	case in.TargetType != types.TargetTypeEnumIp:
-		return misconfigured("The value '%s' of parameter 'TargetType' is not supported by Skylift: only 'ip' is", cmp.Or(in.TargetType, types.TargetTypeEnumInstance))
 	case in.Protocol == "":
-		return invalid("A protocol must be specified")
+		f.Add(invalid("A protocol must be specified"))
 	case in.Protocol != types.ProtocolEnumHttp:
-		return misconfigured("The value '%s' of parameter 'Protocol' is not supported by Skylift: only 'HTTP' is", in.Protocol)
-	case deref(in.ProtocolVersion) != "" && *in.ProtocolVersion != "HTTP1":
-		return misconfigured("The value '%s' of parameter 'ProtocolVersion' is not supported by Skylift: only 'HTTP1' is", *in.ProtocolVersion)
-	case in.IpAddressType != "" && in.IpAddressType != types.TargetGroupIpAddressTypeEnumIpv4:
-		return misconfigured("The value '%s' of parameter 'IpAddressType' is not supported by Skylift: only 'ipv4' is", in.IpAddressType)
-	case in.Port == nil:
-		return invalid("A port must be specified")
-	case in.VpcId == nil:
-		return invalid("A VPC ID must be specified")
+		f.Add(misconfigured("The value '%s' of parameter 'Protocol' is not supported by Skylift: only 'HTTP' is", in.Protocol))
 	}
-	return nil
+	if v := deref(in.ProtocolVersion); v != "" && v != "HTTP1" {
+		f.Add(misconfigured("The value '%s' of parameter 'ProtocolVersion' is not supported by Skylift: only 'HTTP1' is", v))
+	}
+	if in.IpAddressType != "" && in.IpAddressType != types.TargetGroupIpAddressTypeEnumIpv4 {
+		f.Add(misconfigured("The value '%s' of parameter 'IpAddressType' is not supported by Skylift: only 'ipv4' is", in.IpAddressType))
+	}
+	if in.Port == nil {
+		f.Add(invalid("A port must be specified"))
+	}
+	if deref(in.VpcId) == "" {
+		f.Add(invalid("A VPC ID must be specified"))
+	}
+	f.Add(tagFaults(in.Tags)...)
+	check := newCheck()
+	f.Add(check.change(createdCheck(in))...)
+	return f
 }
 
 func (g TargetGroup) sameAs(o TargetGroup) bool {
@@ -198,11 +200,7 @@ func (a *API) ModifyTargetGroup(ctx context.Context, in *elb.ModifyTargetGroupIn
 		if err != nil {
 			return err
 		}
-		err = g.Check.change(checkInput{
-			in.HealthCheckEnabled, in.HealthCheckProtocol, in.HealthCheckPath, in.HealthCheckPort, in.HealthCheckIntervalSeconds,
-			in.HealthCheckTimeoutSeconds, in.HealthyThresholdCount, in.UnhealthyThresholdCount, in.Matcher,
-		})
-		if err != nil {
+		if err := g.Check.change(modifiedCheck(in)).First(); err != nil {
 			return err
 		}
 		if out, err = describeTargetGroup(tx, g); err != nil {

@@ -10,6 +10,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -74,12 +75,30 @@ func (a *API) DeregisterTargets(ctx context.Context, in *elb.DeregisterTargetsIn
 // readTarget reads a target of g, with the group's port when it names none.
 func readTarget(g TargetGroup, d types.TargetDescription) (Target, error) {
 	t := Target{Group: g.ARN, Port: or(d.Port, g.Port), Zone: deref(d.AvailabilityZone)}
-	addr, err := netip.ParseAddr(deref(d.Id))
-	if err != nil || !addr.Is4() {
-		return t, invalid("The IP address '%s' is not a valid IPv4 address", deref(d.Id))
+	addr, err := readAddr(d)
+	if err != nil {
+		return t, err
 	}
 	t.Addr = addr.String()
 	return t, nil
+}
+
+func readAddr(d types.TargetDescription) (netip.Addr, error) {
+	addr, err := netip.ParseAddr(deref(d.Id))
+	if err != nil || !addr.Is4() {
+		return addr, invalid("The IP address '%s' is not a valid IPv4 address", deref(d.Id))
+	}
+	return addr, nil
+}
+
+// targetFaults is what is wrong with targets of a group, whatever is there.
+func targetFaults(group string, targets []types.TargetDescription) (f awserr.Faults) {
+	f.Add(kindTargetGroup.check(group))
+	for _, d := range targets {
+		_, err := readAddr(d)
+		f.Add(err)
+	}
+	return f
 }
 
 // zonesOf returns the zones of a target group's VPC.

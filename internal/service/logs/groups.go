@@ -10,6 +10,7 @@ import (
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
+	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -62,6 +63,13 @@ func (a *API) CreateLogGroup(ctx context.Context, in *cwl.CreateLogGroupInput) (
 		return nil, err
 	}
 	return &cwl.CreateLogGroupOutput{}, nil
+}
+
+// newGroupFaults is what the API's description doesn't say of a new group.
+func newGroupFaults(in *cwl.CreateLogGroupInput) []error {
+	var f awserr.Faults
+	f.Add(reservedFault(*in.LogGroupName))
+	return f
 }
 
 // DeleteLogGroup deletes a group with all its streams. Run gives back the

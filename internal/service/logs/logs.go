@@ -43,7 +43,8 @@ func New(c Config) *API {
 // Operations lists what the API answers to. AWS ignores sequenceToken since 2023, and interleaved since 2019.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("CreateLogGroup", a.CreateLogGroup).Takes("logGroupName logGroupClass=STANDARD tags"),
+		wire.Op("CreateLogGroup", a.CreateLogGroup).Takes("logGroupName logGroupClass=STANDARD tags").
+			Checks(newGroupFaults),
 		wire.Op("CreateLogStream", a.CreateLogStream).Takes("logGroupName logStreamName"),
 		wire.Op("DeleteLogGroup", a.DeleteLogGroup).Takes("logGroupName"),
 		wire.Op("DeleteLogStream", a.DeleteLogStream).Takes("logGroupName logStreamName"),
@@ -54,7 +55,8 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("GetLogEvents", a.GetLogEvents).Takes("endTime limit logGroupIdentifier logGroupName logStreamName nextToken startFromHead startTime"),
 		wire.Op("ListTagsForResource", a.ListTagsForResource).Takes("resourceArn"),
 		wire.Op("PutLogEvents", a.PutLogEvents).Takes("logEvents{*} logGroupName logStreamName sequenceToken"),
-		wire.Op("PutRetentionPolicy", a.PutRetentionPolicy).Takes("logGroupName retentionInDays"),
+		wire.Op("PutRetentionPolicy", a.PutRetentionPolicy).Takes("logGroupName retentionInDays").
+			Checks(retentionFaults),
 		wire.Op("TagResource", a.TagResource).Takes("resourceArn tags"),
 		wire.Op("UntagResource", a.UntagResource).Takes("resourceArn tagKeys"),
 	}
@@ -81,6 +83,10 @@ func checkGroupName(name string) error {
 	if !groupName.MatchString(name) {
 		return invalid("Value '%s' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+, 1 to 512 characters", name)
 	}
+	return reservedFault(name)
+}
+
+func reservedFault(name string) error {
 	if strings.HasPrefix(name, "aws/") {
 		return invalid("Log groups starting with AWS/ are reserved for AWS.")
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+
+	"github.com/skylift/skylift/internal/awserr"
 )
 
 // retentionDays are the values that AWS has.
@@ -16,8 +18,8 @@ var retentionDays = []int32{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400,
 // is older is not read from then on; Run gives back the room.
 func (a *API) PutRetentionPolicy(ctx context.Context, in *cwl.PutRetentionPolicyInput) (*cwl.PutRetentionPolicyOutput, error) {
 	days := *in.RetentionInDays
-	if !slices.Contains(retentionDays, days) {
-		return nil, invalid("1 validation error detected: Value '%d' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: %s", days, strings.Join(strings.Fields(fmt.Sprint(retentionDays)), ", "))
+	if err := retentionFault(days); err != nil {
+		return nil, err
 	}
 	err := a.updateGroup(ctx, *in.LogGroupName, func(g *Group) error {
 		g.Retention = days
@@ -27,6 +29,20 @@ func (a *API) PutRetentionPolicy(ctx context.Context, in *cwl.PutRetentionPolicy
 		return nil, err
 	}
 	return &cwl.PutRetentionPolicyOutput{}, nil
+}
+
+func retentionFault(days int32) error {
+	if slices.Contains(retentionDays, days) {
+		return nil
+	}
+	return invalid("1 validation error detected: Value '%d' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: %s", days, strings.Join(strings.Fields(fmt.Sprint(retentionDays)), ", "))
+}
+
+// retentionFaults is what the API's description doesn't say of a policy.
+func retentionFaults(in *cwl.PutRetentionPolicyInput) []error {
+	var f awserr.Faults
+	f.Add(retentionFault(*in.RetentionInDays))
+	return f
 }
 
 // DeleteRetentionPolicy keeps a group's events for ever.

@@ -3,6 +3,7 @@
 package wiretest
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/wire"
 	"github.com/skylift/skylift/internal/wire/awsjson"
@@ -136,4 +139,28 @@ func (f form) list(t *bind.Type, name string, v reflect.Value) error {
 		}
 	}
 	return nil
+}
+
+// Told checks that a client which sends in is told all of words at once, in order, under that code.
+func Told(t testing.TB, signingName string, ops []wire.Operation, in any, code string, words ...string) {
+	t.Helper()
+	s, err := New(signingName, ops)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Decode(t, in)
+	api, ok := errors.AsType[smithy.APIError](err)
+	if !ok || api.ErrorCode() != code {
+		t.Errorf("%T: got %v, want %s", in, err, code)
+		return
+	}
+	rest := api.ErrorMessage()
+	for _, want := range words {
+		_, after, found := strings.Cut(rest, want)
+		if !found {
+			t.Errorf("%T: %q isn't told in its place, of: %s", in, want, api.ErrorMessage())
+			continue
+		}
+		rest = after
+	}
 }
