@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/skylift/skylift/internal/wire/bind"
+	"github.com/skylift/skylift/internal/wire/resource"
 )
 
 // Operation is a handler with the name that AWS calls it by, and what it declares.
@@ -28,6 +29,7 @@ type spec struct {
 	keys    []bind.Member // kept keys, for whoever asks
 	code    string        // of unsupported members; "" is the service's
 	check   func(in any) []error
+	on      []resource.Declaration
 }
 
 type keep struct{ members, why string }
@@ -92,6 +94,27 @@ func (d Declared[I]) Refuses(code string) Declared[I] {
 // see members that are refused. The first error gives the code, unless the wire found something.
 func (d Declared[I]) Checks(faults func(in *I) []error) Declared[I] {
 	d.s.check = func(in any) []error { return faults(in.(*I)) }
+	return d
+}
+
+// On declares the resources that a request is about, each as a type and the members that name it, in the
+// form that resource.Declaration describes:
+//
+//	On("task: cluster=default task")
+//
+// The types are those that AWS's service authorization reference has for the operation.
+func (d Declared[I]) On(resources ...string) Declared[I] {
+	for _, text := range resources {
+		d.s.on = append(d.s.on, resource.Declaration{Text: text})
+	}
+	return d
+}
+
+// OnFound declares resources of a type that the members of the input do not name: find returns ids that
+// fill the variable of the type's ARN pattern, or ARNs, from records. It returns none when there is no such
+// thing, or it can't be read; the handler says so.
+func (d Declared[I]) OnFound(kind string, find func(ctx context.Context, in *I) []string) Declared[I] {
+	d.s.on = append(d.s.on, resource.Declaration{Text: kind, Find: func(ctx context.Context, in any) []string { return find(ctx, in.(*I)) }})
 	return d
 }
 
