@@ -110,11 +110,11 @@ func (d Declared[I]) On(resources ...string) Declared[I] {
 	return d
 }
 
-// OnFound declares resources of a type that the members of the input do not name: find returns ids that
-// fill the variable of the type's ARN pattern, or ARNs, from records. It returns none when there is no such
-// thing, or it can't be read; the handler says so.
-func (d Declared[I]) OnFound(kind string, find func(ctx context.Context, in *I) []string) Declared[I] {
-	d.s.on = append(d.s.on, resource.Declaration{Text: kind, Find: func(ctx context.Context, in any) []string { return find(ctx, in.(*I)) }})
+// OnFound is On for one type whose ids the members do not say: find makes ids or ARNs of the type out of
+// what the last member says, from records for instance. It returns none when there is no such thing, or it
+// can't be read; the handler says so.
+func (d Declared[I]) OnFound(text string, find func(ctx context.Context, named []string) []string) Declared[I] {
+	d.s.on = append(d.s.on, resource.Declaration{Text: text, Find: find})
 	return d
 }
 

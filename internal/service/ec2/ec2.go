@@ -51,12 +51,12 @@ const (
 // Operations lists what is implemented.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("AuthorizeSecurityGroupEgress", a.AuthorizeSecurityGroupEgress).Takes("DryRun GroupId", permissions, tagged),
-		wire.Op("AuthorizeSecurityGroupIngress", a.AuthorizeSecurityGroupIngress).Takes("DryRun GroupId GroupName", permissions, flatPermission, tagged),
-		wire.Op("CreateSecurityGroup", a.CreateSecurityGroup).Takes("DryRun GroupDescription GroupName VpcId", tagged),
-		wire.Op("CreateTags", a.CreateTags).Takes("DryRun ResourceId Tag{*}"),
-		wire.Op("DeleteSecurityGroup", a.DeleteSecurityGroup).Takes("DryRun GroupId GroupName"),
-		wire.Op("DeleteTags", a.DeleteTags).Takes("DryRun ResourceId Tag{*}"),
+		wire.Op("AuthorizeSecurityGroupEgress", a.AuthorizeSecurityGroupEgress).On("security-group: GroupId").Takes("DryRun GroupId", permissions, tagged),
+		wire.Op("AuthorizeSecurityGroupIngress", a.AuthorizeSecurityGroupIngress).On("security-group: GroupId").OnFound("security-group: GroupName", a.groupsNamed).Takes("DryRun GroupId GroupName", permissions, flatPermission, tagged),
+		wire.Op("CreateSecurityGroup", a.CreateSecurityGroup).On("security-group: *", "vpc: VpcId").Takes("DryRun GroupDescription GroupName VpcId", tagged),
+		wire.Op("CreateTags", a.CreateTags).OnFound("*: ResourceId", a.arnsOf).Takes("DryRun ResourceId Tag{*}"),
+		wire.Op("DeleteSecurityGroup", a.DeleteSecurityGroup).On("security-group: GroupId").OnFound("security-group: GroupName", a.groupsNamed).Takes("DryRun GroupId GroupName"),
+		wire.Op("DeleteTags", a.DeleteTags).OnFound("*: ResourceId", a.arnsOf).Takes("DryRun ResourceId Tag{*}"),
 		wire.Op("DescribeAvailabilityZones", a.DescribeAvailabilityZones).Takes("AllAvailabilityZones DryRun Filter{*} ZoneId ZoneName"),
 		wire.Op("DescribeInternetGateways", a.DescribeInternetGateways).Takes(listed, "InternetGatewayId"),
 		wire.Op("DescribeNetworkInterfaces", a.DescribeNetworkInterfaces).Takes(listed, "IncludeManagedResources NetworkInterfaceId"),
@@ -66,14 +66,14 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("DescribeSecurityGroups", a.DescribeSecurityGroups).Takes(listed, "GroupId GroupName"),
 		wire.Op("DescribeSubnets", a.DescribeSubnets).Takes(listed, "SubnetId"),
 		wire.Op("DescribeTags", a.DescribeTags).Takes(listed),
-		wire.Op("DescribeVpcAttribute", a.DescribeVpcAttribute).Takes("Attribute DryRun VpcId"),
+		wire.Op("DescribeVpcAttribute", a.DescribeVpcAttribute).On("vpc: VpcId").Takes("Attribute DryRun VpcId"),
 		wire.Op("DescribeVpcs", a.DescribeVpcs).Takes(listed, "VpcId"),
-		wire.Op("ModifySecurityGroupRules", a.ModifySecurityGroupRules).Takes("DryRun GroupId SecurityGroupRule{SecurityGroupRuleId SecurityGroupRule{" + rule + "}}"),
-		wire.Op("ModifyVpcAttribute", a.ModifyVpcAttribute).Takes("EnableDnsHostnames{*} EnableDnsSupport{*} EnableNetworkAddressUsageMetrics{*} VpcId"),
-		wire.Op("RevokeSecurityGroupEgress", a.RevokeSecurityGroupEgress).Takes("DryRun GroupId SecurityGroupRuleId", permissions),
-		wire.Op("RevokeSecurityGroupIngress", a.RevokeSecurityGroupIngress).Takes("DryRun GroupId GroupName SecurityGroupRuleId", permissions, flatPermission),
-		wire.Op("UpdateSecurityGroupRuleDescriptionsEgress", a.UpdateSecurityGroupRuleDescriptionsEgress).Takes("DryRun GroupId GroupName", permissions, descriptions),
-		wire.Op("UpdateSecurityGroupRuleDescriptionsIngress", a.UpdateSecurityGroupRuleDescriptionsIngress).Takes("DryRun GroupId GroupName", permissions, descriptions),
+		wire.Op("ModifySecurityGroupRules", a.ModifySecurityGroupRules).On("security-group: GroupId", "security-group-rule: SecurityGroupRule.SecurityGroupRuleId").Takes("DryRun GroupId SecurityGroupRule{SecurityGroupRuleId SecurityGroupRule{" + rule + "}}"),
+		wire.Op("ModifyVpcAttribute", a.ModifyVpcAttribute).On("vpc: VpcId").Takes("EnableDnsHostnames{*} EnableDnsSupport{*} EnableNetworkAddressUsageMetrics{*} VpcId"),
+		wire.Op("RevokeSecurityGroupEgress", a.RevokeSecurityGroupEgress).On("security-group: GroupId").Takes("DryRun GroupId SecurityGroupRuleId", permissions),
+		wire.Op("RevokeSecurityGroupIngress", a.RevokeSecurityGroupIngress).On("security-group: GroupId").OnFound("security-group: GroupName", a.groupsNamed).Takes("DryRun GroupId GroupName SecurityGroupRuleId", permissions, flatPermission),
+		wire.Op("UpdateSecurityGroupRuleDescriptionsEgress", a.UpdateSecurityGroupRuleDescriptionsEgress).On("security-group: GroupId").OnFound("security-group: GroupName", a.groupsNamed).Takes("DryRun GroupId GroupName", permissions, descriptions),
+		wire.Op("UpdateSecurityGroupRuleDescriptionsIngress", a.UpdateSecurityGroupRuleDescriptionsIngress).On("security-group: GroupId").OnFound("security-group: GroupName", a.groupsNamed).Takes("DryRun GroupId GroupName", permissions, descriptions),
 	}
 }
 

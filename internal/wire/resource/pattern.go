@@ -71,15 +71,15 @@ func (p *pattern) fill(ns arn.Namespace, given []string) string {
 		b.WriteString(p.texts[i])
 		n := i - p.own
 		switch {
+		case n < 0:
+			b.WriteString(usual(ns, name))
 		case n >= len(given):
 			b.WriteString(all)
 		case n == len(given)-1 && i+1 < len(p.names) && strings.Contains(given[n], p.texts[i+1]):
 			b.WriteString(given[n])
 			return b.String()
-		case n >= 0:
-			b.WriteString(given[n])
 		default:
-			b.WriteString(usual(ns, name))
+			b.WriteString(given[n])
 		}
 	}
 	b.WriteString(p.texts[len(p.names)])

@@ -26,8 +26,8 @@ type Declaration struct {
 	// the resource as it is; an ARN of another type gives the variables that both have. The type listener/*
 	// stands for all of the operation's types that begin so, and * for all. Their member holds an ARN.
 	Text string
-	// Find returns ids or ARNs that only records tell; the text is then the type alone.
-	Find func(ctx context.Context, in any) []string
+	// Find, unless it is nil, makes ids or ARNs of the type out of what the last member says.
+	Find func(ctx context.Context, named []string) []string
 }
 
 // Set is the resources that the requests of one operation are about. It is immutable.
@@ -42,7 +42,7 @@ type subject struct {
 	required bool
 	pattern  *pattern // of the type; nil where there are several
 	members  []member
-	find     func(ctx context.Context, in any) []string
+	find     func(ctx context.Context, named []string) []string
 }
 
 // Reference is what AWS's reference says of one service.
@@ -102,7 +102,7 @@ func (s *Set) compile(types []descriptor.Resource, in *bind.Type, d Declaration)
 		}
 		of.members = append(of.members, m)
 	}
-	if n := len(of.members); (n == 0) != (of.find != nil) || n > variables {
+	if n := len(of.members); n == 0 || n > variables {
 		return of, fmt.Errorf("it has %d members for %d variables", n, variables)
 	}
 	return of, nil
@@ -121,14 +121,19 @@ func names(types []descriptor.Resource) string {
 // authorizes what is about none on "*".
 func (s *Set) Of(ctx context.Context, ns arn.Namespace, in any) []string {
 	v := reflect.ValueOf(in).Elem()
+	found := make([][]string, len(s.of))
 	var list, optional []string
 	for i := range s.of {
+		found[i] = s.named(ctx, ns, &s.of[i], v)
+		list = append(list, found[i]...)
+	}
+	for i := range s.of {
 		of := &s.of[i]
-		found, named := s.resources(ctx, ns, of, in, v)
-		if named || of.required {
-			list = append(list, found...)
-		} else {
-			optional = append(optional, found...)
+		switch {
+		case !of.required:
+			optional = append(optional, of.any(ns, s.given(of, v)))
+		case !s.names(of, found):
+			list = append(list, of.any(ns, s.given(of, v)))
 		}
 	}
 	if len(list) == 0 {
@@ -140,6 +145,16 @@ func (s *Set) Of(ctx context.Context, ns arn.Namespace, in any) []string {
 	return unique(list)
 }
 
+// names says whether one of the type of of is among those that were found by the declarations.
+func (s *Set) names(of *subject, found [][]string) bool {
+	for i := range s.of {
+		if len(found[i]) > 0 && slices.Equal(s.of[i].kinds, of.kinds) {
+			return true
+		}
+	}
+	return false
+}
+
 func unique(list []string) []string {
 	seen := make(map[string]bool, len(list))
 	return slices.DeleteFunc(list, func(s string) bool {
@@ -149,28 +164,36 @@ func unique(list []string) []string {
 	})
 }
 
-// resources returns those of one declaration; named is false when the request names none.
-func (s *Set) resources(ctx context.Context, ns arn.Namespace, of *subject, in any, v reflect.Value) (list []string, named bool) {
-	var given, last []string
-	if of.find != nil {
-		last = of.find(ctx, in)
-	} else {
-		end := len(of.members) - 1
-		for i, m := range of.members[:end] {
-			given = append(given, s.variable(of.pattern.names[of.pattern.own+i], m.first(v)))
-		}
-		last = of.members[end].values(v)
+// given returns what fills the variables before the last member's.
+func (s *Set) given(of *subject, v reflect.Value) (values []string) {
+	for i, m := range of.members[:len(of.members)-1] {
+		values = append(values, s.variable(of.pattern.names[of.pattern.own+i], m.first(v)))
+	}
+	return values
+}
+
+// any returns what stands for any resource of the type below what is given.
+func (of *subject) any(ns arn.Namespace, given []string) string {
+	if of.pattern == nil {
+		return all
+	}
+	return of.pattern.fill(ns, given)
+}
+
+// named returns the resources of one declaration that the request names.
+func (s *Set) named(ctx context.Context, ns arn.Namespace, of *subject, v reflect.Value) (list []string) {
+	last := of.members[len(of.members)-1].values(v)
+	if of.find != nil && len(last) > 0 {
+		last = of.find(ctx, last)
 	}
 	if len(last) == 0 {
-		if of.pattern == nil {
-			return []string{all}, false
-		}
-		return []string{of.pattern.fill(ns, given)}, false
+		return nil
 	}
+	given := s.given(of, v)
 	for _, value := range last {
 		list = append(list, s.resource(ns, of.pattern, given, value))
 	}
-	return list, true
+	return list
 }
 
 // resource returns the ARN of the resource that value names below what is given.
