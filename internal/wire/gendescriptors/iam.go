@@ -40,20 +40,20 @@ var actions = map[string]string{
 	"s3:ListObjects": "ListBucket", "s3:ListObjectsV2": "ListBucket",
 }
 
-// instead are the resource types, all required, of actions for which the reference has others: where both versions of
-// Elastic Load Balancing have an action of one name, it shows those of the classic one.
+// instead are the resource types of actions for which the reference has others: where both versions of Elastic
+// Load Balancing have an action of one name, it shows those of the classic one. The form is descriptor.Operation's.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancingv2.html
 var instead = map[string]string{
 	"elasticloadbalancing:AddTags":                      anyOfV2,
 	"elasticloadbalancing:RemoveTags":                   anyOfV2,
-	"elasticloadbalancing:CreateLoadBalancer":           loadBalancers,
+	"elasticloadbalancing:CreateLoadBalancer":           "loadbalancer/app/ loadbalancer/gwy/ loadbalancer/net/",
 	"elasticloadbalancing:DeleteLoadBalancer":           loadBalancers,
 	"elasticloadbalancing:ModifyLoadBalancerAttributes": loadBalancers,
 }
 
 const (
-	loadBalancers = "loadbalancer/app/ loadbalancer/gwy/ loadbalancer/net/"
-	anyOfV2       = loadBalancers + " listener/app listener/gwy listener/net listener-rule/app listener-rule/net targetgroup"
+	loadBalancers = "loadbalancer/app/! loadbalancer/gwy/! loadbalancer/net/!"
+	anyOfV2       = loadBalancers + " listener/app! listener/gwy! listener/net! listener-rule/app! listener-rule/net! targetgroup!"
 )
 
 // authorization adds to a descriptor what the reference in dir says of its operations.
@@ -92,10 +92,10 @@ func (r *reference) describe(prefix, name string, op *descriptor.Operation, patt
 	}
 	op.Action = other(action.Name, name)
 	types, keys := action.ResourceTypes, slices.Clone(action.ConditionKeys)
-	if more, ok := instead[full]; ok {
+	if on, ok := instead[full]; ok {
 		types = nil
-		for kind := range strings.FieldsSeq(more) {
-			types = append(types, resourceType{Name: kind, Required: true})
+		for _, t := range (descriptor.Operation{On: on}).Types() {
+			types = append(types, resourceType{Name: t.Type, Required: t.Required})
 		}
 	}
 	var on []string
