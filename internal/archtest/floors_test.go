@@ -50,7 +50,7 @@ var floors = []floor{
 	{"internal/disk", nil},
 
 	{"internal/store", nil},
-	{"internal/wire", []string{"internal/awserr"}},
+	{"internal/wire", []string{"internal/awserr", "internal/arn"}},
 	{"internal/credential", []string{"internal/caller"}},
 	{"internal/instance", []string{"internal/id"}},
 	{"internal/arn", nil},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/smithy-go"
 
+	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/policy"
@@ -25,6 +26,17 @@ import (
 // maxUnsigned bounds what is read of a request that will be refused, to see
 // which protocol it speaks.
 const maxUnsigned = 64 << 10
+
+// maxNote bounds what a caller can put into the audit log.
+const maxNote = 256
+
+// short cuts s at that bound, and says so.
+func short(s string) string {
+	if len(s) <= maxNote {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxNote-len("…")], "") + "…"
+}
 
 // call is one request on its way through: each step knows a little more.
 type call struct {
@@ -37,11 +49,12 @@ type call struct {
 	mount *Mount        // nil for an API call
 	svc   *wire.Service // nil when the scope names none of ours
 
-	body                      []byte // as far as it was read
-	caller                    caller.Caller
-	service, action, resource string
-	code                      string   // of the error answered; "" when all is well
-	kept                      []string // what the answer accepted and has no effect
+	body            []byte // as far as it was read
+	caller          caller.Caller
+	service, action string
+	resources       []string // ARNs, or "*" alone
+	code            string   // of the error answered; "" when all is well
+	kept            []string // what the answer accepted and has no effect
 }
 
 // serve answers the call, whatever happens, and writes the audit line.
@@ -141,7 +154,7 @@ func (c *call) handle() error {
 		c.action = short(c.svc.OperationName(c.r, c.body))
 		return err
 	}
-	c.action, c.resource = in.Operation, resource(in.Input)
+	c.action, c.resources = in.Operation, in.Resources(ctx, arn.Namespace{Region: c.g.cfg.Region, Account: c.caller.Account})
 	if err := c.authorize(); err != nil {
 		return err
 	}
@@ -160,7 +173,7 @@ func (c *call) handle() error {
 }
 
 func (c *call) handleMount(ctx context.Context) error {
-	c.action, c.resource = c.r.Method, c.r.URL.Path
+	c.action, c.resources = c.r.Method, []string{c.r.URL.Path}
 	if err := c.authorize(); err != nil {
 		return err
 	}
@@ -171,7 +184,7 @@ func (c *call) handleMount(ctx context.Context) error {
 }
 
 func (c *call) authorize() error {
-	err := policy.Authorize(policy.Request{Principal: c.caller.ARN, Action: c.service + ":" + c.action, Resource: c.resource})
+	err := policy.Authorize(policy.Request{Principal: c.caller.ARN, Action: c.service + ":" + c.action, Resources: c.resources})
 	if err == nil {
 		return nil
 	}
@@ -292,7 +305,7 @@ func (c *call) audit() {
 	}
 	line := []any{
 		"request", c.id, "caller", c.caller.ARN, "access_key", c.caller.AccessKeyID,
-		"service", c.service, "action", c.action, "resource", c.resource,
+		"service", c.service, "action", c.action, "resource", short(strings.Join(c.resources, " ")),
 		"code", code, "status", c.w.status, "ms", time.Since(c.start).Milliseconds(), "client", client,
 	}
 	if len(c.kept) > 0 {

@@ -104,16 +104,16 @@ func open(t *testing.T, change func(*Config)) (g gate, done func()) {
 			service(t, "ecs",
 				wire.Op("DescribeClusters", func(context.Context, *awsecs.DescribeClustersInput) (*awsecs.DescribeClustersOutput, error) {
 					return nil, awserr.New("ClusterNotFoundException", "Cluster not found.")
-				}).Takes("*"),
+				}).On("cluster: clusters=default").Takes("*"),
 				wire.Op("ListClusters", func(ctx context.Context, _ *awsecs.ListClustersInput) (*awsecs.ListClustersOutput, error) {
 					return &awsecs.ListClustersOutput{ClusterArns: []string{caller.From(ctx).ARN}}, nil
 				}).Takes("*"),
 				wire.Op("DeleteCluster", func(context.Context, *awsecs.DeleteClusterInput) (*awsecs.DeleteClusterOutput, error) {
 					return nil, errors.New("the disk said hush-hush")
-				}).Takes("*"),
+				}).On("cluster: cluster").Takes("*"),
 				wire.Op("CreateCluster", func(context.Context, *awsecs.CreateClusterInput) (*awsecs.CreateClusterOutput, error) {
 					panic("out of cheese")
-				}).Takes("*")),
+				}).On("cluster: clusterName=default").Takes("*")),
 			service(t, "ec2",
 				wire.Op("DescribeVpcs", func(context.Context, *awsec2.DescribeVpcsInput) (*awsec2.DescribeVpcsOutput, error) {
 					return &awsec2.DescribeVpcsOutput{}, nil
@@ -163,7 +163,7 @@ func TestSDKClientsGetIn(t *testing.T) {
 	}
 	for key, want := range map[string]any{
 		"caller": root, "access_key": rootKey.AccessKeyID, "service": "sts", "action": "GetCallerIdentity",
-		"resource": "", "code": "OK", "status": 200.0, "client": "127.0.0.1",
+		"resource": "*", "code": "OK", "status": 200.0, "client": "127.0.0.1",
 	} {
 		if lines[0][key] != want {
 			t.Errorf("audit line: %s is %v, want %v", key, lines[0][key], want)
@@ -274,7 +274,7 @@ func TestHandlersErrors(t *testing.T) {
 		t.Errorf("panics in the log: %v", l)
 	}
 	calls := g.log.lines(t, "call")
-	if len(calls) != 4 || calls[1]["code"] != "ServerException" || calls[1]["resource"] != "web" || calls[2]["status"] != 500.0 || calls[3]["action"] != "ListServices" {
+	if len(calls) != 4 || calls[1]["code"] != "ServerException" || calls[1]["resource"] != "arn:aws:ecs:"+region+":"+account+":cluster/web" || calls[2]["status"] != 500.0 || calls[3]["action"] != "ListServices" {
 		t.Errorf("audit lines: %v", calls)
 	}
 }

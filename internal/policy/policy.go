@@ -10,9 +10,9 @@ import (
 
 // Request is one action that somebody wants to take.
 type Request struct {
-	Principal string // ARN of the caller
-	Action    string // ecs:CreateService
-	Resource  string // ARN or name, where the input tells it
+	Principal string   // ARN of the caller
+	Action    string   // ecs:CreateService
+	Resources []string // ARNs, each of which must be allowed; "*" alone for an action that is on none
 }
 
 // Denied says that a request is not allowed.
@@ -20,8 +20,8 @@ type Denied struct{ Request }
 
 func (d *Denied) Error() string {
 	on := ""
-	if d.Resource != "" {
-		on = " on resource: " + d.Resource
+	if len(d.Resources) > 0 {
+		on = " on resource: " + d.Resources[0]
 	}
 	return fmt.Sprintf("User: %s is not authorized to perform: %s%s because no identity-based policy allows the %s action", d.Principal, d.Action, on, d.Action)
 }

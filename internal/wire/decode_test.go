@@ -72,7 +72,7 @@ func TestACallRunsItsHandler(t *testing.T) {
 	t.Parallel()
 	s, err := NewService("ecs", Op("DeleteCluster", func(_ context.Context, in *ecs.DeleteClusterInput) (*ecs.DeleteClusterOutput, error) {
 		return &ecs.DeleteClusterOutput{Cluster: &ecstypes.Cluster{ClusterName: in.Cluster, Tags: []ecstypes.Tag{}}}, nil
-	}).Takes("cluster"))
+	}).On("cluster: cluster").Takes("cluster"))
 	if err != nil {
 		t.Fatal(err)
 	}

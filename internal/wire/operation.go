@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/skylift/skylift/internal/wire/bind"
+	"github.com/skylift/skylift/internal/wire/resource"
 )
 
 // Operation is a handler with the name that AWS calls it by, and what it declares.
@@ -29,6 +30,7 @@ type spec struct {
 	code    string        // of unsupported members; "" is the service's
 	check   func(in any) []error
 	patient bool // check takes an input that lacks required members
+	on      []resource.Declaration
 }
 
 type keep struct{ members, why string }
@@ -106,6 +108,27 @@ func (d Declared[I]) ChecksIncomplete(faults func(in *I) []error) Declared[I] {
 // ready says whether the operation's check can look at an input that has these faults.
 func (s *spec) ready(f *bind.Faults) bool {
 	return s.check != nil && (f.Whole() || s.patient && len(f.Malformed) == 0)
+}
+
+// On declares the resources that a request is about, each as a type and the members that name it, in the
+// form that resource.Declaration describes:
+//
+//	On("task: cluster=default task")
+//
+// The types are those that AWS's service authorization reference has for the operation.
+func (d Declared[I]) On(resources ...string) Declared[I] {
+	for _, text := range resources {
+		d.s.on = append(d.s.on, resource.Declaration{Text: text})
+	}
+	return d
+}
+
+// OnFound is On for one type whose ids the members do not say: find makes ids or ARNs of the type out of
+// what the last member says, from records for instance. It returns none when there is no such thing, or it
+// can't be read; the handler says so.
+func (d Declared[I]) OnFound(text string, find func(ctx context.Context, named []string) []string) Declared[I] {
+	d.s.on = append(d.s.on, resource.Declaration{Text: text, Find: find})
+	return d
 }
 
 // mask compiles the declaration for the input's type.

@@ -17,7 +17,7 @@ type sdkOp struct {
 // call makes an operation whose handler must not run, out of the SDK client's method.
 func call[I, O, F any](name string, method func(context.Context, *I, ...func(*F)) (*O, error)) sdkOp {
 	return sdkOp{
-		Operation: Op(name, func(context.Context, *I) (*O, error) { panic("not to be called") }).Takes("*"),
+		Operation: Op(name, func(context.Context, *I) (*O, error) { panic("not to be called") }).Takes("*").On("*: *"),
 		call: func(ctx context.Context, in any) (any, error) {
 			return method(ctx, in.(*I))
 		},

@@ -15,6 +15,7 @@ import (
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/wire/bind"
 	"github.com/skylift/skylift/internal/wire/descriptor"
+	"github.com/skylift/skylift/internal/wire/resource"
 )
 
 // Service answers for the operations of one AWS service, in each of its protocols. It is immutable.
@@ -38,6 +39,7 @@ type operation struct {
 	*spec
 	input, output *bind.Type
 	mask          *bind.Mask
+	resources     *resource.Set
 	wrapper       string
 }
 
@@ -89,6 +91,7 @@ func codecOf(desc *descriptor.Service, protocol Protocol) (codec, error) {
 
 func (s *face) bind(desc *descriptor.Service, ops []Operation) error {
 	b := bind.New(desc, string(s.protocol))
+	reference := resource.Of(desc)
 	var errs []error
 	var err error
 	for _, op := range ops {
@@ -118,6 +121,9 @@ func (s *face) bind(desc *descriptor.Service, ops []Operation) error {
 		o.output = o.output.Answer()
 		if o.mask, err = o.spec.mask(o.input); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", desc.SigningName, err))
+		}
+		if o.resources, err = reference.Compile(o.name, o.input, o.on); err != nil {
+			errs = append(errs, fmt.Errorf("%s: declaration of %s: %w", desc.SigningName, o.name, err))
 		}
 	}
 	return errors.Join(errs...)

@@ -7,7 +7,11 @@
 // once made, and no request looks a Go field up by name.
 package wire
 
-import "context"
+import (
+	"context"
+
+	"github.com/skylift/skylift/internal/arn"
+)
 
 // Protocol is one of the ways in which AWS services are spoken to.
 type Protocol string
@@ -34,6 +38,12 @@ type Call struct {
 // Do runs the operation's handler.
 func (c *Call) Do(ctx context.Context) (any, error) {
 	return c.op.do(context.WithValue(ctx, keptKey{}, c), c.Input)
+}
+
+// Resources returns the ARNs of the resources that the call is about, in ns, the namespace of the caller; "*"
+// alone where AWS knows none for the operation.
+func (c *Call) Resources(ctx context.Context, ns arn.Namespace) []string {
+	return c.op.resources.Of(ctx, ns, c.Input)
 }
 
 type keptKey struct{}

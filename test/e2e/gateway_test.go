@@ -245,7 +245,7 @@ func (s *stage) testAudit(t *testing.T) {
 	takes(t, 5*time.Second, "the audit has the calls", func() bool {
 		b, err := os.ReadFile(s.skylift.logs)
 		all = string(b)
-		return err == nil && strings.Contains(all, fmt.Sprintf(`"action":"DeleteCluster","resource":"%s","code":"OK","status":200,"ms":`, name))
+		return err == nil && strings.Contains(all, fmt.Sprintf(`"action":"DeleteCluster","resource":"%s","code":"OK","status":200,"ms":`, *out.Cluster.ClusterArn))
 	})
 	for _, secret := range []string{s.access["AWS_SECRET_ACCESS_KEY"], password, base64.StdEncoding.EncodeToString([]byte("AWS:" + password))} {
 		if strings.Contains(all, secret) {

@@ -53,19 +53,19 @@ const (
 // Operations lists what is implemented.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("AuthorizeSecurityGroupEgress", a.AuthorizeSecurityGroupEgress).Takes("DryRun GroupId", permissions, tagged).
+		wire.Op("AuthorizeSecurityGroupEgress", a.AuthorizeSecurityGroupEgress).On("security-group: GroupId").Takes("DryRun GroupId", permissions, tagged).
 			Checks(func(in *ec2.AuthorizeSecurityGroupEgressInput) []error {
 				return egressOf(in.GroupId, in.IpPermissions).authorizeFaults(in.TagSpecifications)
 			}),
-		wire.Op("AuthorizeSecurityGroupIngress", a.AuthorizeSecurityGroupIngress).Takes("DryRun GroupId GroupName", permissions, flatPermission, tagged).
+		wire.Op("AuthorizeSecurityGroupIngress", a.AuthorizeSecurityGroupIngress).On("security-group: GroupId").OnFound("security-group: GroupName", a.groupsNamed).Takes("DryRun GroupId GroupName", permissions, flatPermission, tagged).
 			Checks(func(in *ec2.AuthorizeSecurityGroupIngressInput) []error {
 				return openedIngress(in).authorizeFaults(in.TagSpecifications)
 			}),
-		wire.Op("CreateSecurityGroup", a.CreateSecurityGroup).Takes("DryRun GroupDescription GroupName VpcId", tagged).
+		wire.Op("CreateSecurityGroup", a.CreateSecurityGroup).On("security-group: *", "vpc: VpcId").Takes("DryRun GroupDescription GroupName VpcId", tagged).
 			Checks(func(in *ec2.CreateSecurityGroupInput) []error { return newGroupFaults(in) }),
-		wire.Op("CreateTags", a.CreateTags).Takes("DryRun ResourceId Tag{*}"),
-		wire.Op("DeleteSecurityGroup", a.DeleteSecurityGroup).Takes("DryRun GroupId GroupName"),
-		wire.Op("DeleteTags", a.DeleteTags).Takes("DryRun ResourceId Tag{*}"),
+		wire.Op("CreateTags", a.CreateTags).OnFound("*: ResourceId", a.arnsOf).Takes("DryRun ResourceId Tag{*}"),
+		wire.Op("DeleteSecurityGroup", a.DeleteSecurityGroup).On("security-group: GroupId").OnFound("security-group: GroupName", a.groupsNamed).Takes("DryRun GroupId GroupName"),
+		wire.Op("DeleteTags", a.DeleteTags).OnFound("*: ResourceId", a.arnsOf).Takes("DryRun ResourceId Tag{*}"),
 		wire.Op("DescribeAvailabilityZones", a.DescribeAvailabilityZones).Takes("AllAvailabilityZones DryRun Filter{*} ZoneId ZoneName"),
 		wire.Op("DescribeInternetGateways", a.DescribeInternetGateways).Takes(listed, "InternetGatewayId"),
 		wire.Op("DescribeNetworkInterfaces", a.DescribeNetworkInterfaces).Takes(listed, "IncludeManagedResources NetworkInterfaceId"),
@@ -75,20 +75,20 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("DescribeSecurityGroups", a.DescribeSecurityGroups).Takes(listed, "GroupId GroupName"),
 		wire.Op("DescribeSubnets", a.DescribeSubnets).Takes(listed, "SubnetId"),
 		wire.Op("DescribeTags", a.DescribeTags).Takes(listed),
-		wire.Op("DescribeVpcAttribute", a.DescribeVpcAttribute).Takes("Attribute DryRun VpcId"),
+		wire.Op("DescribeVpcAttribute", a.DescribeVpcAttribute).On("vpc: VpcId").Takes("Attribute DryRun VpcId"),
 		wire.Op("DescribeVpcs", a.DescribeVpcs).Takes(listed, "VpcId"),
-		wire.Op("ModifySecurityGroupRules", a.ModifySecurityGroupRules).Takes("DryRun GroupId SecurityGroupRule{SecurityGroupRuleId SecurityGroupRule{" + rule + "}}"),
-		wire.Op("ModifyVpcAttribute", a.ModifyVpcAttribute).Takes("EnableDnsHostnames{*} EnableDnsSupport{*} EnableNetworkAddressUsageMetrics{*} VpcId"),
-		wire.Op("RevokeSecurityGroupEgress", a.RevokeSecurityGroupEgress).Takes("DryRun GroupId SecurityGroupRuleId", permissions).
+		wire.Op("ModifySecurityGroupRules", a.ModifySecurityGroupRules).On("security-group: GroupId", "security-group-rule: SecurityGroupRule.SecurityGroupRuleId").Takes("DryRun GroupId SecurityGroupRule{SecurityGroupRuleId SecurityGroupRule{" + rule + "}}"),
+		wire.Op("ModifyVpcAttribute", a.ModifyVpcAttribute).On("vpc: VpcId").Takes("EnableDnsHostnames{*} EnableDnsSupport{*} EnableNetworkAddressUsageMetrics{*} VpcId"),
+		wire.Op("RevokeSecurityGroupEgress", a.RevokeSecurityGroupEgress).On("security-group: GroupId").Takes("DryRun GroupId SecurityGroupRuleId", permissions).
 			Checks(func(in *ec2.RevokeSecurityGroupEgressInput) []error {
 				return egressOf(in.GroupId, in.IpPermissions).revokeFaults(in.SecurityGroupRuleIds)
 			}),
-		wire.Op("RevokeSecurityGroupIngress", a.RevokeSecurityGroupIngress).Takes("DryRun GroupId GroupName SecurityGroupRuleId", permissions, flatPermission).
+		wire.Op("RevokeSecurityGroupIngress", a.RevokeSecurityGroupIngress).On("security-group: GroupId").OnFound("security-group: GroupName", a.groupsNamed).Takes("DryRun GroupId GroupName SecurityGroupRuleId", permissions, flatPermission).
 			Checks(func(in *ec2.RevokeSecurityGroupIngressInput) []error {
 				return closedIngress(in).revokeFaults(in.SecurityGroupRuleIds)
 			}),
-		wire.Op("UpdateSecurityGroupRuleDescriptionsEgress", a.UpdateSecurityGroupRuleDescriptionsEgress).Takes("DryRun GroupId GroupName", permissions, descriptions),
-		wire.Op("UpdateSecurityGroupRuleDescriptionsIngress", a.UpdateSecurityGroupRuleDescriptionsIngress).Takes("DryRun GroupId GroupName", permissions, descriptions),
+		wire.Op("UpdateSecurityGroupRuleDescriptionsEgress", a.UpdateSecurityGroupRuleDescriptionsEgress).On("security-group: GroupId").OnFound("security-group: GroupName", a.groupsNamed).Takes("DryRun GroupId GroupName", permissions, descriptions),
+		wire.Op("UpdateSecurityGroupRuleDescriptionsIngress", a.UpdateSecurityGroupRuleDescriptionsIngress).On("security-group: GroupId").OnFound("security-group: GroupName", a.groupsNamed).Takes("DryRun GroupId GroupName", permissions, descriptions),
 	}
 }
 

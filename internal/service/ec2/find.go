@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -92,6 +93,22 @@ func groupByName(tx store.Tx, name string) (SecurityGroup, error) {
 		return SecurityGroup{}, awserr.New("InvalidGroup.NotFound", "The security group '%s' does not exist in default VPC '%s'", name, vpc.ID)
 	}
 	return found[0], nil
+}
+
+// groupsNamed returns the ids of the groups of the default VPC with these names.
+func (a *API) groupsNamed(ctx context.Context, names []string) (ids []string) {
+	_ = a.db.View(ctx, func(tx store.Tx) error {
+		ids = nil
+		for _, name := range names {
+			g, err := groupByName(tx, name)
+			if err != nil {
+				return err // the handler says so
+			}
+			ids = append(ids, g.ID)
+		}
+		return nil
+	})
+	return ids
 }
 
 // groupBy returns the group that a request names by id or by name.

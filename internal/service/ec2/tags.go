@@ -194,6 +194,22 @@ func (a *API) DeleteTags(ctx context.Context, in *ec2.DeleteTagsInput) (*ec2.Del
 	return &ec2.DeleteTagsOutput{}, err
 }
 
+// arnsOf returns the ARNs of the resources with these ids. An id of another kind, which the handler refuses,
+// stays as it is.
+func (a *API) arnsOf(_ context.Context, ids []string) (list []string) {
+	for _, id := range ids {
+		prefix, _, _ := strings.Cut(id, "-")
+		for _, k := range []kind{kindVpc, kindSubnet, kindGroup, kindRule, kindInterface, kindTable, kindGateway} {
+			if k.prefix == prefix {
+				id = a.ns.ARN("ec2", k.typ+"/"+id)
+				break
+			}
+		}
+		list = append(list, id)
+	}
+	return list
+}
+
 // retag changes the tags of resources, all or none.
 func (a *API) retag(ctx context.Context, resources []string, change func(set map[string]string) error) error {
 	return a.db.Update(ctx, func(tx store.Tx) error {

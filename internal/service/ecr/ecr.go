@@ -44,25 +44,25 @@ const (
 // Operations lists the handlers by the names that AWS has for them.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("BatchDeleteImage", a.BatchDeleteImage).Takes("registryId repositoryName imageIds{*}"),
-		wire.Op("BatchGetImage", a.BatchGetImage).Takes("registryId repositoryName imageIds{*} acceptedMediaTypes"),
-		wire.Op("CreateRepository", a.CreateRepository).Takes("registryId repositoryName encryptionConfiguration{encryptionType} imageTagMutability imageTagMutabilityExclusionFilters{*} tags{*}").
+		wire.Op("BatchDeleteImage", a.BatchDeleteImage).On("repository: repositoryName").Takes("registryId repositoryName imageIds{*}"),
+		wire.Op("BatchGetImage", a.BatchGetImage).On("repository: repositoryName").Takes("registryId repositoryName imageIds{*} acceptedMediaTypes"),
+		wire.Op("CreateRepository", a.CreateRepository).On("repository: repositoryName").Takes("registryId repositoryName encryptionConfiguration{encryptionType} imageTagMutability imageTagMutabilityExclusionFilters{*} tags{*}").
 			Keeps(scanning, notScanned).
 			Checks(func(in *ecr.CreateRepositoryInput) []error { return a.newRepositoryFaults(in) }),
-		wire.Op("DeleteRepository", a.DeleteRepository).Takes("registryId repositoryName force"),
-		wire.Op("DescribeImages", a.DescribeImages).Takes("registryId repositoryName filter{*} imageIds{*} maxResults nextToken"),
-		wire.Op("DescribeRepositories", a.DescribeRepositories).Takes("registryId repositoryNames maxResults nextToken"),
+		wire.Op("DeleteRepository", a.DeleteRepository).On("repository: repositoryName").Takes("registryId repositoryName force"),
+		wire.Op("DescribeImages", a.DescribeImages).On("repository: repositoryName").Takes("registryId repositoryName filter{*} imageIds{*} maxResults nextToken"),
+		wire.Op("DescribeRepositories", a.DescribeRepositories).On("repository: repositoryNames").Takes("registryId repositoryNames maxResults nextToken"),
 		wire.Op("GetAuthorizationToken", a.GetAuthorizationToken).Takes("registryIds"),
-		wire.Op("ListImages", a.ListImages).Takes("registryId repositoryName filter{*} maxResults nextToken"),
-		wire.Op("ListTagsForResource", a.ListTagsForResource).Takes("resourceArn"),
-		wire.Op("PutImageScanningConfiguration", a.PutImageScanningConfiguration).Takes("registryId repositoryName").
+		wire.Op("ListImages", a.ListImages).On("repository: repositoryName").Takes("registryId repositoryName filter{*} maxResults nextToken"),
+		wire.Op("ListTagsForResource", a.ListTagsForResource).On("repository: resourceArn").Takes("resourceArn"),
+		wire.Op("PutImageScanningConfiguration", a.PutImageScanningConfiguration).On("repository: repositoryName").Takes("registryId repositoryName").
 			Keeps(scanning, notScanned),
-		wire.Op("PutImageTagMutability", a.PutImageTagMutability).Takes("registryId repositoryName imageTagMutability imageTagMutabilityExclusionFilters{*}").
+		wire.Op("PutImageTagMutability", a.PutImageTagMutability).On("repository: repositoryName").Takes("registryId repositoryName imageTagMutability imageTagMutabilityExclusionFilters{*}").
 			Checks(func(in *ecr.PutImageTagMutabilityInput) []error {
 				return mutabilityFaults(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)
 			}),
-		wire.Op("TagResource", a.TagResource).Takes("resourceArn tags{*}"),
-		wire.Op("UntagResource", a.UntagResource).Takes("resourceArn tagKeys"),
+		wire.Op("TagResource", a.TagResource).On("repository: resourceArn").Takes("resourceArn tags{*}"),
+		wire.Op("UntagResource", a.UntagResource).On("repository: resourceArn").Takes("resourceArn tagKeys"),
 	}
 }
 

@@ -53,28 +53,29 @@ func New(db store.DB, ns arn.Namespace, net network, encrypted bool) *API {
 // Operations lists what the API answers.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("CreateAccessPoint", a.CreateAccessPoint).Takes("ClientToken FileSystemId PosixUser{Uid Gid} RootDirectory{*} Tags{*}").
+		wire.Op("CreateAccessPoint", a.CreateAccessPoint).On("file-system: FileSystemId").Takes("ClientToken FileSystemId PosixUser{Uid Gid} RootDirectory{*} Tags{*}").
 			Checks(func(in *efs.CreateAccessPointInput) []error { return pointFaults(in) }),
 		wire.Op("CreateFileSystem", a.CreateFileSystem).Takes("CreationToken Encrypted KmsKeyId Tags{*}").
 			Keeps("Backup", noBackup).Keeps("PerformanceMode=generalPurpose ThroughputMode=bursting|elastic ProvisionedThroughputInMibps", noModes).
 			Checks(func(in *efs.CreateFileSystemInput) []error { return a.fileSystemFaults(in) }),
-		wire.Op("CreateMountTarget", a.CreateMountTarget).Takes("FileSystemId SubnetId SecurityGroups IpAddressType"),
-		wire.Op("DeleteAccessPoint", a.DeleteAccessPoint).Takes("AccessPointId"),
-		wire.Op("DeleteFileSystem", a.DeleteFileSystem).Takes("FileSystemId"),
-		wire.Op("DeleteMountTarget", a.DeleteMountTarget).Takes("MountTargetId"),
-		wire.Op("DescribeAccessPoints", a.DescribeAccessPoints).Takes("AccessPointId FileSystemId MaxResults NextToken"),
-		wire.Op("DescribeBackupPolicy", a.DescribeBackupPolicy).Takes("FileSystemId"),
-		wire.Op("DescribeFileSystems", a.DescribeFileSystems).Takes("CreationToken FileSystemId Marker MaxItems"),
-		wire.Op("DescribeLifecycleConfiguration", a.DescribeLifecycleConfiguration).Takes("FileSystemId"),
-		wire.Op("DescribeMountTargetSecurityGroups", a.DescribeMountTargetSecurityGroups).Takes("MountTargetId"),
-		wire.Op("DescribeMountTargets", a.DescribeMountTargets).Takes("AccessPointId FileSystemId Marker MaxItems MountTargetId"),
-		wire.Op("ListTagsForResource", a.ListTagsForResource).Takes("ResourceId MaxResults NextToken"),
-		wire.Op("ModifyMountTargetSecurityGroups", a.ModifyMountTargetSecurityGroups).Takes("MountTargetId SecurityGroups"),
-		wire.Op("PutBackupPolicy", a.PutBackupPolicy).Takes("FileSystemId").Keeps("BackupPolicy{Status=DISABLED|DISABLING}", noBackup),
-		wire.Op("PutLifecycleConfiguration", a.PutLifecycleConfiguration).Takes("FileSystemId").Keeps("LifecyclePolicies{*}", noClasses),
-		wire.Op("TagResource", a.TagResource).Takes("ResourceId Tags{*}"),
-		wire.Op("UntagResource", a.UntagResource).Takes("ResourceId tagKeys"),
-		wire.Op("UpdateFileSystem", a.UpdateFileSystem).Takes("FileSystemId").Keeps("ThroughputMode=bursting|elastic ProvisionedThroughputInMibps", noModes),
+		wire.Op("CreateMountTarget", a.CreateMountTarget).On("file-system: FileSystemId").Takes("FileSystemId SubnetId SecurityGroups IpAddressType"),
+		wire.Op("DeleteAccessPoint", a.DeleteAccessPoint).On("access-point: AccessPointId").Takes("AccessPointId"),
+		wire.Op("DeleteFileSystem", a.DeleteFileSystem).On("file-system: FileSystemId").Takes("FileSystemId"),
+		wire.Op("DeleteMountTarget", a.DeleteMountTarget).OnFound("file-system: MountTargetId", a.fileSystemsOf).Takes("MountTargetId"),
+		wire.Op("DescribeAccessPoints", a.DescribeAccessPoints).On("access-point: AccessPointId", "file-system: FileSystemId").Takes("AccessPointId FileSystemId MaxResults NextToken"),
+		wire.Op("DescribeBackupPolicy", a.DescribeBackupPolicy).On("file-system: FileSystemId").Takes("FileSystemId"),
+		wire.Op("DescribeFileSystems", a.DescribeFileSystems).On("file-system: FileSystemId").Takes("CreationToken FileSystemId Marker MaxItems"),
+		wire.Op("DescribeLifecycleConfiguration", a.DescribeLifecycleConfiguration).On("file-system: FileSystemId").Takes("FileSystemId"),
+		wire.Op("DescribeMountTargetSecurityGroups", a.DescribeMountTargetSecurityGroups).OnFound("file-system: MountTargetId", a.fileSystemsOf).Takes("MountTargetId"),
+		wire.Op("DescribeMountTargets", a.DescribeMountTargets).On("access-point: AccessPointId", "file-system: FileSystemId").
+			OnFound("file-system: MountTargetId|AccessPointId", a.fileSystemsOf).Takes("AccessPointId FileSystemId Marker MaxItems MountTargetId"),
+		wire.Op("ListTagsForResource", a.ListTagsForResource).OnFound("*: ResourceId", a.arnsOf).Takes("ResourceId MaxResults NextToken"),
+		wire.Op("ModifyMountTargetSecurityGroups", a.ModifyMountTargetSecurityGroups).OnFound("file-system: MountTargetId", a.fileSystemsOf).Takes("MountTargetId SecurityGroups"),
+		wire.Op("PutBackupPolicy", a.PutBackupPolicy).On("file-system: FileSystemId").Takes("FileSystemId").Keeps("BackupPolicy{Status=DISABLED|DISABLING}", noBackup),
+		wire.Op("PutLifecycleConfiguration", a.PutLifecycleConfiguration).On("file-system: FileSystemId").Takes("FileSystemId").Keeps("LifecyclePolicies{*}", noClasses),
+		wire.Op("TagResource", a.TagResource).OnFound("*: ResourceId", a.arnsOf).Takes("ResourceId Tags{*}"),
+		wire.Op("UntagResource", a.UntagResource).OnFound("*: ResourceId", a.arnsOf).Takes("ResourceId tagKeys"),
+		wire.Op("UpdateFileSystem", a.UpdateFileSystem).On("file-system: FileSystemId").Takes("FileSystemId").Keeps("ThroughputMode=bursting|elastic ProvisionedThroughputInMibps", noModes),
 	}
 }
 

@@ -66,20 +66,20 @@ const (
 // Operations lists what the API answers.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("AddTags", a.AddTags).Takes("ResourceArns Tags{*}"),
-		wire.Op("CreateListener", a.CreateListener).Takes("LoadBalancerArn Port Protocol Tags{*} DefaultActions{"+action+"}", "MutualAuthentication{Mode=off}").
+		wire.Op("AddTags", a.AddTags).On("*: ResourceArns").Takes("ResourceArns Tags{*}"),
+		wire.Op("CreateListener", a.CreateListener).On("loadbalancer/*: LoadBalancerArn").Takes("LoadBalancerArn Port Protocol Tags{*} DefaultActions{"+action+"}", "MutualAuthentication{Mode=off}").
 			Checks(func(in *elb.CreateListenerInput) []error { return newListenerFaults(in) }),
-		wire.Op("CreateLoadBalancer", a.CreateLoadBalancer).Takes("Name IpAddressType Scheme SecurityGroups SubnetMappings{SubnetId} Subnets Tags{*} Type EnablePrefixForIpv6SourceNat=off").
+		wire.Op("CreateLoadBalancer", a.CreateLoadBalancer).On("loadbalancer/app/: Name").Takes("Name IpAddressType Scheme SecurityGroups SubnetMappings{SubnetId} Subnets Tags{*} Type EnablePrefixForIpv6SourceNat=off").
 			Checks(func(in *elb.CreateLoadBalancerInput) []error { return newBalancerFaults(in) }),
-		wire.Op("CreateRule", a.CreateRule).Takes("ListenerArn Priority Tags{*} Conditions{" + condition + "} Actions{" + action + "}").
+		wire.Op("CreateRule", a.CreateRule).On("listener/*: ListenerArn").Takes("ListenerArn Priority Tags{*} Conditions{" + condition + "} Actions{" + action + "}").
 			Checks(func(in *elb.CreateRuleInput) []error { return newRuleFaults(in) }),
-		wire.Op("CreateTargetGroup", a.CreateTargetGroup).Takes("Name IpAddressType Port Protocol ProtocolVersion Tags{*} TargetType VpcId", healthCheck).
+		wire.Op("CreateTargetGroup", a.CreateTargetGroup).On("targetgroup: Name").Takes("Name IpAddressType Port Protocol ProtocolVersion Tags{*} TargetType VpcId", healthCheck).
 			Checks(func(in *elb.CreateTargetGroupInput) []error { return newGroupFaults(in) }),
-		wire.Op("DeleteListener", a.DeleteListener).Takes("ListenerArn"),
-		wire.Op("DeleteLoadBalancer", a.DeleteLoadBalancer).Takes("LoadBalancerArn"),
-		wire.Op("DeleteRule", a.DeleteRule).Takes("RuleArn"),
-		wire.Op("DeleteTargetGroup", a.DeleteTargetGroup).Takes("TargetGroupArn"),
-		wire.Op("DeregisterTargets", a.DeregisterTargets).Takes("TargetGroupArn Targets{Id Port AvailabilityZone}").
+		wire.Op("DeleteListener", a.DeleteListener).On("listener/*: ListenerArn").Takes("ListenerArn"),
+		wire.Op("DeleteLoadBalancer", a.DeleteLoadBalancer).On("loadbalancer/*: LoadBalancerArn").Takes("LoadBalancerArn"),
+		wire.Op("DeleteRule", a.DeleteRule).On("listener-rule/*: RuleArn").Takes("RuleArn"),
+		wire.Op("DeleteTargetGroup", a.DeleteTargetGroup).On("targetgroup: TargetGroupArn").Takes("TargetGroupArn"),
+		wire.Op("DeregisterTargets", a.DeregisterTargets).On("targetgroup: TargetGroupArn").Takes("TargetGroupArn Targets{Id Port AvailabilityZone}").
 			Checks(func(in *elb.DeregisterTargetsInput) []error { return targetFaults(*in.TargetGroupArn, in.Targets) }),
 		wire.Op("DescribeListenerAttributes", a.DescribeListenerAttributes).Takes("ListenerArn"),
 		wire.Op("DescribeListeners", a.DescribeListeners).Takes("ListenerArns LoadBalancerArn Marker PageSize"),
@@ -90,23 +90,23 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("DescribeTargetGroupAttributes", a.DescribeTargetGroupAttributes).Takes("TargetGroupArn"),
 		wire.Op("DescribeTargetGroups", a.DescribeTargetGroups).Takes("LoadBalancerArn Names TargetGroupArns Marker PageSize"),
 		wire.Op("DescribeTargetHealth", a.DescribeTargetHealth).Takes("TargetGroupArn Targets{Id Port AvailabilityZone}"),
-		wire.Op("ModifyListener", a.ModifyListener).Takes("ListenerArn Port Protocol DefaultActions{"+action+"}", "MutualAuthentication{Mode=off}").
+		wire.Op("ModifyListener", a.ModifyListener).On("listener/*: ListenerArn").Takes("ListenerArn Port Protocol DefaultActions{"+action+"}", "MutualAuthentication{Mode=off}").
 			Checks(func(in *elb.ModifyListenerInput) []error { return changedListenerFaults(in) }),
-		wire.Op("ModifyLoadBalancerAttributes", a.ModifyLoadBalancerAttributes).Takes("LoadBalancerArn Attributes{*}").
+		wire.Op("ModifyLoadBalancerAttributes", a.ModifyLoadBalancerAttributes).On("loadbalancer/*: LoadBalancerArn").Takes("LoadBalancerArn Attributes{*}").
 			KeepsKeys("Attributes", kept(loadBalancerAttributes)),
-		wire.Op("ModifyRule", a.ModifyRule).Takes("RuleArn Conditions{" + condition + "} Actions{" + action + "}").
+		wire.Op("ModifyRule", a.ModifyRule).On("listener-rule/*: RuleArn").Takes("RuleArn Conditions{" + condition + "} Actions{" + action + "}").
 			Checks(changedRuleFaults),
-		wire.Op("ModifyTargetGroup", a.ModifyTargetGroup).Takes("TargetGroupArn", healthCheck).
+		wire.Op("ModifyTargetGroup", a.ModifyTargetGroup).On("targetgroup: TargetGroupArn").Takes("TargetGroupArn", healthCheck).
 			Checks(func(in *elb.ModifyTargetGroupInput) []error { return modifiedCheck(in).faults() }),
-		wire.Op("ModifyTargetGroupAttributes", a.ModifyTargetGroupAttributes).Takes("TargetGroupArn Attributes{*}").
+		wire.Op("ModifyTargetGroupAttributes", a.ModifyTargetGroupAttributes).On("targetgroup: TargetGroupArn").Takes("TargetGroupArn Attributes{*}").
 			KeepsKeys("Attributes", kept(targetGroupAttributes)),
-		wire.Op("RegisterTargets", a.RegisterTargets).Takes("TargetGroupArn Targets{Id Port AvailabilityZone}").
+		wire.Op("RegisterTargets", a.RegisterTargets).On("targetgroup: TargetGroupArn").Takes("TargetGroupArn Targets{Id Port AvailabilityZone}").
 			Checks(func(in *elb.RegisterTargetsInput) []error { return targetFaults(*in.TargetGroupArn, in.Targets) }),
-		wire.Op("RemoveTags", a.RemoveTags).Takes("ResourceArns TagKeys"),
-		wire.Op("SetRulePriorities", a.SetRulePriorities).Takes("RulePriorities{*}"),
-		wire.Op("SetSecurityGroups", a.SetSecurityGroups).
+		wire.Op("RemoveTags", a.RemoveTags).On("*: ResourceArns").Takes("ResourceArns TagKeys"),
+		wire.Op("SetRulePriorities", a.SetRulePriorities).On("listener-rule/*: RulePriorities.RuleArn").Takes("RulePriorities{*}"),
+		wire.Op("SetSecurityGroups", a.SetSecurityGroups).On("loadbalancer/*: LoadBalancerArn").
 			Takes("LoadBalancerArn SecurityGroups EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic=off"),
-		wire.Op("SetSubnets", a.SetSubnets).Takes("LoadBalancerArn IpAddressType SubnetMappings{SubnetId} Subnets EnablePrefixForIpv6SourceNat=off").
+		wire.Op("SetSubnets", a.SetSubnets).On("loadbalancer/*: LoadBalancerArn").Takes("LoadBalancerArn IpAddressType SubnetMappings{SubnetId} Subnets EnablePrefixForIpv6SourceNat=off").
 			Checks(func(in *elb.SetSubnetsInput) []error { return setSubnetsFaults(in) }),
 	}
 }

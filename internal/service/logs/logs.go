@@ -43,22 +43,22 @@ func New(c Config) *API {
 // Operations lists what the API answers to. AWS ignores sequenceToken since 2023, and interleaved since 2019.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("CreateLogGroup", a.CreateLogGroup).Takes("logGroupName logGroupClass=STANDARD tags").
+		wire.Op("CreateLogGroup", a.CreateLogGroup).On("log-group: logGroupName").Takes("logGroupName logGroupClass=STANDARD tags").
 			Checks(newGroupFaults),
-		wire.Op("CreateLogStream", a.CreateLogStream).Takes("logGroupName logStreamName"),
-		wire.Op("DeleteLogGroup", a.DeleteLogGroup).Takes("logGroupName"),
-		wire.Op("DeleteLogStream", a.DeleteLogStream).Takes("logGroupName logStreamName"),
-		wire.Op("DeleteRetentionPolicy", a.DeleteRetentionPolicy).Takes("logGroupName"),
+		wire.Op("CreateLogStream", a.CreateLogStream).On("log-stream: logGroupName logStreamName").Takes("logGroupName logStreamName"),
+		wire.Op("DeleteLogGroup", a.DeleteLogGroup).On("log-group: logGroupName").Takes("logGroupName"),
+		wire.Op("DeleteLogStream", a.DeleteLogStream).On("log-stream: logGroupName logStreamName").Takes("logGroupName logStreamName"),
+		wire.Op("DeleteRetentionPolicy", a.DeleteRetentionPolicy).On("log-group: logGroupName").Takes("logGroupName"),
 		wire.Op("DescribeLogGroups", a.DescribeLogGroups).Takes("limit logGroupClass logGroupIdentifiers logGroupNamePattern logGroupNamePrefix nextToken"),
-		wire.Op("DescribeLogStreams", a.DescribeLogStreams).Takes("descending limit logGroupIdentifier logGroupName logStreamNamePrefix nextToken orderBy"),
-		wire.Op("FilterLogEvents", a.FilterLogEvents).Takes("endTime filterPattern interleaved limit logGroupIdentifier logGroupName logStreamNamePrefix logStreamNames nextToken startTime"),
-		wire.Op("GetLogEvents", a.GetLogEvents).Takes("endTime limit logGroupIdentifier logGroupName logStreamName nextToken startFromHead startTime"),
-		wire.Op("ListTagsForResource", a.ListTagsForResource).Takes("resourceArn"),
-		wire.Op("PutLogEvents", a.PutLogEvents).Takes("logEvents{*} logGroupName logStreamName sequenceToken"),
-		wire.Op("PutRetentionPolicy", a.PutRetentionPolicy).Takes("logGroupName retentionInDays").
+		wire.Op("DescribeLogStreams", a.DescribeLogStreams).On("log-group: logGroupName|logGroupIdentifier").Takes("descending limit logGroupIdentifier logGroupName logStreamNamePrefix nextToken orderBy"),
+		wire.Op("FilterLogEvents", a.FilterLogEvents).On("log-group: logGroupName|logGroupIdentifier").Takes("endTime filterPattern interleaved limit logGroupIdentifier logGroupName logStreamNamePrefix logStreamNames nextToken startTime"),
+		wire.Op("GetLogEvents", a.GetLogEvents).On("log-stream: logGroupName|logGroupIdentifier logStreamName").Takes("endTime limit logGroupIdentifier logGroupName logStreamName nextToken startFromHead startTime"),
+		wire.Op("ListTagsForResource", a.ListTagsForResource).On("log-group: resourceArn").Takes("resourceArn"),
+		wire.Op("PutLogEvents", a.PutLogEvents).On("log-stream: logGroupName logStreamName").Takes("logEvents{*} logGroupName logStreamName sequenceToken"),
+		wire.Op("PutRetentionPolicy", a.PutRetentionPolicy).On("log-group: logGroupName").Takes("logGroupName retentionInDays").
 			Checks(retentionFaults),
-		wire.Op("TagResource", a.TagResource).Takes("resourceArn tags"),
-		wire.Op("UntagResource", a.UntagResource).Takes("resourceArn tagKeys"),
+		wire.Op("TagResource", a.TagResource).On("log-group: resourceArn").Takes("resourceArn tags"),
+		wire.Op("UntagResource", a.UntagResource).On("log-group: resourceArn").Takes("resourceArn tagKeys"),
 	}
 }
 

@@ -6,9 +6,11 @@
 package descriptor
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 //go:generate go run ../gendescriptors -repo ../../..
@@ -22,6 +24,7 @@ type Service struct {
 	Title       string   `json:"title"`            // what AWS calls it: "ECS", "Elastic Load Balancing v2"
 	Protocols   []string `json:"protocols"`        // as wire.Protocol spells them, the usual one first
 	Global      bool     `json:"global,omitempty"` // one endpoint for all regions
+	Prefix      string   `json:"prefix,omitempty"` // of its actions in policies, where it is not the signing name
 	Version     string   `json:"version"`
 	Target      string   `json:"target,omitempty"`    // prefix of X-Amz-Target
 	Namespace   string   `json:"namespace,omitempty"` // of XML answers
@@ -32,13 +35,49 @@ type Service struct {
 	Missing         []string             `json:"missing"`          // names of the operations that are not described
 	Errors          []Error              `json:"errors"`
 	Shapes          map[string]*Shape    `json:"shapes"`
+	// Resources are the ARN patterns of resource types, as AWS's service authorization reference has them: the
+	// part behind "arn:${Partition}:<service>:${Region}:${Account}:" where the pattern begins so.
+	Resources map[string]string `json:"resources,omitempty"`
 }
+
+// Pattern returns the whole ARN pattern of a resource type.
+func (s *Service) Pattern(kind string) string {
+	p := s.Resources[kind]
+	if strings.HasPrefix(p, "arn:") {
+		return p
+	}
+	return UsualARN(cmp.Or(s.Prefix, s.SigningName)) + p
+}
+
+// UsualARN is what most ARN patterns of a service begin with.
+func UsualARN(service string) string { return "arn:${Partition}:" + service + ":${Region}:${Account}:" }
 
 // Operation names the shapes of an operation's input and output; an empty name is an empty structure.
 type Operation struct {
 	Input   string `json:"in,omitempty"`
 	Output  string `json:"out,omitempty"`
 	Wrapper string `json:"wrapper,omitempty"` // element around the output in an awsquery answer
+
+	// What AWS's service authorization reference says of it.
+	Action        string `json:"action,omitempty"` // that policies name, where it is not the operation's name
+	On            string `json:"on,omitempty"`     // resource types divided by spaces; a required one ends in "!"
+	ConditionKeys string `json:"keys,omitempty"`   // divided by spaces
+}
+
+// Resource is a resource type that an operation is about.
+type Resource struct {
+	Type     string
+	Required bool
+}
+
+// Types returns the resource types that the operation is about. AWS authorizes an operation that has
+// none on "*".
+func (o Operation) Types() (list []Resource) {
+	for word := range strings.FieldsSeq(o.On) {
+		kind, required := strings.CutSuffix(word, "!")
+		list = append(list, Resource{kind, required})
+	}
+	return list
 }
 
 // Route is the request line that names an operation, and the status of its answer.

