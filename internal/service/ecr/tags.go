@@ -17,6 +17,9 @@ const mostTags = 50
 
 // tag adds the tags to the repository's.
 func (r *Repository) tag(tags []types.Tag) error {
+	if len(tags) == 0 {
+		return nil
+	}
 	all := maps.Clone(r.Tags)
 	if all == nil {
 		all = map[string]string{}

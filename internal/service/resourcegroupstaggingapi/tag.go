@@ -3,7 +3,6 @@ package resourcegroupstaggingapi
 import (
 	"context"
 	"errors"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -73,7 +72,7 @@ func (a *API) each(arns []string, change func(s Source, arn string) error) (map[
 		switch {
 		case err == nil:
 		case refused && e.ErrorFault() != smithy.FaultServer:
-			failed[ref] = types.FailureInfo{ErrorCode: types.ErrorCode(e.ErrorCode()), ErrorMessage: new(e.ErrorMessage()), StatusCode: http.StatusBadRequest}
+			failed[ref] = types.FailureInfo{ErrorCode: types.ErrorCode(e.ErrorCode()), ErrorMessage: new(e.ErrorMessage()), StatusCode: 400}
 		default:
 			return nil, err
 		}
