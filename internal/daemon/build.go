@@ -17,6 +17,7 @@ import (
 	"github.com/skylift/skylift/internal/service/efs/volumes"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/service/logs"
+	tagging "github.com/skylift/skylift/internal/service/resourcegroupstaggingapi"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
 )
@@ -32,12 +33,14 @@ type part struct {
 	// what they do, as "ecs/deploy", in logs too.
 	term, always map[string]Runner
 	mounts       []gateway.Mount
+	tagged       tagging.Source // its resources that can have tags; nil when there are none
 }
 
 // builder makes the services one after the other. Each may use those that were
 // made before it.
 type builder struct {
 	m       *machine
+	made    []part
 	network *ec2.API
 	lbs     *elbv2.API
 	images  *ecr.API
@@ -49,15 +52,14 @@ type builder struct {
 // other.
 func parts(ctx context.Context, m *machine) ([]part, error) {
 	b := &builder{m: m}
-	var all []part
-	for _, add := range []func(context.Context) (part, error){b.sts, b.ec2, b.elbv2, b.ecr, b.logs, b.efs, b.ecs} {
+	for _, add := range []func(context.Context) (part, error){b.sts, b.ec2, b.elbv2, b.ecr, b.logs, b.efs, b.ecs, b.tagging} {
 		p, err := add(ctx)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, p)
+		b.made = append(b.made, p)
 	}
-	return all, nil
+	return b.made, nil
 }
 
 // build makes every part of the program and hands it all it needs.

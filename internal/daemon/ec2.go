@@ -14,7 +14,7 @@ func (b *builder) ec2(ctx context.Context) (part, error) {
 	if err := b.network.EnsureDefaults(ctx); err != nil {
 		return part{}, fmt.Errorf("make the default VPC: %w", err)
 	}
-	return part{name: "ec2", title: "EC2", api: b.network, operations: b.network.Operations()}, nil
+	return part{name: "ec2", title: "EC2", api: b.network, tagged: b.network, operations: b.network.Operations()}, nil
 }
 
 // interfaces is EC2 as attach sees it.

@@ -27,7 +27,7 @@ func (b *builder) ecr(ctx context.Context) (part, error) {
 	}
 	b.images = ecr.New(records, blobs)
 	return part{
-		name: "ecr", title: "ECR", api: b.images, operations: b.images.Operations(),
+		name: "ecr", title: "ECR", api: b.images, tagged: b.images, operations: b.images.Operations(),
 		term:   map[string]Runner{"registry": blobs},
 		mounts: []gateway.Mount{{Prefix: "/v2/", Handler: blobs}},
 	}, nil

@@ -25,7 +25,7 @@ func (b *builder) ecs(context.Context) (part, error) {
 		Full: func() bool { return m.disk.Reached(disk.Full) },
 	})
 	return part{
-		name: "ecs", title: "ECS", api: api, operations: api.Operations(),
+		name: "ecs", title: "ECS", api: api, tagged: api, operations: api.Operations(),
 		term: map[string]Runner{
 			"ecs/deploy":      m.loop("ecs/deploy", deploy.New(m.db, m.ns, groups, images, m.room, m.Log), 4, append(deploy.Sources(m.db), m.targetHealth(), m.room.Room)...),
 			"ecs/run":         m.loop("ecs/run", tasks, 32, reconcile.Rows(m.db, ecs.Tasks, nil), run.Watch(m.db, m.Engine, m.Log)),

@@ -19,7 +19,7 @@ func (b *builder) efs(context.Context) (part, error) {
 	})
 	api := efs.New(m.db, m.ns, fileNetwork{b.network}, m.encrypted)
 	return part{
-		name: "elasticfilesystem", title: "EFS", api: api, operations: api.Operations(),
+		name: "elasticfilesystem", title: "EFS", api: api, tagged: api, operations: api.Operations(),
 		term: map[string]Runner{
 			"efs/attach":  freed(m.sourced("efs/attach", attach.New(m.db, interfaces{b.network}, efsattach.MountTargets{}))),
 			"efs/volumes": freed(m.sourced("efs/volumes", b.files)),

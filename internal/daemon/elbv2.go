@@ -18,7 +18,7 @@ func (b *builder) elbv2(context.Context) (part, error) {
 	m := b.m
 	b.lbs = elbv2.New(m.db, m.ns, balancerNetwork{b.network}, m.checkPort)
 	return part{
-		name: "elasticloadbalancing", title: "Elastic Load Balancing v2", api: b.lbs, operations: b.lbs.Operations(),
+		name: "elasticloadbalancing", title: "Elastic Load Balancing v2", api: b.lbs, tagged: b.lbs, operations: b.lbs.Operations(),
 		term: map[string]Runner{
 			"elbv2/attach": freed(m.sourced("elbv2/attach", attach.New(m.db, interfaces{b.network}, elbattach.Balancers{}))),
 			"elbv2/health": freed(m.sourced("elbv2/health", health.New(m.db, m.lb))),

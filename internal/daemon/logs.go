@@ -11,7 +11,7 @@ func (b *builder) logs(context.Context) (part, error) {
 	m := b.m
 	b.events = logs.New(logs.Config{DB: m.db, Events: m.events, Namespace: m.ns, Log: m.Log})
 	return part{
-		name: "logs", title: "CloudWatch Logs", api: b.events, operations: b.events.Operations(),
+		name: "logs", title: "CloudWatch Logs", api: b.events, tagged: b.events, operations: b.events.Operations(),
 		always: map[string]Runner{"logs": freed(b.events)},
 	}, nil
 }

@@ -27,6 +27,7 @@ var newer = map[string][]string{
 	},
 	"elasticloadbalancing": {"SourceIpConditionConfig.IpAddressType"},
 	"logs":                 {"FilterLogEventsInput.StartFromHead", "LogGroup.RetentionPolicyName"},
+	"tagging":              {"ComplianceDetails.MissingTagKeys"},
 }
 
 func TestEveryDescribedOperationFitsTheSDK(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -168,11 +169,11 @@ func pruneAt(v any, path []string) {
 	delete(v.(map[string]any), path[0])
 }
 
-// prune removes every member called name.
+// prune removes every member called name, whatever the case of its letters.
 func prune(v any, name string) {
 	switch v := v.(type) {
 	case map[string]any:
-		delete(v, name)
+		maps.DeleteFunc(v, func(k string, _ any) bool { return strings.EqualFold(k, name) })
 		for _, e := range v {
 			prune(e, name)
 		}
@@ -223,8 +224,8 @@ func TestGoldenAnswers(t *testing.T) {
 				if !holds(reflect.TypeOf(out), of, map[reflect.Type]bool{}) {
 					continue
 				}
-				prune(want, strings.ToLower(field[:1])+field[1:])
-				prune(got, strings.ToLower(field[:1])+field[1:])
+				prune(want, field)
+				prune(got, field)
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s %s (-want +got):\n%s", name, o.Name(), diff)

@@ -16,7 +16,7 @@ import (
 
 // dialect is the codes that a service uses for what is wrong with a request before a handler sees it.
 //
-// AWS documents them per service (ECS, ECR and Logs: InvalidParameterException; the query services:
+// AWS documents them per service (ECS, ECR, Logs and tagging: InvalidParameterException; the query services:
 // ValidationError; EC2: its table of client error codes) and per protocol (SerializationException,
 // UnknownOperationException, InvalidAction, MalformedQueryString).
 type dialect struct {
@@ -36,6 +36,7 @@ var dialects = map[string]dialect{
 	"ecs":                  jsonDialect("InvalidParameterException", "ServerException", joined),
 	"ecr":                  jsonDialect("InvalidParameterException", "ServerException", eachECR),
 	"logs":                 jsonDialect("InvalidParameterException", "ServiceUnavailableException", joined),
+	"tagging":              jsonDialect("InvalidParameterException", "InternalServiceException", joined),
 	"elasticfilesystem":    unsupportedAs("BadRequest", jsonDialect("ValidationException", "InternalServerError", joined)),
 	"elasticloadbalancing": unsupportedAs("InvalidConfigurationRequest", queryDialect),
 	"sts":                  queryDialect,

@@ -49,7 +49,7 @@ func TestEmptyMeansUnset(t *testing.T) {
 // nothing says how long it must be; nested ones may mean something.
 func TestAnEmptyParameterIsUnset(t *testing.T) {
 	t.Parallel()
-	s, err := NewService("ecs", Op("RunTask", none[ecs.RunTaskInput, ecs.RunTaskOutput]).Takes("*"))
+	s, err := NewService("ecs", Op("RunTask", none[ecs.RunTaskInput, ecs.RunTaskOutput]).On("*: *").Takes("*"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/efs"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
@@ -22,6 +23,7 @@ var modules = map[string]string{
 	"elasticloadbalancing": "elasticloadbalancingv2",
 	"logs":                 "cloudwatchlogs",
 	"sts":                  "sts",
+	"tagging":              "resourcegroupstaggingapi",
 }
 
 // sdkOperations returns all operations, bound to the methods of clients of cfg.
@@ -34,6 +36,7 @@ func sdkOperations(cfg aws.Config) map[string][]sdkOp {
 		"elasticloadbalancing": elbv2Operations(elasticloadbalancingv2.NewFromConfig(cfg)),
 		"logs":                 logsOperations(cloudwatchlogs.NewFromConfig(cfg)),
 		"sts":                  stsOperations(sts.NewFromConfig(cfg)),
+		"tagging":              resourcegroupstaggingapiOperations(resourcegroupstaggingapi.NewFromConfig(cfg)),
 	}
 }
 
@@ -218,5 +221,15 @@ func logsOperations(c *cloudwatchlogs.Client) []sdkOp {
 func stsOperations(c *sts.Client) []sdkOp {
 	return []sdkOp{
 		call("GetCallerIdentity", c.GetCallerIdentity),
+	}
+}
+
+func resourcegroupstaggingapiOperations(c *resourcegroupstaggingapi.Client) []sdkOp {
+	return []sdkOp{
+		call("GetResources", c.GetResources),
+		call("GetTagKeys", c.GetTagKeys),
+		call("GetTagValues", c.GetTagValues),
+		call("TagResources", c.TagResources),
+		call("UntagResources", c.UntagResources),
 	}
 }

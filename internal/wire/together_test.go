@@ -55,14 +55,14 @@ func TestAllAtOnce(t *testing.T) {
 		},
 		{
 			"a check that takes what is incomplete", "ecs",
-			Op("RegisterTaskDefinition", none[ecs.RegisterTaskDefinitionInput, ecs.RegisterTaskDefinitionOutput]).Takes("*").
+			Op("RegisterTaskDefinition", none[ecs.RegisterTaskDefinitionInput, ecs.RegisterTaskDefinitionOutput]).On("*: *").Takes("*").
 				ChecksIncomplete(func(in *ecs.RegisterTaskDefinitionInput) []error { return []error{errors.New(*in.Cpu)} }),
 			`{"containerDefinitions":[],"cpu":"7"}`,
 			"InvalidParameterException", "1 validation error detected: Value null at 'family' failed to satisfy constraint: Member must not be null. 7.",
 		},
 		{
 			"a check that cannot run with a value of the wrong type", "ecs",
-			Op("RegisterTaskDefinition", none[ecs.RegisterTaskDefinitionInput, ecs.RegisterTaskDefinitionOutput]).Takes("*").
+			Op("RegisterTaskDefinition", none[ecs.RegisterTaskDefinitionInput, ecs.RegisterTaskDefinitionOutput]).On("*: *").Takes("*").
 				ChecksIncomplete(func(in *ecs.RegisterTaskDefinitionInput) []error { return []error{errors.New(*in.Cpu)} }),
 			`{"family":"f","containerDefinitions":[],"cpu":7}`,
 			"SerializationException", "Value '7' at 'cpu' is not a string.",

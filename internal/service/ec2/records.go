@@ -141,8 +141,8 @@ type lease struct {
 // tagSet is the tags of a resource.
 type tagSet struct {
 	Resource string
-	Type     string // security-group
-	Tags     map[string]string
+	Type     string            // security-group
+	Tags     map[string]string // none, when all were taken from it
 }
 
 // addressKey sorts as addresses do.

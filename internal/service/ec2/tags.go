@@ -21,7 +21,7 @@ const (
 	maxTagValue = 256
 )
 
-// allTags returns the tags of every resource that has any, by its id.
+// allTags returns the tags of every resource that has any or had some, by its id.
 func allTags(tx store.Tx) (map[string]tagSet, error) {
 	all, err := tagSets.List(tx, "")
 	if err != nil {
@@ -228,12 +228,10 @@ func (a *API) retag(ctx context.Context, resources []string, change func(set map
 			if err := change(s.Tags); err != nil {
 				return err
 			}
-			if len(s.Tags) == 0 {
-				err = tagSets.Delete(tx, id)
-			} else {
-				err = tagSets.Put(tx, id, tagSet{id, typ, s.Tags})
+			if len(s.Tags) == 0 && s.Resource == "" { // it never had any
+				continue
 			}
-			if err != nil {
+			if err := tagSets.Put(tx, id, tagSet{id, typ, s.Tags}); err != nil {
 				return err
 			}
 		}

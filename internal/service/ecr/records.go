@@ -24,7 +24,7 @@ type Repository struct {
 	Mutability types.ImageTagMutability
 	ScanOnPush bool              `json:",omitempty"` // kept without effect: images are not scanned
 	Exclusions []string          `json:",omitempty"` // forms of tags for which the contrary of Mutability holds
-	Tags       map[string]string `json:",omitempty"`
+	Tags       map[string]string // empty, but not nil, when it had some
 }
 
 // Image is the record of a pushed manifest, keyed by its repository's ID and

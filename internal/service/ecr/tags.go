@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
@@ -22,9 +23,9 @@ func tagFaults(tags []types.Tag) (f awserr.Faults) {
 	for _, t := range tags {
 		key, value := deref(t.Key), deref(t.Value)
 		switch {
-		case key == "" || len(key) > 128:
+		case key == "" || utf8.RuneCountInString(key) > 128:
 			f.Add(badTag("A tag key must have 1 to 128 characters: '" + key + "'"))
-		case len(value) > 256:
+		case utf8.RuneCountInString(value) > 256:
 			f.Add(badTag("A tag value must have at most 256 characters: that of '" + key + "'"))
 		case strings.HasPrefix(strings.ToLower(key), "aws:"):
 			f.Add(badTag("Tag keys that start with 'aws:' are reserved: '" + key + "'"))
@@ -43,6 +44,9 @@ func tooManyTags() error {
 
 // tag adds the tags to the repository's.
 func (r *Repository) tag(tags []types.Tag) error {
+	if len(tags) == 0 {
+		return nil
+	}
 	if err := tagFaults(tags).First(); err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func (a *API) newCluster(in *ecs.CreateClusterInput) (c Cluster, err error) {
 	if !nameForm.MatchString(name) {
 		return c, invalid("Invalid clusterName %s: up to 255 letters (uppercase and lowercase), numbers, underscores, and hyphens are allowed.", name)
 	}
-	c = Cluster{Name: name, ARN: a.ns.ARN("ecs", "cluster/"+name), Status: Active, Tags: in.Tags, CreatedAt: now()}
+	c = Cluster{Name: name, ARN: a.ns.ARN("ecs", "cluster/"+name), Status: Active, Tags: given(in.Tags), CreatedAt: now()}
 	if err := checkTags(in.Tags); err != nil {
 		return c, err
 	}

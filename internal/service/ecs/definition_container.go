@@ -135,7 +135,7 @@ func complete(c *types.ContainerDefinition) {
 	c.PortMappings = completed(c.PortMappings)
 	for i := range c.PortMappings {
 		p := &c.PortMappings[i]
-		p.Name, p.ContainerPortRange = given(p.Name), given(p.ContainerPortRange)
+		p.Name, p.ContainerPortRange = said(p.Name), said(p.ContainerPortRange)
 		if p.ContainerPortRange == nil {
 			p.HostPort = p.ContainerPort
 		}

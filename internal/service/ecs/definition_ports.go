@@ -36,7 +36,7 @@ func checkPorts(f *faults, cs []types.ContainerDefinition) {
 	for i := range cs {
 		c, name, ranges := &cs[i], called(&cs[i], i), 0
 		for _, m := range c.PortMappings {
-			if given(m.ContainerPortRange) != nil {
+			if said(m.ContainerPortRange) != nil {
 				ranges++
 			}
 			if n := aws.ToString(m.Name); n != "" && names[n] {
@@ -60,8 +60,8 @@ func checkPorts(f *faults, cs []types.ContainerDefinition) {
 	}
 }
 
-// given is s, or nil when it is empty: tools send what they have no value for as "".
-func given(s *string) *string {
+// said is s, or nil when it is empty: tools send what they have no value for as "".
+func said(s *string) *string {
 	if aws.ToString(s) == "" {
 		return nil
 	}
@@ -84,7 +84,7 @@ func readPorts(f *faults, container string, m types.PortMapping) (p ports, ok bo
 	if n := aws.ToString(m.Name); n != "" && !portNameForm.MatchString(n) {
 		f.setting("portMappings", container, "the name '%s' must have up to 64 lowercase letters, numbers, underscores and hyphens, and not start with a hyphen", n)
 	}
-	if given(m.ContainerPortRange) != nil {
+	if said(m.ContainerPortRange) != nil {
 		readPortRange(f, &p, m)
 		return p, len(*f) == before
 	}

@@ -25,7 +25,7 @@ type Cluster struct {
 	Strategy      []StrategyItem              // the default capacity provider strategy
 	Insights      string                      // containerInsights: enabled, enhanced; "": disabled. Kept without effect, as the next is
 	Configuration *types.ClusterConfiguration // what was said of it
-	Tags          []types.Tag
+	Tags          []types.Tag                 // empty, but not nil, when it had some, as those of all records
 	CreatedAt     time.Time
 }
 

@@ -65,7 +65,7 @@ func (a *API) CreateService(ctx context.Context, in *ecs.CreateServiceInput) (*e
 			Cluster: c.Name, Name: *in.ServiceName, ARN: a.ns.ARN("ecs", "service/"+c.Name+"/"+*in.ServiceName), Status: Active,
 			Desired: aws.ToInt32(in.DesiredCount), DeploymentConfig: config, Rebalance: rebalance,
 			HealthCheckGracePeriod: in.HealthCheckGracePeriodSeconds, LaunchType: types.LaunchTypeFargate, PlatformVersion: platform,
-			PropagateTags: in.PropagateTags, ManagedTags: in.EnableECSManagedTags, ExecuteCommand: in.EnableExecuteCommand, ClientToken: aws.ToString(in.ClientToken), Tags: in.Tags,
+			PropagateTags: in.PropagateTags, ManagedTags: in.EnableECSManagedTags, ExecuteCommand: in.EnableExecuteCommand, ClientToken: aws.ToString(in.ClientToken), Tags: given(in.Tags),
 			CreatedAt: first.at, CreatedBy: caller.From(ctx).ARN,
 		}
 		if len(balancers) > 0 && s.HealthCheckGracePeriod == nil {

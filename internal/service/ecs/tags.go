@@ -59,6 +59,14 @@ func merge(tags, more []types.Tag) []types.Tag {
 	return append(without(tags, keys), more...)
 }
 
+// given returns the tags that a new record has: nil when there are none.
+func given(tags []types.Tag) []types.Tag {
+	if len(tags) == 0 {
+		return nil
+	}
+	return tags
+}
+
 func without(tags []types.Tag, keys []string) []types.Tag {
 	drop := map[string]bool{}
 	for _, k := range keys {

@@ -65,7 +65,7 @@ func taskTags(p types.PropagateTags, ofDefinition, ofService, own []types.Tag, m
 			tags = append(tags, types.Tag{Key: aws.String("aws:ecs:serviceName"), Value: &service})
 		}
 	}
-	return tags
+	return given(tags)
 }
 
 // fargateOnly refuses the other launch types as a cluster without container

@@ -80,7 +80,7 @@ func (a *API) RegisterTaskDefinition(ctx context.Context, in *ecs.RegisterTaskDe
 		return nil, err
 	}
 	def.RegisteredAt, def.RegisteredBy = aws.Time(now()), str(caller.From(ctx).ARN)
-	rec := TaskDefinition{Definition: *def, Tags: in.Tags}
+	rec := TaskDefinition{Definition: *def, Tags: given(in.Tags)}
 	err = a.db.Update(ctx, func(tx store.Tx) error {
 		f, err := Families.Get(tx, *in.Family)
 		if err != nil && !missing(err) {

@@ -45,9 +45,9 @@ type FileSystem struct {
 	Provisioned     float64           `json:",omitempty"` // MiB a second; kept without effect, as both modes are
 	Backup          string            `json:",omitempty"` // a types.Status; "" when nobody said it; kept without effect
 	Lifecycle       []LifecyclePolicy `json:",omitempty"` // kept without effect
-	Tags            []Tag
-	Encrypted       bool // it may be on an encrypted disk only
-	Deleted         bool // it is to go, with all that is in it
+	Tags            []Tag             // empty, but not nil, when it had some
+	Encrypted       bool              // it may be on an encrypted disk only
+	Deleted         bool              // it is to go, with all that is in it
 }
 
 // LifecyclePolicy says after how long files are to move to another storage class, or back: one of the
@@ -91,7 +91,7 @@ type AccessPoint struct {
 	Root       string // absolute and clean
 	Creation   *Creation
 	User       *User
-	Tags       []Tag
+	Tags       []Tag // empty, but not nil, when it had some
 }
 
 // Creation is how the root of an access point is made where it is not there.

@@ -20,7 +20,7 @@ type LoadBalancer struct {
 	Groups     []string // security groups
 	Created    time.Time
 	Attributes map[string]string `json:",omitempty"` // those that were set
-	Tags       []Tag             `json:",omitempty"`
+	Tags       []Tag             // empty, but not nil, when it had some
 }
 
 // Interface is the network interface of a balancer in one of its subnets. It
@@ -46,7 +46,7 @@ type TargetGroup struct {
 	Check      HealthCheck
 	Created    time.Time
 	Attributes map[string]string `json:",omitempty"` // those that were set
-	Tags       []Tag             `json:",omitempty"`
+	Tags       []Tag             // empty, but not nil, when it had some
 }
 
 // HealthCheck is how the targets of a group are checked, over HTTP.
@@ -65,7 +65,7 @@ type Listener struct {
 	LoadBalancer string // ARN
 	Port         int32
 	DefaultRule  string // ARN
-	Tags         []Tag  `json:",omitempty"`
+	Tags         []Tag  // empty, but not nil, when it had some
 }
 
 // Rule says what becomes of the requests to a listener that meet all of its
@@ -77,7 +77,7 @@ type Rule struct {
 	Priority     int32  // 1 to 50000, the lowest first; 0: the default rule, tried last
 	Conditions   []Condition
 	Action       Action
-	Tags         []Tag `json:",omitempty"`
+	Tags         []Tag // empty, but not nil, when it had some
 }
 
 // IsDefault says that the rule is its listener's default.

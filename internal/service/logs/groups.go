@@ -20,8 +20,8 @@ type Group struct {
 	ID        string // its events are stored under it; never used again
 	Name      string
 	Created   time.Time
-	Retention int32 `json:",omitempty"` // days; 0: for ever
-	Tags      map[string]string
+	Retention int32             `json:",omitempty"` // days; 0: for ever
+	Tags      map[string]string // empty, but not nil, when it had some
 }
 
 var groups = store.NewTable[Group]("loggroup") // by name
@@ -50,7 +50,10 @@ func (a *API) CreateLogGroup(ctx context.Context, in *cwl.CreateLogGroupInput) (
 	if err := checkGroupName(*in.LogGroupName); err != nil {
 		return nil, err
 	}
-	g := Group{ID: id.Hex(16), Name: *in.LogGroupName, Created: time.Now(), Tags: in.Tags}
+	g := Group{ID: id.Hex(16), Name: *in.LogGroupName, Created: time.Now()}
+	if len(in.Tags) > 0 {
+		g.Tags = in.Tags
+	}
 	err := a.db.Update(ctx, func(tx store.Tx) error {
 		if _, err := groups.Get(tx, g.Name); err == nil {
 			return &types.ResourceAlreadyExistsException{Message: new("The specified log group already exists")}

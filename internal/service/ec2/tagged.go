@@ -1,0 +1,70 @@
+package ec2
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/store"
+)
+
+// Tagged calls each with the ARN and the tags of every resource that has tags or had some.
+func (a *API) Tagged(tx store.Tx, each func(arn string, tags map[string]string)) error {
+	for s, err := range tagSets.Peek(tx, "") {
+		if err != nil {
+			return fmt.Errorf("list tagged resources of EC2: %w", err)
+		}
+		each(a.ns.ARN("ec2", s.Type+"/"+s.Resource), maps.Clone(s.Tags))
+	}
+	return nil
+}
+
+// Tag is CreateTags for callers that know nothing of EC2's types.
+func (a *API) Tag(ctx context.Context, arn string, tags map[string]string) error {
+	id, err := resourceID(arn)
+	if err != nil {
+		return err
+	}
+	in := &ec2.CreateTagsInput{Resources: []string{id}}
+	for k, v := range tags {
+		in.Tags = append(in.Tags, types.Tag{Key: &k, Value: &v})
+	}
+	_, err = a.CreateTags(ctx, in)
+	return err
+}
+
+// Untag is DeleteTags for callers that know nothing of EC2's types.
+func (a *API) Untag(ctx context.Context, arn string, keys []string) error {
+	id, err := resourceID(arn)
+	if err != nil || len(keys) == 0 { // DeleteTags without tags takes all of them
+		return err
+	}
+	in := &ec2.DeleteTagsInput{Resources: []string{id}}
+	for _, k := range keys {
+		in.Tags = append(in.Tags, types.Tag{Key: &k})
+	}
+	_, err = a.DeleteTags(ctx, in)
+	return err
+}
+
+// resourceID returns the id in an ARN such as arn:aws:ec2:us-west-2:123456789012:vpc/vpc-0123456789abcdef0.
+func resourceID(ref string) (string, error) {
+	r, err := arn.Parse(ref)
+	if err != nil {
+		return "", awserr.New("InvalidParameterValue", "%s", err)
+	}
+	typ, id, _ := strings.Cut(r.Resource, "/")
+	prefix, _, _ := strings.Cut(id, "-")
+	for _, k := range []kind{kindVpc, kindSubnet, kindGroup, kindRule, kindInterface, kindTable, kindGateway} {
+		if k.typ == typ && k.prefix == prefix {
+			return id, nil
+		}
+	}
+	return "", awserr.New("InvalidParameterValue", "The ARN '%s' names nothing that can be tagged: want its type and id, such as vpc/vpc-0123456789abcdef0", ref)
+}

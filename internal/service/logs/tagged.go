@@ -1,0 +1,36 @@
+package logs
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+
+	"github.com/skylift/skylift/internal/store"
+)
+
+// Tagged calls each with the ARN and the tags of every group that has tags or had some.
+func (a *API) Tagged(tx store.Tx, each func(arn string, tags map[string]string)) error {
+	for g, err := range groups.Peek(tx, "") {
+		if err != nil {
+			return fmt.Errorf("list tagged log groups: %w", err)
+		}
+		if g.Tags != nil {
+			each(a.groupARN(g.Name), maps.Clone(g.Tags))
+		}
+	}
+	return nil
+}
+
+// Tag is TagResource for callers that know nothing of CloudWatch Logs' types.
+func (a *API) Tag(ctx context.Context, arn string, tags map[string]string) error {
+	_, err := a.TagResource(ctx, &cwl.TagResourceInput{ResourceArn: &arn, Tags: tags})
+	return err
+}
+
+// Untag is UntagResource for callers that know nothing of CloudWatch Logs' types.
+func (a *API) Untag(ctx context.Context, arn string, keys []string) error {
+	_, err := a.UntagResource(ctx, &cwl.UntagResourceInput{ResourceArn: &arn, TagKeys: keys})
+	return err
+}

@@ -1,0 +1,97 @@
+package resourcegroupstaggingapi
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+
+	tagging "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/skylift/skylift/internal/arn"
+)
+
+// letters are those that a key or value may have in every service
+// (https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html).
+var letters = regexp.MustCompile(`\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z`)
+
+// TagResources gives tags to resources. Each is changed for itself, and the answer has those that could not be.
+func (a *API) TagResources(ctx context.Context, in *tagging.TagResourcesInput) (*tagging.TagResourcesOutput, error) {
+	for k, v := range in.Tags {
+		if err := reserved(k); err != nil {
+			return nil, err
+		}
+		if !letters.MatchString(k) {
+			return nil, invalid("The tag key '%s' is not valid: it may have letters, digits, spaces and _ . : / = + - @.", k)
+		}
+		if !letters.MatchString(v) {
+			return nil, invalid("The value '%s' of tag '%s' is not valid: it may have letters, digits, spaces and _ . : / = + - @.", v, k)
+		}
+	}
+	failed, err := a.each(in.ResourceARNList, func(s Source, arn string) error { return s.Tag(ctx, arn, in.Tags) })
+	return &tagging.TagResourcesOutput{FailedResourcesMap: failed}, err
+}
+
+// UntagResources takes the tags with those keys from resources. A resource that has no such tag is left as it is.
+func (a *API) UntagResources(ctx context.Context, in *tagging.UntagResourcesInput) (*tagging.UntagResourcesOutput, error) {
+	for _, k := range in.TagKeys {
+		if err := reserved(k); err != nil {
+			return nil, err
+		}
+	}
+	failed, err := a.each(in.ResourceARNList, func(s Source, arn string) error { return s.Untag(ctx, arn, in.TagKeys) })
+	return &tagging.UntagResourcesOutput{FailedResourcesMap: failed}, err
+}
+
+// reserved refuses keys that only services themselves may set.
+func reserved(key string) error {
+	if strings.HasPrefix(strings.ToLower(key), "aws:") {
+		return invalid("The tag key '%s' is not valid: keys that begin with 'aws:' are reserved.", key)
+	}
+	return nil
+}
+
+// each calls change for every resource and returns what the services refused. A fault of ours ends it: the call can be
+// repeated, because a change that was made is made again to no effect.
+func (a *API) each(arns []string, change func(s Source, arn string) error) (map[string]types.FailureInfo, error) {
+	for _, ref := range arns {
+		if _, err := arn.Parse(ref); err != nil {
+			return nil, invalid("%s not a valid AmazonResourceName (ARN)", ref)
+		}
+	}
+	failed := map[string]types.FailureInfo{}
+	for _, ref := range slices.Compact(slices.Sorted(slices.Values(arns))) {
+		s, err := a.source(ref)
+		if err == nil {
+			err = change(s, ref)
+		}
+		e, refused := errors.AsType[smithy.APIError](err)
+		switch {
+		case err == nil:
+		case refused && e.ErrorFault() != smithy.FaultServer:
+			failed[ref] = types.FailureInfo{ErrorCode: types.ErrorCode(e.ErrorCode()), ErrorMessage: new(e.ErrorMessage()), StatusCode: 400}
+		default:
+			return nil, err
+		}
+	}
+	return failed, nil
+}
+
+// source returns the service that a resource is of.
+func (a *API) source(ref string) (Source, error) {
+	r, err := arn.Parse(ref)
+	if err != nil {
+		return nil, err
+	}
+	s, ok := a.sources[r.Service]
+	switch {
+	case !ok:
+		return nil, invalid("The service '%s' has no resources that can be tagged.", r.Service)
+	case r.Partition != "aws" || r.Region != a.ns.Region || r.Account != a.ns.Account:
+		return nil, invalid("The resource is not in region %s of account %s.", a.ns.Region, a.ns.Account)
+	}
+	return s, nil
+}
