@@ -146,7 +146,9 @@ func (s *stage) testUpdates(t *testing.T) {
 	refused(t, update(percents(-1, 100)), "InvalidParameterException", "inimumHealthyPercent")
 	refused(t, update(percents(100, 90)), "InvalidParameterException", "aximumPercent")
 	refused(t, update(func(in *ecs.UpdateServiceInput) { in.TaskDefinition = new("updates:99") }), "ClientException", "TaskDefinition not found")
-	refused(t, update(func(in *ecs.UpdateServiceInput) { in.ServiceRegistries = []types.ServiceRegistry{{RegistryArn: new("r")}} }), "InvalidParameterException", "serviceRegistries")
+	refused(t, update(func(in *ecs.UpdateServiceInput) {
+		in.ServiceRegistries = []types.ServiceRegistry{{RegistryArn: new("r")}}
+	}), "InvalidParameterException", "serviceRegistries")
 	refused(t, update(percents(0, 100)), "InvalidParameterException", "Availability Zone Rebalancing does not support maximumPercent <= 100 %")
 	err := update(func(in *ecs.UpdateServiceInput) {
 		percents(0, 100)(in)

@@ -5,7 +5,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -54,24 +53,29 @@ func declared(repo string) ([]wanted, error) {
 }
 
 func declaredIn(dir string) (w wanted, err error) {
-	packages, err := parser.ParseDir(token.NewFileSet(), dir, func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0)
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return w, err
 	}
-	for _, p := range packages {
-		for _, file := range p.Files {
-			for _, i := range file.Imports {
-				if module, ok := strings.CutPrefix(strings.Trim(i.Path.Value, `"`), sdk); ok && path.Base(module) == module {
-					w.Module = module
-				}
-			}
-			ast.Inspect(file, func(n ast.Node) bool {
-				if name := operation(n); name != "" {
-					w.Operations = append(w.Operations, name)
-				}
-				return true
-			})
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
 		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			return w, err
+		}
+		for _, i := range file.Imports {
+			if module, ok := strings.CutPrefix(strings.Trim(i.Path.Value, `"`), sdk); ok && path.Base(module) == module {
+				w.Module = module
+			}
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if name := operation(n); name != "" {
+				w.Operations = append(w.Operations, name)
+			}
+			return true
+		})
 	}
 	return w, nil
 }
