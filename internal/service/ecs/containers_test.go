@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -264,39 +263,6 @@ func TestImageOfNonEssentialContainerIsMissing(t *testing.T) {
 		w.run()
 		w.after(sec(2))
 		w.want("without it", `RUNNING; web RUNNING; side STOPPED "CannotPullContainerError: no such image"`)
-	})
-}
-
-// TestRegistryIsBusy: that a registry couldn't serve an image just now is tried
-// again, and told when it lasts.
-func TestRegistryIsBusy(t *testing.T) {
-	busy := func(until int32) fake.Config {
-		var pulls atomic.Int32
-		return fake.Config{Pull: func(ref string) fake.Pull {
-			if pulls.Add(1) <= until {
-				return fake.Pull{Err: &engine.PullError{Ref: ref, Reason: "503 Service Unavailable", Busy: true}}
-			}
-			return fake.Pull{}
-		}}
-	}
-	t.Run("for a moment", func(t *testing.T) {
-		play(t, busy(3), func(w *world) {
-			w.containers(types.ContainerDefinition{Name: aws.String("web")})
-			w.run()
-			w.after(sec(20))
-			w.want("after three tries", "RUNNING; web RUNNING")
-		})
-	})
-	t.Run("for good", func(t *testing.T) {
-		play(t, busy(1<<20), func(w *world) {
-			w.containers(types.ContainerDefinition{Name: aws.String("web")})
-			w.run()
-			w.after(sec(150))
-			w.want("while it may pass", "PENDING; web PENDING")
-			w.after(sec(90))
-			reason := `"CannotPullContainerError: 503 Service Unavailable"`
-			w.want("after four minutes", "STOPPED TaskFailedToStart "+reason+"; web STOPPED "+reason)
-		})
 	})
 }
 
