@@ -277,9 +277,14 @@ func removePauseImages(ctx context.Context, cli *client.Client) error {
 	}
 	for _, image := range images.Items {
 		_, err := cli.ImageRemove(ctx, image.ID, client.ImageRemoveOptions{})
-		if err != nil && !cerrdefs.IsConflict(err) && !cerrdefs.IsNotFound(err) {
-			return translate("remove the pause image", err)
+		if err == nil || cerrdefs.IsConflict(err) || cerrdefs.IsNotFound(err) {
+			continue
 		}
+		// Of two who remove it at once, the engine tells one of an image ID that it doesn't know.
+		if _, gone := cli.ImageInspect(ctx, image.ID); cerrdefs.IsNotFound(gone) {
+			continue
+		}
+		return translate("remove the pause image", err)
 	}
 	return nil
 }
