@@ -164,12 +164,14 @@ func TestClusterCounts(t *testing.T) {
 		counts("tasks that start", map[string]string{"activeFargateServiceCount": "1", "pendingFargateTasksCount": "3"})
 		w.after(sec(10))
 		counts("tasks that run", map[string]string{"activeFargateServiceCount": "1", "runningFargateTasksCount": "3"})
+		w.halt() // else the loops go on between what follows
 		if _, err := w.api.DeleteService(w.t.Context(), &sdk.DeleteServiceInput{Service: aws.String("web"), Force: aws.Bool(true)}); err != nil {
 			t.Fatal(err)
 		}
 		counts("drains", map[string]string{"drainingFargateServiceCount": "1", "runningFargateTasksCount": "3"})
-		_, err := w.api.DeleteCluster(w.t.Context(), &sdk.DeleteClusterInput{Cluster: aws.String("default")}) // at once, while it drains
+		_, err := w.api.DeleteCluster(w.t.Context(), &sdk.DeleteClusterInput{Cluster: aws.String("default")})
 		wantError(t, err, "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.")
+		w.start()
 		w.after(sec(90))
 		counts("gone", map[string]string{})
 	})

@@ -11,6 +11,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/fake"
 	"github.com/skylift/skylift/internal/service/ecs/place"
 )
@@ -69,7 +70,8 @@ func (w *world) told(words string) (n int) {
 }
 
 func TestRunTaskBeyondCapacity(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
+	slow := func(engine.Container) fake.Behaviour { return fake.Behaviour{TermTime: time.Second, TermCode: 143} } // the loops don't get past it at once
+	play(t, fake.Config{Behave: slow}, func(w *world) {
 		w.shrink(3)
 		w.define()
 		token := func(in *sdk.RunTaskInput) { in.ClientToken = aws.String("once") }
