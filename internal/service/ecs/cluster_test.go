@@ -158,13 +158,15 @@ func TestClusterCounts(t *testing.T) {
 		}
 		w.define()
 		counts("nothing", map[string]string{})
+		w.halt() // else the loops go on before it is looked at
 		w.service(3)
 		counts("a service", map[string]string{"activeFargateServiceCount": "1"})
+		w.start()
 		w.after(sec(1))
 		counts("tasks that start", map[string]string{"activeFargateServiceCount": "1", "pendingFargateTasksCount": "3"})
 		w.after(sec(10))
 		counts("tasks that run", map[string]string{"activeFargateServiceCount": "1", "runningFargateTasksCount": "3"})
-		w.halt() // else the loops go on between what follows
+		w.halt()
 		if _, err := w.api.DeleteService(w.t.Context(), &sdk.DeleteServiceInput{Service: aws.String("web"), Force: aws.Bool(true)}); err != nil {
 			t.Fatal(err)
 		}

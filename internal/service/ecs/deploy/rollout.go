@@ -242,6 +242,10 @@ func (p *pass) steady() bool {
 // last ones are being drained.
 func serves(t ecs.Task) bool { return t.Status == ecs.Running || t.Status == ecs.Deactivating }
 
+// drainedAgain is how long after a pass a service that drains is looked at again,
+// though nothing said that its tasks changed.
+const drainedAgain = 30 * time.Second
+
 // retire removes old deployments that no task of counts for any more, and ends
 // a service that is drained.
 func (p *pass) retire() error {
@@ -253,7 +257,11 @@ func (p *pass) retire() error {
 		}
 	}
 	s := p.service
-	if s.Status != ecs.Draining || slices.ContainsFunc(p.tasks, func(t ecs.Task) bool { return t.Status != ecs.Stopped }) {
+	if s.Status != ecs.Draining {
+		return nil
+	}
+	if slices.ContainsFunc(p.tasks, func(t ecs.Task) bool { return t.Status != ecs.Stopped }) {
+		p.wake(p.now.Add(drainedAgain)) // the last to stop may do so before a loop that begins sees the tasks
 		return nil
 	}
 	s.Status, s.StoppedAt = ecs.Inactive, p.now
