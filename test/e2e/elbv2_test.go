@@ -126,7 +126,9 @@ func (s *stage) testBalancerRefused(t *testing.T) {
 	}
 	refused(t, balancer(func(in *elb.CreateLoadBalancerInput) { in.Name = new("refused"); in.Subnets = in.Subnets[:2] }), "DuplicateLoadBalancerName", "")
 	refused(t, balancer(func(in *elb.CreateLoadBalancerInput) { in.Name = new("-x-") }), "ValidationError", "-x-")
-	refused(t, balancer(func(in *elb.CreateLoadBalancerInput) { in.Subnets = append(in.Subnets[:1:1], "subnet-0123456789abcdef0") }), "SubnetNotFound", "subnet-0123456789abcdef0")
+	refused(t, balancer(func(in *elb.CreateLoadBalancerInput) {
+		in.Subnets = append(in.Subnets[:1:1], "subnet-0123456789abcdef0")
+	}), "SubnetNotFound", "subnet-0123456789abcdef0")
 	refused(t, balancer(func(in *elb.CreateLoadBalancerInput) { in.SecurityGroups = []string{"sg-0123456789abcdef0"} }), "InvalidSecurityGroup", "")
 	refused(t, balancer(func(in *elb.CreateLoadBalancerInput) { in.Type = types.LoadBalancerTypeEnumNetwork }), "InvalidConfigurationRequest", "network")
 	refused(t, listener(func(in *elb.CreateListenerInput) { in.Port = new(int32(8111)) }), "DuplicateListener", "A listener already exists on this port for this load balancer")
