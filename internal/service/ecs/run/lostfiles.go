@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -50,20 +49,9 @@ func (l *Lookout) Run(ctx context.Context) error {
 }
 
 func (l *Lookout) look(ctx context.Context) error {
-	var tasks []*ecs.Task // the store's own
-	err := l.db.View(ctx, func(tx store.Tx) error {
-		for t, err := range ecs.Tasks.Peek(tx, "") {
-			if err != nil {
-				return err
-			}
-			if t.Created && t.Desired == ecs.Running {
-				tasks = append(tasks, t)
-			}
-		}
-		return nil
-	})
+	tasks, err := onEngine(ctx, l.db)
 	if err != nil {
-		return fmt.Errorf("list tasks: %w", err)
+		return err
 	}
 	var errs []error
 	for _, t := range tasks {

@@ -52,20 +52,9 @@ func (m *Meter) Run(ctx context.Context) error {
 // measure measures the tasks that run one after the other: to look at their
 // files must not keep the disk busy.
 func (m *Meter) measure(ctx context.Context) error {
-	var tasks []*ecs.Task // the store's own
-	err := m.db.View(ctx, func(tx store.Tx) error {
-		for t, err := range ecs.Tasks.Peek(tx, "") {
-			if err != nil {
-				return err
-			}
-			if t.Created && t.Desired == ecs.Running {
-				tasks = append(tasks, t)
-			}
-		}
-		return nil
-	})
+	tasks, err := onEngine(ctx, m.db)
 	if err != nil {
-		return fmt.Errorf("list tasks: %w", err)
+		return err
 	}
 	var errs []error
 	written := map[string]int64{}

@@ -43,23 +43,15 @@ func (c *Counter) Run(ctx context.Context) error {
 }
 
 func (c *Counter) count(ctx context.Context) error {
-	var tasks []*ecs.Task // the store's own
-	err := c.db.View(ctx, func(tx store.Tx) error {
-		for t, err := range ecs.Tasks.Peek(tx, "") {
-			if err != nil {
-				return err
-			}
-			if t.Created && t.Desired == ecs.Running && t.ProcessLimit == 0 {
-				tasks = append(tasks, t)
-			}
-		}
-		return nil
-	})
+	tasks, err := onEngine(ctx, c.db)
 	if err != nil {
-		return fmt.Errorf("list tasks: %w", err)
+		return err
 	}
 	var errs []error
 	for _, t := range tasks {
+		if t.ProcessLimit != 0 {
+			continue // it is noted
+		}
 		limit, err := reached(ctx, c.eng, t.ID)
 		if err == nil && limit > 0 {
 			c.log.Warn("a task can't start more processes: it has as many as it may have", "task", t.ID, "limit", limit)
