@@ -19,7 +19,7 @@ type floor struct {
 var (
 	small      = []string{"internal/arn", "internal/awserr", "internal/caller", "internal/id", "internal/policy", "internal/sigv4"}
 	mechanisms = []string{"internal/engine", "internal/vpc", "internal/edge", "internal/registry", "internal/dns", "internal/logstore", "internal/tsdb"}
-	handlers   = append(slices.Clone(small), "internal/store", "internal/wire")
+	handlers   = append(slices.Clone(small), "internal/handler", "internal/store", "internal/wire")
 	loops      = slices.Concat(handlers, mechanisms, []string{"internal/reconcile", "internal/attach", "internal/limit"})
 )
 
@@ -49,6 +49,7 @@ var floors = []floor{
 	{"internal/tsdb", nil},
 	{"internal/disk", nil},
 
+	{"internal/handler", []string{"internal/awserr", "internal/store"}},
 	{"internal/store", nil},
 	{"internal/wire", []string{"internal/awserr", "internal/arn"}},
 	{"internal/credential", []string{"internal/caller"}},
