@@ -1,6 +1,8 @@
 package handler
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -8,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/store"
 )
 
 // AWS's limits of a tag, in characters
@@ -162,4 +165,55 @@ func Without(has Tags, keys []string) Tags {
 		delete(all, k)
 	}
 	return all
+}
+
+// Retag returns the tags of the record at key and, when change isn't nil, puts in their place what it makes of them and
+// returns that. Of points at a record's tags, and none makes the service's error for a key that has no record.
+func Retag[T any](tx store.Tx, t *store.Table[T], key string, none func(key string) error, of func(*T) *Tags, change func(Tags) (Tags, error)) (Tags, error) {
+	v, err := Get(tx, t, key, none)
+	if err != nil || change == nil {
+		return *of(&v), err
+	}
+	if *of(&v), err = change(*of(&v)); err != nil {
+		return nil, err
+	}
+	return *of(&v), t.Put(tx, key, v)
+}
+
+// EachTagged calls each with the ARN and a copy of the tags of every record that has tags or had some. Of returns nil
+// tags of a record that is not to be listed.
+func EachTagged[T any](tx store.Tx, t *store.Table[T], each func(arn string, tags map[string]string), of func(*T) (arn string, tags Tags)) error {
+	for v, err := range t.Peek(tx, "") {
+		if err != nil {
+			return fmt.Errorf("list tagged records of %s: %w", t.Name(), err)
+		}
+		if arn, tags := of(v); tags != nil {
+			each(arn, maps.Clone(tags))
+		}
+	}
+	return nil
+}
+
+// TagsAsMap is the step to the version of a table whose records have a map of Tags where they had a list.
+func TagsAsMap(_ string, old []byte) (next store.Next, err error) {
+	var record map[string]json.RawMessage
+	if err := json.Unmarshal(old, &record); err != nil {
+		return next, err
+	}
+	var list []Tag
+	if record["Tags"] != nil {
+		err = json.Unmarshal(record["Tags"], &list)
+	}
+	if err != nil || list == nil {
+		return store.Next{Record: old}, err
+	}
+	tags := Tags{}
+	for _, t := range list {
+		tags[t.Key] = t.Value
+	}
+	if record["Tags"], err = json.Marshal(tags); err != nil {
+		return next, err
+	}
+	next.Record, err = json.Marshal(record)
+	return next, err
 }

@@ -9,6 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/store/memstore"
 )
 
 // said is an error that a test tells apart by its text.
@@ -148,5 +151,75 @@ func TestTagType(t *testing.T) {
 	}
 	if out := typ.To(nil); out == nil || len(out) != 0 {
 		t.Errorf("to: got %v of no tags, want an empty list", out)
+	}
+}
+
+func TestTagsAsMap(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, old, want string }{
+		{"some", `{"N":12345678901234567,"Tags":[{"Key":"a","Value":"1"},{"Key":"b","Value":""}]}`, `{"N":12345678901234567,"Tags":{"a":"1","b":""}}`},
+		{"had some", `{"Tags":[]}`, `{"Tags":{}}`},
+		{"never had any", `{"Tags":null}`, `{"Tags":null}`},
+		{"without the member", `{"N":1}`, `{"N":1}`},
+	} {
+		next, err := TagsAsMap("k", []byte(tt.old))
+		if string(next.Record) != tt.want || err != nil {
+			t.Errorf("%s: got %s, %v, want %s", tt.name, next.Record, err, tt.want)
+		}
+	}
+	for _, wrong := range []string{`[]`, `{"Tags":3}`} {
+		if _, err := TagsAsMap("k", []byte(wrong)); err == nil {
+			t.Errorf("got no error of %s", wrong)
+		}
+	}
+}
+
+type tagged struct{ Tags Tags }
+
+var taggedThings = store.NewTable[tagged]("tagged-thing")
+
+func TestRetag(t *testing.T) {
+	t.Parallel()
+	db := memstore.New()
+	defer db.Close()
+	of := func(v *tagged) *Tags { return &v.Tags }
+	retag := func(key string, change func(Tags) (Tags, error)) (Tags, error) {
+		return Update(t.Context(), db, func(tx store.Tx) (Tags, error) { return Retag(tx, taggedThings, key, none, of, change) })
+	}
+	err := db.Update(t.Context(), func(tx store.Tx) error {
+		return errors.Join(taggedThings.Put(tx, "a", tagged{Tags{"x": "1"}}), taggedThings.Put(tx, "b", tagged{}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func(tags Tags) (Tags, error) { return rules.Add(tags, []Tag{{"y", "2"}}) }
+	for _, tt := range []struct {
+		name, key string
+		change    func(Tags) (Tags, error)
+		want      Tags
+		err       error
+	}{
+		{"read", "a", nil, Tags{"x": "1"}, nil},
+		{"change", "a", add, Tags{"x": "1", "y": "2"}, nil},
+		{"a change that fails", "a", func(Tags) (Tags, error) { return nil, errStop }, nil, errStop},
+		{"what is kept", "a", nil, Tags{"x": "1", "y": "2"}, nil},
+		{"no record", "c", add, nil, errNone},
+		{"no record to read", "c", nil, nil, errNone},
+	} {
+		got, err := retag(tt.key, tt.change)
+		if !maps.Equal(got, tt.want) || !errors.Is(err, tt.err) {
+			t.Errorf("%s: got %v, %v, want %v, %v", tt.name, got, err, tt.want, tt.err)
+		}
+	}
+	all := map[string]Tags{}
+	err = db.View(t.Context(), func(tx store.Tx) error {
+		return EachTagged(tx, taggedThings, func(arn string, tags map[string]string) { all[arn] = tags; clear(tags) },
+			func(v *tagged) (string, Tags) { return "arn:" + v.Tags["x"], v.Tags })
+	})
+	if len(all) != 1 || all["arn:1"] == nil || err != nil {
+		t.Errorf("got %v, %v, want the one that has tags", all, err)
+	}
+	if got, err := retag("a", nil); len(got) != 2 || err != nil {
+		t.Errorf("got %v, %v, want the tags that there were: each has a copy", got, err)
 	}
 }
