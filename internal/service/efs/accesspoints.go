@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -51,7 +52,7 @@ func (a *API) readAccessPoint(in *efs.CreateAccessPointInput) (p AccessPoint, er
 		return p, err
 	}
 	p = AccessPoint{ID: newID("fsap"), Token: *in.ClientToken, FileSystem: a.local(in.FileSystemId), Root: "/"}
-	if p.Tags, err = withTags(nil, in.Tags); err != nil {
+	if p.Tags, err = tagRules.Add(nil, tagType.From(in.Tags)); err != nil {
 		return p, err
 	}
 	if u := in.PosixUser; u != nil {
@@ -74,7 +75,7 @@ func (a *API) readAccessPoint(in *efs.CreateAccessPointInput) (p AccessPoint, er
 func pointFaults(in *efs.CreateAccessPointInput) (f awserr.Faults) {
 	_, err := readToken("ClientToken", in.ClientToken)
 	f.Add(err)
-	f.Add(tagFaults(in.Tags)...)
+	f.Add(tagRules.Faults(tagType.From(in.Tags))...)
 	if r := in.RootDirectory; r != nil && r.Path != nil && !validRoot(*r.Path) {
 		f.Add(invalid("1 validation error detected: Value '%s' at 'rootDirectory.path' failed to satisfy constraint: "+
 			`Member must satisfy regular expression pattern: ^(\/|(\/(?!\.)+[^$#<>;`+"`"+`|&?{}^*/\n]+){1,4})$`, *r.Path))
@@ -100,7 +101,7 @@ func validRoot(path string) bool {
 func (a *API) describePoint(p AccessPoint, state types.LifeCycleState) types.AccessPointDescription {
 	d := types.AccessPointDescription{
 		AccessPointId: &p.ID, AccessPointArn: new(a.ns.ARN(serviceName, "access-point/"+p.ID)), ClientToken: &p.Token, FileSystemId: &p.FileSystem,
-		LifeCycleState: state, Name: nameOf(p.Tags), OwnerId: &a.ns.Account, Tags: wireTags(p.Tags), RootDirectory: &types.RootDirectory{Path: &p.Root},
+		LifeCycleState: state, Name: nameOf(p.Tags), OwnerId: &a.ns.Account, Tags: tagType.To(p.Tags), RootDirectory: &types.RootDirectory{Path: &p.Root},
 	}
 	if p.User != nil {
 		d.PosixUser = &types.PosixUser{Uid: &p.User.UID, Gid: &p.User.GID}
@@ -117,15 +118,16 @@ func (a *API) DescribeAccessPoints(ctx context.Context, in *efs.DescribeAccessPo
 	if in.AccessPointId != nil && in.FileSystemId != nil {
 		return nil, badRequest("Request cannot contain both a file system ID and an access point ID.")
 	}
-	return view(ctx, a.db, func(tx store.Tx) (*efs.DescribeAccessPointsOutput, error) {
+	page, err := pages.Open(in.MaxResults, in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	return handler.View(ctx, a.db, func(tx store.Tx) (*efs.DescribeAccessPointsOutput, error) {
 		found, err := a.findPoints(tx, in)
 		if err != nil {
 			return nil, err
 		}
-		part, next, err := page(found, func(p AccessPoint) string { return p.ID }, in.NextToken, in.MaxResults)
-		if err != nil {
-			return nil, err
-		}
+		part, next := handler.Cut(page, found, func(p AccessPoint) string { return p.ID })
 		out := &efs.DescribeAccessPointsOutput{NextToken: next, AccessPoints: []types.AccessPointDescription{}}
 		for _, p := range part {
 			f, err := getFileSystem(tx, p.FileSystem)
@@ -145,7 +147,7 @@ func (a *API) DescribeAccessPoints(ctx context.Context, in *efs.DescribeAccessPo
 func (a *API) findPoints(tx store.Tx, in *efs.DescribeAccessPointsInput) ([]AccessPoint, error) {
 	switch {
 	case in.AccessPointId != nil:
-		p, err := get(tx, AccessPoints, a.local(in.AccessPointId), noAccessPoint)
+		p, err := handler.Get(tx, AccessPoints, a.local(in.AccessPointId), noAccessPoint)
 		return []AccessPoint{p}, err
 	case in.FileSystemId != nil:
 		fs := a.local(in.FileSystemId)
@@ -160,8 +162,8 @@ func (a *API) findPoints(tx store.Tx, in *efs.DescribeAccessPointsInput) ([]Acce
 // DeleteAccessPoint deletes an access point. Who has mounted it keeps it, and
 // its files stay.
 func (a *API) DeleteAccessPoint(ctx context.Context, in *efs.DeleteAccessPointInput) (*efs.DeleteAccessPointOutput, error) {
-	return update(ctx, a.db, func(tx store.Tx) (*efs.DeleteAccessPointOutput, error) {
-		p, err := get(tx, AccessPoints, a.local(in.AccessPointId), noAccessPoint)
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*efs.DeleteAccessPointOutput, error) {
+		p, err := handler.Get(tx, AccessPoints, a.local(in.AccessPointId), noAccessPoint)
 		if err != nil {
 			return nil, err
 		}

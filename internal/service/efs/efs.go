@@ -18,6 +18,7 @@ import (
 
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
@@ -115,20 +116,9 @@ func (a *API) local(name *string) string {
 	return resource
 }
 
-// view runs f on a snapshot.
-func view[T any](ctx context.Context, db store.DB, f func(tx store.Tx) (T, error)) (out T, err error) {
-	err = db.View(ctx, func(tx store.Tx) error {
-		out, err = f(tx)
-		return err
-	})
-	return out, err
-}
-
-// update runs f in a transaction.
-func update[T any](ctx context.Context, db store.DB, f func(tx store.Tx) (T, error)) (out T, err error) {
-	err = db.Update(ctx, func(tx store.Tx) error {
-		out, err = f(tx)
-		return err
-	})
-	return out, err
+// pages is how lists are cut
+// (https://docs.aws.amazon.com/efs/latest/ug/API_DescribeFileSystems.html).
+var pages = handler.Pages{
+	Default: 100, Most: 100,
+	BadToken: func(token string) error { return badRequest("The marker '%s' is not one that was returned.", token) },
 }

@@ -1,6 +1,7 @@
 package efs_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +13,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/skylift/skylift/internal/service/efs"
+	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/store/memstore"
 )
 
 // unexported leaves out what the SDK keeps for itself.
@@ -354,5 +359,37 @@ func TestRealCLI(t *testing.T) {
 		if want := filled(tc.want); out != want {
 			t.Errorf("aws efs %s:\n got %s\nwant %s", filled(tc.line), out, want)
 		}
+	}
+}
+
+// TestTagsAsMap: until version 2 a record had a list of tags.
+func TestTagsAsMap(t *testing.T) {
+	t.Parallel()
+	type tag struct{ Key, Value string }
+	type fileSystem1 struct {
+		ID, Token string
+		Tags      []tag
+	}
+	old := store.NewTable("efs-file-system", store.Index[fileSystem1]{Name: "token", Values: func(f fileSystem1) []string { return []string{f.Token} }})
+	db := memstore.New()
+	err := db.Update(t.Context(), func(tx store.Tx) error {
+		return errors.Join(old.Put(tx, "fs-1", fileSystem1{"fs-1", "a", []tag{{"Name", "data"}, {"b", ""}}}), old.Put(tx, "fs-2", fileSystem1{ID: "fs-2", Token: "b"}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Upgrade(t.Context(), db, nil, efs.Tables()...); err != nil {
+		t.Fatal(err)
+	}
+	err = db.View(t.Context(), func(tx store.Tx) error {
+		got, err := efs.FileSystems.List(tx, "")
+		want := []efs.FileSystem{{ID: "fs-1", Token: "a", Tags: map[string]string{"Name": "data", "b": ""}}, {ID: "fs-2", Token: "b"}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("file systems (-want +got):\n%s", diff)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

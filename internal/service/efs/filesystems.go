@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -20,7 +21,7 @@ func (a *API) CreateFileSystem(ctx context.Context, in *efs.CreateFileSystemInpu
 	if err != nil {
 		return nil, err
 	}
-	d, err := update(ctx, a.db, func(tx store.Tx) (types.FileSystemDescription, error) {
+	d, err := handler.Update(ctx, a.db, func(tx store.Tx) (types.FileSystemDescription, error) {
 		same, err := FileSystems.By(tx, "token", f.Token)
 		if err != nil {
 			return types.FileSystemDescription{}, err
@@ -56,7 +57,7 @@ func (a *API) readFileSystem(in *efs.CreateFileSystemInput) (FileSystem, error) 
 	if err != nil {
 		return FileSystem{}, err
 	}
-	tags, err := withTags(nil, in.Tags)
+	tags, err := tagRules.Add(nil, tagType.From(in.Tags))
 	return FileSystem{
 		ID: newID("fs"), Token: *in.CreationToken, Created: time.Now().UTC(), Tags: tags,
 		PerformanceMode: string(cmp.Or(in.PerformanceMode, types.PerformanceModeGeneralPurpose)),
@@ -72,7 +73,7 @@ func (a *API) fileSystemFaults(in *efs.CreateFileSystemInput) awserr.Faults {
 	f.Add(err)
 	_, err = readToken("CreationToken", in.CreationToken)
 	f.Add(err)
-	f.Add(tagFaults(in.Tags)...)
+	f.Add(tagRules.Faults(tagType.From(in.Tags))...)
 	return f
 }
 
@@ -94,15 +95,16 @@ func (a *API) DescribeFileSystems(ctx context.Context, in *efs.DescribeFileSyste
 	if in.FileSystemId != nil && in.CreationToken != nil {
 		return nil, badRequest("Request cannot contain both a file system ID and a creation token.")
 	}
-	return view(ctx, a.db, func(tx store.Tx) (*efs.DescribeFileSystemsOutput, error) {
+	page, err := pages.Open(in.MaxItems, in.Marker)
+	if err != nil {
+		return nil, err
+	}
+	return handler.View(ctx, a.db, func(tx store.Tx) (*efs.DescribeFileSystemsOutput, error) {
 		found, err := a.findFileSystems(tx, in)
 		if err != nil {
 			return nil, err
 		}
-		part, next, err := page(found, func(f FileSystem) string { return f.ID }, in.Marker, in.MaxItems)
-		if err != nil {
-			return nil, err
-		}
+		part, next := handler.Cut(page, found, func(f FileSystem) string { return f.ID })
 		out := &efs.DescribeFileSystemsOutput{Marker: in.Marker, NextMarker: next, FileSystems: []types.FileSystemDescription{}}
 		for _, f := range part {
 			d, err := a.describe(tx, f)
@@ -154,14 +156,14 @@ func (a *API) describe(tx store.Tx, f FileSystem) (types.FileSystemDescription, 
 		OwnerId: &a.ns.Account, FileSystemId: &f.ID, FileSystemArn: new(a.ns.ARN(serviceName, "file-system/"+f.ID)),
 		CreationToken: &f.Token, CreationTime: &f.Created, LifeCycleState: state, Name: nameOf(f.Tags), NumberOfMountTargets: int32(len(targets)),
 		SizeInBytes: size, PerformanceMode: types.PerformanceMode(f.PerformanceMode), ThroughputMode: types.ThroughputMode(f.ThroughputMode),
-		Encrypted: &f.Encrypted, KmsKeyId: a.key(f), Tags: wireTags(f.Tags),
+		Encrypted: &f.Encrypted, KmsKeyId: a.key(f), Tags: tagType.To(f.Tags),
 		FileSystemProtection: &types.FileSystemProtectionDescription{ReplicationOverwriteProtection: types.ReplicationOverwriteProtectionEnabled},
 	}, nil
 }
 
 // UpdateFileSystem changes the throughput mode.
 func (a *API) UpdateFileSystem(ctx context.Context, in *efs.UpdateFileSystemInput) (*efs.UpdateFileSystemOutput, error) {
-	d, err := update(ctx, a.db, func(tx store.Tx) (types.FileSystemDescription, error) {
+	d, err := handler.Update(ctx, a.db, func(tx store.Tx) (types.FileSystemDescription, error) {
 		f, err := available(tx, a.local(in.FileSystemId))
 		if err != nil {
 			return types.FileSystemDescription{}, err
@@ -193,7 +195,7 @@ func (a *API) UpdateFileSystem(ctx context.Context, in *efs.UpdateFileSystemInpu
 // DeleteFileSystem asks for a file system to be deleted with all that is in it.
 // Its access points go with it; its mount targets must have gone before.
 func (a *API) DeleteFileSystem(ctx context.Context, in *efs.DeleteFileSystemInput) (*efs.DeleteFileSystemOutput, error) {
-	return update(ctx, a.db, func(tx store.Tx) (*efs.DeleteFileSystemOutput, error) {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*efs.DeleteFileSystemOutput, error) {
 		f, err := getFileSystem(tx, a.local(in.FileSystemId))
 		if err != nil {
 			return nil, err

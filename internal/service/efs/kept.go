@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/efs"
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
 )
@@ -48,7 +49,7 @@ func (a *API) PutBackupPolicy(ctx context.Context, in *efs.PutBackupPolicyInput)
 		types.StatusEnabled: types.StatusEnabled, types.StatusEnabling: types.StatusEnabled,
 		types.StatusDisabled: types.StatusDisabled, types.StatusDisabling: types.StatusDisabled,
 	}[in.BackupPolicy.Status]
-	return update(ctx, a.db, func(tx store.Tx) (*efs.PutBackupPolicyOutput, error) {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*efs.PutBackupPolicyOutput, error) {
 		f, err := available(tx, a.local(in.FileSystemId))
 		if err != nil {
 			return nil, err
@@ -60,7 +61,7 @@ func (a *API) PutBackupPolicy(ctx context.Context, in *efs.PutBackupPolicyInput)
 
 // DescribeBackupPolicy says what is kept of it.
 func (a *API) DescribeBackupPolicy(ctx context.Context, in *efs.DescribeBackupPolicyInput) (*efs.DescribeBackupPolicyOutput, error) {
-	return view(ctx, a.db, func(tx store.Tx) (*efs.DescribeBackupPolicyOutput, error) {
+	return handler.View(ctx, a.db, func(tx store.Tx) (*efs.DescribeBackupPolicyOutput, error) {
 		f, err := getFileSystem(tx, a.local(in.FileSystemId))
 		if err != nil {
 			return nil, err
@@ -79,7 +80,7 @@ func (a *API) PutLifecycleConfiguration(ctx context.Context, in *efs.PutLifecycl
 	if err != nil {
 		return nil, err
 	}
-	return update(ctx, a.db, func(tx store.Tx) (*efs.PutLifecycleConfigurationOutput, error) {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*efs.PutLifecycleConfigurationOutput, error) {
 		f, err := available(tx, a.local(in.FileSystemId))
 		if err != nil {
 			return nil, err
@@ -91,7 +92,7 @@ func (a *API) PutLifecycleConfiguration(ctx context.Context, in *efs.PutLifecycl
 
 // DescribeLifecycleConfiguration says what is kept of it.
 func (a *API) DescribeLifecycleConfiguration(ctx context.Context, in *efs.DescribeLifecycleConfigurationInput) (*efs.DescribeLifecycleConfigurationOutput, error) {
-	return view(ctx, a.db, func(tx store.Tx) (*efs.DescribeLifecycleConfigurationOutput, error) {
+	return handler.View(ctx, a.db, func(tx store.Tx) (*efs.DescribeLifecycleConfigurationOutput, error) {
 		f, err := getFileSystem(tx, a.local(in.FileSystemId))
 		return &efs.DescribeLifecycleConfigurationOutput{LifecyclePolicies: wirePolicies(f.Lifecycle)}, err
 	})

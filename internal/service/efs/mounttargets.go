@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -25,7 +26,7 @@ func (a *API) CreateMountTarget(ctx context.Context, in *efs.CreateMountTargetIn
 	if err != nil {
 		return nil, err
 	}
-	d, err := update(ctx, a.db, func(tx store.Tx) (types.MountTargetDescription, error) {
+	d, err := handler.Update(ctx, a.db, func(tx store.Tx) (types.MountTargetDescription, error) {
 		if err := m.fits(tx); err != nil {
 			return types.MountTargetDescription{}, err
 		}
@@ -125,15 +126,16 @@ func (a *API) DescribeMountTargets(ctx context.Context, in *efs.DescribeMountTar
 	if named != 1 {
 		return nil, badRequest("Must specify exactly one mutually exclusive parameter.")
 	}
-	return view(ctx, a.db, func(tx store.Tx) (*efs.DescribeMountTargetsOutput, error) {
+	page, err := pages.Open(in.MaxItems, in.Marker)
+	if err != nil {
+		return nil, err
+	}
+	return handler.View(ctx, a.db, func(tx store.Tx) (*efs.DescribeMountTargetsOutput, error) {
 		found, err := a.findTargets(tx, in)
 		if err != nil {
 			return nil, err
 		}
-		part, next, err := page(found, func(m MountTarget) string { return m.ID }, in.Marker, in.MaxItems)
-		if err != nil {
-			return nil, err
-		}
+		part, next := handler.Cut(page, found, func(m MountTarget) string { return m.ID })
 		out := &efs.DescribeMountTargetsOutput{Marker: in.Marker, NextMarker: next, MountTargets: []types.MountTargetDescription{}}
 		for _, m := range part {
 			d, err := a.describeTarget(tx, m)
@@ -148,12 +150,12 @@ func (a *API) DescribeMountTargets(ctx context.Context, in *efs.DescribeMountTar
 
 func (a *API) findTargets(tx store.Tx, in *efs.DescribeMountTargetsInput) ([]MountTarget, error) {
 	if in.MountTargetId != nil {
-		m, err := get(tx, MountTargets, *in.MountTargetId, noMountTarget)
+		m, err := handler.Get(tx, MountTargets, *in.MountTargetId, noMountTarget)
 		return []MountTarget{m}, err
 	}
 	fs := a.local(in.FileSystemId)
 	if in.AccessPointId != nil {
-		p, err := get(tx, AccessPoints, a.local(in.AccessPointId), noAccessPoint)
+		p, err := handler.Get(tx, AccessPoints, a.local(in.AccessPointId), noAccessPoint)
 		if err != nil {
 			return nil, err
 		}
@@ -167,8 +169,8 @@ func (a *API) findTargets(tx store.Tx, in *efs.DescribeMountTargetsInput) ([]Mou
 
 // DeleteMountTarget asks for a mount target to be deleted.
 func (a *API) DeleteMountTarget(ctx context.Context, in *efs.DeleteMountTargetInput) (*efs.DeleteMountTargetOutput, error) {
-	return update(ctx, a.db, func(tx store.Tx) (*efs.DeleteMountTargetOutput, error) {
-		m, err := get(tx, MountTargets, *in.MountTargetId, noMountTarget)
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*efs.DeleteMountTargetOutput, error) {
+		m, err := handler.Get(tx, MountTargets, *in.MountTargetId, noMountTarget)
 		if err != nil {
 			return nil, err
 		}
@@ -179,7 +181,7 @@ func (a *API) DeleteMountTarget(ctx context.Context, in *efs.DeleteMountTargetIn
 
 // DescribeMountTargetSecurityGroups returns the groups of a mount target.
 func (a *API) DescribeMountTargetSecurityGroups(ctx context.Context, in *efs.DescribeMountTargetSecurityGroupsInput) (*efs.DescribeMountTargetSecurityGroupsOutput, error) {
-	return view(ctx, a.db, func(tx store.Tx) (*efs.DescribeMountTargetSecurityGroupsOutput, error) {
+	return handler.View(ctx, a.db, func(tx store.Tx) (*efs.DescribeMountTargetSecurityGroupsOutput, error) {
 		m, err := usableTarget(tx, *in.MountTargetId)
 		return &efs.DescribeMountTargetSecurityGroupsOutput{SecurityGroups: m.Groups}, err
 	})
@@ -192,7 +194,7 @@ func (a *API) ModifyMountTargetSecurityGroups(ctx context.Context, in *efs.Modif
 	if len(in.SecurityGroups) == 0 {
 		return nil, badRequest("At least one security group must be specified.")
 	}
-	m, err := view(ctx, a.db, func(tx store.Tx) (MountTarget, error) { return usableTarget(tx, *in.MountTargetId) })
+	m, err := handler.View(ctx, a.db, func(tx store.Tx) (MountTarget, error) { return usableTarget(tx, *in.MountTargetId) })
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +202,7 @@ func (a *API) ModifyMountTargetSecurityGroups(ctx context.Context, in *efs.Modif
 	if err != nil {
 		return nil, err
 	}
-	return update(ctx, a.db, func(tx store.Tx) (*efs.ModifyMountTargetSecurityGroupsOutput, error) {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*efs.ModifyMountTargetSecurityGroupsOutput, error) {
 		m, err := usableTarget(tx, m.ID)
 		if err != nil {
 			return nil, err
@@ -212,7 +214,7 @@ func (a *API) ModifyMountTargetSecurityGroups(ctx context.Context, in *efs.Modif
 
 // usableTarget returns a mount target that is there and is to stay.
 func usableTarget(tx store.Tx, id string) (MountTarget, error) {
-	m, err := get(tx, MountTargets, id, noMountTarget)
+	m, err := handler.Get(tx, MountTargets, id, noMountTarget)
 	if err != nil {
 		return m, err
 	}

@@ -1,13 +1,13 @@
 package efs
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -15,7 +15,7 @@ import (
 var (
 	FileSystems = store.NewTable("efs-file-system",
 		store.Index[FileSystem]{Name: "token", Values: func(f FileSystem) []string { return []string{f.Token} }},
-	)
+	).Version(2, handler.TagsAsMap)
 	// Volumes is what is of file systems, by their ids.
 	Volumes      = store.NewTable[Volume]("efs-volume")
 	MountTargets = store.NewTable("efs-mount-target",
@@ -26,13 +26,10 @@ var (
 	AccessPoints = store.NewTable("efs-access-point",
 		store.Index[AccessPoint]{Name: byFileSystem, Values: func(p AccessPoint) []string { return []string{p.FileSystem} }},
 		store.Index[AccessPoint]{Name: "token", Values: func(p AccessPoint) []string { return []string{p.Token} }},
-	)
+	).Version(2, handler.TagsAsMap)
 )
 
 const byFileSystem = "file-system"
-
-// Tag is a resource's.
-type Tag struct{ Key, Value string }
 
 // FileSystem is a file system that is wanted. Handlers write it, and
 // efs/volumes deletes it when nothing is left of what it says.
@@ -45,7 +42,7 @@ type FileSystem struct {
 	Provisioned     float64           `json:",omitempty"` // MiB a second; kept without effect, as both modes are
 	Backup          string            `json:",omitempty"` // a types.Status; "" when nobody said it; kept without effect
 	Lifecycle       []LifecyclePolicy `json:",omitempty"` // kept without effect
-	Tags            []Tag             // empty, but not nil, when it had some
+	Tags            handler.Tags      // empty, but not nil, when it had some
 	Encrypted       bool              // it may be on an encrypted disk only
 	Deleted         bool              // it is to go, with all that is in it
 }
@@ -91,7 +88,7 @@ type AccessPoint struct {
 	Root       string // absolute and clean
 	Creation   *Creation
 	User       *User
-	Tags       []Tag // empty, but not nil, when it had some
+	Tags       handler.Tags // empty, but not nil, when it had some
 }
 
 // Creation is how the root of an access point is made where it is not there.
@@ -102,18 +99,6 @@ type Creation struct {
 
 // User is who all files are accessed as.
 type User struct{ UID, GID int64 }
-
-// get returns a record, or what none says when there is none.
-func get[T any](tx store.Tx, t *store.Table[T], id string, none func(string) error) (T, error) {
-	v, err := t.Get(tx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return v, none(id)
-	}
-	if err != nil {
-		return v, fmt.Errorf("read %s: %w", id, err)
-	}
-	return v, nil
-}
 
 func noFileSystem(id string) error {
 	return &types.FileSystemNotFound{Message: new(fmt.Sprintf("File system '%s' does not exist.", id))}
@@ -128,19 +113,18 @@ func noAccessPoint(id string) error {
 }
 
 func getFileSystem(tx store.Tx, id string) (FileSystem, error) {
-	return get(tx, FileSystems, id, noFileSystem)
+	return handler.Get(tx, FileSystems, id, noFileSystem)
 }
 
 // State returns what a file system is, and its volume when it has one.
 func (f FileSystem) State(tx store.Tx) (types.LifeCycleState, Volume, error) {
-	v, err := Volumes.Get(tx, f.ID)
-	none := errors.Is(err, store.ErrNotFound)
+	v, there, err := handler.Find(tx, Volumes, f.ID)
 	switch {
-	case err != nil && !none:
-		return "", v, fmt.Errorf("read volume of %s: %w", f.ID, err)
+	case err != nil:
+		return "", v, err
 	case f.Deleted:
 		return types.LifeCycleStateDeleting, v, nil
-	case none:
+	case !there:
 		return types.LifeCycleStateCreating, v, nil
 	case v.Lost:
 		return types.LifeCycleStateError, v, nil
@@ -175,10 +159,10 @@ func PointsOf(tx store.Tx, fileSystem string) ([]AccessPoint, error) {
 
 // State returns what a mount target is, and its interface when it has one.
 func (m MountTarget) State(tx store.Tx) (types.LifeCycleState, Attachment, error) {
-	at, err := Attachments.Get(tx, m.ID)
+	at, _, err := handler.Find(tx, Attachments, m.ID)
 	switch {
-	case err != nil && !errors.Is(err, store.ErrNotFound):
-		return "", at, fmt.Errorf("read attachment of %s: %w", m.ID, err)
+	case err != nil:
+		return "", at, err
 	case m.Deleted:
 		return types.LifeCycleStateDeleting, at, nil
 	case at.ID == "":

@@ -2,50 +2,32 @@ package efs
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/service/efs"
-	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
 // Tagged calls each with the ARN and the tags of every resource that has tags or had some, unless it is being deleted.
 func (a *API) Tagged(tx store.Tx, each func(arn string, tags map[string]string)) error {
-	for f, err := range FileSystems.Peek(tx, "") {
-		if err != nil {
-			return fmt.Errorf("list tagged file systems: %w", err)
-		}
-		if f.Tags != nil && !f.Deleted {
-			each(a.ns.ARN(serviceName, "file-system/"+f.ID), tagMap(f.Tags))
-		}
-	}
-	for p, err := range AccessPoints.Peek(tx, "") {
-		if err != nil {
-			return fmt.Errorf("list tagged access points: %w", err)
-		}
-		if p.Tags != nil {
-			each(a.ns.ARN(serviceName, "access-point/"+p.ID), tagMap(p.Tags))
-		}
-	}
-	return nil
-}
-
-func tagMap(tags []Tag) map[string]string {
-	set := make(map[string]string, len(tags))
-	for _, t := range tags {
-		set[t.Key] = t.Value
-	}
-	return set
+	return errors.Join(
+		handler.EachTagged(tx, FileSystems, each, func(f *FileSystem) (string, handler.Tags) {
+			if f.Deleted {
+				return "", nil
+			}
+			return a.ns.ARN(serviceName, "file-system/"+f.ID), f.Tags
+		}),
+		handler.EachTagged(tx, AccessPoints, each, func(p *AccessPoint) (string, handler.Tags) {
+			return a.ns.ARN(serviceName, "access-point/"+p.ID), p.Tags
+		}),
+	)
 }
 
 // Tag is TagResource for callers that know nothing of EFS's types.
 func (a *API) Tag(ctx context.Context, arn string, tags map[string]string) error {
-	in := &efs.TagResourceInput{ResourceId: &arn}
-	for k, v := range tags {
-		in.Tags = append(in.Tags, types.Tag{Key: &k, Value: &v})
-	}
-	_, err := a.TagResource(ctx, in)
+	_, err := a.TagResource(ctx, &efs.TagResourceInput{ResourceId: &arn, Tags: tagType.To(tags)})
 	return err
 }
 
