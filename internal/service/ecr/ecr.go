@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"regexp"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/registry"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
@@ -92,7 +94,7 @@ func checkName(field, name string) error {
 
 // check looks at what names a repository: the registry must be ours.
 func (a *API) check(registryID, name *string) error {
-	if err := checkName("repositoryName", deref(name)); err != nil {
+	if err := checkName("repositoryName", aws.ToString(name)); err != nil {
 		return err
 	}
 	if registryID != nil && *registryID != a.records.ns.Account {
@@ -118,42 +120,45 @@ func forCaller(err error) error {
 	return err
 }
 
-// update changes a repository's record.
-func (a *API) update(ctx context.Context, name string, change func(*Repository) error) error {
-	return forCaller(a.records.db.Update(ctx, func(tx store.Tx) error {
-		repo, err := a.records.repository(tx, name)
-		if err != nil {
-			return err
-		}
-		if err := change(&repo); err != nil {
-			return err
-		}
-		return repositories.Put(tx, name, repo)
-	}))
+// view runs f on a snapshot, and gives callers its errors.
+func view[T any](ctx context.Context, a *API, f func(tx store.Tx) (T, error)) (T, error) {
+	out, err := handler.View(ctx, a.records.db, f)
+	return out, forCaller(err)
+}
+
+// update runs f in a transaction, and gives callers its errors.
+func update[T any](ctx context.Context, a *API, f func(tx store.Tx) (T, error)) (T, error) {
+	out, err := handler.Update(ctx, a.records.db, f)
+	return out, forCaller(err)
+}
+
+// change changes a repository's record and returns it.
+func (a *API) change(ctx context.Context, name string, change func(*Repository) error) (Repository, error) {
+	return update(ctx, a, func(tx store.Tx) (Repository, error) {
+		return handler.Change(tx, repositories, name, a.records.none, change)
+	})
 }
 
 // imagesOf lists a repository's images, with their tags, in order of digests.
-func (a *API) imagesOf(ctx context.Context, name string) (list []tagged, err error) {
-	err = a.records.db.View(ctx, func(tx store.Tx) error {
-		list = nil
+func (a *API) imagesOf(ctx context.Context, name string) ([]tagged, error) {
+	return view(ctx, a, func(tx store.Tx) (list []tagged, err error) {
 		repo, err := a.records.repository(tx, name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		of := make(map[string][]string) // by digest
 		for t, err := range tags.Peek(tx, tagKey(repo.ID, "")) {
 			if err != nil {
-				return fmt.Errorf("list tags of %s: %w", name, err)
+				return nil, fmt.Errorf("list tags of %s: %w", name, err)
 			}
 			of[t.Digest] = append(of[t.Digest], t.Name)
 		}
 		for img, err := range images.Scan(tx, imageKey(repo.ID, ""), "") {
 			if err != nil {
-				return fmt.Errorf("list images of %s: %w", name, err)
+				return nil, fmt.Errorf("list images of %s: %w", name, err)
 			}
 			list = append(list, tagged{img, of[img.Digest]})
 		}
-		return nil
+		return list, nil
 	})
-	return list, forCaller(err)
 }

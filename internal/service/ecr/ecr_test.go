@@ -531,6 +531,14 @@ func TestTags(t *testing.T) {
 	if err != nil || len(out.Tags) != 1 || *out.Tags[0].Key != "a" || *out.Tags[0].Value != "1" {
 		t.Errorf("got %+v: %v", out, err)
 	}
+	for key, code := range map[string]string{
+		strings.Repeat("ж", 128): "", strings.Repeat("ж", 129): "InvalidTagParameterException", "AWS:x": "InvalidTagParameterException", "": "InvalidTagParameterException",
+	} {
+		_, err := a.TagResource(t.Context(), &ecr.TagResourceInput{ResourceArn: resource, Tags: []types.Tag{{Key: &key, Value: new(strings.Repeat("ж", 256))}}})
+		if code != "" || err != nil {
+			wantError(t, err, code, "")
+		}
+	}
 	_, err = a.ListTagsForResource(t.Context(), &ecr.ListTagsForResourceInput{ResourceArn: new("nonsense")})
 	wantError(t, err, codeInvalid, "'resourceArn'")
 }

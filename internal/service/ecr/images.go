@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/registry"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -20,7 +21,7 @@ func (a *API) ListImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr.Lis
 	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
 		return nil, err
 	}
-	size, after, err := paging(in.MaxResults, in.NextToken)
+	page, err := pages.Open(in.MaxResults, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
@@ -35,8 +36,8 @@ func (a *API) ListImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr.Lis
 		}
 	}
 	out := &ecr.ListImagesOutput{}
-	out.ImageIds, out.NextToken = page(ids, size, after, func(id types.ImageIdentifier) string {
-		return *id.ImageDigest + " " + deref(id.ImageTag)
+	out.ImageIds, out.NextToken = handler.Cut(page, ids, func(id types.ImageIdentifier) string {
+		return *id.ImageDigest + " " + aws.ToString(id.ImageTag)
 	})
 	return out, nil
 }
@@ -49,7 +50,7 @@ func (a *API) DescribeImages(ctx context.Context, in *ecr.DescribeImagesInput) (
 	if len(in.ImageIds) > 0 {
 		return a.describeIdentified(ctx, in)
 	}
-	size, after, err := paging(in.MaxResults, in.NextToken)
+	page, err := pages.Open(in.MaxResults, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +65,7 @@ func (a *API) DescribeImages(ctx context.Context, in *ecr.DescribeImagesInput) (
 		}
 	}
 	out := &ecr.DescribeImagesOutput{}
-	out.ImageDetails, out.NextToken = page(details, size, after, func(d types.ImageDetail) string { return *d.ImageDigest })
+	out.ImageDetails, out.NextToken = handler.Cut(page, details, func(d types.ImageDetail) string { return *d.ImageDigest })
 	return out, nil
 }
 
@@ -72,31 +73,26 @@ func (a *API) describeIdentified(ctx context.Context, in *ecr.DescribeImagesInpu
 	if in.MaxResults != nil || in.NextToken != nil || in.Filter != nil {
 		return nil, invalid("Invalid request parameters: maxResults, nextToken and filter cannot be used with imageIds")
 	}
-	out := &ecr.DescribeImagesOutput{}
-	err := a.records.db.View(ctx, func(tx store.Tx) error {
-		out.ImageDetails = nil
+	return view(ctx, a, func(tx store.Tx) (*ecr.DescribeImagesOutput, error) {
+		out := &ecr.DescribeImagesOutput{}
 		repo, err := a.records.repository(tx, *in.RepositoryName)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, id := range in.ImageIds {
 			img, failure, err := identify(tx, repo, id)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if failure != nil {
-				return a.describeFailure(repo, failure)
+				return nil, a.describeFailure(repo, failure)
 			}
 			if !slices.ContainsFunc(out.ImageDetails, func(d types.ImageDetail) bool { return *d.ImageDigest == img.Digest }) {
 				out.ImageDetails = append(out.ImageDetails, a.records.detail(tagged{img, tagsOf(tx, img)}))
 			}
 		}
-		return nil
+		return out, nil
 	})
-	if err != nil {
-		return nil, forCaller(err)
-	}
-	return out, nil
 }
 
 // describeFailure is an error here, where the batch operations go on.
@@ -105,7 +101,7 @@ func (a *API) describeFailure(repo Repository, f *types.ImageFailure) error {
 	case types.ImageFailureCodeImageNotFound, types.ImageFailureCodeImageTagDoesNotMatchDigest:
 		return &types.ImageNotFoundException{Message: new(fmt.Sprintf(
 			"The image with imageId {imageDigest:'%s', imageTag:'%s'} does not exist within the repository with name '%s' in the registry with id '%s'",
-			cmp.Or(deref(f.ImageId.ImageDigest), "null"), cmp.Or(deref(f.ImageId.ImageTag), "null"), repo.Name, a.records.ns.Account))}
+			cmp.Or(aws.ToString(f.ImageId.ImageDigest), "null"), cmp.Or(aws.ToString(f.ImageId.ImageTag), "null"), repo.Name, a.records.ns.Account))}
 	default:
 		return invalid("%s", *f.FailureReason)
 	}
@@ -147,20 +143,6 @@ func optional(s string) *string {
 		return nil
 	}
 	return &s
-}
-
-// page sorts list by key and cuts it to size entries after the one given.
-func page[T any](list []T, size int, after string, key func(T) string) ([]T, *string) {
-	slices.SortFunc(list, func(a, b T) int { return strings.Compare(key(a), key(b)) })
-	start := 0
-	for start < len(list) && after != "" && key(list[start]) <= after {
-		start++
-	}
-	list = list[start:]
-	if len(list) <= size {
-		return list, nil
-	}
-	return list[:size], token(key(list[size-1]))
 }
 
 // BatchGetImage returns the manifests of images.

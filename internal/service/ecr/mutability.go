@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/skylift/skylift/internal/awserr"
@@ -32,8 +33,8 @@ func mutabilityFaults(m types.ImageTagMutability, filters []types.ImageTagMutabi
 		if x.FilterType != types.ImageTagMutabilityExclusionFilterTypeWildcard {
 			f.Add(constraint("imageTagMutabilityExclusionFilters.filterType", "must satisfy enum value set: [WILDCARD]"))
 		}
-		if n := strings.Count(deref(x.Filter), "*"); deref(x.Filter) == "" || n > mostWildcards {
-			f.Add(invalid("Invalid parameter at 'imageTagMutabilityExclusionFilters.filter': '%s' must be the form of a tag with at most two wildcards '*'", deref(x.Filter)))
+		if n := strings.Count(aws.ToString(x.Filter), "*"); aws.ToString(x.Filter) == "" || n > mostWildcards {
+			f.Add(invalid("Invalid parameter at 'imageTagMutabilityExclusionFilters.filter': '%s' must be the form of a tag with at most two wildcards '*'", aws.ToString(x.Filter)))
 		}
 	}
 	return f

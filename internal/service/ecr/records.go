@@ -1,16 +1,18 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/registry"
 	"github.com/skylift/skylift/internal/store"
@@ -22,9 +24,9 @@ type Repository struct {
 	Name       string
 	CreatedAt  time.Time
 	Mutability types.ImageTagMutability
-	ScanOnPush bool              `json:",omitempty"` // kept without effect: images are not scanned
-	Exclusions []string          `json:",omitempty"` // forms of tags for which the contrary of Mutability holds
-	Tags       map[string]string // empty, but not nil, when it had some
+	ScanOnPush bool         `json:",omitempty"` // kept without effect: images are not scanned
+	Exclusions []string     `json:",omitempty"` // forms of tags for which the contrary of Mutability holds
+	Tags       handler.Tags // empty, but not nil, when it had some
 }
 
 // Image is the record of a pushed manifest, keyed by its repository's ID and
@@ -120,8 +122,9 @@ func NewRecords(ctx context.Context, db store.DB, ns arn.Namespace, host string)
 	return r, r.sweep(store.Freeing(ctx))
 }
 
-func (r *Records) unknown(name string) string {
-	return fmt.Sprintf("The repository with name '%s' does not exist in the registry with id '%s'", name, r.ns.Account)
+// none is the registry's error for a name that no repository has.
+func (r *Records) none(name string) error {
+	return registry.NameUnknown(fmt.Sprintf("The repository with name '%s' does not exist in the registry with id '%s'", name, r.ns.Account))
 }
 
 // Repository fails when there is no repository called name.
@@ -134,54 +137,40 @@ func (r *Records) Repository(ctx context.Context, name string) error {
 
 // repository reads a record; a missing one is the registry's error.
 func (r *Records) repository(tx store.Tx, name string) (Repository, error) {
-	repo, err := repositories.Get(tx, name)
-	if errors.Is(err, store.ErrNotFound) {
-		return repo, registry.NameUnknown(r.unknown(name))
-	}
-	if err != nil {
-		return repo, fmt.Errorf("read repository %s: %w", name, err)
-	}
-	return repo, nil
+	return handler.Get(tx, repositories, name, r.none)
 }
 
 // Repositories lists the names of all repositories in order.
 func (r *Records) Repositories(ctx context.Context) ([]string, error) {
-	names := []string{}
-	err := r.db.View(ctx, func(tx store.Tx) error {
-		names = names[:0]
+	return handler.View(ctx, r.db, func(tx store.Tx) ([]string, error) {
+		names := []string{}
 		for repo, err := range repositories.Scan(tx, "", "") {
 			if err != nil {
-				return fmt.Errorf("list repositories: %w", err)
+				return nil, fmt.Errorf("list repositories: %w", err)
 			}
 			names = append(names, repo.Name)
 		}
-		return nil
+		return names, nil
 	})
-	return names, err
 }
 
 // Manifests lists what the repository holds, in order of digests.
 func (r *Records) Manifests(ctx context.Context, name string) ([]registry.Manifest, error) {
-	var out []registry.Manifest
-	err := r.db.View(ctx, func(tx store.Tx) error {
-		repo, err := repositories.Get(tx, name)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read repository %s: %w", name, err)
+	return handler.View(ctx, r.db, func(tx store.Tx) ([]registry.Manifest, error) {
+		repo, ok, err := handler.Find(tx, repositories, name)
+		if err != nil || !ok {
+			return nil, err
 		}
 		list, err := images.List(tx, imageKey(repo.ID, ""))
 		if err != nil {
-			return fmt.Errorf("list images of %s: %w", name, err)
+			return nil, fmt.Errorf("list images of %s: %w", name, err)
 		}
-		out = make([]registry.Manifest, len(list))
+		out := make([]registry.Manifest, len(list))
 		for i, img := range list {
 			out[i] = img.manifest()
 		}
-		return nil
+		return out, nil
 	})
-	return out, err
 }
 
 func (i Image) manifest() registry.Manifest {
@@ -200,68 +189,48 @@ func fromManifest(m registry.Manifest, repoID string) Image {
 
 // Tags lists the tags of the repository in order; nothing when it doesn't exist.
 func (r *Records) Tags(ctx context.Context, name string) ([]string, error) {
-	names := []string{}
-	err := r.db.View(ctx, func(tx store.Tx) error {
-		names = names[:0]
-		repo, err := repositories.Get(tx, name)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read repository %s: %w", name, err)
+	return handler.View(ctx, r.db, func(tx store.Tx) ([]string, error) {
+		names := []string{}
+		repo, ok, err := handler.Find(tx, repositories, name)
+		if err != nil || !ok {
+			return names, err
 		}
 		for t, err := range tags.Peek(tx, tagKey(repo.ID, "")) {
 			if err != nil {
-				return fmt.Errorf("list tags of %s: %w", name, err)
+				return nil, fmt.Errorf("list tags of %s: %w", name, err)
 			}
 			names = append(names, t.Name)
 		}
-		return nil
+		return names, nil
 	})
-	return names, err
 }
 
 // Resolve returns the digest that ref, a tag or a digest, stands for.
 func (r *Records) Resolve(ctx context.Context, name, ref string) (digest string, err error) {
-	err = r.db.View(ctx, func(tx store.Tx) error {
+	return handler.View(ctx, r.db, func(tx store.Tx) (string, error) {
 		repo, err := r.repository(tx, name)
 		if err != nil {
-			return err
+			return "", err
 		}
 		img, ok, err := find(tx, repo, ref)
-		if err != nil {
-			return err
+		if err == nil && !ok {
+			err = registry.ManifestUnknown("Requested image not found")
 		}
-		if !ok {
-			return registry.ManifestUnknown("Requested image not found")
-		}
-		digest = img.Digest
-		return nil
+		return img.Digest, err
 	})
-	return digest, err
 }
 
 // find reads the image that ref, a tag or a digest, stands for.
 func find(tx store.Tx, repo Repository, ref string) (img Image, ok bool, err error) {
 	digest := ref
 	if !isDigest(ref) {
-		t, err := tags.Get(tx, tagKey(repo.ID, ref))
-		if errors.Is(err, store.ErrNotFound) {
-			return img, false, nil
-		}
-		if err != nil {
-			return img, false, fmt.Errorf("read tag %s:%s: %w", repo.Name, ref, err)
+		t, ok, err := handler.Find(tx, tags, tagKey(repo.ID, ref))
+		if err != nil || !ok {
+			return img, false, err
 		}
 		digest = t.Digest
 	}
-	img, err = images.Get(tx, imageKey(repo.ID, digest))
-	if errors.Is(err, store.ErrNotFound) {
-		return img, false, nil
-	}
-	if err != nil {
-		return img, false, fmt.Errorf("read image %s@%s: %w", repo.Name, digest, err)
-	}
-	return img, true, nil
+	return handler.Find(tx, images, imageKey(repo.ID, digest))
 }
 
 // tagsOf lists the tags of an image in order.
@@ -304,12 +273,12 @@ func (r *Records) Push(ctx context.Context, m registry.Manifest) error {
 func tag(tx store.Tx, repo Repository, name string, img Image) error {
 	t := Tag{RepoID: repo.ID, Name: name, Digest: img.Digest}
 	if repo.immutable(name) {
-		_, err := tags.Get(tx, t.key())
-		if err == nil {
-			return registry.TagInvalid(fmt.Sprintf("The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the tag is immutable.", name, repo.Name))
+		_, ok, err := handler.Find(tx, tags, t.key())
+		if err != nil {
+			return err
 		}
-		if !errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("read tag %s:%s: %w", repo.Name, name, err)
+		if ok {
+			return registry.TagInvalid(fmt.Sprintf("The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the tag is immutable.", name, repo.Name))
 		}
 	}
 	return tags.Put(tx, t.key(), t)
@@ -317,14 +286,14 @@ func tag(tx store.Tx, repo Repository, name string, img Image) error {
 
 // identify finds the image that id means, or says what is wrong with it.
 func identify(tx store.Tx, repo Repository, id types.ImageIdentifier) (Image, *types.ImageFailure, error) {
-	digest, tag := deref(id.ImageDigest), deref(id.ImageTag)
+	digest, tag := aws.ToString(id.ImageDigest), aws.ToString(id.ImageTag)
 	if digest == "" && tag == "" {
 		return Image{}, failed(id, types.ImageFailureCodeMissingDigestAndTag, "Invalid request parameters: both tag and digest cannot be null"), nil
 	}
 	if digest != "" && !isDigest(digest) {
 		return Image{}, failed(id, types.ImageFailureCodeInvalidImageDigest, "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"), nil
 	}
-	img, ok, err := find(tx, repo, firstOf(digest, tag))
+	img, ok, err := find(tx, repo, cmp.Or(digest, tag))
 	if err != nil {
 		return Image{}, nil, err
 	}

@@ -3,20 +3,21 @@ package ecr
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
 // CreateRepository makes an empty repository.
 func (a *API) CreateRepository(ctx context.Context, in *ecr.CreateRepositoryInput) (*ecr.CreateRepositoryOutput, error) {
-	if err := checkName("repositoryName", deref(in.RepositoryName)); err != nil {
+	if err := checkName("repositoryName", aws.ToString(in.RepositoryName)); err != nil {
 		return nil, err
 	}
 	if err := a.newRepositoryFaults(in).First(); err != nil {
@@ -34,14 +35,14 @@ func (a *API) CreateRepository(ctx context.Context, in *ecr.CreateRepositoryInpu
 		return nil, err
 	}
 	err := a.records.db.Update(ctx, func(tx store.Tx) error {
-		_, err := repositories.Get(tx, name)
-		if errors.Is(err, store.ErrNotFound) {
-			return repositories.Put(tx, name, repo)
-		}
+		_, exists, err := handler.Find(tx, repositories, name)
 		if err != nil {
-			return fmt.Errorf("read repository %s: %w", name, err)
+			return err
 		}
-		return &types.RepositoryAlreadyExistsException{Message: new(fmt.Sprintf("The repository with name '%s' already exists in the registry with id '%s'", name, a.records.ns.Account))}
+		if exists {
+			return &types.RepositoryAlreadyExistsException{Message: new(fmt.Sprintf("The repository with name '%s' already exists in the registry with id '%s'", name, a.records.ns.Account))}
+		}
+		return repositories.Put(tx, name, repo)
 	})
 	if err != nil {
 		return nil, err
@@ -56,7 +57,7 @@ func (a *API) newRepositoryFaults(in *ecr.CreateRepositoryInput) (f awserr.Fault
 	}
 	f.Add(mutabilityFaults(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)...)
 	f.Add(checkEncryption(in.EncryptionConfiguration))
-	f.Add(tagFaults(in.Tags)...)
+	f.Add(tagRules.Faults(tagType.From(in.Tags))...)
 	return f
 }
 
@@ -95,29 +96,21 @@ func (a *API) DescribeRepositories(ctx context.Context, in *ecr.DescribeReposito
 			return nil, err
 		}
 	}
-	size, after, err := paging(in.MaxResults, in.NextToken)
+	page, err := pages.Open(in.MaxResults, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
-	out := &ecr.DescribeRepositoriesOutput{}
-	err = a.records.db.View(ctx, func(tx store.Tx) error {
-		out.Repositories, out.NextToken = []types.Repository{}, nil
-		for repo, err := range repositories.Scan(tx, "", after) {
-			if err != nil {
-				return fmt.Errorf("list repositories: %w", err)
-			}
-			if n := len(out.Repositories); n == size {
-				out.NextToken = token(*out.Repositories[n-1].RepositoryName)
-				return nil
-			}
+	return view(ctx, a, func(tx store.Tx) (*ecr.DescribeRepositoriesOutput, error) {
+		part, next, err := handler.Fill(page, repositories.Scan(tx, "", page.After), func(r Repository) string { return r.Name })
+		if err != nil {
+			return nil, fmt.Errorf("list repositories: %w", err)
+		}
+		out := &ecr.DescribeRepositoriesOutput{Repositories: []types.Repository{}, NextToken: next}
+		for _, repo := range part {
 			out.Repositories = append(out.Repositories, a.records.wire(repo))
 		}
-		return nil
+		return out, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
 
 func (a *API) describeNamed(ctx context.Context, in *ecr.DescribeRepositoriesInput) (*ecr.DescribeRepositoriesOutput, error) {
@@ -129,22 +122,17 @@ func (a *API) describeNamed(ctx context.Context, in *ecr.DescribeRepositoriesInp
 			return nil, err
 		}
 	}
-	out := &ecr.DescribeRepositoriesOutput{}
-	err := a.records.db.View(ctx, func(tx store.Tx) error {
-		out.Repositories = nil
+	return view(ctx, a, func(tx store.Tx) (*ecr.DescribeRepositoriesOutput, error) {
+		out := &ecr.DescribeRepositoriesOutput{}
 		for _, name := range in.RepositoryNames {
 			repo, err := a.records.repository(tx, name)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			out.Repositories = append(out.Repositories, a.records.wire(repo))
 		}
-		return nil
+		return out, nil
 	})
-	if err != nil {
-		return nil, forCaller(err)
-	}
-	return out, nil
 }
 
 // DeleteRepository removes a repository; one with images only by force. The
@@ -153,20 +141,18 @@ func (a *API) DeleteRepository(ctx context.Context, in *ecr.DeleteRepositoryInpu
 	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
 		return nil, err
 	}
-	var repo Repository
-	err := a.records.db.Update(ctx, func(tx store.Tx) (err error) {
-		if repo, err = a.records.repository(tx, *in.RepositoryName); err != nil {
-			return err
+	repo, err := update(ctx, a, func(tx store.Tx) (Repository, error) {
+		repo, err := a.records.repository(tx, *in.RepositoryName)
+		if err == nil && !in.Force {
+			err = a.empty(tx, repo)
 		}
-		if !in.Force {
-			if err := a.empty(tx, repo); err != nil {
-				return err
-			}
+		if err != nil {
+			return repo, err
 		}
-		return repositories.Delete(tx, repo.Name)
+		return repo, repositories.Delete(tx, repo.Name)
 	})
 	if err != nil {
-		return nil, forCaller(err)
+		return nil, err
 	}
 	if err := a.records.sweepRepository(ctx, repo.ID); err != nil {
 		return nil, err
@@ -192,10 +178,8 @@ func (a *API) PutImageTagMutability(ctx context.Context, in *ecr.PutImageTagMuta
 	if err := mutabilityFaults(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters).First(); err != nil {
 		return nil, err
 	}
-	var now Repository
-	err := a.update(ctx, *in.RepositoryName, func(repo *Repository) error {
+	now, err := a.change(ctx, *in.RepositoryName, func(repo *Repository) error {
 		repo.setMutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)
-		now = *repo
 		return nil
 	})
 	if err != nil {
@@ -226,26 +210,17 @@ func (a *API) GetAuthorizationToken(_ context.Context, in *ecr.GetAuthorizationT
 	}}}, nil
 }
 
-const defaultPage, largestPage = 100, 1000
-
-// paging reads how many results are wanted, and after which.
-func paging(maxResults *int32, nextToken *string) (size int, after string, err error) {
-	size = defaultPage
-	if maxResults != nil {
-		size = int(*maxResults)
-	}
-	if size < 1 {
-		return 0, "", constraint("maxResults", "must have value greater than or equal to 1")
-	}
-	if size > largestPage {
-		return 0, "", constraint("maxResults", "must have value less than or equal to 1000")
-	}
-	b, err := base64.RawURLEncoding.DecodeString(deref(nextToken))
-	if err != nil {
-		return 0, "", invalid("Invalid parameter at 'nextToken': it is not one that this operation returned")
-	}
-	return size, string(b), nil
+// pages is how lists are cut
+// (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html).
+var pages = handler.Pages{
+	Default: 100, Most: 1000,
+	BadSize: func(size int) error {
+		if size < 1 {
+			return constraint("maxResults", "must have value greater than or equal to 1")
+		}
+		return constraint("maxResults", "must have value less than or equal to 1000")
+	},
+	BadToken: func(string) error {
+		return invalid("Invalid parameter at 'nextToken': it is not one that this operation returned")
+	},
 }
-
-// token carries on after the result with that key.
-func token(last string) *string { return new(base64.RawURLEncoding.EncodeToString([]byte(last))) }

@@ -1,6 +1,7 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,25 +55,9 @@ func (r *Records) uri(name string) string { return r.host + "/" + name }
 func split(rest string) (name, version string) {
 	rest, digest, _ := strings.Cut(rest, "@")
 	name, tag, _ := strings.Cut(rest, ":")
-	return name, firstOf(digest, tag, "latest")
+	return name, cmp.Or(digest, tag, "latest")
 }
 
 var digests = regexp.MustCompile(`^[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+$`)
 
 func isDigest(s string) bool { return digests.MatchString(s) }
-
-func firstOf(list ...string) string {
-	for _, s := range list {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
-}
-
-func deref(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}

@@ -17,7 +17,7 @@ func (a *API) PutImageScanningConfiguration(ctx context.Context, in *ecr.PutImag
 		return nil, err
 	}
 	scan := in.ImageScanningConfiguration.ScanOnPush
-	err := a.update(ctx, *in.RepositoryName, func(repo *Repository) error {
+	_, err := a.change(ctx, *in.RepositoryName, func(repo *Repository) error {
 		repo.ScanOnPush = scan
 		return nil
 	})

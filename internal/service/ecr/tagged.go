@@ -2,34 +2,23 @@ package ecr
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
-	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
 // Tagged calls each with the ARN and the tags of every repository that has tags or had some.
 func (a *API) Tagged(tx store.Tx, each func(arn string, tags map[string]string)) error {
-	for repo, err := range repositories.Scan(tx, "", "") {
-		if err != nil {
-			return fmt.Errorf("list tagged repositories: %w", err)
-		}
-		if repo.Tags != nil {
-			each(a.records.ns.ARN("ecr", "repository/"+repo.Name), repo.Tags)
-		}
-	}
-	return nil
+	return handler.EachTagged(tx, repositories, each, func(r *Repository) (string, handler.Tags) {
+		return a.records.ns.ARN("ecr", "repository/"+r.Name), r.Tags
+	})
 }
 
 // Tag is TagResource for callers that know nothing of ECR's types.
 func (a *API) Tag(ctx context.Context, arn string, tags map[string]string) error {
-	in := &ecr.TagResourceInput{ResourceArn: &arn}
-	for k, v := range tags {
-		in.Tags = append(in.Tags, types.Tag{Key: &k, Value: &v})
-	}
-	_, err := a.TagResource(ctx, in)
+	_, err := a.TagResource(ctx, &ecr.TagResourceInput{ResourceArn: &arn, Tags: tagType.To(tags)})
 	return err
 }
 

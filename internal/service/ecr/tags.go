@@ -2,69 +2,42 @@ package ecr
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/skylift/skylift/internal/arn"
-	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
-const mostTags = 50
-
-// tagFaults is what is wrong with tags that are to be added, whatever is there.
-func tagFaults(tags []types.Tag) (f awserr.Faults) {
-	keys := map[string]bool{}
-	for _, t := range tags {
-		key, value := deref(t.Key), deref(t.Value)
-		switch {
-		case key == "" || utf8.RuneCountInString(key) > 128:
-			f.Add(badTag("A tag key must have 1 to 128 characters: '" + key + "'"))
-		case utf8.RuneCountInString(value) > 256:
-			f.Add(badTag("A tag value must have at most 256 characters: that of '" + key + "'"))
-		case strings.HasPrefix(strings.ToLower(key), "aws:"):
-			f.Add(badTag("Tag keys that start with 'aws:' are reserved: '" + key + "'"))
-		}
-		keys[key] = true
+var (
+	tagType = handler.TagType[types.Tag]{
+		Read: func(t types.Tag) (key, value *string) { return t.Key, t.Value },
+		Make: func(key, value *string) types.Tag { return types.Tag{Key: key, Value: value} },
 	}
-	if len(keys) > mostTags {
-		f.Add(tooManyTags())
+	tagRules = handler.TagRules{
+		Most: 50,
+		TooMany: func() error {
+			return &types.TooManyTagsException{Message: new("A repository can have at most 50 tags")}
+		},
+		BadKey: func(key string) error { return badTag("A tag key must have 1 to 128 characters: '" + key + "'") },
+		BadValue: func(key, _ string) error {
+			return badTag("A tag value must have at most 256 characters: that of '" + key + "'")
+		},
+		Reserved: func(key string) error { return badTag("Tag keys that start with 'aws:' are reserved: '" + key + "'") },
 	}
-	return f
-}
-
-func tooManyTags() error {
-	return &types.TooManyTagsException{Message: new("A repository can have at most 50 tags")}
-}
-
-// tag adds the tags to the repository's.
-func (r *Repository) tag(tags []types.Tag) error {
-	if len(tags) == 0 {
-		return nil
-	}
-	if err := tagFaults(tags).First(); err != nil {
-		return err
-	}
-	all := maps.Clone(r.Tags)
-	if all == nil {
-		all = map[string]string{}
-	}
-	for _, t := range tags {
-		all[deref(t.Key)] = deref(t.Value)
-	}
-	if len(all) > mostTags {
-		return tooManyTags()
-	}
-	r.Tags = all
-	return nil
-}
+)
 
 func badTag(message string) error { return &types.InvalidTagParameterException{Message: &message} }
+
+// tag adds the tags to the repository's.
+func (r *Repository) tag(given []types.Tag) (err error) {
+	r.Tags, err = tagRules.Add(r.Tags, tagType.From(given))
+	return err
+}
 
 // TagResource adds tags to a repository.
 func (a *API) TagResource(ctx context.Context, in *ecr.TagResourceInput) (*ecr.TagResourceOutput, error) {
@@ -72,10 +45,8 @@ func (a *API) TagResource(ctx context.Context, in *ecr.TagResourceInput) (*ecr.T
 	if err != nil {
 		return nil, err
 	}
-	if err := a.update(ctx, name, func(repo *Repository) error { return repo.tag(in.Tags) }); err != nil {
-		return nil, err
-	}
-	return &ecr.TagResourceOutput{}, nil
+	_, err = a.change(ctx, name, func(repo *Repository) error { return repo.tag(in.Tags) })
+	return &ecr.TagResourceOutput{}, err
 }
 
 // UntagResource removes tags from a repository.
@@ -84,16 +55,11 @@ func (a *API) UntagResource(ctx context.Context, in *ecr.UntagResourceInput) (*e
 	if err != nil {
 		return nil, err
 	}
-	err = a.update(ctx, name, func(repo *Repository) error {
-		for _, key := range in.TagKeys {
-			delete(repo.Tags, key)
-		}
+	_, err = a.change(ctx, name, func(repo *Repository) error {
+		repo.Tags = handler.Without(repo.Tags, in.TagKeys)
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &ecr.UntagResourceOutput{}, nil
+	return &ecr.UntagResourceOutput{}, err
 }
 
 // ListTagsForResource lists a repository's tags in order of their keys.
@@ -102,27 +68,15 @@ func (a *API) ListTagsForResource(ctx context.Context, in *ecr.ListTagsForResour
 	if err != nil {
 		return nil, err
 	}
-	out := &ecr.ListTagsForResourceOutput{}
-	err = a.records.db.View(ctx, func(tx store.Tx) error {
+	return view(ctx, a, func(tx store.Tx) (*ecr.ListTagsForResourceOutput, error) {
 		repo, err := a.records.repository(tx, name)
-		if err != nil {
-			return err
-		}
-		out.Tags = []types.Tag{}
-		for _, key := range slices.Sorted(maps.Keys(repo.Tags)) {
-			out.Tags = append(out.Tags, types.Tag{Key: &key, Value: new(repo.Tags[key])})
-		}
-		return nil
+		return &ecr.ListTagsForResourceOutput{Tags: tagType.To(repo.Tags)}, err
 	})
-	if err != nil {
-		return nil, forCaller(err)
-	}
-	return out, nil
 }
 
 // resource returns the name of the repository that an ARN names.
 func (a *API) resource(resourceARN *string) (string, error) {
-	r, err := arn.Parse(deref(resourceARN))
+	r, err := arn.Parse(aws.ToString(resourceARN))
 	name, ok := strings.CutPrefix(r.Resource, "repository/")
 	if err != nil || !ok || r.Service != "ecr" {
 		return "", invalid("Invalid parameter at 'resourceArn' failed to satisfy constraint: 'Invalid ARN'")
