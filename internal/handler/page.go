@@ -164,3 +164,14 @@ func Fill[T any](p Page, entries iter.Seq2[T, error], key func(T) string) ([]T, 
 	}
 	return all, nil, nil
 }
+
+// Keep yields the entries that fit, and every error.
+func Keep[T any](entries iter.Seq2[T, error], fits func(T) bool) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for v, err := range entries {
+			if (err != nil || fits(v)) && !yield(v, err) {
+				return
+			}
+		}
+	}
+}

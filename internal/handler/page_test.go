@@ -176,3 +176,16 @@ func TestFillFails(t *testing.T) {
 		t.Errorf("got %v, %v, %v, want the error alone", got, next, err)
 	}
 }
+
+func TestKeep(t *testing.T) {
+	t.Parallel()
+	short := func(s string) bool { return len(s) < 2 }
+	got, next, err := Fill(Page{Size: 2}, Keep(behind([]string{"a", "aa", "b", "bb", "c"}, ""), short), itself)
+	if !slices.Equal(got, []string{"a", "b"}) || after(t, next) != "b" || err != nil {
+		t.Errorf("got %v and what is behind %q, %v, want the short ones", got, after(t, next), err)
+	}
+	_, _, err = Fill(Page{Size: 2}, Keep(func(yield func(string, error) bool) { yield("long", errStop) }, short), itself)
+	if !errors.Is(err, errStop) {
+		t.Errorf("got %v, want the error", err)
+	}
+}

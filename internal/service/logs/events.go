@@ -6,9 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/logstore"
 	"github.com/skylift/skylift/internal/service/logs/pattern"
 )
@@ -23,6 +25,9 @@ const (
 	maxAhead      = 2 * time.Hour
 	pageBytes     = 1 << 20
 )
+
+// eventPages is how events are listed.
+var eventPages = handler.Pages{Default: maxEvents, Most: maxEvents, BadToken: func(string) error { return badToken() }}
 
 // PutLogEvents stores events in a stream, but for those that are too old or
 // too new, which the answer tells.
@@ -116,6 +121,10 @@ func (a *API) GetLogEvents(ctx context.Context, in *cwl.GetLogEventsInput) (*cwl
 	if err != nil {
 		return nil, err
 	}
+	page, err := eventPages.Open(in.Limit, nil)
+	if err != nil {
+		return nil, err
+	}
 	name, err := a.groupOf(in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
@@ -124,7 +133,7 @@ func (a *API) GetLogEvents(ctx context.Context, in *cwl.GetLogEventsInput) (*cwl
 	if err != nil {
 		return nil, err
 	}
-	q.Range = g.span(in.StartTime, in.EndTime, in.Limit)
+	q.Range = g.span(in.StartTime, in.EndTime, page)
 	events, err := a.events.Read(ctx, s.events(), q)
 	if err != nil {
 		return nil, err
@@ -170,8 +179,8 @@ func pageQuery(in *cwl.GetLogEventsInput) (q logstore.Query, err error) {
 }
 
 // span is the range of a page of g's events; what expired is not in it.
-func (g *Group) span(from, to *int64, limit *int32) logstore.Range {
-	r := logstore.Range{From: g.expiry(time.Now()), Limit: limitOf(limit, maxEvents), Bytes: pageBytes}
+func (g *Group) span(from, to *int64, page handler.Page) logstore.Range {
+	r := logstore.Range{From: g.expiry(time.Now()), Limit: page.Size, Bytes: pageBytes}
 	if from != nil {
 		if t := time.UnixMilli(*from); t.After(r.From) {
 			r.From = t
@@ -189,11 +198,11 @@ func (a *API) FilterLogEvents(ctx context.Context, in *cwl.FilterLogEventsInput)
 	if err := checkFilter(in); err != nil {
 		return nil, err
 	}
-	match, err := pattern.Parse(deref(in.FilterPattern))
+	match, err := pattern.Parse(aws.ToString(in.FilterPattern))
 	if err != nil {
 		return nil, invalid("Invalid filter pattern: %s", err)
 	}
-	after, err := parseEventToken(in.NextToken)
+	page, err := eventPages.Open(in.Limit, in.NextToken, "FilterLogEvents")
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +210,7 @@ func (a *API) FilterLogEvents(ctx context.Context, in *cwl.FilterLogEventsInput)
 	if err != nil {
 		return nil, err
 	}
-	g, all, err := a.groupStreams(ctx, name, deref(in.LogStreamNamePrefix))
+	g, all, err := a.groupStreams(ctx, name, aws.ToString(in.LogStreamNamePrefix))
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +221,7 @@ func (a *API) FilterLogEvents(ctx context.Context, in *cwl.FilterLogEventsInput)
 	if end != nil {
 		end = new(*end + 1) // events at the end time itself are asked for too
 	}
-	q := logstore.Search{Range: g.span(in.StartTime, end, in.Limit), After: after, Match: match, Streams: []string{}}
+	q := logstore.Search{Range: g.span(in.StartTime, end, page), After: page.After, Match: match, Streams: []string{}}
 	names := map[string]string{}
 	for _, s := range all {
 		q.Streams, names[s.ID] = append(q.Streams, s.ID), s.Name
@@ -221,7 +230,7 @@ func (a *API) FilterLogEvents(ctx context.Context, in *cwl.FilterLogEventsInput)
 	if err != nil {
 		return nil, err
 	}
-	return wireFiltered(events, names, next), nil
+	return wireFiltered(events, names, page, next), nil
 }
 
 func checkFilter(in *cwl.FilterLogEventsInput) error {
@@ -234,7 +243,7 @@ func checkFilter(in *cwl.FilterLogEventsInput) error {
 	return nil
 }
 
-func wireFiltered(events []logstore.Event, names map[string]string, next string) *cwl.FilterLogEventsOutput {
+func wireFiltered(events []logstore.Event, names map[string]string, page handler.Page, next string) *cwl.FilterLogEventsOutput {
 	out := &cwl.FilterLogEventsOutput{
 		Events:             make([]types.FilteredLogEvent, len(events)),
 		SearchedLogStreams: []types.SearchedLogStream{}, // empty, since AWS stopped telling
@@ -249,7 +258,7 @@ func wireFiltered(events []logstore.Event, names map[string]string, next string)
 		}
 	}
 	if next != "" {
-		out.NextToken = new(makeToken(next))
+		out.NextToken = page.Next(next)
 	}
 	return out
 }

@@ -2,15 +2,16 @@ package logs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -20,21 +21,14 @@ type Group struct {
 	ID        string // its events are stored under it; never used again
 	Name      string
 	Created   time.Time
-	Retention int32             `json:",omitempty"` // days; 0: for ever
-	Tags      map[string]string // empty, but not nil, when it had some
+	Retention int32        `json:",omitempty"` // days; 0: for ever
+	Tags      handler.Tags // empty, but not nil, when it had some
 }
 
 var groups = store.NewTable[Group]("loggroup") // by name
 
 func getGroup(tx store.Tx, name string) (Group, error) {
-	g, err := groups.Get(tx, name)
-	if errors.Is(err, store.ErrNotFound) {
-		return g, noGroup()
-	}
-	if err != nil {
-		return g, fmt.Errorf("read log group %s: %w", name, err)
-	}
-	return g, nil
+	return handler.Get(tx, groups, name, noGroup)
 }
 
 // expiry is the time before which g's events are gone.
@@ -50,44 +44,40 @@ func (a *API) CreateLogGroup(ctx context.Context, in *cwl.CreateLogGroupInput) (
 	if err := checkGroupName(*in.LogGroupName); err != nil {
 		return nil, err
 	}
-	g := Group{ID: id.Hex(16), Name: *in.LogGroupName, Created: time.Now()}
-	if len(in.Tags) > 0 {
-		g.Tags = in.Tags
-	}
-	err := a.db.Update(ctx, func(tx store.Tx) error {
-		if _, err := groups.Get(tx, g.Name); err == nil {
-			return &types.ResourceAlreadyExistsException{Message: new("The specified log group already exists")}
-		} else if !errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("read log group %s: %w", g.Name, err)
-		}
-		return groups.Put(tx, g.Name, g)
-	})
+	tags, err := tagRules(nil).Add(nil, handler.Sorted(in.Tags))
 	if err != nil {
 		return nil, err
 	}
-	return &cwl.CreateLogGroupOutput{}, nil
+	g := Group{ID: id.Hex(16), Name: *in.LogGroupName, Created: time.Now(), Tags: tags}
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*cwl.CreateLogGroupOutput, error) {
+		_, exists, err := handler.Find(tx, groups, g.Name)
+		if err != nil {
+			return nil, err
+		}
+		if exists {
+			return nil, &types.ResourceAlreadyExistsException{Message: new("The specified log group already exists")}
+		}
+		return &cwl.CreateLogGroupOutput{}, groups.Put(tx, g.Name, g)
+	})
 }
 
 // newGroupFaults is what the API's description doesn't say of a new group.
 func newGroupFaults(in *cwl.CreateLogGroupInput) []error {
 	var f awserr.Faults
 	f.Add(reservedFault(*in.LogGroupName))
+	f.Add(tagRules(nil).Faults(handler.Sorted(in.Tags))...)
 	return f
 }
 
 // DeleteLogGroup deletes a group with all its streams. Run gives back the
 // room.
 func (a *API) DeleteLogGroup(ctx context.Context, in *cwl.DeleteLogGroupInput) (*cwl.DeleteLogGroupOutput, error) {
-	err := a.db.Update(ctx, func(tx store.Tx) error {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*cwl.DeleteLogGroupOutput, error) {
 		if _, err := getGroup(tx, *in.LogGroupName); err != nil {
-			return err
+			return nil, err
 		}
-		return groups.Delete(tx, *in.LogGroupName)
+		return &cwl.DeleteLogGroupOutput{}, groups.Delete(tx, *in.LogGroupName)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &cwl.DeleteLogGroupOutput{}, nil
 }
 
 // DescribeLogGroups lists groups by name.
@@ -96,40 +86,25 @@ func (a *API) DescribeLogGroups(ctx context.Context, in *cwl.DescribeLogGroupsIn
 	if err != nil {
 		return nil, err
 	}
-	after, err := parseToken(in.NextToken)
+	page, err := pages.Open(in.Limit, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
-	var page []Group
-	limit, more := limitOf(in.Limit, 50), false
-	err = a.db.View(ctx, func(tx store.Tx) error {
-		for g, err := range groups.Scan(tx, deref(in.LogGroupNamePrefix), after) {
-			if err != nil {
-				return err
-			}
-			if !match(g.Name) {
-				continue
-			}
-			if more = len(page) == limit; more {
-				return nil
-			}
-			page = append(page, g)
-		}
-		return nil
+	out := &cwl.DescribeLogGroupsOutput{LogGroups: []types.LogGroup{}}
+	part, err := handler.View(ctx, a.db, func(tx store.Tx) (part []Group, err error) {
+		all := handler.Keep(groups.Scan(tx, aws.ToString(in.LogGroupNamePrefix), page.After), func(g Group) bool { return match(g.Name) })
+		part, out.NextToken, err = handler.Fill(page, all, func(g Group) string { return g.Name })
+		return part, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list log groups: %w", err)
 	}
-	out := &cwl.DescribeLogGroupsOutput{LogGroups: []types.LogGroup{}}
-	for _, g := range page {
+	for _, g := range part {
 		bytes, err := a.events.GroupBytes(ctx, g.ID)
 		if err != nil {
 			return nil, err
 		}
 		out.LogGroups = append(out.LogGroups, a.wireGroup(g, bytes))
-	}
-	if more {
-		out.NextToken = new(makeToken(page[limit-1].Name))
 	}
 	return out, nil
 }
@@ -152,7 +127,7 @@ func (a *API) groupFilter(in *cwl.DescribeLogGroupsInput) (func(name string) boo
 	}
 	standard := in.LogGroupClass == "" || in.LogGroupClass == types.LogGroupClassStandard
 	return func(name string) bool {
-		return standard && strings.Contains(name, deref(in.LogGroupNamePattern)) && (len(wanted) == 0 || wanted[name])
+		return standard && strings.Contains(name, aws.ToString(in.LogGroupNamePattern)) && (len(wanted) == 0 || wanted[name])
 	}, nil
 }
 
@@ -178,16 +153,8 @@ func (a *API) groupARN(name string) string { return a.ns.ARN("logs", "log-group:
 
 // updateGroup changes a group's record.
 func (a *API) updateGroup(ctx context.Context, name string, change func(*Group) error) error {
-	return a.db.Update(ctx, func(tx store.Tx) error {
-		g, err := getGroup(tx, name)
-		if err != nil {
-			return err
-		}
-		if err := change(&g); err != nil {
-			return err
-		}
-		return groups.Put(tx, name, g)
-	})
+	_, err := handler.Update(ctx, a.db, func(tx store.Tx) (Group, error) { return handler.Change(tx, groups, name, noGroup, change) })
+	return err
 }
 
 // Tables are all that the service keeps records in.

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/logstore"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
@@ -66,13 +67,19 @@ func invalid(format string, args ...any) error {
 	return &types.InvalidParameterException{Message: new(fmt.Sprintf(format, args...))}
 }
 
-func noGroup() error {
+func noGroup(string) error {
 	return &types.ResourceNotFoundException{Message: new("The specified log group does not exist.")}
 }
 
-func noStream() error {
+func noStream(string) error {
 	return &types.ResourceNotFoundException{Message: new("The specified log stream does not exist.")}
 }
+
+// pages is how groups and streams are listed
+// (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogStreams.html).
+var pages = handler.Pages{Default: 50, Most: 50, BadToken: func(string) error { return badToken() }}
+
+func badToken() error { return invalid("The specified nextToken is invalid.") }
 
 var (
 	groupName  = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]{1,512}$`)
@@ -127,7 +134,7 @@ func (a *API) identified(id string) (string, error) {
 		return "", invalid("The specified log group identifier '%s' is not valid.", id)
 	}
 	if r.Region != a.ns.Region || r.Account != a.ns.Account {
-		return "", noGroup()
+		return "", noGroup(name)
 	}
 	return name, nil
 }

@@ -347,6 +347,37 @@ func TestTags(t *testing.T) {
 	if len(out.Tags) != 1 || out.Tags["b"] != "2" {
 		t.Errorf("got %v", out.Tags)
 	}
+	service, err := wiretest.New("logs", a.Operations())
+	must(t, err)
+	many := map[string]string{}
+	for i := range 50 {
+		many[fmt.Sprint(i)] = ""
+	}
+	for _, tt := range []struct {
+		name string
+		tags map[string]string
+		code string
+	}{
+		{"AWS's", map[string]string{"aws:x": "1"}, codeInvalid},
+		{"AWS's in capitals", map[string]string{"AWS:x": "1"}, codeInvalid},
+		{"a key of 129 letters", map[string]string{strings.Repeat("ж", 129): ""}, codeInvalid},
+		{"one too many", many, "TooManyTagsException"},
+	} {
+		in := &cwl.TagResourceInput{ResourceArn: arn, Tags: tt.tags}
+		_, err := service.Decode(t, in)
+		if err == nil {
+			_, err = a.TagResource(t.Context(), in)
+		}
+		if e, ok := errors.AsType[smithy.APIError](err); !ok || e.ErrorCode() != tt.code {
+			t.Errorf("%s: got %v, want %s", tt.name, err, tt.code)
+		}
+	}
+	_, err = service.Decode(t, &cwl.CreateLogGroupInput{LogGroupName: new("h"), Tags: map[string]string{"aws:x": "1"}})
+	if e, ok := errors.AsType[smithy.APIError](err); !ok || e.ErrorCode() != codeInvalid || !strings.Contains(e.ErrorMessage(), "aws:x") {
+		t.Errorf("a new group: got %v, want %s", err, codeInvalid)
+	}
+	_, err = a.TagResource(t.Context(), &cwl.TagResourceInput{ResourceArn: arn, Tags: map[string]string{strings.Repeat("ж", 128): strings.Repeat("ж", 256)}})
+	must(t, err)
 }
 
 func TestANewGroupHasNothingOfTheOldOne(t *testing.T) {

@@ -25,10 +25,7 @@ func (a *API) PutRetentionPolicy(ctx context.Context, in *cwl.PutRetentionPolicy
 		g.Retention = days
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &cwl.PutRetentionPolicyOutput{}, nil
+	return &cwl.PutRetentionPolicyOutput{}, err
 }
 
 func retentionFault(days int32) error {
@@ -51,8 +48,5 @@ func (a *API) DeleteRetentionPolicy(ctx context.Context, in *cwl.DeleteRetention
 		g.Retention = 0
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &cwl.DeleteRetentionPolicyOutput{}, nil
+	return &cwl.DeleteRetentionPolicyOutput{}, err
 }

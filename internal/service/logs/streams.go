@@ -1,7 +1,6 @@
 package logs
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,9 +8,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/logstore"
 	"github.com/skylift/skylift/internal/store"
@@ -41,14 +42,8 @@ func getStream(tx store.Tx, group, name string) (Group, Stream, error) {
 	if err != nil {
 		return g, Stream{}, err
 	}
-	s, err := streams.Get(tx, streamKey(g.ID, name))
-	if errors.Is(err, store.ErrNotFound) {
-		return g, s, noStream()
-	}
-	if err != nil {
-		return g, s, fmt.Errorf("read log stream %s of %s: %w", name, group, err)
-	}
-	return g, s, nil
+	s, err := handler.Get(tx, streams, streamKey(g.ID, name), noStream)
+	return g, s, err
 }
 
 func (a *API) stream(ctx context.Context, group, name string) (g Group, s Stream, err error) {
@@ -65,21 +60,21 @@ func (a *API) CreateLogStream(ctx context.Context, in *cwl.CreateLogStreamInput)
 		return nil, err
 	}
 	s := Stream{ID: id.Hex(16), Name: *in.LogStreamName, Created: time.Now()}
-	err := a.db.Update(ctx, func(tx store.Tx) error {
-		g, _, err := getStream(tx, *in.LogGroupName, s.Name)
-		if err == nil {
-			return &types.ResourceAlreadyExistsException{Message: new("The specified log stream already exists")}
-		}
-		if g.ID == "" || !isNotFound(err) {
-			return err
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*cwl.CreateLogStreamOutput, error) {
+		g, err := getGroup(tx, *in.LogGroupName)
+		if err != nil {
+			return nil, err
 		}
 		s.Group = g.ID
-		return streams.Put(tx, s.key(), s)
+		_, exists, err := handler.Find(tx, streams, s.key())
+		if err != nil {
+			return nil, err
+		}
+		if exists {
+			return nil, &types.ResourceAlreadyExistsException{Message: new("The specified log stream already exists")}
+		}
+		return &cwl.CreateLogStreamOutput{}, streams.Put(tx, s.key(), s)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &cwl.CreateLogStreamOutput{}, nil
 }
 
 func isNotFound(err error) bool {
@@ -89,17 +84,13 @@ func isNotFound(err error) bool {
 
 // DeleteLogStream deletes a stream. Run gives back the room.
 func (a *API) DeleteLogStream(ctx context.Context, in *cwl.DeleteLogStreamInput) (*cwl.DeleteLogStreamOutput, error) {
-	err := a.db.Update(ctx, func(tx store.Tx) error {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*cwl.DeleteLogStreamOutput, error) {
 		_, s, err := getStream(tx, *in.LogGroupName, *in.LogStreamName)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		return streams.Delete(tx, s.key())
+		return &cwl.DeleteLogStreamOutput{}, streams.Delete(tx, s.key())
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &cwl.DeleteLogStreamOutput{}, nil
 }
 
 // DescribeLogStreams lists the streams of a group, by name or by the time of
@@ -109,15 +100,16 @@ func (a *API) DescribeLogStreams(ctx context.Context, in *cwl.DescribeLogStreams
 	if byTime && in.LogStreamNamePrefix != nil {
 		return nil, invalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
 	}
-	after, err := parseToken(in.NextToken)
+	page, err := pages.Open(in.Limit, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
+	page.Descending = aws.ToBool(in.Descending)
 	name, err := a.groupOf(in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
 	}
-	g, all, err := a.groupStreams(ctx, name, deref(in.LogStreamNamePrefix))
+	g, all, err := a.groupStreams(ctx, name, aws.ToString(in.LogStreamNamePrefix))
 	if err != nil {
 		return nil, err
 	}
@@ -131,9 +123,9 @@ func (a *API) DescribeLogStreams(ctx context.Context, in *cwl.DescribeLogStreams
 		}
 		return fmt.Sprintf("%019d/%s", lastEvent(infos[s.ID]), s.Name)
 	}
-	page, next := pageOf(all, order, in.Descending != nil && *in.Descending, after, limitOf(in.Limit, 50))
+	part, next := handler.Cut(page, all, order)
 	out := &cwl.DescribeLogStreamsOutput{LogStreams: []types.LogStream{}, NextToken: next}
-	for _, s := range page {
+	for _, s := range part {
 		out.LogStreams = append(out.LogStreams, a.wireStream(name, s, infos[s.ID]))
 	}
 	return out, nil
@@ -145,25 +137,6 @@ func lastEvent(i logstore.Info) int64 {
 		return 0
 	}
 	return max(0, min(i.Last.UnixMilli(), math.MaxInt64-1)+1)
-}
-
-// pageOf sorts all by order and returns those that come after a token, and
-// the next one.
-func pageOf(all []Stream, order func(Stream) string, descending bool, after string, limit int) ([]Stream, *string) {
-	compare := func(a, b string) int {
-		if descending {
-			a, b = b, a
-		}
-		return cmp.Compare(a, b)
-	}
-	slices.SortFunc(all, func(a, b Stream) int { return compare(order(a), order(b)) })
-	if after != "" {
-		all = slices.DeleteFunc(all, func(s Stream) bool { return compare(order(s), after) <= 0 })
-	}
-	if len(all) <= limit {
-		return all, nil
-	}
-	return all[:limit], new(makeToken(order(all[limit-1])))
 }
 
 // groupStreams returns a group and its streams whose names start with prefix.
@@ -207,7 +180,7 @@ func named(all []Stream, names []string) ([]Stream, error) {
 	kept := slices.DeleteFunc(all, func(s Stream) bool { return !slices.Contains(names, s.Name) })
 	for _, n := range names {
 		if !slices.ContainsFunc(kept, func(s Stream) bool { return s.Name == n }) {
-			return nil, noStream()
+			return nil, noStream(n)
 		}
 	}
 	return kept, nil

@@ -2,25 +2,16 @@ package logs
 
 import (
 	"context"
-	"fmt"
-	"maps"
 
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
 // Tagged calls each with the ARN and the tags of every group that has tags or had some.
 func (a *API) Tagged(tx store.Tx, each func(arn string, tags map[string]string)) error {
-	for g, err := range groups.Peek(tx, "") {
-		if err != nil {
-			return fmt.Errorf("list tagged log groups: %w", err)
-		}
-		if g.Tags != nil {
-			each(a.groupARN(g.Name), maps.Clone(g.Tags))
-		}
-	}
-	return nil
+	return handler.EachTagged(tx, groups, each, func(g *Group) (string, handler.Tags) { return a.groupARN(g.Name), g.Tags })
 }
 
 // Tag is TagResource for callers that know nothing of CloudWatch Logs' types.

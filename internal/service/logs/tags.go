@@ -2,16 +2,29 @@ package logs
 
 import (
 	"context"
-	"fmt"
 	"maps"
 
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
-const maxTags = 50
+// tagRules is what Logs says of tags of a resource, whose lengths and letters the wire has checked. AWS reserves keys
+// that begin with aws:
+// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/Working-with-log-groups-and-streams.html#log-group-tagging).
+func tagRules(resource *string) handler.TagRules {
+	return handler.TagRules{
+		Most: 50,
+		TooMany: func() error {
+			return &types.TooManyTagsException{Message: new("A log group can have at most 50 tags."), ResourceName: resource}
+		},
+		Reserved: func(key string) error {
+			return invalid("The tag key '%s' is not valid: keys that begin with 'aws:' are reserved.", key)
+		},
+	}
+}
 
 // TagResource sets tags of a group.
 func (a *API) TagResource(ctx context.Context, in *cwl.TagResourceInput) (*cwl.TagResourceOutput, error) {
@@ -19,23 +32,11 @@ func (a *API) TagResource(ctx context.Context, in *cwl.TagResourceInput) (*cwl.T
 	if err != nil {
 		return nil, err
 	}
-	err = a.updateGroup(ctx, name, func(g *Group) error {
-		tags := map[string]string{}
-		maps.Copy(tags, g.Tags)
-		maps.Copy(tags, in.Tags)
-		if len(tags) > maxTags {
-			return &types.TooManyTagsException{
-				Message:      new(fmt.Sprintf("A log group can have at most %d tags.", maxTags)),
-				ResourceName: in.ResourceArn,
-			}
-		}
-		g.Tags = tags
-		return nil
+	err = a.updateGroup(ctx, name, func(g *Group) (err error) {
+		g.Tags, err = tagRules(in.ResourceArn).Add(g.Tags, handler.Sorted(in.Tags))
+		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &cwl.TagResourceOutput{}, nil
+	return &cwl.TagResourceOutput{}, err
 }
 
 // UntagResource removes tags of a group.
@@ -45,15 +46,10 @@ func (a *API) UntagResource(ctx context.Context, in *cwl.UntagResourceInput) (*c
 		return nil, err
 	}
 	err = a.updateGroup(ctx, name, func(g *Group) error {
-		for _, k := range in.TagKeys {
-			delete(g.Tags, k)
-		}
+		g.Tags = handler.Without(g.Tags, in.TagKeys)
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &cwl.UntagResourceOutput{}, nil
+	return &cwl.UntagResourceOutput{}, err
 }
 
 // ListTagsForResource returns the tags of a group.
@@ -62,16 +58,12 @@ func (a *API) ListTagsForResource(ctx context.Context, in *cwl.ListTagsForResour
 	if err != nil {
 		return nil, err
 	}
-	out := &cwl.ListTagsForResourceOutput{Tags: map[string]string{}}
-	err = a.db.View(ctx, func(tx store.Tx) error {
+	return handler.View(ctx, a.db, func(tx store.Tx) (*cwl.ListTagsForResourceOutput, error) {
 		g, err := getGroup(tx, name)
+		out := &cwl.ListTagsForResourceOutput{Tags: map[string]string{}}
 		maps.Copy(out.Tags, g.Tags)
-		return err
+		return out, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
 
 // tagged reads the name of a group out of the ARN that tags are asked by.
