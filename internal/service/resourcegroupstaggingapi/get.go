@@ -5,20 +5,42 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	tagging "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
+
+	"github.com/skylift/skylift/internal/handler"
 )
 
 // Limits of a page
 // (https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html).
 const (
-	resourcesPerPage             = 50 // where the caller does not say it
 	maxResourcesPerPage          = 100
 	minTagsPerPage, mostTagsPage = 100, 500
-	// wordsPerPage is how many keys or values are on a page, of which AWS says nothing.
-	wordsPerPage = 1000
 )
+
+// pages is how resources are listed. A token is good for 15 minutes
+// (https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/overview.html).
+var pages = handler.Pages{
+	Default: 50, Most: maxResourcesPerPage,
+	BadSize: func(size int) error {
+		return invalid("ResourcesPerPage is %d: it must be between 1 and %d.", size, maxResourcesPerPage)
+	},
+	BadToken: func(string) error { return invalid("The PaginationToken is not one that was returned.") },
+	OtherQuery: func(string) error {
+		return invalid("The PaginationToken is from a request with other parameters: repeat that request.")
+	},
+	Life: 15 * time.Minute,
+	Expired: func(string) error {
+		return &types.PaginationTokenExpiredException{Message: new("The PaginationToken has expired: it is valid for 15 minutes. Start again without it.")}
+	},
+}
+
+// wordPages is how keys and values are listed. AWS does not say how many are on a page.
+var wordPages = handler.Pages{Default: 1000, BadToken: pages.BadToken, OtherQuery: pages.OtherQuery, Life: pages.Life, Expired: pages.Expired}
+
+var tagType = handler.TagType[types.Tag]{Make: func(key, value *string) types.Tag { return types.Tag{Key: key, Value: value} }}
 
 // GetResources lists resources that have tags or had some, in the order of their ARNs.
 func (a *API) GetResources(ctx context.Context, in *tagging.GetResourcesInput) (*tagging.GetResourcesOutput, error) {
@@ -31,37 +53,37 @@ func (a *API) GetResources(ctx context.Context, in *tagging.GetResourcesInput) (
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(r resource) bool { return !q.meets(r) })
-	tags := 0
-	fits := func(n int, r resource) bool { // a resource is not divided between pages, and one without tags counts as one tag
-		tags += max(1, len(r.tags))
-		return n < q.resources && (q.tags == 0 || tags <= q.tags)
+	all = handler.Rest(q.page, all, func(r resource) string { return r.arn })
+	out := &tagging.GetResourcesOutput{ResourceTagMappingList: []types.ResourceTagMapping{}, PaginationToken: new("")}
+	if n := q.fit(all); n < len(all) {
+		all, out.PaginationToken = all[:n], q.page.Next(all[n-1].arn)
 	}
-	all, next, err := page(all, func(r resource) string { return r.arn }, in.PaginationToken, q.hash, fits)
-	if err != nil {
-		return nil, err
-	}
-	out := &tagging.GetResourcesOutput{ResourceTagMappingList: []types.ResourceTagMapping{}, PaginationToken: next}
 	for _, r := range all {
-		out.ResourceTagMappingList = append(out.ResourceTagMappingList, types.ResourceTagMapping{ResourceARN: new(r.arn), Tags: shape(r.tags)})
+		out.ResourceTagMappingList = append(out.ResourceTagMappingList, types.ResourceTagMapping{ResourceARN: new(r.arn), Tags: tagType.To(r.tags)})
 	}
 	return out, nil
 }
 
-func shape(tags map[string]string) []types.Tag {
-	out := []types.Tag{}
-	for _, k := range slices.Sorted(maps.Keys(tags)) {
-		out = append(out, types.Tag{Key: new(k), Value: new(tags[k])})
+// fit says how many of resources are on the page: at least one. A resource is not divided between pages, and one without
+// tags counts as one tag.
+func (q question) fit(resources []resource) int {
+	tags := 0
+	for n, r := range resources {
+		tags += max(1, len(r.tags))
+		if n == q.page.Size || n > 0 && q.tags > 0 && tags > q.tags {
+			return n
+		}
 	}
-	return out
+	return len(resources)
 }
 
 // question is what a call of GetResources asks for.
 type question struct {
-	arns            map[string]bool // nil for all
-	types           []resourceType  // none for all
-	filters         []types.TagFilter
-	resources, tags int // on a page; 0 tags is any number
-	hash            string
+	arns    map[string]bool // nil for all
+	types   []resourceType  // none for all
+	filters []types.TagFilter
+	page    handler.Page
+	tags    int // on a page; 0 is any number
 }
 
 // resourceType is a type such as ecs:service; typ is "" for all of a service.
@@ -93,32 +115,18 @@ func ask(in *tagging.GetResourcesInput) (q question, err error) {
 		}
 	}
 	q.filters = in.TagFilters
-	if q.resources, q.tags, err = sizes(in); err != nil {
-		return q, err
-	}
-	q.hash = hash([]any{"resources", in.ResourceTypeFilters, in.TagFilters})
-	return q, nil
-}
-
-// sizes returns how many resources and tags are on a page at most; 0 tags is any number.
-func sizes(in *tagging.GetResourcesInput) (resources, tags int, err error) {
-	resources = resourcesPerPage
-	if in.ResourceARNList != nil {
-		resources = maxResourcesPerPage // as many as can be asked for
-	}
-	if n := in.ResourcesPerPage; n != nil {
-		if *n < 1 || *n > maxResourcesPerPage {
-			return 0, 0, invalid("ResourcesPerPage is %d: it must be between 1 and %d.", *n, maxResourcesPerPage)
-		}
-		resources = int(*n)
-	}
 	if n := in.TagsPerPage; n != nil {
 		if *n < minTagsPerPage || *n > mostTagsPage {
-			return 0, 0, invalid("TagsPerPage is %d: it must be between %d and %d.", *n, minTagsPerPage, mostTagsPage)
+			return q, invalid("TagsPerPage is %d: it must be between %d and %d.", *n, minTagsPerPage, mostTagsPage)
 		}
-		tags = int(*n)
+		q.tags = int(*n)
 	}
-	return resources, tags, nil
+	size := in.ResourcesPerPage
+	if in.ResourceARNList != nil {
+		size = new(int32(maxResourcesPerPage)) // as many as can be asked for
+	}
+	q.page, err = pages.Open(size, in.PaginationToken, "resources", in.ResourceTypeFilters, in.TagFilters)
+	return q, err
 }
 
 // meets says whether a resource is one of those asked for: of one of the types, and with tags that meet every filter.
@@ -141,7 +149,11 @@ func (q question) meets(r resource) bool {
 
 // GetTagKeys lists the keys of all tags, in order.
 func (a *API) GetTagKeys(ctx context.Context, in *tagging.GetTagKeysInput) (*tagging.GetTagKeysOutput, error) {
-	words, next, err := a.words(ctx, in.PaginationToken, hash([]any{"keys"}), func(r resource, add func(string)) {
+	page, err := wordPages.Open(nil, in.PaginationToken, "keys")
+	if err != nil {
+		return nil, err
+	}
+	words, next, err := a.words(ctx, page, func(r resource, add func(string)) {
 		for k := range r.tags {
 			add(k)
 		}
@@ -151,7 +163,11 @@ func (a *API) GetTagKeys(ctx context.Context, in *tagging.GetTagKeysInput) (*tag
 
 // GetTagValues lists the values of all tags with a key, in order.
 func (a *API) GetTagValues(ctx context.Context, in *tagging.GetTagValuesInput) (*tagging.GetTagValuesOutput, error) {
-	words, next, err := a.words(ctx, in.PaginationToken, hash([]any{"values", in.Key}), func(r resource, add func(string)) {
+	page, err := wordPages.Open(nil, in.PaginationToken, "values", in.Key)
+	if err != nil {
+		return nil, err
+	}
+	words, next, err := a.words(ctx, page, func(r resource, add func(string)) {
 		if v, ok := r.tags[*in.Key]; ok {
 			add(v)
 		}
@@ -160,7 +176,7 @@ func (a *API) GetTagValues(ctx context.Context, in *tagging.GetTagValuesInput) (
 }
 
 // words lists what of adds of all resources, each word once.
-func (a *API) words(ctx context.Context, from *string, question string, of func(r resource, add func(string))) ([]string, *string, error) {
+func (a *API) words(ctx context.Context, page handler.Page, of func(r resource, add func(string))) ([]string, *string, error) {
 	all, err := a.list(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -169,6 +185,9 @@ func (a *API) words(ctx context.Context, from *string, question string, of func(
 	for _, r := range all {
 		of(r, func(word string) { set[word] = true })
 	}
-	words := append([]string{}, slices.Collect(maps.Keys(set))...)
-	return page(words, func(s string) string { return s }, from, question, func(n int, _ string) bool { return n < wordsPerPage })
+	words, next := handler.Cut(page, append([]string{}, slices.Collect(maps.Keys(set))...), func(s string) string { return s })
+	if next == nil {
+		next = new("") // as AWS has it
+	}
+	return words, next, nil
 }

@@ -5,31 +5,35 @@ import (
 	"errors"
 	"regexp"
 	"slices"
-	"strings"
 
 	tagging "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/handler"
 )
 
-// letters are those that a key or value may have in every service
-// (https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html).
-var letters = regexp.MustCompile(`\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z`)
+// tagRules is what holds in every service (https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html); lengths
+// and numbers are on the wire.
+var tagRules = handler.TagRules{
+	Most: 50, TooMany: func() error { return invalid("A resource can have at most 50 tags.") },
+	BadKey: func(key string) error {
+		return invalid("The tag key '%s' is not valid: it may have 1 to 128 letters, digits, spaces and _ . : / = + - @.", key)
+	},
+	BadValue: func(key, value string) error {
+		return invalid("The value '%s' of tag '%s' is not valid: it may have up to 256 letters, digits, spaces and _ . : / = + - @.", value, key)
+	},
+	Letters: regexp.MustCompile(`\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z`),
+	Reserved: func(key string) error {
+		return invalid("The tag key '%s' is not valid: keys that begin with 'aws:' are reserved.", key)
+	},
+}
 
 // TagResources gives tags to resources. Each is changed for itself, and the answer has those that could not be.
 func (a *API) TagResources(ctx context.Context, in *tagging.TagResourcesInput) (*tagging.TagResourcesOutput, error) {
-	for k, v := range in.Tags {
-		if err := reserved(k); err != nil {
-			return nil, err
-		}
-		if !letters.MatchString(k) {
-			return nil, invalid("The tag key '%s' is not valid: it may have letters, digits, spaces and _ . : / = + - @.", k)
-		}
-		if !letters.MatchString(v) {
-			return nil, invalid("The value '%s' of tag '%s' is not valid: it may have letters, digits, spaces and _ . : / = + - @.", v, k)
-		}
+	if err := tagRules.Faults(handler.Sorted(in.Tags)).First(); err != nil {
+		return nil, err
 	}
 	failed, err := a.each(in.ResourceARNList, func(s Source, arn string) error { return s.Tag(ctx, arn, in.Tags) })
 	return &tagging.TagResourcesOutput{FailedResourcesMap: failed}, err
@@ -38,20 +42,12 @@ func (a *API) TagResources(ctx context.Context, in *tagging.TagResourcesInput) (
 // UntagResources takes the tags with those keys from resources. A resource that has no such tag is left as it is.
 func (a *API) UntagResources(ctx context.Context, in *tagging.UntagResourcesInput) (*tagging.UntagResourcesOutput, error) {
 	for _, k := range in.TagKeys {
-		if err := reserved(k); err != nil {
-			return nil, err
+		if handler.Reserved(k) {
+			return nil, tagRules.Reserved(k)
 		}
 	}
 	failed, err := a.each(in.ResourceARNList, func(s Source, arn string) error { return s.Untag(ctx, arn, in.TagKeys) })
 	return &tagging.UntagResourcesOutput{FailedResourcesMap: failed}, err
-}
-
-// reserved refuses keys that only services themselves may set.
-func reserved(key string) error {
-	if strings.HasPrefix(strings.ToLower(key), "aws:") {
-		return invalid("The tag key '%s' is not valid: keys that begin with 'aws:' are reserved.", key)
-	}
-	return nil
 }
 
 // each calls change for every resource and returns what the services refused. A fault of ours ends it: the call can be

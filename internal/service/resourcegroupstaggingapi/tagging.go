@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
 )
@@ -71,15 +72,13 @@ func (r resource) of(service, typ string) bool {
 }
 
 // list returns the resources of all services, in no order.
-func (a *API) list(ctx context.Context) (all []resource, err error) {
-	err = a.db.View(ctx, func(tx store.Tx) error {
-		all = all[:0]
+func (a *API) list(ctx context.Context) ([]resource, error) {
+	return handler.View(ctx, a.db, func(tx store.Tx) (all []resource, err error) {
 		for _, s := range a.sources {
 			if err := s.Tagged(tx, func(arn string, tags map[string]string) { all = append(all, resource{arn, tags}) }); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return nil
+		return all, nil
 	})
-	return all, err
 }
