@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/registry"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -32,8 +33,8 @@ func (r *Records) Delete(ctx context.Context, name, ref string) error {
 	return nil
 }
 
-// tagPiece is how many tags any store removes in one transaction.
-const tagPiece = 16
+// piece is how many records, with their index entries, any store removes in one transaction.
+const piece = 16
 
 // deleteImage removes one image or tag in a transaction of its own: 100 of
 // them may be more than one transaction holds. Where the tags of one image are,
@@ -48,8 +49,8 @@ func (r *Records) deleteImage(ctx context.Context, name string, id types.ImageId
 			return err
 		})
 		switch {
-		case errors.Is(err, store.ErrTooLarge) && most > tagPiece:
-			most = tagPiece
+		case errors.Is(err, store.ErrTooLarge) && most > piece:
+			most = piece
 		case err != nil:
 			return nil, nil, err
 		case more:
@@ -108,27 +109,27 @@ func lastTag(tx store.Tx, img Image) bool {
 
 // sweep removes what a DeleteRepository left when it was cut off.
 func (r *Records) sweep(ctx context.Context) error {
-	dead := map[string]bool{}
-	err := r.db.View(ctx, func(tx store.Tx) error {
+	dead, err := handler.View(ctx, r.db, func(tx store.Tx) (map[string]bool, error) {
+		dead := map[string]bool{}
 		for img, err := range images.Peek(tx, "") {
 			if err != nil {
-				return err
+				return nil, err
 			}
 			dead[img.RepoID] = true
 		}
 		for t, err := range tags.Peek(tx, "") {
 			if err != nil {
-				return err
+				return nil, err
 			}
 			dead[t.RepoID] = true
 		}
 		for repo, err := range repositories.Peek(tx, "") {
 			if err != nil {
-				return err
+				return nil, err
 			}
 			delete(dead, repo.ID)
 		}
-		return nil
+		return dead, nil
 	})
 	if err != nil {
 		return fmt.Errorf("sweep images: %w", err)
@@ -141,9 +142,6 @@ func (r *Records) sweep(ctx context.Context) error {
 	return nil
 }
 
-// sweepChunk records are removed in one transaction, with their index entries.
-const sweepChunk = 16
-
 // sweepRepository removes the tags and images of a repository that is gone, in
 // as many transactions as it takes.
 func (r *Records) sweepRepository(ctx context.Context, id string) error {
@@ -151,7 +149,7 @@ func (r *Records) sweepRepository(ctx context.Context, id string) error {
 		func(tx store.Tx) (int, error) { return sweepSome(tx, tags, tagKey(id, ""), Tag.key) },
 		func(tx store.Tx) (int, error) { return sweepSome(tx, images, imageKey(id, ""), Image.key) },
 	} {
-		for n := sweepChunk; n == sweepChunk; {
+		for n := piece; n == piece; {
 			err := r.db.Update(ctx, func(tx store.Tx) (err error) {
 				n, err = some(tx)
 				return err
@@ -170,7 +168,7 @@ func sweepSome[T any](tx store.Tx, table *store.Table[T], prefix string, key fun
 		if err != nil {
 			return 0, err
 		}
-		if gone = append(gone, key(v)); len(gone) == sweepChunk {
+		if gone = append(gone, key(v)); len(gone) == piece {
 			break
 		}
 	}

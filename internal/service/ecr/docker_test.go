@@ -141,7 +141,7 @@ func TestDocker(t *testing.T) {
 
 	c.refused("no basic auth credentials", "push", ref)
 	c.refused("401 Unauthorized", "login", "-u", "AWS", "-p", "guess", c.host)
-	c.refused("403 Forbidden", "login", "-u", "AWS", "-p", c.records.password(time.Now().Add(-time.Second)), c.host)
+	c.refused("403 Forbidden", "login", "-u", "AWS", "-p", c.records.Password(time.Now().Add(-time.Second)), c.host)
 	c.login()
 
 	out := c.must("push", ref)

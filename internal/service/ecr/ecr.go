@@ -104,9 +104,9 @@ func (a *API) check(registryID, name *string) error {
 }
 
 // ownRegistry refuses another registry where no repository is named.
-func (a *API) ownRegistry(field, registryID string) error {
-	if registryID != a.records.ns.Account {
-		return invalid("Invalid parameter at '%s': there is no registry with id '%s', only '%s'", field, registryID, a.records.ns.Account)
+func (a *API) ownRegistry(field string, registryID *string) error {
+	if registryID != nil && *registryID != a.records.ns.Account {
+		return invalid("Invalid parameter at '%s': there is no registry with id '%s', only '%s'", field, *registryID, a.records.ns.Account)
 	}
 	return nil
 }

@@ -171,7 +171,7 @@ func TestDeleteRepository(t *testing.T) {
 	t.Parallel()
 	a := open(t)
 	a.create(t, "app")
-	for i := range 3 * sweepChunk {
+	for i := range 3 * piece {
 		a.push(t, "app", fmt.Sprint(i), fmt.Sprintf("t%d", i))
 	}
 	_, err := a.DeleteRepository(t.Context(), &ecr.DeleteRepositoryInput{RepositoryName: new("app")})
@@ -195,7 +195,7 @@ func TestSweepAtStart(t *testing.T) {
 	a := open(t)
 	a.create(t, "gone")
 	a.create(t, "kept")
-	for i := range 2 * sweepChunk {
+	for i := range 2 * piece {
 		a.push(t, "gone", fmt.Sprint(i), "latest")
 	}
 	kept := a.push(t, "kept", "content", "latest")

@@ -35,11 +35,8 @@ func (a *API) ListImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr.Lis
 			ids = append(ids, img.identifiers()...)
 		}
 	}
-	out := &ecr.ListImagesOutput{}
-	out.ImageIds, out.NextToken = handler.Cut(page, ids, func(id types.ImageIdentifier) string {
-		return *id.ImageDigest + " " + aws.ToString(id.ImageTag)
-	})
-	return out, nil
+	part, next := handler.Cut(page, ids, func(id types.ImageIdentifier) string { return *id.ImageDigest + " " + aws.ToString(id.ImageTag) })
+	return &ecr.ListImagesOutput{ImageIds: part, NextToken: next}, nil
 }
 
 // DescribeImages describes the images asked for, or all, page by page.
@@ -64,9 +61,8 @@ func (a *API) DescribeImages(ctx context.Context, in *ecr.DescribeImagesInput) (
 			details = append(details, a.records.detail(img))
 		}
 	}
-	out := &ecr.DescribeImagesOutput{}
-	out.ImageDetails, out.NextToken = handler.Cut(page, details, func(d types.ImageDetail) string { return *d.ImageDigest })
-	return out, nil
+	part, next := handler.Cut(page, details, func(d types.ImageDetail) string { return *d.ImageDigest })
+	return &ecr.DescribeImagesOutput{ImageDetails: part, NextToken: next}, nil
 }
 
 func (a *API) describeIdentified(ctx context.Context, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOutput, error) {
@@ -113,14 +109,8 @@ func (i tagged) matches(tagged types.TagStatus, status types.ImageStatusFilter) 
 	if status != "" && status != types.ImageStatusFilterActive && status != types.ImageStatusFilterAny {
 		return false
 	}
-	switch tagged {
-	case types.TagStatusTagged:
-		return len(i.Tags) > 0
-	case types.TagStatusUntagged:
-		return len(i.Tags) == 0
-	default:
-		return true
-	}
+	some := len(i.Tags) > 0
+	return (tagged != types.TagStatusTagged || some) && (tagged != types.TagStatusUntagged || !some)
 }
 
 func (r *Records) detail(img tagged) types.ImageDetail {
@@ -179,18 +169,17 @@ func (a *API) checkBatch(registryID, name *string, ids []types.ImageIdentifier) 
 }
 
 func (a *API) getImage(ctx context.Context, name string, id types.ImageIdentifier, accepted []string) (*types.Image, *types.ImageFailure, error) {
-	var img Image
 	var failure *types.ImageFailure
-	err := a.records.db.View(ctx, func(tx store.Tx) error {
+	img, err := view(ctx, a, func(tx store.Tx) (img Image, err error) {
 		repo, err := a.records.repository(tx, name)
 		if err != nil {
-			return err
+			return img, err
 		}
 		img, failure, err = identify(tx, repo, id)
-		return err
+		return img, err
 	})
 	if err != nil || failure != nil {
-		return nil, failure, forCaller(err)
+		return nil, failure, err
 	}
 	notFound := failed(id, types.ImageFailureCodeImageNotFound, "Requested image not found")
 	if len(accepted) > 0 && !slices.Contains(accepted, img.MediaType) {

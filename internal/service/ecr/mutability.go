@@ -1,6 +1,8 @@
 package ecr
 
 import (
+	"cmp"
+	"path"
 	"slices"
 	"strings"
 
@@ -43,10 +45,7 @@ func mutabilityFaults(m types.ImageTagMutability, filters []types.ImageTagMutabi
 // setMutability says whether tags may move, which the request has been checked
 // for.
 func (r *Repository) setMutability(m types.ImageTagMutability, filters []types.ImageTagMutabilityExclusionFilter) {
-	r.Mutability, r.Exclusions = m, nil
-	if m == "" {
-		r.Mutability = types.ImageTagMutabilityMutable
-	}
+	r.Mutability, r.Exclusions = cmp.Or(m, types.ImageTagMutabilityMutable), nil
 	for _, f := range filters {
 		r.Exclusions = append(r.Exclusions, *f.Filter)
 	}
@@ -72,23 +71,8 @@ func (r *Repository) immutable(tag string) bool {
 }
 
 // matches says whether tag has the form of filter, whose "*" stand for any
-// characters, or none.
+// characters, or none. Neither has a slash or anything else that path.Match sees more in.
 func matches(filter, tag string) bool {
-	parts := strings.Split(filter, "*")
-	first, last := parts[0], parts[len(parts)-1]
-	if len(parts) == 1 {
-		return filter == tag
-	}
-	if len(tag) < len(first)+len(last) || !strings.HasPrefix(tag, first) || !strings.HasSuffix(tag, last) {
-		return false
-	}
-	rest := tag[len(first) : len(tag)-len(last)]
-	for _, p := range parts[1 : len(parts)-1] {
-		_, after, ok := strings.Cut(rest, p)
-		if !ok {
-			return false
-		}
-		rest = after
-	}
-	return true
+	ok, err := path.Match(filter, tag)
+	return ok && err == nil
 }

@@ -13,8 +13,8 @@ import (
 
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/handler"
-	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/registry"
+	"github.com/skylift/skylift/internal/service/ecr/login"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -68,11 +68,10 @@ var (
 	tags = store.NewTable("ecr-tag",
 		store.Index[Tag]{Name: "image", Values: func(t Tag) []string { return []string{imageKey(t.RepoID, t.Digest)} }},
 	)
-	keys = store.NewTable[signingKey]("ecr-key")
 )
 
 // Tables are all that the service keeps records in.
-func Tables() []store.Schema { return []store.Schema{repositories, images, tags, keys} }
+func Tables() []store.Schema { return append(login.Tables(), repositories, images, tags) }
 
 // tagsApart: until version 2 an image had its tags in its own record, which grew
 // with them.
@@ -106,7 +105,7 @@ type Records struct {
 	db   store.DB
 	ns   arn.Namespace
 	host string
-	key  []byte // signs passwords
+	*login.Passwords
 }
 
 var _ registry.Records = (*Records)(nil)
@@ -114,11 +113,11 @@ var _ registry.Records = (*Records)(nil)
 // NewRecords opens the records in db. Host is the registry's address as
 // clients dial it, and the first part of every repository's URI.
 func NewRecords(ctx context.Context, db store.DB, ns arn.Namespace, host string) (*Records, error) {
-	r := &Records{db: db, ns: ns, host: host}
-	var err error
-	if r.key, err = loadKey(ctx, db); err != nil {
+	passwords, err := login.Open(ctx, db, ns)
+	if err != nil {
 		return nil, err
 	}
+	r := &Records{db, ns, host, passwords}
 	return r, r.sweep(store.Freeing(ctx))
 }
 
@@ -129,10 +128,8 @@ func (r *Records) none(name string) error {
 
 // Repository fails when there is no repository called name.
 func (r *Records) Repository(ctx context.Context, name string) error {
-	return r.db.View(ctx, func(tx store.Tx) error {
-		_, err := r.repository(tx, name)
-		return err
-	})
+	_, err := handler.View(ctx, r.db, func(tx store.Tx) (Repository, error) { return r.repository(tx, name) })
+	return err
 }
 
 // repository reads a record; a missing one is the registry's error.
@@ -345,5 +342,3 @@ func (i tagged) identifiers() []types.ImageIdentifier {
 	}
 	return ids
 }
-
-func newRepositoryID() string { return id.Hex(16) }

@@ -2,7 +2,6 @@ package ecr
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/handler"
+	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -25,7 +25,7 @@ func (a *API) CreateRepository(ctx context.Context, in *ecr.CreateRepositoryInpu
 	}
 	name := *in.RepositoryName
 	repo := Repository{
-		ID:         newRepositoryID(),
+		ID:         id.Hex(16),
 		Name:       name,
 		CreatedAt:  time.Now().UTC().Truncate(time.Millisecond),
 		ScanOnPush: in.ImageScanningConfiguration != nil && in.ImageScanningConfiguration.ScanOnPush,
@@ -52,9 +52,7 @@ func (a *API) CreateRepository(ctx context.Context, in *ecr.CreateRepositoryInpu
 
 // newRepositoryFaults is what is wrong with a new repository, whatever is there, but for its name.
 func (a *API) newRepositoryFaults(in *ecr.CreateRepositoryInput) (f awserr.Faults) {
-	if in.RegistryId != nil {
-		f.Add(a.ownRegistry("registryId", *in.RegistryId))
-	}
+	f.Add(a.ownRegistry("registryId", in.RegistryId))
 	f.Add(mutabilityFaults(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)...)
 	f.Add(checkEncryption(in.EncryptionConfiguration))
 	f.Add(tagRules.Faults(tagType.From(in.Tags))...)
@@ -91,10 +89,8 @@ func (a *API) DescribeRepositories(ctx context.Context, in *ecr.DescribeReposito
 	if len(in.RepositoryNames) > 0 {
 		return a.describeNamed(ctx, in)
 	}
-	if in.RegistryId != nil {
-		if err := a.ownRegistry("registryId", *in.RegistryId); err != nil {
-			return nil, err
-		}
+	if err := a.ownRegistry("registryId", in.RegistryId); err != nil {
+		return nil, err
 	}
 	page, err := pages.Open(in.MaxResults, in.NextToken)
 	if err != nil {
@@ -191,23 +187,6 @@ func (a *API) PutImageTagMutability(ctx context.Context, in *ecr.PutImageTagMuta
 		RegistryId:                         &a.records.ns.Account,
 		RepositoryName:                     in.RepositoryName,
 	}, nil
-}
-
-// GetAuthorizationToken gives a login for docker that is good for 12 hours.
-func (a *API) GetAuthorizationToken(_ context.Context, in *ecr.GetAuthorizationTokenInput) (*ecr.GetAuthorizationTokenOutput, error) {
-	ids := in.RegistryIds //nolint:staticcheck // deprecated on AWS, and sent by get-login
-	for _, id := range ids {
-		if err := a.ownRegistry("registryIds", id); err != nil {
-			return nil, err
-		}
-	}
-	expires := time.Now().Add(loginLife).UTC().Truncate(time.Second)
-	login := base64.StdEncoding.EncodeToString([]byte(user + ":" + a.records.password(expires)))
-	return &ecr.GetAuthorizationTokenOutput{AuthorizationData: []types.AuthorizationData{{
-		AuthorizationToken: &login,
-		ExpiresAt:          &expires,
-		ProxyEndpoint:      new("http://" + a.records.host),
-	}}}, nil
 }
 
 // pages is how lists are cut
