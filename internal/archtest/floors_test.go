@@ -80,7 +80,8 @@ var rooms = map[string][]string{
 	"github.com/godbus/":                   {"internal/engine/cgroup"},
 	"github.com/google/nftables":           {"internal/vpc"},
 	"github.com/hanwen/":                   {"internal/service/efs/volumes"},
-	"github.com/moby/":                     {"internal/engine/docker"},
+	"github.com/moby/moby/":                {"internal/engine/docker"},
+	"github.com/moby/sys/user":             {"internal/engine/identity"},
 	"github.com/vishvananda/":              {"internal/vpc"},
 	"go.etcd.io/":                          {"internal/store/etcdstore"},
 }
