@@ -10,7 +10,7 @@ import (
 const module = "github.com/skylift/skylift/"
 
 // A floor says which of our packages those at a place may import, beside those
-// of their own house. A name stands for the packages below it, too.
+// of their own family. A name stands for the packages below it, too.
 type floor struct {
 	place string // a "*" stands for one element
 	may   []string
@@ -23,8 +23,8 @@ var (
 	loops      = slices.Concat(handlers, mechanisms, []string{"internal/reconcile", "internal/attach", "internal/limit"})
 )
 
-// floors is the house, from the top. The first place that fits a package is
-// its own; a package that fits none has no place in the house.
+// floors is the whole tree, from the top. The first place that fits a package is
+// its own. A package that fits none is a problem.
 var floors = []floor{
 	{"cmd/skylift", []string{"internal/cli"}},
 	{"internal/cli", []string{"internal/daemon", "internal/credential", "internal/instance", "internal/projection/status", "internal/projection/why"}},
@@ -68,30 +68,31 @@ var floors = []floor{
 	{"test/*", nil},                                // the program from outside
 }
 
-// rooms names, for imports that are not ours, the only packages that may have
-// them.
-var rooms = map[string][]string{
+// libraries names, for imports that are not ours, the only packages that may have
+// them, with those below.
+var libraries = map[string][]string{
 	"github.com/alecthomas/kong":           {"internal/cli"},
 	"github.com/aws/aws-sdk-go-v2":         {"internal/service", "internal/projection", "internal/wire", "internal/gateway", "internal/daemon", "internal/cli", "test"},
 	"github.com/aws/smithy-go":             {"internal/service", "internal/wire", "internal/gateway", "internal/daemon", "internal/awserr", "test"},
 	"github.com/cockroachdb/pebble":        {"internal/logstore"},
-	"github.com/coreos/go-systemd":         {"internal/engine/docker"},
+	"github.com/coreos/go-systemd":         {"internal/engine/cgroup"},
 	"github.com/distribution/distribution": {"internal/registry"},
 	"github.com/fxamacker/":                {"internal/wire/rpccbor"},
-	"github.com/godbus/":                   {"internal/engine/docker"},
+	"github.com/godbus/":                   {"internal/engine/cgroup"},
 	"github.com/google/nftables":           {"internal/vpc"},
 	"github.com/hanwen/":                   {"internal/service/efs/volumes"},
-	"github.com/moby/":                     {"internal/engine/docker"},
+	"github.com/moby/moby/":                {"internal/engine/docker"},
+	"github.com/moby/sys/user":             {"internal/engine/identity"},
 	"github.com/vishvananda/":              {"internal/vpc"},
 	"go.etcd.io/":                          {"internal/store/etcdstore"},
 }
 
-// outdoors is what a handler never touches.
-var outdoors = []string{"io/ioutil", "net/http", "os", "os/exec", "syscall"}
+// effects are the packages that a handler never uses: it reads and writes records.
+var effects = []string{"io/ioutil", "net/http", "os", "os/exec", "syscall"}
 
-// house returns the part of the tree whose packages may import each other as
-// they like.
-func house(pkg string) string {
+// family returns the part of the tree whose packages may import each other as
+// they like: a service, a projection, or else a directory of internal.
+func family(pkg string) string {
 	n := 2
 	if strings.HasPrefix(pkg, "internal/service/") || strings.HasPrefix(pkg, "internal/projection/") {
 		n = 3

@@ -10,11 +10,7 @@ import (
 	"strings"
 )
 
-// longest is how many lines a file may have that no tool wrote.
-const longest = 600
-
-// form finds packages without a promise, files that are too long, and what
-// happens before main.
+// form finds packages without a promise, and what happens before main.
 func (t tree) form() []string {
 	return t.each(func(pkg string, files []source) []string {
 		var found []string
@@ -22,9 +18,6 @@ func (t tree) form() []string {
 			found = append(found, pkg+" has no package comment")
 		}
 		for _, src := range files {
-			if n := t.set.File(src.ast.FileStart).LineCount(); n >= longest && !ast.IsGenerated(src.ast) {
-				found = append(found, fmt.Sprintf("%s has %d lines", src.name, n))
-			}
 			for _, d := range src.ast.Decls {
 				if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
 					found = append(found, t.at(f)+": func init: daemon does the wiring")

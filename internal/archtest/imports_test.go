@@ -42,10 +42,10 @@ func forbidden(f floor, pkg string, test bool, imp string) string {
 		return forCode(f, pkg, own)
 	case !test && imp == "testing" && !strings.HasSuffix(pkg, "test"):
 		return "only tests and packages named for them test"
-	case !test && below(pkg, "internal/service") && pkg == house(pkg) && slices.Contains(outdoors, imp):
+	case !test && below(pkg, "internal/service") && pkg == family(pkg) && slices.Contains(effects, imp):
 		return "a handler reads and writes records, nothing else"
 	}
-	for lib, place := range rooms {
+	for lib, place := range libraries {
 		if strings.HasPrefix(imp, lib) && !test && !belowAny(pkg, place) {
 			return "only " + strings.Join(place, ", ") + " may"
 		}
@@ -58,7 +58,7 @@ func forCode(f floor, pkg, imp string) string {
 	switch {
 	case strings.HasSuffix(imp, "test"):
 		return "it is for tests"
-	case house(pkg) == house(imp):
+	case family(pkg) == family(imp):
 		return ""
 	case belowAny(imp, f.may):
 		return ""
@@ -71,7 +71,7 @@ func forCode(f floor, pkg, imp string) string {
 // forTest judges an import of ours by a test: it may look aside and down.
 func forTest(pkg, imp string) string {
 	switch {
-	case house(pkg) == house(imp):
+	case family(pkg) == family(imp):
 		return ""
 	case below(pkg, "internal/service") && below(imp, "internal/service"):
 		return "services never import each other, nor do their tests"

@@ -1,5 +1,9 @@
 // Package daemon is the only wiring: it builds every part once, hands each what
 // it needs, runs them together and ends them together.
+//
+// It is one package of more than 1,500 lines because it is where each part meets
+// the others: every file fits one part to the rest, and a package for each would
+// export the machine, and all that is on it, to each.
 package daemon
 
 import (

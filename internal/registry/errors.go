@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/skylift/skylift/internal/limit"
+	"github.com/skylift/skylift/internal/registry/durable"
 )
 
 // Error is a refusal that the client sees, in the shape of the OCI
@@ -63,7 +64,7 @@ func badRequest(code, message string) *Error {
 // fail answers with err; what is not for the client's eyes is logged.
 func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
 	e, ok := errors.AsType[*Error](err)
-	if isFull(err) {
+	if durable.IsFull(err) {
 		e, ok = errDiskFull, true
 	}
 	if limit.Exhausted(err) {

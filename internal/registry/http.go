@@ -15,6 +15,8 @@ import (
 
 	"github.com/distribution/distribution/v3"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/skylift/skylift/internal/registry/durable"
 )
 
 var (
@@ -207,12 +209,12 @@ func (r *Registry) blobFile(d digest.Digest) string {
 }
 
 func (r *Registry) upload(w http.ResponseWriter, req *http.Request, to route) error {
-	var s session
-	defer s.close()
+	var s durable.Session
+	defer s.Close()
 	answer := &guard{ResponseWriter: w, session: &s, method: req.Method}
-	r.app.ServeHTTP(answer, req.WithContext(s.in(req.Context())))
+	r.app.ServeHTTP(answer, req.WithContext(s.In(req.Context())))
 	if answer.failed {
-		s.close()
+		s.Close()
 		r.dropUpload(to)
 	}
 	return nil
@@ -251,7 +253,7 @@ func without(req *http.Request, keys ...string) *http.Request {
 // of it, which may even be a success: it ignores errors of the last flush.
 type guard struct {
 	http.ResponseWriter
-	session       *session
+	session       *durable.Session
 	method        string
 	wrote, failed bool
 }
@@ -261,7 +263,7 @@ func (g *guard) WriteHeader(status int) {
 		return // distribution answers twice when a client goes away
 	}
 	g.wrote = true
-	if !g.session.full.Load() {
+	if !g.session.Full() {
 		g.ResponseWriter.WriteHeader(status)
 		return
 	}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/skylift/skylift/internal/registry/durable"
 )
 
 // maxManifest is distribution's bound, and that of the specification.
@@ -113,16 +115,16 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, to rout
 // storeManifest hands the manifest to distribution. When it is refused, done
 // is true and the client has the answer.
 func (r *Registry) storeManifest(w http.ResponseWriter, req *http.Request, m Manifest, body []byte) (done bool, err error) {
-	var s session
-	defer s.close()
-	put, err := http.NewRequestWithContext(s.in(req.Context()), http.MethodPut, fmt.Sprintf("http://%s/v2/%s/manifests/%s", req.Host, m.Repo, m.Digest), bytes.NewReader(body))
+	var s durable.Session
+	defer s.Close()
+	put, err := http.NewRequestWithContext(s.In(req.Context()), http.MethodPut, fmt.Sprintf("http://%s/v2/%s/manifests/%s", req.Host, m.Repo, m.Digest), bytes.NewReader(body))
 	if err != nil {
 		return false, fmt.Errorf("make request for distribution: %w", err)
 	}
 	put.Header = req.Header
 	var answer recorder
 	r.app.ServeHTTP(&answer, put)
-	if s.full.Load() {
+	if s.Full() {
 		return false, errDiskFull
 	}
 	if answer.status == http.StatusCreated {

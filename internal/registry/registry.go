@@ -30,6 +30,8 @@ import (
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	"github.com/sirupsen/logrus"
+
+	"github.com/skylift/skylift/internal/registry/durable"
 )
 
 // Records says who may come in and what the repositories hold. Its errors are
@@ -121,7 +123,7 @@ func New(ctx context.Context, cfg Config) (*Registry, error) {
 	if cfg.Full == nil {
 		cfg.Full = func() bool { return false }
 	}
-	driver := newDriver(cfg.Root, cfg.Full)
+	driver := durable.New(cfg.Root, cfg.Full)
 	store, err := storage.NewRegistry(ctx, driver)
 	if err != nil {
 		return nil, fmt.Errorf("open registry: %w", err)
@@ -204,9 +206,9 @@ func (r *Registry) repository(ctx context.Context, repo string) (distribution.Re
 // appConfig leaves to distribution's application what it does best: blobs and
 // their uploads, and the check of a manifest. It has no cache of descriptors,
 // which would remember blobs that GC removed, and no purger: GC does that.
-func appConfig(secret string, driver *driver) *configuration.Configuration {
+func appConfig(secret string, driver *durable.Driver) *configuration.Configuration {
 	cfg := &configuration.Configuration{Storage: configuration.Storage{
-		driverName: {"instance": driver},
+		durable.Name: {"instance": driver},
 		"maintenance": {"uploadpurging": map[any]any{
 			"enabled": false,
 		}},
@@ -242,7 +244,7 @@ func secret(file string) (string, error) {
 	if err := os.WriteFile(file+".tmp", []byte(text+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("write upload secret: %w", err)
 	}
-	if err := errors.Join(syncPath(file+".tmp"), os.Rename(file+".tmp", file), syncPath(filepath.Dir(file))); err != nil {
+	if err := errors.Join(durable.Sync(file+".tmp"), os.Rename(file+".tmp", file), durable.Sync(filepath.Dir(file))); err != nil {
 		return "", fmt.Errorf("write upload secret: %w", err)
 	}
 	return text, nil

@@ -75,7 +75,7 @@ func (e *Engine) sandboxOptions(t engine.Task) (client.ContainerCreateOptions, e
 			RestartPolicy:  container.RestartPolicy{Name: container.RestartPolicyDisabled},
 			LogConfig:      container.LogConfig{Type: "none"},
 			Sysctls:        networkSysctls(t),
-			Resources:      container.Resources{CgroupParent: e.cgroups.parent(t.ID)},
+			Resources:      container.Resources{CgroupParent: e.cgroups.Parent(t.ID)},
 		},
 	}, nil
 }
@@ -128,11 +128,11 @@ func (e *Engine) resources(t engine.Task, c engine.Container) container.Resource
 		CPUShares:         int64(max(c.CPU, sharesMin)),
 		Memory:            c.Memory * mebibyte,
 		MemoryReservation: c.MemoryReservation * mebibyte,
-		CgroupParent:      e.cgroups.parent(t.ID),
+		CgroupParent:      e.cgroups.Parent(t.ID),
 		Ulimits:           ulimits(c),
-		PidsLimit:         new(int64(e.cgroups.pool.OfContainer(t, c))),
+		PidsLimit:         new(int64(e.cgroups.Pool().OfContainer(t, c))),
 	}
-	if !e.cgroups.usable {
+	if !e.cgroups.Usable() {
 		r.CPUShares = int64(cmp.Or(c.CPU, t.CPU))
 		r.NanoCPUs = int64(t.CPU) * 1e9 / 1024
 		r.Memory = cmp.Or(c.Memory, t.Memory) * mebibyte

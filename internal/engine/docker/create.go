@@ -22,7 +22,7 @@ func (e *Engine) Create(ctx context.Context, t engine.Task) (netns string, err e
 	ctx, cancel := detach(ctx)
 	defer cancel()
 	defer e.tasks.lock(t.ID)()
-	if err := e.cgroups.limit(ctx, t); err != nil {
+	if err := e.cgroups.Limit(ctx, t); err != nil {
 		return "", fmt.Errorf("create task %s: %w", t.ID, err)
 	}
 	sandbox, err := e.createSandbox(ctx, t)

@@ -7,11 +7,9 @@
 // daemon made while its answer was lost is adopted, never made twice. Nothing
 // without the instance's label is ever changed.
 //
-// On a daemon of this host the containers of a task share a parent cgroup,
-// /skylift/<instance>/<task> or a slice of systemd's, that holds the task's
-// limits of CPU, memory and processes together; one above it holds what all tasks
-// may have of processes. Elsewhere (a remote daemon) each container without a
-// limit of its own gets the task's.
+// On a daemon of this host the containers of a task share a parent cgroup with the
+// task's limits (engine/cgroup). On a remote daemon each container without a limit
+// of its own gets the task's.
 package docker
 
 import (
@@ -25,9 +23,11 @@ import (
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/system"
 	"github.com/moby/moby/client"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/cgroup"
 )
 
 // The labels of everything that this engine makes. The sandbox is the
@@ -56,7 +56,7 @@ type Engine struct {
 	log      *slog.Logger
 	root     string // where the daemon keeps its files, on its host
 	pause    pauseImage
-	cgroups  cgroups
+	cgroups  cgroup.Groups
 	tasks    keyLock
 	pulls    pulls
 }
@@ -90,14 +90,42 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 		return nil, errors.Join(err, cli.Close())
 	}
 	e.cgroups = findCgroups(ctx, cli.DaemonHost(), info.Info, c.Instance)
-	if !e.cgroups.usable {
-		e.log.Info("task limits are set on each container", "reason", e.cgroups.why)
+	if !e.cgroups.Usable() {
+		e.log.Info("task limits are set on each container", "reason", e.cgroups.Why())
 	}
-	if err := e.cgroups.freeze(false); err != nil { // who froze the tasks may have been killed
+	if err := e.cgroups.Thaw(); err != nil { // who froze the tasks may have been killed
 		return nil, errors.Join(err, cli.Close())
 	}
 	e.pulls.init()
 	return e, nil
+}
+
+// findCgroups opens the cgroups of an instance on the daemon's host.
+func findCgroups(ctx context.Context, host string, info system.Info, instance string) cgroup.Groups {
+	h := cgroup.Host{
+		Instance: instance,
+		Unified:  info.CgroupVersion == "2",
+		Slices:   info.CgroupDriver == "systemd",
+		Memory:   info.MemTotal / mebibyte,
+	}
+	switch {
+	case !strings.HasPrefix(host, "unix://"):
+		h.Unusable = "the Docker daemon is remote"
+	case info.CgroupDriver != "systemd" && info.CgroupDriver != "cgroupfs":
+		h.Unusable = "the Docker daemon uses the cgroup driver " + info.CgroupDriver
+	}
+	return cgroup.Open(ctx, h)
+}
+
+// Freeze has all tasks stand still until thaw is called, or the engine is opened
+// again. Where that can't be done, it does nothing.
+func (e *Engine) Freeze(ctx context.Context) (thaw func() error, err error) {
+	return e.cgroups.Freeze(ctx)
+}
+
+// Processes returns what a task has of the host's processes.
+func (e *Engine) Processes(_ context.Context, taskID string) (engine.ProcessStats, error) {
+	return e.cgroups.Processes(taskID)
 }
 
 // Close ends running pulls and the connection. Tasks run on.

@@ -2,7 +2,6 @@ package docker
 
 import (
 	"archive/tar"
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -10,15 +9,13 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"strconv"
-	"strings"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
-	"github.com/moby/sys/user"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/identity"
 )
 
 // Identity returns who a container of an image runs as. Docker finds that out
@@ -33,30 +30,7 @@ func (e *Engine) Identity(ctx context.Context, image, who string) (engine.Identi
 			who = seen.Config.User
 		}
 	}
-	if id, ok := numbers(who); ok {
-		return id, nil
-	}
-	passwd, group, err := e.accounts(ctx, image)
-	if err != nil {
-		return engine.Identity{}, err
-	}
-	is, err := user.GetExecUser(who, nil, bytes.NewReader(passwd), bytes.NewReader(group))
-	if err != nil {
-		return engine.Identity{}, &engine.StartError{Reason: err.Error()}
-	}
-	return engine.Identity{UID: int64(is.Uid), GID: int64(is.Gid)}, nil
-}
-
-// numbers reads a user that the image's files have nothing to say about: none,
-// or uid:gid.
-func numbers(who string) (engine.Identity, bool) {
-	if who == "" {
-		return engine.Identity{}, true
-	}
-	u, g, _ := strings.Cut(who, ":")
-	uid, errUser := strconv.ParseUint(u, 10, 31)
-	gid, errGroup := strconv.ParseUint(g, 10, 31)
-	return engine.Identity{UID: int64(uid), GID: int64(gid)}, errUser == nil && errGroup == nil
+	return identity.Of(who, func() (passwd, group []byte, err error) { return e.accounts(ctx, image) })
 }
 
 // accounts reads /etc/passwd and /etc/group of an image; what it hasn't is empty.

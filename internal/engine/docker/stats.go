@@ -1,14 +1,9 @@
 package docker
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +12,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/cgroup"
 )
 
 // Stats returns what a task uses now.
@@ -29,7 +25,7 @@ func (e *Engine) Stats(ctx context.Context, taskID string) (engine.Stats, error)
 	if stats.Networks, err = e.networkStats(ctx, found[""]); err != nil {
 		return engine.Stats{}, err
 	}
-	limit := e.cgroups.memoryLimit(taskID)
+	limit := e.cgroups.MemoryLimit(taskID)
 	for name, c := range found {
 		if name != "" && live(c.State) {
 			stats.Containers = append(stats.Containers, engine.ContainerStats{Name: name, RuntimeID: c.ID})
@@ -119,23 +115,6 @@ func diskStats(is container.BlkioStats) engine.DiskStats {
 	}
 }
 
-// memoryLimit returns the limit of a task's cgroup in bytes; 0 is none.
-func (c cgroups) memoryLimit(task string) int64 {
-	if !c.usable {
-		return 0
-	}
-	file := "memory.limit_in_bytes"
-	if c.unified {
-		file = "memory.max"
-	}
-	text, err := os.ReadFile(filepath.Join(c.hierarchy("memory"), c.path(task), file))
-	if err != nil {
-		return 0 // the task has none, or is being removed
-	}
-	n, _ := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64) // "max" is no limit
-	return n
-}
-
 // networkStats reads the interfaces of the sandbox. They were moved into it, and
 // Docker knows nothing of them; the kernel shows them for its process.
 func (e *Engine) networkStats(ctx context.Context, sandbox container.Summary) (map[string]engine.NetworkStats, error) {
@@ -149,31 +128,5 @@ func (e *Engine) networkStats(ctx context.Context, sandbox container.Summary) (m
 	if netnsOf(seen.Container.State) == "" {
 		return nil, nil
 	}
-	table, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", seen.Container.State.Pid))
-	if err != nil {
-		return nil, nil //nolint:nilerr // the sandbox has ended meanwhile
-	}
-	return interfaces(string(table)), nil
-}
-
-// interfaces reads the kernel's table of interfaces, without loopback.
-func interfaces(table string) map[string]engine.NetworkStats {
-	all := map[string]engine.NetworkStats{}
-	for lines := bufio.NewScanner(strings.NewReader(table)); lines.Scan(); {
-		name, rest, ok := strings.Cut(lines.Text(), ":")
-		name = strings.TrimSpace(name)
-		fields := strings.Fields(rest)
-		if !ok || name == "lo" || len(fields) < 12 {
-			continue
-		}
-		n := func(i int) int64 {
-			v, _ := strconv.ParseInt(fields[i], 10, 64) // the kernel writes numbers
-			return v
-		}
-		all[name] = engine.NetworkStats{
-			RxBytes: n(0), RxPackets: n(1), RxErrors: n(2), RxDropped: n(3),
-			TxBytes: n(8), TxPackets: n(9), TxErrors: n(10), TxDropped: n(11),
-		}
-	}
-	return all
+	return cgroup.Networks(seen.Container.State.Pid), nil
 }

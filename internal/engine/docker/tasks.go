@@ -14,6 +14,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/cgroup"
 )
 
 // inspectors bounds how many containers are asked about, or removed, at once.
@@ -169,7 +170,7 @@ func statusOf(name string, c *container.InspectResponse) engine.ContainerStatus 
 		Restarts:   restartsOf(c),
 	}
 	// What the kernel said may have been about an earlier run.
-	s.OOMKilled = s.ExitCode == killedExitCode && (c.State.OOMKilled || s.Restarts == 0 && oomVictim(c.ID))
+	s.OOMKilled = s.ExitCode == killedExitCode && (c.State.OOMKilled || s.Restarts == 0 && cgroup.OOMVictim(c.ID))
 	s.Health, s.HealthLog = healthOf(c.State)
 	switch c.State.Status {
 	case container.StateCreated:
@@ -210,7 +211,7 @@ func (e *Engine) Remove(ctx context.Context, taskID string) error {
 	if err := removeVolumes(ctx, e.cli, f); err != nil {
 		return fmt.Errorf("remove task %s: %w", taskID, err)
 	}
-	if err := e.cgroups.remove(ctx, taskID); err != nil {
+	if err := e.cgroups.Remove(ctx, taskID); err != nil {
 		return fmt.Errorf("remove task %s: %w", taskID, err)
 	}
 	return nil
@@ -266,7 +267,7 @@ func Purge(ctx context.Context, host, instance string) error {
 	if err := removePauseImages(ctx, cli); err != nil {
 		return fmt.Errorf("purge instance %s: %w", instance, err)
 	}
-	return purgeCgroups(ctx, cgroupRoot, instance)
+	return cgroup.Purge(ctx, instance)
 }
 
 // removePauseImages removes the pause images that no container uses.

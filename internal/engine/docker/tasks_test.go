@@ -13,6 +13,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/cgroup"
 	"github.com/skylift/skylift/internal/engine/enginetest"
 )
 
@@ -61,8 +62,8 @@ func TestContainerMemoryIsALimit(t *testing.T) {
 func TestRemoveTakesTheCgroups(t *testing.T) {
 	t.Parallel()
 	e, h := openEngine(t), dockerHost(t)
-	if !e.cgroups.usable {
-		t.Skip(e.cgroups.why)
+	if !e.cgroups.Usable() {
+		t.Skip(e.cgroups.Why())
 	}
 	task := appTask(h, "deaf")
 	task.Memory, task.CPU = 64, 256
@@ -73,8 +74,8 @@ func TestRemoveTakesTheCgroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	paths := func() (found []string) {
-		for _, dir := range e.cgroups.allHierarchies() {
-			there, _ := filepath.Glob(filepath.Join(dir, e.cgroups.path(task.ID)))
+		for _, dir := range e.cgroups.Dirs(task.ID) {
+			there, _ := filepath.Glob(dir)
 			found = append(found, there...)
 		}
 		return found
@@ -225,8 +226,8 @@ func TestPurgeLeavesNothing(t *testing.T) {
 	if all, err := e.List(t.Context()); err != nil || len(all) > 0 {
 		t.Errorf("left: %+v, %v", all, err)
 	}
-	found, _ := filepath.Glob(filepath.Join(cgroupRoot, "*", "skylift", e.instance))
-	if _, err := os.Stat(filepath.Join(cgroupRoot, "skylift", e.instance)); len(found) > 0 || err == nil {
+	found, _ := filepath.Glob(filepath.Join(cgroup.MountPoint, "*", "skylift", e.instance))
+	if _, err := os.Stat(filepath.Join(cgroup.MountPoint, "skylift", e.instance)); len(found) > 0 || err == nil {
 		t.Errorf("cgroups left: %v", found)
 	}
 }

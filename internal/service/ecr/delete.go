@@ -36,11 +36,11 @@ func (r *Records) Delete(ctx context.Context, name, ref string) error {
 // piece is how many records, with their index entries, any store removes in one transaction.
 const piece = 16
 
-// deleteImage removes one image or tag in a transaction of its own: 100 of
-// them may be more than one transaction holds. Where the tags of one image are,
+// deleteImage removes one image or tag in a transaction of its own, because 100 of
+// them may be too much for one transaction. When the tags of one image are too much,
 // they go first, in pieces.
 func (r *Records) deleteImage(ctx context.Context, name string, id types.ImageIdentifier) (gone []types.ImageIdentifier, failure *types.ImageFailure, err error) {
-	var before []types.ImageIdentifier // that went in pieces
+	var before []types.ImageIdentifier // what went in pieces
 	most := math.MaxInt
 	for {
 		more := false
@@ -63,8 +63,8 @@ func (r *Records) deleteImage(ctx context.Context, name string, id types.ImageId
 	}
 }
 
-// deleteSome removes what id means, and no more tags than most: there is more
-// when the image still has some.
+// deleteSome removes what id means, but at most so many tags. More is true when
+// the image still has tags.
 func (r *Records) deleteSome(tx store.Tx, name string, id types.ImageIdentifier, most int) (gone []types.ImageIdentifier, more bool, failure *types.ImageFailure, err error) {
 	repo, err := r.repository(tx, name)
 	if err != nil {
@@ -96,7 +96,7 @@ func (r *Records) deleteSome(tx store.Tx, name string, id types.ImageIdentifier,
 	return gone, false, nil, images.Delete(tx, img.key())
 }
 
-// lastTag says that an image, which has a tag, has no other.
+// lastTag says whether an image that has a tag has no other one.
 func lastTag(tx store.Tx, img Image) bool {
 	n := 0
 	for range tags.Keys(tx, "image", img.key(), "") {
@@ -107,7 +107,7 @@ func lastTag(tx store.Tx, img Image) bool {
 	return true
 }
 
-// sweep removes what a DeleteRepository left when it was cut off.
+// sweep removes what an interrupted DeleteRepository left.
 func (r *Records) sweep(ctx context.Context) error {
 	dead, err := handler.View(ctx, r.db, func(tx store.Tx) (map[string]bool, error) {
 		dead := map[string]bool{}

@@ -21,7 +21,7 @@ import (
 	"github.com/skylift/skylift/internal/wire"
 )
 
-// content reads the manifests that were pushed; it is the registry.
+// content reads the manifests that were pushed. The registry implements it.
 type content interface {
 	Manifest(ctx context.Context, repo, digest string) (content []byte, mediaType string, err error)
 }
@@ -92,7 +92,7 @@ func checkName(field, name string) error {
 	return nil
 }
 
-// check looks at what names a repository: the registry must be ours.
+// check refuses a name that no repository can have, and any registry but ours.
 func (a *API) check(registryID, name *string) error {
 	if err := checkName("repositoryName", aws.ToString(name)); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (a *API) check(registryID, name *string) error {
 	return nil
 }
 
-// ownRegistry refuses another registry where no repository is named.
+// ownRegistry refuses any registry but ours, in requests that name no repository.
 func (a *API) ownRegistry(field string, registryID *string) error {
 	if registryID != nil && *registryID != a.records.ns.Account {
 		return invalid("Invalid parameter at '%s': there is no registry with id '%s', only '%s'", field, *registryID, a.records.ns.Account)
@@ -111,8 +111,7 @@ func (a *API) ownRegistry(field string, registryID *string) error {
 	return nil
 }
 
-// forCaller gives what records say to the registry the type that the API has
-// for it.
+// forCaller turns an error that records return to the registry into the API's type of it.
 func forCaller(err error) error {
 	if e, ok := errors.AsType[*registry.Error](err); ok && e.Code == "NAME_UNKNOWN" {
 		return &types.RepositoryNotFoundException{Message: &e.Message}
@@ -120,13 +119,13 @@ func forCaller(err error) error {
 	return err
 }
 
-// view runs f on a snapshot, and gives callers its errors.
+// view runs f on a snapshot. Its errors are of the API's types.
 func view[T any](ctx context.Context, a *API, f func(tx store.Tx) (T, error)) (T, error) {
 	out, err := handler.View(ctx, a.records.db, f)
 	return out, forCaller(err)
 }
 
-// update runs f in a transaction, and gives callers its errors.
+// update runs f in a transaction. Its errors are of the API's types.
 func update[T any](ctx context.Context, a *API, f func(tx store.Tx) (T, error)) (T, error) {
 	out, err := handler.Update(ctx, a.records.db, f)
 	return out, forCaller(err)

@@ -16,7 +16,7 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// ListImages lists the images of a repository, once for every tag.
+// ListImages lists the images of a repository. An image is listed once for each of its tags.
 func (a *API) ListImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr.ListImagesOutput, error) {
 	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func (a *API) describeIdentified(ctx context.Context, in *ecr.DescribeImagesInpu
 	})
 }
 
-// describeFailure is an error here, where the batch operations go on.
+// describeFailure makes an error of a failure, which the batch operations only list.
 func (a *API) describeFailure(repo Repository, f *types.ImageFailure) error {
 	switch f.FailureCode {
 	case types.ImageFailureCodeImageNotFound, types.ImageFailureCodeImageTagDoesNotMatchDigest:
@@ -187,7 +187,7 @@ func (a *API) getImage(ctx context.Context, name string, id types.ImageIdentifie
 	}
 	manifest, _, err := a.content.Manifest(ctx, name, img.Digest)
 	if errors.Is(err, registry.ErrNoManifest) {
-		return nil, notFound, nil // deleted since
+		return nil, notFound, nil // it was deleted meanwhile
 	}
 	if err != nil {
 		return nil, nil, err
@@ -201,8 +201,8 @@ func (a *API) getImage(ctx context.Context, name string, id types.ImageIdentifie
 	}, nil, nil
 }
 
-// BatchDeleteImage removes images by digest, or tags: with its last tag an
-// image goes too. The registry reclaims the bytes.
+// BatchDeleteImage removes images by their digests, or tags. An image goes with its
+// last tag. The registry reclaims the bytes.
 func (a *API) BatchDeleteImage(ctx context.Context, in *ecr.BatchDeleteImageInput) (*ecr.BatchDeleteImageOutput, error) {
 	if err := a.checkBatch(in.RegistryId, in.RepositoryName, in.ImageIds); err != nil {
 		return nil, err
@@ -214,7 +214,7 @@ func (a *API) BatchDeleteImage(ctx context.Context, in *ecr.BatchDeleteImageInpu
 		if err != nil {
 			return nil, err
 		}
-		// An image may have been in the way of another one of the batch.
+		// An image of the batch may have referred to another one of it.
 		again := referencedOf(failures)
 		if len(again) == 0 || len(again) == len(pending) {
 			out.Failures = append(out.Failures, failures...)

@@ -34,8 +34,8 @@ func (a *API) GetAuthorizationToken(_ context.Context, in *ecr.GetAuthorizationT
 	}}}, nil
 }
 
-// PullAuth returns a login, good for 15 minutes, for an image of this
-// registry; ok is false when ref is an image of another one.
+// PullAuth returns a login that is good for 15 minutes, for an image of this
+// registry. Ok is false when the image is another registry's.
 func (a *API) PullAuth(_ context.Context, ref string) (name, password string, ok bool) {
 	if _, ok := a.records.own(ref); !ok {
 		return "", "", false

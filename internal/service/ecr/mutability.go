@@ -16,8 +16,8 @@ import (
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html
 const mostWildcards = 2
 
-// mutabilityFaults checks whether tags may move, and the filters for those that
-// are excluded from that, which come with it.
+// mutabilityFaults is what is wrong with a setting of whether tags may move, and with
+// the filters for tags that are excluded from it.
 func mutabilityFaults(m types.ImageTagMutability, filters []types.ImageTagMutabilityExclusionFilter) (f awserr.Faults) {
 	switch m {
 	case "", types.ImageTagMutabilityMutable, types.ImageTagMutabilityImmutable:
@@ -42,8 +42,7 @@ func mutabilityFaults(m types.ImageTagMutability, filters []types.ImageTagMutabi
 	return f
 }
 
-// setMutability says whether tags may move, which the request has been checked
-// for.
+// setMutability sets whether tags may move. The caller has checked the request.
 func (r *Repository) setMutability(m types.ImageTagMutability, filters []types.ImageTagMutabilityExclusionFilter) {
 	r.Mutability, r.Exclusions = cmp.Or(m, types.ImageTagMutabilityMutable), nil
 	for _, f := range filters {
@@ -51,7 +50,7 @@ func (r *Repository) setMutability(m types.ImageTagMutability, filters []types.I
 	}
 }
 
-// filters are the repository's as the API shows them.
+// filters returns the repository's filters as the API shows them.
 func (r *Repository) filters() (out []types.ImageTagMutabilityExclusionFilter) {
 	for _, f := range r.Exclusions {
 		out = append(out, types.ImageTagMutabilityExclusionFilter{Filter: &f, FilterType: types.ImageTagMutabilityExclusionFilterTypeWildcard})
@@ -59,7 +58,7 @@ func (r *Repository) filters() (out []types.ImageTagMutabilityExclusionFilter) {
 	return out
 }
 
-// immutable says whether a tag that is there must not move.
+// immutable says whether a tag that exists must not move.
 func (r *Repository) immutable(tag string) bool {
 	excluded := slices.ContainsFunc(r.Exclusions, func(f string) bool { return matches(f, tag) })
 	switch r.Mutability {
@@ -70,8 +69,8 @@ func (r *Repository) immutable(tag string) bool {
 	}
 }
 
-// matches says whether tag has the form of filter, whose "*" stand for any
-// characters, or none. Neither has a slash or anything else that path.Match sees more in.
+// matches says whether filter matches tag. A "*" in it stands for any number of
+// characters. Neither can have a character that means anything else to path.Match.
 func matches(filter, tag string) bool {
 	ok, err := path.Match(filter, tag)
 	return ok && err == nil

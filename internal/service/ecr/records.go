@@ -20,13 +20,13 @@ import (
 
 // Repository is a repository's record, keyed by its name.
 type Repository struct {
-	ID         string // its images' keys start with it, so that a namesake made later has none of them
+	ID         string // the keys of its images begin with it, so that a later repository of the same name has none of them
 	Name       string
 	CreatedAt  time.Time
 	Mutability types.ImageTagMutability
 	ScanOnPush bool         `json:",omitempty"` // kept without effect: images are not scanned
-	Exclusions []string     `json:",omitempty"` // forms of tags for which the contrary of Mutability holds
-	Tags       handler.Tags // empty, but not nil, when it had some
+	Exclusions []string     `json:",omitempty"` // patterns of tags for which the opposite of Mutability holds
+	Tags       handler.Tags // empty, not nil, when it had some
 }
 
 // Image is the record of a pushed manifest, keyed by its repository's ID and
@@ -48,8 +48,8 @@ func (i Image) key() string { return imageKey(i.RepoID, i.Digest) }
 
 func imageKey(repoID, digest string) string { return repoID + "/" + digest }
 
-// Tag is what a tag of a repository stands for, keyed by the repository's ID and
-// the tag. There is an image of that digest for as long as there is the tag.
+// Tag says which image a tag of a repository stands for. Its key is the repository's
+// ID and the tag. The image exists for as long as the tag does.
 type Tag struct {
 	RepoID string
 	Name   string
@@ -73,8 +73,8 @@ var (
 // Tables are all that the service keeps records in.
 func Tables() []store.Schema { return append(login.Tables(), repositories, images, tags) }
 
-// tagsApart: until version 2 an image had its tags in its own record, which grew
-// with them.
+// tagsApart is the step to version 2. Before, an image had its tags in its own record,
+// which grew with them.
 func tagsApart(_ string, old []byte) (next store.Next, err error) {
 	var was struct {
 		Image
@@ -99,8 +99,8 @@ func prefixed(prefix string, list []string) []string {
 	return out
 }
 
-// Records keeps the repositories and what they hold, and says to the registry
-// who may come in. It is the registry.Records.
+// Records keeps the repositories and what they hold, and tells the registry
+// whose login is good. It implements registry.Records.
 type Records struct {
 	db   store.DB
 	ns   arn.Namespace
@@ -110,8 +110,8 @@ type Records struct {
 
 var _ registry.Records = (*Records)(nil)
 
-// NewRecords opens the records in db. Host is the registry's address as
-// clients dial it, and the first part of every repository's URI.
+// NewRecords opens the records in db. Host is the address at which clients reach the
+// registry. It is the first part of every repository's URI.
 func NewRecords(ctx context.Context, db store.DB, ns arn.Namespace, host string) (*Records, error) {
 	passwords, err := login.Open(ctx, db, ns)
 	if err != nil {
@@ -202,7 +202,7 @@ func (r *Records) Tags(ctx context.Context, name string) ([]string, error) {
 	})
 }
 
-// Resolve returns the digest that ref, a tag or a digest, stands for.
+// Resolve returns the digest that ref stands for: a tag or a digest.
 func (r *Records) Resolve(ctx context.Context, name, ref string) (digest string, err error) {
 	return handler.View(ctx, r.db, func(tx store.Tx) (string, error) {
 		repo, err := r.repository(tx, name)
@@ -217,7 +217,7 @@ func (r *Records) Resolve(ctx context.Context, name, ref string) (digest string,
 	})
 }
 
-// find reads the image that ref, a tag or a digest, stands for.
+// find reads the image that ref stands for: a tag or a digest.
 func find(tx store.Tx, repo Repository, ref string) (img Image, ok bool, err error) {
 	digest := ref
 	if !isDigest(ref) {
@@ -238,9 +238,9 @@ func tagsOf(tx store.Tx, img Image) (names []string) {
 	return names
 }
 
-// Push records m and moves its tags to it; an image that had one stays. An
-// immutable tag is given once: it is refused to the same image again, too. What
-// a push writes doesn't grow with the tags that the image has.
+// Push records m and moves its tags to it. An image that loses a tag stays. An
+// immutable tag is given only once, also to the same image. How much a push writes
+// doesn't depend on how many tags the image has.
 func (r *Records) Push(ctx context.Context, m registry.Manifest) error {
 	return r.db.Update(ctx, func(tx store.Tx) error {
 		repo, err := r.repository(tx, m.Repo)
@@ -266,7 +266,7 @@ func (r *Records) Push(ctx context.Context, m registry.Manifest) error {
 	})
 }
 
-// tag lets a tag stand for an image from now on.
+// tag makes a tag stand for an image.
 func tag(tx store.Tx, repo Repository, name string, img Image) error {
 	t := Tag{RepoID: repo.ID, Name: name, Digest: img.Digest}
 	if repo.immutable(name) {
@@ -331,7 +331,7 @@ type tagged struct {
 	Tags []string
 }
 
-// identifiers names the image once for every tag, or by its digest alone.
+// identifiers names the image once for each tag, or by its digest when it has none.
 func (i tagged) identifiers() []types.ImageIdentifier {
 	if len(i.Tags) == 0 {
 		return []types.ImageIdentifier{{ImageDigest: &i.Digest}}

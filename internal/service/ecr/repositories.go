@@ -50,7 +50,7 @@ func (a *API) CreateRepository(ctx context.Context, in *ecr.CreateRepositoryInpu
 	return &ecr.CreateRepositoryOutput{Repository: new(a.records.wire(repo))}, nil
 }
 
-// newRepositoryFaults is what is wrong with a new repository, whatever is there, but for its name.
+// newRepositoryFaults is what is wrong with a request for a new repository, apart from its name, whatever repositories exist.
 func (a *API) newRepositoryFaults(in *ecr.CreateRepositoryInput) (f awserr.Faults) {
 	f.Add(a.ownRegistry("registryId", in.RegistryId))
 	f.Add(mutabilityFaults(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)...)
@@ -131,8 +131,8 @@ func (a *API) describeNamed(ctx context.Context, in *ecr.DescribeRepositoriesInp
 	})
 }
 
-// DeleteRepository removes a repository; one with images only by force. The
-// images' records follow, and the registry reclaims their bytes.
+// DeleteRepository removes a repository. Force removes also one that has images:
+// their records go after it, and the registry reclaims their bytes.
 func (a *API) DeleteRepository(ctx context.Context, in *ecr.DeleteRepositoryInput) (*ecr.DeleteRepositoryOutput, error) {
 	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
 		return nil, err
@@ -189,7 +189,7 @@ func (a *API) PutImageTagMutability(ctx context.Context, in *ecr.PutImageTagMuta
 	}, nil
 }
 
-// pages is how lists are cut
+// pages is how ECR cuts its lists
 // (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html).
 var pages = handler.Pages{
 	Default: 100, Most: 1000,

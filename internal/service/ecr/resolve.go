@@ -16,9 +16,9 @@ type CannotPullError struct{ Reason string }
 
 func (e *CannotPullError) Error() string { return "CannotPullContainerError: " + e.Reason }
 
-// ResolveImage returns ref with the digest that its tag stands for now. Its
+// ResolveImage returns ref with the digest that its tag stands for now. The
 // error is a *CannotPullError when there is no such image. Ok is false when
-// ref is an image of another registry.
+// the image is another registry's.
 func (a *API) ResolveImage(ctx context.Context, ref string) (digestRef string, ok bool, err error) {
 	rest, ok := a.records.own(ref)
 	if !ok {
@@ -50,8 +50,8 @@ func (r *Records) own(ref string) (rest string, ok bool) {
 
 func (r *Records) uri(name string) string { return r.host + "/" + name }
 
-// split takes name[:tag][@digest] apart; a digest wins over a tag, and latest
-// is the tag where there is neither.
+// split takes name[:tag][@digest] apart. A digest wins over a tag; without either
+// the tag is latest.
 func split(rest string) (name, version string) {
 	rest, digest, _ := strings.Cut(rest, "@")
 	name, tag, _ := strings.Cut(rest, ":")

@@ -7,7 +7,7 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// arnsOf returns the ARNs of file systems and access points that are named by id or ARN.
+// arnsOf returns the ARNs of file systems and access points, given their ids or ARNs.
 func (a *API) arnsOf(_ context.Context, named []string) (list []string) {
 	for _, name := range named {
 		switch {
@@ -21,7 +21,7 @@ func (a *API) arnsOf(_ context.Context, named []string) (list []string) {
 	return list
 }
 
-// fileSystemsOf returns the ids of the file systems that mount targets and access points are of.
+// fileSystemsOf returns the ids of the file systems that these mount targets and access points belong to.
 func (a *API) fileSystemsOf(ctx context.Context, named []string) (ids []string) {
 	_ = a.db.View(ctx, func(tx store.Tx) error { // the handler says what is wrong
 		ids = nil

@@ -13,8 +13,8 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// CreateAccessPoint makes an access point, unless one has the same token. Its
-// root directory is made when it is mounted.
+// CreateAccessPoint makes an access point, unless one has the same token. The
+// first mount makes its root directory.
 func (a *API) CreateAccessPoint(ctx context.Context, in *efs.CreateAccessPointInput) (*efs.CreateAccessPointOutput, error) {
 	p, err := a.readAccessPoint(in)
 	if err != nil {
@@ -71,7 +71,7 @@ func (a *API) readAccessPoint(in *efs.CreateAccessPointInput) (p AccessPoint, er
 	return p, nil
 }
 
-// pointFaults is what is wrong with a new access point, whatever is there.
+// pointFaults is what is wrong with a request for a new access point, whatever exists.
 func pointFaults(in *efs.CreateAccessPointInput) (f awserr.Faults) {
 	_, err := readToken("ClientToken", in.ClientToken)
 	f.Add(err)
@@ -83,8 +83,8 @@ func pointFaults(in *efs.CreateAccessPointInput) (f awserr.Faults) {
 	return f
 }
 
-// validRoot says whether path is "/", or has one to four elements that do not
-// begin with a dot and have no odd characters.
+// validRoot says whether path is "/", or has one to four elements that neither
+// begin with a dot nor have a character that AWS excludes.
 func validRoot(path string) bool {
 	if path == "/" {
 		return true
@@ -159,8 +159,8 @@ func (a *API) findPoints(tx store.Tx, in *efs.DescribeAccessPointsInput) ([]Acce
 	return AccessPoints.List(tx, "")
 }
 
-// DeleteAccessPoint deletes an access point. Who has mounted it keeps it, and
-// its files stay.
+// DeleteAccessPoint deletes an access point. A task that has mounted it keeps the
+// mount, and the files stay.
 func (a *API) DeleteAccessPoint(ctx context.Context, in *efs.DeleteAccessPointInput) (*efs.DeleteAccessPointOutput, error) {
 	return handler.Update(ctx, a.db, func(tx store.Tx) (*efs.DeleteAccessPointOutput, error) {
 		p, err := handler.Get(tx, AccessPoints, a.local(in.AccessPointId), noAccessPoint)

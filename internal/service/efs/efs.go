@@ -1,11 +1,11 @@
 // Package efs is the Amazon EFS API: file systems, the mount targets that they
 // are reached through and access points, as records.
 //
-// A handler checks, writes what is wanted in one transaction and answers. What
-// is comes from loops: efs/volumes keeps each file system's directory and says
-// when it is there and how large it is, efs/attach gives mount targets their
-// network interfaces. A directory is removed only for a file system whose
-// record says that it is to be deleted.
+// A handler checks, writes what is wanted in one transaction and answers. Loops
+// do the rest: efs/volumes keeps each file system's directory and records
+// whether it exists and how large it is, and efs/attach gives mount targets their
+// network interfaces. A directory is removed only when the record of its file
+// system says so.
 package efs
 
 import (
@@ -27,7 +27,7 @@ import (
 // Subnet is what EFS needs to know of a subnet.
 type Subnet struct{ ID, VPC, AZ, AZID string }
 
-// network is what mount targets refer to.
+// network is what EFS asks of EC2.
 type network interface {
 	// Subnet and CheckGroups fail with a client's error when there is no such
 	// thing.
@@ -45,8 +45,8 @@ type API struct {
 	encrypted bool
 }
 
-// New returns the API. Encrypted says that the disk which file systems are on is
-// known to be encrypted.
+// New returns the API. Encrypted says that the disk with the file systems is known
+// to be encrypted.
 func New(db store.DB, ns arn.Namespace, net network, encrypted bool) *API {
 	return &API{db: db, ns: ns, net: net, encrypted: encrypted}
 }
@@ -82,7 +82,7 @@ func (a *API) Operations() []wire.Operation {
 
 const (
 	serviceName = "elasticfilesystem"
-	// refusal is the code of what is not supported.
+	// refusal is the error code for what is not supported.
 	refusal = "BadRequest"
 )
 
@@ -90,7 +90,7 @@ func badRequest(format string, args ...any) error {
 	return &types.BadRequest{Message: new(fmt.Sprintf(format, args...))}
 }
 
-// unsupported refuses a parameter for the value that it has.
+// unsupported refuses the value of a parameter.
 func unsupported(parameter, why string) error {
 	return awserr.New(refusal, "The parameter '%s' is not supported by Skylift: %s", parameter, why)
 }
@@ -102,8 +102,8 @@ func invalid(format string, args ...any) error {
 // newID makes an id such as fs-0123456789abcdef0.
 func newID(prefix string) string { return prefix + "-" + id.Hex(17) }
 
-// local returns the id of a resource that may be named by its ARN. An ARN of
-// another account or region names none that there is, and is returned as it is.
+// local returns the id of a resource, given its id or its ARN. An ARN of another
+// account or region names nothing that exists here, and is returned as it is.
 func (a *API) local(name *string) string {
 	if name == nil {
 		return ""
@@ -116,7 +116,7 @@ func (a *API) local(name *string) string {
 	return resource
 }
 
-// pages is how lists are cut
+// pages is how EFS cuts its lists
 // (https://docs.aws.amazon.com/efs/latest/ug/API_DescribeFileSystems.html).
 var pages = handler.Pages{
 	Default: 100, Most: 100,

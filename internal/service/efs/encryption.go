@@ -10,11 +10,10 @@ import (
 	"github.com/skylift/skylift/internal/awserr"
 )
 
-// defaultAlias is what AWS calls the key that encrypts file systems which don't
-// name one.
+// defaultAlias is AWS's alias for the key of file systems that don't name one.
 const defaultAlias = "alias/aws/elasticfilesystem"
 
-// encryptionFaults is why a file system can't be encrypted as it is asked for.
+// encryptionFaults is what is wrong with the encryption that a request asks for.
 func (a *API) encryptionFaults(in *efs.CreateFileSystemInput) (f awserr.Faults) {
 	wanted := in.Encrypted != nil && *in.Encrypted
 	named := in.KmsKeyId != nil && *in.KmsKeyId != ""
@@ -31,8 +30,8 @@ func (a *API) encryptionFaults(in *efs.CreateFileSystemInput) (f awserr.Faults) 
 	return f
 }
 
-// defaultKey is the ARN of the key that stands for the disk's. As on AWS it is
-// one for an account and a region.
+// defaultKey is the ARN that stands for the disk's key. As on AWS there is one for
+// each account and region.
 func (a *API) defaultKey() string { return a.ns.ARN("kms", "key/"+a.defaultKeyID()) }
 
 func (a *API) defaultKeyID() string {
@@ -46,7 +45,7 @@ func (a *API) namesOfDefaultKey() []string {
 	return []string{defaultAlias, a.ns.ARN("kms", defaultAlias), a.defaultKey(), a.defaultKeyID()}
 }
 
-// key is the key of a file system; nil where it isn't to be encrypted.
+// key is the key of a file system; nil when it need not be encrypted.
 func (a *API) key(f FileSystem) *string {
 	if !f.Encrypted {
 		return nil

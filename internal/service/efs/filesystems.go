@@ -66,7 +66,7 @@ func (a *API) readFileSystem(in *efs.CreateFileSystemInput) (FileSystem, error) 
 	}, err
 }
 
-// fileSystemFaults is what is wrong with a new file system, whatever is there.
+// fileSystemFaults is what is wrong with a request for a new file system, whatever exists.
 func (a *API) fileSystemFaults(in *efs.CreateFileSystemInput) awserr.Faults {
 	f := a.encryptionFaults(in)
 	_, _, err := throughputOf(in)
@@ -81,7 +81,7 @@ func throughputOf(in *efs.CreateFileSystemInput) (mode string, mibps float64, er
 	return throughput(cmp.Or(in.ThroughputMode, types.ThroughputModeBursting), in.ProvisionedThroughputInMibps)
 }
 
-// readToken reads a token that resources are found by.
+// readToken reads a client's token for a resource.
 func readToken(parameter string, token *string) (string, error) {
 	if token == nil || *token == "" || strings.Contains(*token, "\x00") {
 		return "", badRequest("The parameter '%s' must be a text of 1 to 64 characters.", parameter)
@@ -132,7 +132,7 @@ func (a *API) findFileSystems(tx store.Tx, in *efs.DescribeFileSystemsInput) ([]
 	return FileSystems.List(tx, "")
 }
 
-// describe is f as the API shows it.
+// describe returns f as the API shows it.
 func (a *API) describe(tx store.Tx, f FileSystem) (types.FileSystemDescription, error) {
 	state, volume, err := f.State(tx)
 	if err != nil {

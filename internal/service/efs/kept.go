@@ -12,14 +12,14 @@ import (
 	"github.com/skylift/skylift/internal/wire"
 )
 
-// What is kept of a file system, shown, and has no effect, and why.
+// Why some settings of a file system are kept and shown, but have no effect.
 const (
 	noModes   = "files are as fast as the disk below the data directory is"
 	noBackup  = "there is no AWS Backup"
 	noClasses = "there is one storage class"
 )
 
-// throughput checks a mode: a provisioned one, and no other, comes with MiB a second.
+// throughput checks a throughput mode. A provisioned one must have a number of MiB a second, and no other may.
 func throughput(mode types.ThroughputMode, mibps *float64) (string, float64, error) {
 	switch {
 	case mode == types.ThroughputModeProvisioned && mibps == nil:
@@ -32,7 +32,7 @@ func throughput(mode types.ThroughputMode, mibps *float64) (string, float64, err
 	return string(mode), *mibps, nil
 }
 
-// backup is what a new file system keeps of whether it is to be backed up.
+// backup is the backup status that a new file system keeps.
 func backup(wanted *bool) string {
 	switch {
 	case wanted == nil:
@@ -59,7 +59,7 @@ func (a *API) PutBackupPolicy(ctx context.Context, in *efs.PutBackupPolicyInput)
 	})
 }
 
-// DescribeBackupPolicy says what is kept of it.
+// DescribeBackupPolicy returns the policy that is kept.
 func (a *API) DescribeBackupPolicy(ctx context.Context, in *efs.DescribeBackupPolicyInput) (*efs.DescribeBackupPolicyOutput, error) {
 	return handler.View(ctx, a.db, func(tx store.Tx) (*efs.DescribeBackupPolicyOutput, error) {
 		f, err := getFileSystem(tx, a.local(in.FileSystemId))
@@ -73,8 +73,8 @@ func (a *API) DescribeBackupPolicy(ctx context.Context, in *efs.DescribeBackupPo
 	})
 }
 
-// PutLifecycleConfiguration keeps when files are to move to another storage class; an empty list says
-// that they are to stay.
+// PutLifecycleConfiguration keeps when files are to move to another storage class. An empty list means
+// never.
 func (a *API) PutLifecycleConfiguration(ctx context.Context, in *efs.PutLifecycleConfigurationInput) (*efs.PutLifecycleConfigurationOutput, error) {
 	policies, err := readPolicies(in.LifecyclePolicies)
 	if err != nil {
@@ -90,7 +90,7 @@ func (a *API) PutLifecycleConfiguration(ctx context.Context, in *efs.PutLifecycl
 	})
 }
 
-// DescribeLifecycleConfiguration says what is kept of it.
+// DescribeLifecycleConfiguration returns the configuration that is kept.
 func (a *API) DescribeLifecycleConfiguration(ctx context.Context, in *efs.DescribeLifecycleConfigurationInput) (*efs.DescribeLifecycleConfigurationOutput, error) {
 	return handler.View(ctx, a.db, func(tx store.Tx) (*efs.DescribeLifecycleConfigurationOutput, error) {
 		f, err := getFileSystem(tx, a.local(in.FileSystemId))
@@ -98,7 +98,7 @@ func (a *API) DescribeLifecycleConfiguration(ctx context.Context, in *efs.Descri
 	})
 }
 
-// readPolicies reads policies, each of which says one thing that none before it says.
+// readPolicies reads policies. Each must have exactly one transition, and no two the same one.
 // https://docs.aws.amazon.com/efs/latest/ug/API_PutLifecycleConfiguration.html
 func readPolicies(in []types.LifecyclePolicy) (out []LifecyclePolicy, err error) {
 	var all LifecyclePolicy

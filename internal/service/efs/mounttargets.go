@@ -16,8 +16,8 @@ import (
 // maxGroups is how many security groups a mount target is in at most.
 const maxGroups = 5
 
-// CreateMountTarget makes a way into a file system from a subnet, of which
-// there is one in an availability zone.
+// CreateMountTarget makes a mount target in a subnet. A file system has at most one
+// in each availability zone.
 func (a *API) CreateMountTarget(ctx context.Context, in *efs.CreateMountTargetInput) (*efs.CreateMountTargetOutput, error) {
 	if in.IpAddressType == types.IpAddressTypeIpv6Only || in.IpAddressType == types.IpAddressTypeDualStack {
 		return nil, badRequest("The IP address type '%s' is not supported by Skylift: use 'IPV4_ONLY'.", in.IpAddressType)
@@ -45,7 +45,7 @@ func (a *API) CreateMountTarget(ctx context.Context, in *efs.CreateMountTargetIn
 	}, nil
 }
 
-// place makes a record of what is asked for: its subnet and groups are there.
+// place makes a record of what is asked for. It checks that the subnet and the groups exist.
 func (a *API) place(ctx context.Context, in *efs.CreateMountTargetInput) (MountTarget, error) {
 	m := MountTarget{ID: newID("fsmt"), FileSystem: a.local(in.FileSystemId)}
 	var err error
@@ -58,7 +58,7 @@ func (a *API) place(ctx context.Context, in *efs.CreateMountTargetInput) (MountT
 	return m, err
 }
 
-// groups checks security groups; none stand for the VPC's default one.
+// groups checks security groups. An empty list stands for the VPC's default one.
 func (a *API) groups(ctx context.Context, vpc string, ids []string) ([]string, error) {
 	if len(ids) == 0 {
 		id, err := a.net.DefaultGroup(ctx, vpc)
@@ -74,7 +74,7 @@ func (a *API) groups(ctx context.Context, vpc string, ids []string) ([]string, e
 	return ids, err
 }
 
-// said returns what a client's error says; nil when err is none.
+// said returns the message of an error that is meant for clients; nil when err isn't one.
 func said(err error) *string {
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
 		return new(e.ErrorMessage())
@@ -82,7 +82,7 @@ func said(err error) *string {
 	return nil
 }
 
-// fits says whether there is room for m beside the file system's others.
+// fits refuses m when it can't be beside the file system's other mount targets.
 func (m MountTarget) fits(tx store.Tx) error {
 	if _, err := available(tx, m.FileSystem); err != nil {
 		return err
@@ -114,8 +114,8 @@ func (a *API) describeTarget(tx store.Tx, m MountTarget) (types.MountTargetDescr
 	return d, err
 }
 
-// DescribeMountTargets lists the mount targets of a file system, that of an
-// access point's file system, or one.
+// DescribeMountTargets lists the mount targets of a file system or of an access
+// point's file system, or a single one.
 func (a *API) DescribeMountTargets(ctx context.Context, in *efs.DescribeMountTargetsInput) (*efs.DescribeMountTargetsOutput, error) {
 	named := 0
 	for _, p := range []*string{in.FileSystemId, in.MountTargetId, in.AccessPointId} {
@@ -187,9 +187,9 @@ func (a *API) DescribeMountTargetSecurityGroups(ctx context.Context, in *efs.Des
 	})
 }
 
-// ModifyMountTargetSecurityGroups puts a mount target into other groups. Only a new
-// one is put into the VPC's default group where none is named: one that serves
-// would be shut by it.
+// ModifyMountTargetSecurityGroups puts a mount target into other groups. An empty list
+// is refused, unlike in CreateMountTarget: the default group would cut off the tasks
+// that use the mount target.
 func (a *API) ModifyMountTargetSecurityGroups(ctx context.Context, in *efs.ModifyMountTargetSecurityGroupsInput) (*efs.ModifyMountTargetSecurityGroupsOutput, error) {
 	if len(in.SecurityGroups) == 0 {
 		return nil, badRequest("At least one security group must be specified.")
@@ -212,7 +212,7 @@ func (a *API) ModifyMountTargetSecurityGroups(ctx context.Context, in *efs.Modif
 	})
 }
 
-// usableTarget returns a mount target that is there and is to stay.
+// usableTarget returns a mount target that is available.
 func usableTarget(tx store.Tx, id string) (MountTarget, error) {
 	m, err := handler.Get(tx, MountTargets, id, noMountTarget)
 	if err != nil {

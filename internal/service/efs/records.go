@@ -11,17 +11,17 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// The tables, each keyed by the id of what its records are about.
+// The tables. The key of a record is the id of its resource.
 var (
 	FileSystems = store.NewTable("efs-file-system",
 		store.Index[FileSystem]{Name: "token", Values: func(f FileSystem) []string { return []string{f.Token} }},
 	).Version(2, handler.TagsAsMap)
-	// Volumes is what is of file systems, by their ids.
+	// Volumes are the observed state of file systems, by their ids.
 	Volumes      = store.NewTable[Volume]("efs-volume")
 	MountTargets = store.NewTable("efs-mount-target",
 		store.Index[MountTarget]{Name: byFileSystem, Values: func(m MountTarget) []string { return []string{m.FileSystem} }},
 	)
-	// Attachments is what is of mount targets, by their ids.
+	// Attachments are the network interfaces of mount targets, by their ids.
 	Attachments  = store.NewTable[Attachment]("efs-attachment")
 	AccessPoints = store.NewTable("efs-access-point",
 		store.Index[AccessPoint]{Name: byFileSystem, Values: func(p AccessPoint) []string { return []string{p.FileSystem} }},
@@ -31,8 +31,8 @@ var (
 
 const byFileSystem = "file-system"
 
-// FileSystem is a file system that is wanted. Handlers write it, and
-// efs/volumes deletes it when nothing is left of what it says.
+// FileSystem is a file system that is wanted. Handlers write it. Efs/volumes deletes
+// it once the directory is gone.
 type FileSystem struct {
 	ID              string
 	Token           string // no two file systems have the same
@@ -40,15 +40,14 @@ type FileSystem struct {
 	PerformanceMode string
 	ThroughputMode  string
 	Provisioned     float64           `json:",omitempty"` // MiB a second; kept without effect, as both modes are
-	Backup          string            `json:",omitempty"` // a types.Status; "" when nobody said it; kept without effect
+	Backup          string            `json:",omitempty"` // a types.Status; "" when nobody has set it; kept without effect
 	Lifecycle       []LifecyclePolicy `json:",omitempty"` // kept without effect
-	Tags            handler.Tags      // empty, but not nil, when it had some
+	Tags            handler.Tags      // empty, not nil, when it had some
 	Encrypted       bool              // it may be on an encrypted disk only
 	Deleted         bool              // it is to go, with all that is in it
 }
 
-// LifecyclePolicy says after how long files are to move to another storage class, or back: one of the
-// three.
+// LifecyclePolicy says when files are to move to another storage class, or back. One of its fields is set.
 type LifecyclePolicy struct {
 	ToIA, ToArchive, ToPrimary string `json:",omitempty"`
 }
@@ -57,12 +56,11 @@ type LifecyclePolicy struct {
 type Volume struct {
 	FileSystem string
 	Bytes      int64
-	Metered    time.Time // when Bytes was true; zero before the first time
-	Lost       bool      // the directory was there, and is not
+	Metered    time.Time // when Bytes was measured; zero before the first time
+	Lost       bool      // the directory has disappeared
 }
 
-// MountTarget is a way into a file system from a subnet. Handlers write it, and
-// efs/attach deletes it.
+// MountTarget is a mount target that is wanted. Handlers write it. Efs/attach deletes it.
 type MountTarget struct {
 	ID         string
 	FileSystem string
@@ -71,8 +69,8 @@ type MountTarget struct {
 	Deleted    bool
 }
 
-// Attachment is the network interface of a mount target. efs/attach writes it:
-// first without the interface's ID, so that none is left behind by a crash.
+// Attachment is the network interface of a mount target. Efs/attach writes it before
+// it makes the interface, without the ID, so that a crash leaves none behind.
 type Attachment struct {
 	MountTarget string
 	ID          string // eni-…
@@ -80,7 +78,7 @@ type Attachment struct {
 	Groups      []string
 }
 
-// AccessPoint is a directory of a file system as the root, for one user.
+// AccessPoint shows a directory of a file system as its root, to one user.
 type AccessPoint struct {
 	ID         string
 	FileSystem string
@@ -88,16 +86,16 @@ type AccessPoint struct {
 	Root       string // absolute and clean
 	Creation   *Creation
 	User       *User
-	Tags       handler.Tags // empty, but not nil, when it had some
+	Tags       handler.Tags // empty, not nil, when it had some
 }
 
-// Creation is how the root of an access point is made where it is not there.
+// Creation says how the root directory of an access point is made when it is missing.
 type Creation struct {
 	UID, GID    int64
 	Permissions string // octal
 }
 
-// User is who all files are accessed as.
+// User is the user as whom files are accessed.
 type User struct{ UID, GID int64 }
 
 func noFileSystem(id string) error {
@@ -116,7 +114,7 @@ func getFileSystem(tx store.Tx, id string) (FileSystem, error) {
 	return handler.Get(tx, FileSystems, id, noFileSystem)
 }
 
-// State returns what a file system is, and its volume when it has one.
+// State returns the state of a file system, and its volume when it has one.
 func (f FileSystem) State(tx store.Tx) (types.LifeCycleState, Volume, error) {
 	v, there, err := handler.Find(tx, Volumes, f.ID)
 	switch {
@@ -132,7 +130,7 @@ func (f FileSystem) State(tx store.Tx) (types.LifeCycleState, Volume, error) {
 	return types.LifeCycleStateAvailable, v, nil
 }
 
-// available returns a file system that can be changed.
+// available returns a file system that is available, and so can be changed.
 func available(tx store.Tx, id string) (FileSystem, error) {
 	f, err := getFileSystem(tx, id)
 	if err != nil {
@@ -157,7 +155,7 @@ func PointsOf(tx store.Tx, fileSystem string) ([]AccessPoint, error) {
 	return AccessPoints.By(tx, byFileSystem, fileSystem)
 }
 
-// State returns what a mount target is, and its interface when it has one.
+// State returns the state of a mount target, and its interface when it has one.
 func (m MountTarget) State(tx store.Tx) (types.LifeCycleState, Attachment, error) {
 	at, _, err := handler.Find(tx, Attachments, m.ID)
 	switch {

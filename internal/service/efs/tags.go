@@ -25,7 +25,7 @@ var (
 		BadKey:   badTagKey,
 		Reserved: badTagKey,
 		Twice:    func(key string) error { return badRequest("The tag key '%s' is given more than once.", key) },
-		Letters:  regexp.MustCompile(`\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z`), // the part of AWS's pattern that is not about who may use "aws:"
+		Letters:  regexp.MustCompile(`\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z`), // AWS's pattern without its look at "aws:"
 	}
 )
 

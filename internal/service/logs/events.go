@@ -29,8 +29,8 @@ const (
 // eventPages is how events are listed.
 var eventPages = handler.Pages{Default: maxEvents, Most: maxEvents, BadToken: func(string) error { return badToken() }}
 
-// PutLogEvents stores events in a stream, but for those that are too old or
-// too new, which the answer tells.
+// PutLogEvents stores events in a stream. It leaves out those that are too old or
+// too new, and says so in the answer.
 func (a *API) PutLogEvents(ctx context.Context, in *cwl.PutLogEventsInput) (*cwl.PutLogEventsOutput, error) {
 	if err := checkBatch(in.LogEvents); err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (a *API) append(ctx context.Context, s Stream, events []logstore.Event, cur
 	return err
 }
 
-// checkBatch holds a batch to the limits that refuse it as a whole.
+// checkBatch refuses a batch that is over a limit as a whole.
 func checkBatch(events []types.InputLogEvent) error {
 	if len(events) > maxEvents {
 		return invalid("1 validation error detected: Value at 'logEvents' failed to satisfy constraint: Member must have length less than or equal to %d", maxEvents)
@@ -85,8 +85,8 @@ func checkBatch(events []types.InputLogEvent) error {
 	return nil
 }
 
-// admit cuts what is too old, expired or too new off the ends of events, which
-// are in order.
+// admit cuts what is too old, expired or too new off both ends of events, which must
+// be in order.
 func (g *Group) admit(events []types.InputLogEvent, now time.Time) ([]types.InputLogEvent, *types.RejectedLogEventsInfo) {
 	before := func(t time.Time) (n int32) {
 		for int(n) < len(events) && *events[n].Timestamp < t.UnixMilli() {
@@ -114,8 +114,8 @@ func (g *Group) admit(events []types.InputLogEvent, now time.Time) ([]types.Inpu
 	return events[max(tooOld, expired):fit], &r
 }
 
-// GetLogEvents returns a page of a stream. Its tokens go both ways from it,
-// and lead to themselves at the ends of the stream.
+// GetLogEvents returns a page of a stream. Its tokens lead to the pages before and
+// after it. At an end of the stream a token leads to itself.
 func (a *API) GetLogEvents(ctx context.Context, in *cwl.GetLogEventsInput) (*cwl.GetLogEventsOutput, error) {
 	q, err := pageQuery(in)
 	if err != nil {
@@ -154,7 +154,7 @@ func (a *API) GetLogEvents(ctx context.Context, in *cwl.GetLogEventsInput) (*cwl
 	return out, nil
 }
 
-// origin stands in a token for the start of an empty stream.
+// origin is the start of an empty stream, in a token.
 var origin = strings.Repeat("0", 56)
 
 func pageToken(way, id string) *string {
@@ -164,8 +164,8 @@ func pageToken(way, id string) *string {
 	return new(way + id + "/s")
 }
 
-// pageQuery reads where in wants to go on: its token tells the way, without
-// one StartFromHead does.
+// pageQuery reads where the page begins. The token gives the direction; without a
+// token, StartFromHead does.
 func pageQuery(in *cwl.GetLogEventsInput) (q logstore.Query, err error) {
 	if in.NextToken == nil {
 		q.Backward = in.StartFromHead == nil || !*in.StartFromHead
@@ -178,7 +178,7 @@ func pageQuery(in *cwl.GetLogEventsInput) (q logstore.Query, err error) {
 	return logstore.Query{After: id, Backward: way == "b"}, nil
 }
 
-// span is the range of a page of g's events; what expired is not in it.
+// span is the range of a page of g's events, without those that have expired.
 func (g *Group) span(from, to *int64, page handler.Page) logstore.Range {
 	r := logstore.Range{From: g.expiry(time.Now()), Limit: page.Size, Bytes: pageBytes}
 	if from != nil {
@@ -192,8 +192,8 @@ func (g *Group) span(from, to *int64, page handler.Page) logstore.Range {
 	return r
 }
 
-// FilterLogEvents returns a page of the events of many streams, in the order
-// of their times.
+// FilterLogEvents returns a page of the events of many streams, in the order of
+// time.
 func (a *API) FilterLogEvents(ctx context.Context, in *cwl.FilterLogEventsInput) (*cwl.FilterLogEventsOutput, error) {
 	if err := checkFilter(in); err != nil {
 		return nil, err
@@ -219,7 +219,7 @@ func (a *API) FilterLogEvents(ctx context.Context, in *cwl.FilterLogEventsInput)
 	}
 	end := in.EndTime
 	if end != nil {
-		end = new(*end + 1) // events at the end time itself are asked for too
+		end = new(*end + 1) // the end time is included
 	}
 	q := logstore.Search{Range: g.span(in.StartTime, end, page), After: page.After, Match: match, Streams: []string{}}
 	names := map[string]string{}
@@ -246,7 +246,7 @@ func checkFilter(in *cwl.FilterLogEventsInput) error {
 func wireFiltered(events []logstore.Event, names map[string]string, page handler.Page, next string) *cwl.FilterLogEventsOutput {
 	out := &cwl.FilterLogEventsOutput{
 		Events:             make([]types.FilteredLogEvent, len(events)),
-		SearchedLogStreams: []types.SearchedLogStream{}, // empty, since AWS stopped telling
+		SearchedLogStreams: []types.SearchedLogStream{}, // always empty on AWS, too
 	}
 	for i, e := range events {
 		out.Events[i] = types.FilteredLogEvent{

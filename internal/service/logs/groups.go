@@ -18,11 +18,11 @@ import (
 
 // Group is a log group's record.
 type Group struct {
-	ID        string // its events are stored under it; never used again
+	ID        string // its events are stored under it; it is never used again
 	Name      string
 	Created   time.Time
 	Retention int32        `json:",omitempty"` // days; 0: for ever
-	Tags      handler.Tags // empty, but not nil, when it had some
+	Tags      handler.Tags // empty, not nil, when it had some
 }
 
 var groups = store.NewTable[Group]("loggroup") // by name
@@ -61,7 +61,7 @@ func (a *API) CreateLogGroup(ctx context.Context, in *cwl.CreateLogGroupInput) (
 	})
 }
 
-// newGroupFaults is what the API's description doesn't say of a new group.
+// newGroupFaults is what is wrong with a request for a new group, beyond what the wire checks.
 func newGroupFaults(in *cwl.CreateLogGroupInput) []error {
 	var f awserr.Faults
 	f.Add(reservedFault(*in.LogGroupName))
@@ -69,8 +69,7 @@ func newGroupFaults(in *cwl.CreateLogGroupInput) []error {
 	return f
 }
 
-// DeleteLogGroup deletes a group with all its streams. Run gives back the
-// room.
+// DeleteLogGroup deletes a group with all its streams. Run frees the disk space.
 func (a *API) DeleteLogGroup(ctx context.Context, in *cwl.DeleteLogGroupInput) (*cwl.DeleteLogGroupOutput, error) {
 	return handler.Update(ctx, a.db, func(tx store.Tx) (*cwl.DeleteLogGroupOutput, error) {
 		if _, err := getGroup(tx, *in.LogGroupName); err != nil {
@@ -109,7 +108,7 @@ func (a *API) DescribeLogGroups(ctx context.Context, in *cwl.DescribeLogGroupsIn
 	return out, nil
 }
 
-// groupFilter is what in asks of a group's name.
+// groupFilter returns the condition that the request sets for a group's name.
 func (a *API) groupFilter(in *cwl.DescribeLogGroupsInput) (func(name string) bool, error) {
 	if in.LogGroupNamePattern != nil && in.LogGroupNamePrefix != nil {
 		return nil, invalid("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")

@@ -1,8 +1,8 @@
 // Package logs answers CloudWatch Logs' API.
 //
-// Groups and streams are records, their events are in the log store under the
-// records' ids: what a deleted group or stream held is never seen again, also
-// not in one of the same name, and its room is given back by Run.
+// Groups and streams are records. Their events are in the log store, under the
+// records' ids. So nobody sees the events of a deleted group or stream again, not
+// even in a new one of the same name. Run frees their disk space.
 package logs
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/skylift/skylift/internal/wire"
 )
 
-// API has a handler for each operation of CloudWatch Logs that Skylift has.
+// API has a handler for each operation.
 type API struct {
 	db     store.DB
 	events *logstore.Store
@@ -41,7 +41,7 @@ func New(c Config) *API {
 	return &API{db: c.DB, events: c.Events, ns: c.Namespace, log: c.Log.With("service", "logs")}
 }
 
-// Operations lists what the API answers to. AWS ignores sequenceToken since 2023, and interleaved since 2019.
+// Operations lists what the API answers to. AWS has ignored sequenceToken since 2023, and interleaved since 2019.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("CreateLogGroup", a.CreateLogGroup).On("log-group: logGroupName").Takes("logGroupName logGroupClass=STANDARD tags").
@@ -107,8 +107,8 @@ func checkStreamName(name string) error {
 	return nil
 }
 
-// groupOf reads the name of a group that may be given by name or by its name
-// or ARN, of which there must be one.
+// groupOf returns the name of a group. A request has either its name, or an identifier
+// that is its name or ARN.
 func (a *API) groupOf(name, identifier *string) (string, error) {
 	switch {
 	case name != nil && identifier != nil:
@@ -121,8 +121,8 @@ func (a *API) groupOf(name, identifier *string) (string, error) {
 	return a.identified(*identifier)
 }
 
-// identified reads a group's name out of its name or its ARN, with or without
-// the ":*" behind it.
+// identified returns the name of a group, given its name or its ARN. The ARN may end
+// in ":*".
 func (a *API) identified(id string) (string, error) {
 	if !strings.HasPrefix(id, "arn:") {
 		return id, nil

@@ -11,11 +11,11 @@ import (
 	"github.com/skylift/skylift/internal/awserr"
 )
 
-// retentionDays are the values that AWS has.
+// retentionDays are the values that AWS takes.
 var retentionDays = []int32{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 
-// PutRetentionPolicy says for how many days a group's events are kept. What
-// is older is not read from then on; Run gives back the room.
+// PutRetentionPolicy sets for how many days a group's events are kept. Older ones
+// can't be read from then on. Run frees their disk space.
 func (a *API) PutRetentionPolicy(ctx context.Context, in *cwl.PutRetentionPolicyInput) (*cwl.PutRetentionPolicyOutput, error) {
 	days := *in.RetentionInDays
 	if err := retentionFault(days); err != nil {
@@ -35,7 +35,7 @@ func retentionFault(days int32) error {
 	return invalid("1 validation error detected: Value '%d' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: %s", days, strings.Join(strings.Fields(fmt.Sprint(retentionDays)), ", "))
 }
 
-// retentionFaults is what the API's description doesn't say of a policy.
+// retentionFaults is what is wrong with a policy, beyond what the wire checks.
 func retentionFaults(in *cwl.PutRetentionPolicyInput) []error {
 	var f awserr.Faults
 	f.Add(retentionFault(*in.RetentionInDays))

@@ -11,8 +11,8 @@ import (
 	"github.com/skylift/skylift/internal/logstore"
 )
 
-// EnsureStream makes a stream where there is none and, with createGroup, its
-// group. Without, a missing group is a ResourceNotFoundException.
+// EnsureStream makes a stream if it is missing and, with createGroup, its group.
+// Without createGroup a missing group is a ResourceNotFoundException.
 func (a *API) EnsureStream(ctx context.Context, group, stream string, createGroup bool) error {
 	err := a.ensureStream(ctx, group, stream)
 	if !isNotFound(err) || !createGroup {
@@ -38,9 +38,10 @@ func alreadyExists(err error) bool {
 	return ok
 }
 
-// Ship stores a source's events together with its cursor: whoever goes on
-// from Cursor loses and doubles nothing. Bytes that are not UTF-8 are
-// replaced. ResourceNotFoundException: the group or the stream is gone.
+// Ship stores a source's events together with its cursor, so a caller that goes on
+// from Cursor neither loses an event nor stores one twice. Bytes that are not UTF-8
+// are replaced. The error is a ResourceNotFoundException when the group or the
+// stream is gone.
 func (a *API) Ship(ctx context.Context, group, stream string, events []logstore.Event, source, cursor string) error {
 	_, s, err := a.stream(ctx, group, stream)
 	if err != nil {
@@ -52,7 +53,7 @@ func (a *API) Ship(ctx context.Context, group, stream string, events []logstore.
 	return a.append(ctx, s, events, &logstore.Cursor{Source: source, Value: cursor})
 }
 
-// Cursor returns what a source's cursor was last set to, "" when it has none.
+// Cursor returns a source's cursor; "" when it has none.
 func (a *API) Cursor(ctx context.Context, source string) (string, error) {
 	return a.events.Cursor(ctx, source)
 }

@@ -20,13 +20,13 @@ import (
 
 // Stream is a log stream's record.
 type Stream struct {
-	ID      string // its events are stored under it; never used again
+	ID      string // its events are stored under it; it is never used again
 	Group   string // the group's ID
 	Name    string
 	Created time.Time
 }
 
-// streams are kept by their group's ID and their name, so that a new group of
+// streams is keyed by the group's ID and the stream's name, so that a new group of
 // an old name has none.
 var streams = store.NewTable[Stream]("logstream")
 
@@ -34,7 +34,7 @@ func streamKey(groupID, name string) string { return groupID + "/" + name }
 
 func (s *Stream) key() string { return streamKey(s.Group, s.Name) }
 
-// events names what the log store holds of s.
+// events returns what the log store calls s.
 func (s *Stream) events() logstore.Stream { return logstore.Stream{Group: s.Group, Name: s.ID} }
 
 func getStream(tx store.Tx, group, name string) (Group, Stream, error) {
@@ -82,7 +82,7 @@ func isNotFound(err error) bool {
 	return ok
 }
 
-// DeleteLogStream deletes a stream. Run gives back the room.
+// DeleteLogStream deletes a stream. Run frees the disk space.
 func (a *API) DeleteLogStream(ctx context.Context, in *cwl.DeleteLogStreamInput) (*cwl.DeleteLogStreamOutput, error) {
 	return handler.Update(ctx, a.db, func(tx store.Tx) (*cwl.DeleteLogStreamOutput, error) {
 		_, s, err := getStream(tx, *in.LogGroupName, *in.LogStreamName)
@@ -151,8 +151,8 @@ func (a *API) groupStreams(ctx context.Context, group, prefix string) (g Group, 
 	return g, all, err
 }
 
-// sequenceToken stands where AWS once had tokens that a writer had to send
-// back; they are accepted whatever they are.
+// sequenceToken is what every answer has. Writers once had to send it back; now AWS
+// accepts any.
 const sequenceToken = "49000000000000000000000000000000000000000000000000000001"
 
 func (a *API) wireStream(group string, s Stream, i logstore.Info) types.LogStream {
@@ -160,7 +160,7 @@ func (a *API) wireStream(group string, s Stream, i logstore.Info) types.LogStrea
 		Arn:                 new(a.groupARN(group) + ":log-stream:" + s.Name),
 		LogStreamName:       new(s.Name),
 		CreationTime:        new(s.Created.UnixMilli()),
-		StoredBytes:         new(int64(0)), //nolint:staticcheck // always 0, since AWS stopped telling
+		StoredBytes:         new(int64(0)), //nolint:staticcheck // always 0 on AWS, too
 		UploadSequenceToken: new(sequenceToken),
 	}
 	if !i.Ingested.IsZero() {
@@ -172,7 +172,7 @@ func (a *API) wireStream(group string, s Stream, i logstore.Info) types.LogStrea
 	return out
 }
 
-// named keeps the streams that names has, or all when there are none.
+// named keeps the streams with these names; all when there are no names.
 func named(all []Stream, names []string) ([]Stream, error) {
 	if len(names) == 0 {
 		return all, nil

@@ -11,17 +11,16 @@ import (
 )
 
 const (
-	// sweepEvery is how often what expired is looked for.
+	// sweepEvery is the time between two sweeps for expired events.
 	sweepEvery = time.Hour
-	// sweepAgain is when a sweep that failed is tried again.
+	// sweepAgain is the time until a failed sweep is tried again.
 	sweepAgain = 30 * time.Second
 	// sweepBatch is how many records a transaction deletes.
 	sweepBatch = 50
 )
 
-// Run gives back the room of what was deleted and of what expired, until ctx
-// ends. It finds it by what is stored and has no record, so that a crash at
-// any moment leaves nothing behind.
+// Run frees the disk space of deleted and expired events, until ctx ends. It looks
+// for events that have no record, so a crash at any moment leaves nothing behind.
 func (a *API) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -47,7 +46,7 @@ func (a *API) Run(ctx context.Context) error {
 	}
 }
 
-// follow says on changed when a record was deleted or a group changed.
+// follow signals on changed when a record is deleted or a group changes.
 func (a *API) follow(ctx context.Context, changed chan<- struct{}) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -75,9 +74,9 @@ func (a *API) follow(ctx context.Context, changed chan<- struct{}) error {
 	return context.Cause(ctx)
 }
 
-// sweep makes what is stored fit the records.
+// sweep deletes the stored events that no record allows any more.
 func (a *API) sweep(ctx context.Context) error {
-	stored, err := a.stored(ctx) // before the records: a record is older than its events
+	stored, err := a.stored(ctx) // before the records, because a record is made before its events
 	if err != nil {
 		return err
 	}
@@ -108,7 +107,7 @@ func (a *API) stored(ctx context.Context) (map[string][]string, error) {
 	return all, nil
 }
 
-// records are all groups and streams by ID, and the keys of the streams whose
+// records are all groups and streams by their IDs, and the keys of the streams whose
 // group was deleted.
 type records struct {
 	groups  map[string]Group
@@ -162,8 +161,7 @@ func (a *API) sweepGroup(ctx context.Context, group string, names []string, recs
 	return a.events.Trim(ctx, group, g.expiry(time.Now()))
 }
 
-// deleteStreams deletes the records at keys, which no handler can reach any
-// more.
+// deleteStreams deletes the records at keys. No handler can reach them any more.
 func (a *API) deleteStreams(ctx context.Context, keys []string) error {
 	for len(keys) > 0 {
 		batch := keys[:min(sweepBatch, len(keys))]

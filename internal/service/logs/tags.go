@@ -11,8 +11,8 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// tagRules is what Logs says of tags of a resource, whose lengths and letters the wire has checked. AWS reserves keys
-// that begin with aws:
+// tagRules is what Logs says of the tags of a resource. The wire has checked their lengths and letters. AWS reserves
+// keys that begin with aws:
 // (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/Working-with-log-groups-and-streams.html#log-group-tagging).
 func tagRules(resource *string) handler.TagRules {
 	return handler.TagRules{
@@ -66,7 +66,7 @@ func (a *API) ListTagsForResource(ctx context.Context, in *cwl.ListTagsForResour
 	})
 }
 
-// tagged reads the name of a group out of the ARN that tags are asked by.
+// tagged returns the name of the group that an ARN names.
 func (a *API) tagged(arn *string) (string, error) {
 	name, err := a.identified(*arn)
 	if err == nil && name == *arn {

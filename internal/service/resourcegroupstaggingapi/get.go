@@ -77,7 +77,7 @@ func (q question) fit(resources []resource) int {
 	return len(resources)
 }
 
-// question is what a call of GetResources asks for.
+// question is what a GetResources call asks for.
 type question struct {
 	arns    map[string]bool // nil for all
 	types   []resourceType  // none for all
@@ -129,8 +129,8 @@ func ask(in *tagging.GetResourcesInput) (q question, err error) {
 	return q, err
 }
 
-// meets says whether a resource is one of those asked for: of one of the types, and with tags that meet every filter.
-// A filter is met by any of its values; without values, by any.
+// meets says whether a call asks for a resource: it has one of the types, and its tags meet every filter. Any of a
+// filter's values meets it; when it has none, every value does.
 func (q question) meets(r resource) bool {
 	if q.arns != nil && !q.arns[r.arn] {
 		return false
@@ -175,7 +175,7 @@ func (a *API) GetTagValues(ctx context.Context, in *tagging.GetTagValuesInput) (
 	return &tagging.GetTagValuesOutput{TagValues: words, PaginationToken: next}, err
 }
 
-// words lists what of adds of all resources, each word once.
+// words lists the words that of adds for all resources, each word once.
 func (a *API) words(ctx context.Context, page handler.Page, of func(r resource, add func(string))) ([]string, *string, error) {
 	all, err := a.list(ctx)
 	if err != nil {

@@ -14,8 +14,7 @@ import (
 	"github.com/skylift/skylift/internal/handler"
 )
 
-// tagRules is what holds in every service (https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html); lengths
-// and numbers are on the wire.
+// tagRules is what every service says of tags (https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html).
 var tagRules = handler.TagRules{
 	Most: 50, TooMany: func() error { return invalid("A resource can have at most 50 tags.") },
 	BadKey: func(key string) error {
@@ -30,7 +29,7 @@ var tagRules = handler.TagRules{
 	},
 }
 
-// TagResources gives tags to resources. Each is changed for itself, and the answer has those that could not be.
+// TagResources gives tags to resources. Each is changed on its own, and the answer lists those that could not be changed.
 func (a *API) TagResources(ctx context.Context, in *tagging.TagResourcesInput) (*tagging.TagResourcesOutput, error) {
 	if err := tagRules.Faults(handler.Sorted(in.Tags)).First(); err != nil {
 		return nil, err
@@ -50,8 +49,8 @@ func (a *API) UntagResources(ctx context.Context, in *tagging.UntagResourcesInpu
 	return &tagging.UntagResourcesOutput{FailedResourcesMap: failed}, err
 }
 
-// each calls change for every resource and returns what the services refused. A fault of ours ends it: the call can be
-// repeated, because a change that was made is made again to no effect.
+// each calls change for every resource and returns what the services refused. A fault of ours ends it. The caller may
+// repeat the call, because making a change twice has no further effect.
 func (a *API) each(arns []string, change func(s Source, arn string) error) (map[string]types.FailureInfo, error) {
 	for _, ref := range arns {
 		if _, err := arn.Parse(ref); err != nil {
@@ -76,7 +75,7 @@ func (a *API) each(arns []string, change func(s Source, arn string) error) (map[
 	return failed, nil
 }
 
-// source returns the service that a resource is of.
+// source returns the service that a resource belongs to.
 func (a *API) source(ref string) (Source, error) {
 	r, err := arn.Parse(ref)
 	if err != nil {

@@ -1,7 +1,6 @@
 // Package resourcegroupstaggingapi is the Resource Groups Tagging API: the tags of the resources of all services.
 //
-// It keeps nothing. Tags are the other services', which list their resources and change the tags by the rules that
-// they have for them.
+// It keeps nothing. The tags belong to the other services, which list them and change them by their own rules.
 package resourcegroupstaggingapi
 
 import (
@@ -19,7 +18,7 @@ import (
 
 // Source is a service whose resources can have tags.
 type Source interface {
-	// Tagged calls each with every resource that has tags, or had some and has none now. The tags are each's own.
+	// Tagged calls each with every resource that has tags, or once had some. Each may change the map that it gets.
 	Tagged(tx store.Tx, each func(arn string, tags map[string]string)) error
 	// Tag and Untag change the tags of one resource. They fail with a client's error when there is no such resource,
 	// or when the service does not allow the change.
@@ -34,7 +33,7 @@ type API struct {
 	sources map[string]Source
 }
 
-// New returns the API over sources, by what their ARNs call them. Their records are in db.
+// New returns the API over sources, which are keyed by the service in their ARNs. Their records are in db.
 func New(db store.DB, ns arn.Namespace, sources map[string]Source) *API {
 	return &API{db: db, ns: ns, sources: sources}
 }
@@ -61,7 +60,7 @@ type resource struct {
 	tags map[string]string
 }
 
-// of says whether the resource is of a type such as ecs or ecs:service, as its ARN names it.
+// of says whether the resource's ARN is of a type such as ecs or ecs:service.
 func (r resource) of(service, typ string) bool {
 	name, err := arn.Parse(r.arn)
 	if err != nil || name.Service != service {

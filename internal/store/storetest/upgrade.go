@@ -14,24 +14,27 @@ import (
 // part is one of the tags that a record has in its first version.
 type part struct{ ID, Tag string }
 
+// cutTags makes a part of each tag of a record.
+func cutTags(parts *store.Table[part], key string, old []byte) (next store.Next, err error) {
+	var r record
+	if err := json.Unmarshal(old, &r); err != nil {
+		return next, err
+	}
+	for _, tag := range r.Tags {
+		next.Others = append(next.Others, parts.Record(key+"/"+tag, part{r.ID, tag}))
+	}
+	r.Tags = nil
+	next.Record, err = json.Marshal(r)
+	return next, err
+}
+
 // upgrade: records are cut in two, some into more pieces than a transaction of
 // an etcd cluster holds, and their indexes are made anew.
 func upgrade(t *testing.T, db store.DB) {
 	const n, many = 60, 150
 	parts := store.NewTable("parts", store.Index[part]{Name: "id", Values: func(p part) []string { return []string{p.ID} }})
 	now := store.NewTable("records", store.Index[record]{Name: "id", Values: func(r record) []string { return []string{r.ID} }}).
-		Version(2, func(key string, old []byte) (next store.Next, err error) {
-			var r record
-			if err := json.Unmarshal(old, &r); err != nil {
-				return next, err
-			}
-			for _, tag := range r.Tags {
-				next.Others = append(next.Others, parts.Record(key+"/"+tag, part{r.ID, tag}))
-			}
-			r.Tags = nil
-			next.Record, err = json.Marshal(r)
-			return next, err
-		})
+		Version(2, func(key string, old []byte) (store.Next, error) { return cutTags(parts, key, old) })
 	was := records()
 	for i := range n {
 		r := record{ID: fmt.Sprintf("%03d", i), State: "new"}

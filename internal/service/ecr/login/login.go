@@ -30,8 +30,8 @@ var keys = store.NewTable[signingKey]("ecr-key")
 // Tables are all that the package keeps records in.
 func Tables() []store.Schema { return []store.Schema{keys} }
 
-// Passwords are those of one registry. There is nothing to keep of them: a password
-// is the time until which it is good, signed.
+// Passwords makes and checks the passwords of one registry. None is stored: a password
+// is its own time of expiry, signed.
 type Passwords struct {
 	ns  arn.Namespace
 	key []byte
@@ -54,7 +54,7 @@ func Open(ctx context.Context, db store.DB, ns arn.Namespace) (*Passwords, error
 	return &Passwords{ns: ns, key: key.Secret}, nil
 }
 
-// Password makes one that is good until expires, to the second.
+// Password makes a password that is good until expires, to the second.
 func (p *Passwords) Password(expires time.Time) string {
 	text := strconv.FormatInt(expires.Unix(), 10)
 	return base64.RawURLEncoding.EncodeToString(append(p.sign(text), text...))
@@ -66,8 +66,8 @@ func (p *Passwords) sign(text string) []byte {
 	return mac.Sum(nil)
 }
 
-// Authenticate checks a login of docker: the user AWS, and a password that was
-// made here and has not expired.
+// Authenticate checks a login of docker: the user must be AWS, and the password one
+// that Password made and that has not expired.
 func (p *Passwords) Authenticate(_ context.Context, name, password string) error {
 	b, err := base64.RawURLEncoding.DecodeString(strings.TrimSpace(password))
 	if err != nil || name != User || len(b) <= sha256.Size {

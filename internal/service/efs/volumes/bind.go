@@ -90,7 +90,7 @@ func (v *Volumes) mount(ctx context.Context, target string, m Mount) error {
 // ids are a user and a group.
 type ids struct{ uid, gid int64 }
 
-// squash has what who does in a mount be done as the user of an access point.
+// squash maps who to the user of an access point, for all that is done in a mount.
 // All other users are nobody there, and make no files: the kernel maps one user
 // to one.
 func (v *Volumes) squash(tree int, m Mount, as, who ids) error {

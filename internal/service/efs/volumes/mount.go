@@ -97,7 +97,7 @@ func openBelow(root, path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), root+path), nil
 }
 
-// find returns an access point, or what stands for one where none is named.
+// find returns an access point, or one for dir when none is named.
 func (v *Volumes) find(ctx context.Context, fileSystem, accessPoint, dir string) (p efs.AccessPoint, err error) {
 	err = v.db.View(ctx, func(tx store.Tx) error {
 		if err := v.reachable(tx, fileSystem); err != nil {
@@ -121,7 +121,7 @@ func (v *Volumes) find(ctx context.Context, fileSystem, accessPoint, dir string)
 	return p, err
 }
 
-// reachable says whether a file system is there and has a mount target.
+// reachable says whether a file system exists and has a mount target.
 func (v *Volumes) reachable(tx store.Tx, id string) error {
 	f, err := efs.FileSystems.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {

@@ -16,7 +16,7 @@ import (
 // and the group as its arguments.
 const ServeCommand = "serve-files"
 
-// maxRead is how many bytes a request for a file's content may be of.
+// maxRead is how many bytes a request for a file's content may ask for.
 const maxRead = 128 << 10
 
 // serve mounts dir at target by a file server of its own, in which all users are
@@ -52,7 +52,7 @@ func (v *Volumes) launch(dir, device *os.File, as ids) error {
 	defer null.Close()
 	args := []string{"skylift-files", ServeCommand, strconv.FormatInt(as.uid, 10), strconv.FormatInt(as.gid, 10)}
 	p, err := os.StartProcess("/proc/self/exe", args, &os.ProcAttr{
-		Dir: "/", Env: []string{"GOMAXPROCS=4", "GOGC=50"}, // it is to be small
+		Dir: "/", Env: []string{"GOMAXPROCS=4", "GOGC=50"}, // it should stay small
 		Files: []*os.File{null, null, null, dir, device},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
@@ -65,8 +65,8 @@ func (v *Volumes) launch(dir, device *os.File, as ids) error {
 	return p.Release()
 }
 
-// Lost reports whether a mount that Mount made for a task works no more: its file
-// server ended before it.
+// Lost reports whether a mount that Mount made for a task no longer works, because
+// its file server has ended.
 func (v *Volumes) Lost(taskID string) bool {
 	base := filepath.Join(v.mounts, taskID)
 	entries, err := os.ReadDir(base)
@@ -79,7 +79,7 @@ func (v *Volumes) Lost(taskID string) bool {
 	})
 }
 
-// reap lets go of the file servers that have ended.
+// reap waits for the file servers that have ended.
 func (v *Volumes) reap() {
 	v.serving.Lock()
 	defer v.serving.Unlock()

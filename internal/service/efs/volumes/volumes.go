@@ -2,8 +2,8 @@
 // of its own.
 //
 // A directory is on disk before its file system is available, and is removed
-// only when the file system's record says that it is to go. One that vanished
-// by itself is never made anew: its file system is in error until it is back.
+// only when the file system's record says so. One that has disappeared is never
+// made again: its file system is in error until the directory is back.
 package volumes
 
 import (
@@ -94,7 +94,7 @@ func (v *Volumes) Reconcile(ctx context.Context, id string) (again time.Duration
 	return v.watch(ctx, *is)
 }
 
-// create makes the directory and then says that it is there.
+// create makes the directory and then records that it exists.
 func (v *Volumes) create(ctx context.Context, id string) (time.Duration, error) {
 	root, err := v.open()
 	if err != nil {
@@ -130,7 +130,7 @@ func (v *Volumes) open() (*os.Root, error) {
 	return root, nil
 }
 
-// watch meters a file system that is there, and notes when it is not.
+// watch meters a file system whose directory exists, and records when it doesn't.
 func (v *Volumes) watch(ctx context.Context, is efs.Volume) (time.Duration, error) {
 	_, err := os.Lstat(filepath.Join(v.dir, is.FileSystem))
 	lost := errors.Is(err, fs.ErrNotExist)
@@ -155,7 +155,7 @@ func (v *Volumes) watch(ctx context.Context, is efs.Volume) (time.Duration, erro
 	return v.meter(ctx, is)
 }
 
-// meter writes how much room the file system takes, and says when to do so
+// meter records how many bytes the file system takes, and says when to meter it
 // again.
 func (v *Volumes) meter(ctx context.Context, is efs.Volume) (time.Duration, error) {
 	start := time.Now()
@@ -170,7 +170,7 @@ func (v *Volumes) meter(ctx context.Context, is efs.Volume) (time.Duration, erro
 	return max(meterEvery, meterShare*time.Since(start)), nil
 }
 
-// put writes what is of a file system, unless it was deleted meanwhile.
+// put writes a file system's volume, unless the file system was deleted meanwhile.
 func (v *Volumes) put(ctx context.Context, is efs.Volume) error {
 	err := v.db.Update(ctx, func(tx store.Tx) error {
 		if _, err := efs.FileSystems.Get(tx, is.FileSystem); err != nil {
@@ -184,8 +184,8 @@ func (v *Volumes) put(ctx context.Context, is efs.Volume) error {
 	return err
 }
 
-// remove removes the directory, then the access points, then the records that
-// say so: a crash on the way is made good by doing it again.
+// remove removes the directory, then the access points, then the records that ask
+// for it, so it can be repeated after a crash.
 func (v *Volumes) remove(ctx context.Context, id string) error {
 	root, err := v.open()
 	if err != nil {

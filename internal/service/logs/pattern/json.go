@@ -47,7 +47,7 @@ const maxDepth = 50
 
 func (p *parser) space() { p.rest = strings.TrimLeft(p.rest, " \t\r\n") }
 
-// take skips token, where it is next.
+// take skips token if it is next.
 func (p *parser) take(token string) bool {
 	p.space()
 	rest, ok := strings.CutPrefix(p.rest, token)
@@ -95,7 +95,7 @@ func (p *parser) one() (condition, error) {
 	return c, err
 }
 
-// operators, those first that others begin with.
+// operators. One that is the beginning of another comes first.
 var operators = []string{"NOT EXISTS", "EXISTS", "IS NULL", "IS TRUE", "IS FALSE", "!=", "<=", ">=", "=", "<", ">"}
 
 func (p *parser) comparison() (condition, error) {
@@ -131,7 +131,7 @@ var states = map[string]func(found []any) bool{
 	"IS FALSE":   func(found []any) bool { return len(found) > 0 && found[0] == false },
 }
 
-// value reads what op compares with.
+// value reads the operand of op.
 func (p *parser) value(op string) (func(any) bool, error) {
 	switch {
 	case strings.HasPrefix(p.rest, `"`):

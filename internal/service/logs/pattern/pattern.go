@@ -1,8 +1,8 @@
 // Package pattern matches log events with CloudWatch Logs' filter patterns.
 //
-// A pattern is parsed once; one that can't be matched as AWS would is an
-// error. Patterns of terms, of JSON fields and of one regular expression are
-// understood, those of space-delimited fields ([a, b, c]) are not.
+// A pattern is parsed once. Parse refuses one that can't be matched as AWS does:
+// it knows patterns of terms, of JSON fields and of one regular expression, but not
+// those of space-delimited fields ([a, b, c]).
 package pattern
 
 import (
@@ -17,8 +17,7 @@ import (
 // Match says whether an event's text matches.
 type Match = func(text string) bool
 
-// Parse reads a pattern. The empty one matches everything, which it says by a
-// nil Match.
+// Parse reads a pattern. For the empty one, which matches everything, Match is nil.
 func Parse(s string) (Match, error) {
 	s = strings.TrimSpace(s)
 	switch {
@@ -36,8 +35,8 @@ func Parse(s string) (Match, error) {
 	return parseTerms(s)
 }
 
-// terms is a pattern of words and phrases. Optional ones count only where
-// there are no others, as on AWS.
+// terms is a pattern of words and phrases. Optional ones count only when there are
+// no others, as on AWS.
 type terms struct{ all, none, any []string }
 
 func parseTerms(s string) (Match, error) {
@@ -118,7 +117,7 @@ func quoted(s string) (phrase, rest string, err error) {
 	return "", "", errors.New("a closing quote is missing")
 }
 
-// inRegexp are the characters that AWS takes in a regular expression.
+// inRegexp are the characters that AWS allows in a regular expression.
 var inRegexp = regexp.MustCompile(`^[A-Za-z0-9:_#=@/;,\-^$?\[\]{}|\\*+. ]+$`)
 
 func parseRegexp(s string) (Match, error) {

@@ -1,4 +1,4 @@
-package docker
+package cgroup
 
 import (
 	"os"
@@ -26,7 +26,7 @@ func TestPurgeInEitherVersion(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := purgeCgroups(t.Context(), root, "0123456789ab"); err != nil {
+			if err := purge(t.Context(), root, "0123456789ab"); err != nil {
 				t.Fatal(err)
 			}
 			for _, m := range mounts {

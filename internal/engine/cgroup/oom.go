@@ -1,4 +1,4 @@
-package docker
+package cgroup
 
 import (
 	"errors"
@@ -9,11 +9,11 @@ import (
 // kernelLog is where the kernel says what it killed.
 const kernelLog = "/dev/kmsg"
 
-// oomVictim reports whether the kernel's log says that it killed a process of
+// OOMVictim reports whether the kernel's log says that it killed a process of
 // the container for memory. Docker misses that when it happens before its
 // runtime listens, right after the start. The log forgets, and may not be
 // readable; so false proves nothing.
-func oomVictim(id string) bool {
+func OOMVictim(id string) bool {
 	fd, err := syscall.Open(kernelLog, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return false

@@ -1,4 +1,4 @@
-package docker
+package cgroup
 
 import (
 	"context"
@@ -15,16 +15,16 @@ import (
 // disk may take long.
 const freezeWait = 2 * time.Second
 
-// Freeze has all tasks stand still until thaw is called, or the engine is opened
-// again. Where that can't be done, it does nothing.
-func (e *Engine) Freeze(ctx context.Context) (thaw func() error, err error) {
-	thaw = func() error { return e.cgroups.freeze(false) }
-	if err := e.cgroups.freeze(true); err != nil {
+// Freeze has all tasks stand still until thaw is called, or Thaw. Where that
+// can't be done, it does nothing.
+func (g Groups) Freeze(ctx context.Context) (thaw func() error, err error) {
+	thaw = func() error { return g.freeze(false) }
+	if err := g.freeze(true); err != nil {
 		return nil, errors.Join(err, thaw())
 	}
 	wait, cancel := context.WithTimeout(ctx, freezeWait)
 	defer cancel()
-	for !e.cgroups.frozen() {
+	for !g.frozen() {
 		select {
 		case <-wait.Done(): // most of them do
 			return thaw, nil //nolint:nilerr // it bounds the wait only
@@ -34,21 +34,24 @@ func (e *Engine) Freeze(ctx context.Context) (thaw func() error, err error) {
 	return thaw, nil
 }
 
+// Thaw lets all tasks go on, also those that a process froze which was killed.
+func (g Groups) Thaw() error { return g.freeze(false) }
+
 // instanceDir is the cgroup of all tasks in the hierarchy that can freeze them.
-func (c cgroups) instanceDir() string {
-	return filepath.Join(c.hierarchy("freezer"), filepath.Dir(c.path("task")))
+func (g Groups) instanceDir() string {
+	return filepath.Join(g.hierarchy("freezer"), filepath.Dir(g.path("task")))
 }
 
 // freeze freezes the cgroup of all tasks, if there is one, or thaws it.
-func (c cgroups) freeze(on bool) error {
-	if !c.usable {
+func (g Groups) freeze(on bool) error {
+	if !g.usable {
 		return nil
 	}
 	file, value := "freezer.state", map[bool]string{true: "FROZEN", false: "THAWED"}[on]
-	if c.unified {
+	if g.unified {
 		file, value = "cgroup.freeze", map[bool]string{true: "1", false: "0"}[on]
 	}
-	err := setCgroup(c.instanceDir(), file, value)
+	err := set(g.instanceDir(), file, value)
 	if errors.Is(err, fs.ErrNotExist) { // no task has run yet
 		return nil
 	}
@@ -59,14 +62,14 @@ func (c cgroups) freeze(on bool) error {
 }
 
 // frozen says whether all tasks stand still, or there are none.
-func (c cgroups) frozen() bool {
-	if !c.usable {
+func (g Groups) frozen() bool {
+	if !g.usable {
 		return true
 	}
 	file, word := "freezer.state", "FROZEN"
-	if c.unified {
+	if g.unified {
 		file, word = "cgroup.events", "frozen 1"
 	}
-	b, err := os.ReadFile(filepath.Join(c.instanceDir(), file))
+	b, err := os.ReadFile(filepath.Join(g.instanceDir(), file))
 	return err != nil || strings.Contains(string(b), word)
 }

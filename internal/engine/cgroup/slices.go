@@ -1,4 +1,4 @@
-package docker
+package cgroup
 
 import (
 	"context"
@@ -81,8 +81,8 @@ func property(name string, v any) systemd.Property {
 // poolLimits are those of the slice of an instance. Several instances on a host
 // have such a slice each: the one that they are all in is systemd's to make, and
 // would stay when they are removed.
-func (c cgroups) poolLimits() []systemd.Property {
-	return []systemd.Property{systemd.PropDescription("Skylift instance " + c.instance), property("TasksMax", uint64(c.pool.All))}
+func (g Groups) poolLimits() []systemd.Property {
+	return []systemd.Property{systemd.PropDescription("Skylift instance " + g.instance), property("TasksMax", uint64(g.pool.All))}
 }
 
 // sliceLimits are a task's limits as systemd has them.

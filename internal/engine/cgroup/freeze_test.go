@@ -1,4 +1,4 @@
-package docker
+package cgroup
 
 import (
 	"bufio"
@@ -18,16 +18,15 @@ func TestFreeze(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("cgroups take root")
 	}
-	c := cgroups{usable: true, root: cgroupRoot, instance: fmt.Sprintf("%012x", rand.Uint64()>>16)}
-	if _, err := os.Stat(filepath.Join(c.root, "cgroup.controllers")); err == nil {
-		c.unified = true
+	g := Groups{usable: true, root: MountPoint, instance: fmt.Sprintf("%012x", rand.Uint64()>>16)}
+	if _, err := os.Stat(filepath.Join(g.root, "cgroup.controllers")); err == nil {
+		g.unified = true
 	}
-	e := &Engine{cgroups: c}
-	thaw, err := e.Freeze(t.Context())
+	thaw, err := g.Freeze(t.Context())
 	if err != nil || thaw() != nil {
 		t.Fatalf("without any task: %v", err)
 	}
-	dir := filepath.Join(c.hierarchy("freezer"), c.path("a"))
+	dir := filepath.Join(g.hierarchy("freezer"), g.path("a"))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Skipf("can't make a cgroup: %v", err)
 	}
@@ -40,17 +39,17 @@ func TestFreeze(t *testing.T) {
 	defer func() {
 		in.Close()
 		_ = echo.Wait()
-		if err := purgeCgroups(t.Context(), c.root, c.instance); err != nil {
+		if err := purge(t.Context(), g.root, g.instance); err != nil {
 			t.Error(err)
 		}
 	}()
-	if err := setCgroup(dir, "cgroup.procs", strconv.Itoa(echo.Process.Pid)); err != nil {
+	if err := set(dir, "cgroup.procs", strconv.Itoa(echo.Process.Pid)); err != nil {
 		t.Fatal(err)
 	}
-	if thaw, err = e.Freeze(t.Context()); err != nil {
+	if thaw, err = g.Freeze(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if !c.frozen() {
+	if !g.frozen() {
 		t.Error("it isn't frozen")
 	}
 	fmt.Fprintln(in, "hello")
@@ -67,7 +66,7 @@ func TestFreeze(t *testing.T) {
 	if err := thaw(); err != nil {
 		t.Fatal(err)
 	}
-	if line := <-answer; line != "hello\n" || c.frozen() {
-		t.Errorf("thawed it answers %q; frozen: %v", line, c.frozen())
+	if line := <-answer; line != "hello\n" || g.frozen() {
+		t.Errorf("thawed it answers %q; frozen: %v", line, g.frozen())
 	}
 }

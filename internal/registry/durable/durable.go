@@ -1,4 +1,7 @@
-package registry
+// Package durable keeps the registry's files as distribution's file system driver
+// does, and promises more: what it acknowledged, with its name, is on stable
+// storage, and a request knows whether it met a full disk.
+package durable
 
 import (
 	"context"
@@ -15,48 +18,54 @@ import (
 	"github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
 )
 
-// driver is distribution's file system driver, which syncs the files it
+// Driver is distribution's file system driver, which syncs the files it
 // writes, with the promise that the names it gives them are on stable storage
 // too; and it notes in a request's context that the disk is full.
-type driver struct {
+type Driver struct {
 	storagedriver.StorageDriver
 	root string
 	full func() bool // the disk has no room for more
 }
 
-const driverName = "skylift"
+// Name is what distribution's configuration calls the driver. Its parameter
+// "instance" is the *Driver.
+const Name = "skylift"
 
-func newDriver(root string, full func() bool) *driver {
+// New returns the driver of the files below root. full says that the disk has no
+// room for more.
+func New(root string, full func() bool) *Driver {
 	register()
-	return &driver{filesystem.New(filesystem.DriverParameters{RootDirectory: root, MaxThreads: 100}), root, full}
+	return &Driver{filesystem.New(filesystem.DriverParameters{RootDirectory: root, MaxThreads: 100}), root, full}
 }
 
 // register makes the driver known to distribution's application, which takes
 // drivers only by name.
-var register = sync.OnceFunc(func() { factory.Register(driverName, instances{}) })
+var register = sync.OnceFunc(func() { factory.Register(Name, instances{}) })
 
 // instances hands out the driver that the configuration holds.
 type instances struct{}
 
 func (instances) Create(_ context.Context, parameters map[string]any) (storagedriver.StorageDriver, error) {
-	d, ok := parameters["instance"].(*driver)
+	d, ok := parameters["instance"].(*Driver)
 	if !ok {
 		return nil, errors.New("the registry's driver is missing in its configuration")
 	}
 	return d, nil
 }
 
-func (d *driver) PutContent(ctx context.Context, path string, content []byte) error {
+// PutContent implements distribution's StorageDriver.
+func (d *Driver) PutContent(ctx context.Context, path string, content []byte) error {
 	return d.named(ctx, path, func() error { return d.StorageDriver.PutContent(ctx, path, content) })
 }
 
-func (d *driver) Move(ctx context.Context, source, dest string) error {
+// Move implements distribution's StorageDriver.
+func (d *Driver) Move(ctx context.Context, source, dest string) error {
 	return d.named(ctx, dest, func() error { return d.StorageDriver.Move(ctx, source, dest) })
 }
 
 // named runs f, which makes path and the directories above that are missing,
 // and then syncs every directory in which a name is new.
-func (d *driver) named(ctx context.Context, path string, f func() error) error {
+func (d *Driver) named(ctx context.Context, path string, f func() error) error {
 	dir := filepath.Dir(filepath.Join(d.root, path))
 	dirs := []string{dir}
 	for !exists(dir) && dir != d.root {
@@ -67,20 +76,21 @@ func (d *driver) named(ctx context.Context, path string, f func() error) error {
 		return note(ctx, err)
 	}
 	for _, dir := range dirs {
-		if err := syncPath(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := Sync(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return note(ctx, err)
 		}
 	}
 	return nil
 }
 
-func (d *driver) Writer(ctx context.Context, path string, extend bool) (storagedriver.FileWriter, error) {
+// Writer implements distribution's StorageDriver.
+func (d *Driver) Writer(ctx context.Context, path string, extend bool) (storagedriver.FileWriter, error) {
 	w, err := d.StorageDriver.Writer(ctx, path, extend)
 	if err != nil {
 		return nil, note(ctx, err)
 	}
 	out := &writer{FileWriter: w, ctx: ctx, full: d.full}
-	if s, ok := ctx.Value(sessionKey{}).(*session); ok {
+	if s, ok := ctx.Value(sessionKey{}).(*Session); ok {
 		s.add(out)
 	}
 	return out, nil
@@ -106,10 +116,10 @@ func (w *writer) Close() error { return note(w.ctx, w.FileWriter.Close()) }
 
 func (w *writer) Commit(ctx context.Context) error { return note(w.ctx, w.FileWriter.Commit(ctx)) }
 
-// session is what one request did: whether it met a full disk, and the writers
+// Session is what one request did: whether it met a full disk, and the writers
 // it opened. distribution forgets to close one that fails, which would keep
 // the space of a file that is deleted.
-type session struct {
+type Session struct {
 	full atomic.Bool
 	mu   sync.Mutex
 	open []*writer
@@ -117,19 +127,23 @@ type session struct {
 
 type sessionKey struct{}
 
-func (s *session) in(ctx context.Context) context.Context {
+// In returns the context of the request whose session this is.
+func (s *Session) In(ctx context.Context) context.Context {
 	return context.WithValue(ctx, sessionKey{}, s)
 }
 
-func (s *session) add(w *writer) {
+// Full reports whether the request met a full disk.
+func (s *Session) Full() bool { return s.full.Load() }
+
+func (s *Session) add(w *writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open = append(s.open, w)
 }
 
-// close closes what is still open; closing again is refused by the driver and
+// Close closes what is still open; closing again is refused by the driver and
 // does no harm.
-func (s *session) close() {
+func (s *Session) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range s.open {
@@ -139,13 +153,14 @@ func (s *session) close() {
 }
 
 func note(ctx context.Context, err error) error {
-	if s, ok := ctx.Value(sessionKey{}).(*session); ok && isFull(err) {
+	if s, ok := ctx.Value(sessionKey{}).(*Session); ok && IsFull(err) {
 		s.full.Store(true)
 	}
 	return err
 }
 
-func isFull(err error) bool {
+// IsFull reports whether an error says that the disk is full.
+func IsFull(err error) bool {
 	// distribution's own error type hides its cause from errors.Is.
 	if e, ok := errors.AsType[storagedriver.Error](err); ok {
 		err = e.Detail
@@ -158,8 +173,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// syncPath brings a file or a directory to stable storage.
-func syncPath(path string) error {
+// Sync brings a file or a directory to stable storage.
+func Sync(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err

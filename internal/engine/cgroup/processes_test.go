@@ -1,4 +1,4 @@
-package docker
+package cgroup
 
 import (
 	"errors"
@@ -28,13 +28,13 @@ func tree(t *testing.T, files map[string]string) (root string) {
 // versions are the layouts of cgroups that there are, with the directory of task
 // "ab" in each.
 var versions = map[string]struct {
-	cgroups cgroups
-	task    string
+	groups Groups
+	task   string
 }{
-	"v1":        {cgroups{instance: "0123"}, "pids/skylift/0123/ab"},
-	"v2":        {cgroups{instance: "0123", unified: true}, "skylift/0123/ab"},
-	"v1 slices": {cgroups{instance: "0123", slices: true}, "pids/skylift.slice/skylift-0123.slice/skylift-0123-ab.slice"},
-	"v2 slices": {cgroups{instance: "0123", slices: true, unified: true}, "skylift.slice/skylift-0123.slice/skylift-0123-ab.slice"},
+	"v1":        {Groups{instance: "0123"}, "pids/skylift/0123/ab"},
+	"v2":        {Groups{instance: "0123", unified: true}, "skylift/0123/ab"},
+	"v1 slices": {Groups{instance: "0123", slices: true}, "pids/skylift.slice/skylift-0123.slice/skylift-0123-ab.slice"},
+	"v2 slices": {Groups{instance: "0123", slices: true, unified: true}, "skylift.slice/skylift-0123.slice/skylift-0123-ab.slice"},
 }
 
 func TestProcessesOfEachVersion(t *testing.T) {
@@ -54,12 +54,12 @@ func TestProcessesOfEachVersion(t *testing.T) {
 			for file, text := range tc.files {
 				files[filepath.Join(v.task, file)] = text
 			}
-			c := v.cgroups
-			c.root = tree(t, files)
-			if got, err := c.processes("ab"); err != nil || got != tc.want {
+			g := v.groups
+			g.root = tree(t, files)
+			if got, err := g.processes("ab"); err != nil || got != tc.want {
 				t.Errorf("%s, %s: %+v, %v, want %+v", name, tc.name, got, err, tc.want)
 			}
-			if _, err := c.processes("cd"); !errors.Is(err, fs.ErrNotExist) {
+			if _, err := g.processes("cd"); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("%s: a task that isn't there: %v", name, err)
 			}
 		}
@@ -89,14 +89,14 @@ func TestLimitsOfEachVersion(t *testing.T) {
 		for file := range want {
 			empty[file] = ""
 		}
-		c := versions[name].cgroups
-		c.root, c.usable, c.pool = tree(t, empty), true, pool
-		if err := errors.Join(c.prepare(), c.limit(t.Context(), task)); err != nil {
+		g := versions[name].groups
+		g.root, g.usable, g.pool = tree(t, empty), true, pool
+		if err := errors.Join(g.prepare(), g.Limit(t.Context(), task)); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		got := map[string]string{}
 		for file := range want {
-			text, err := os.ReadFile(filepath.Join(c.root, file))
+			text, err := os.ReadFile(filepath.Join(g.root, file))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,8 +1,7 @@
-package docker
+package cgroup
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,11 +35,11 @@ func findPool(dir string, memory int64) engine.ProcessPool {
 }
 
 // Processes returns what a task has of the host's processes.
-func (e *Engine) Processes(_ context.Context, taskID string) (engine.ProcessStats, error) {
-	if !e.cgroups.usable {
-		return engine.ProcessStats{}, fmt.Errorf("processes of task %s: %s: %w", taskID, e.cgroups.why, errors.ErrUnsupported)
+func (g Groups) Processes(taskID string) (engine.ProcessStats, error) {
+	if !g.usable {
+		return engine.ProcessStats{}, fmt.Errorf("processes of task %s: %s: %w", taskID, g.why, errors.ErrUnsupported)
 	}
-	s, err := e.cgroups.processes(taskID)
+	s, err := g.processes(taskID)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, fmt.Errorf("processes of task %s: %w", taskID, engine.ErrNotFound)
 	}
@@ -55,8 +54,8 @@ func (e *Engine) Processes(_ context.Context, taskID string) (engine.ProcessStat
 // Which cgroup counts a refusal depends on the kernel: with v2 the one whose
 // limit it was, and since Linux 6.11 those above it too; else the one that the
 // process is in.
-func (c cgroups) processes(task string) (s engine.ProcessStats, err error) {
-	dir := filepath.Join(c.hierarchy("pids"), c.path(task))
+func (g Groups) processes(task string) (s engine.ProcessStats, err error) {
+	dir := filepath.Join(g.hierarchy("pids"), g.path(task))
 	now, err := os.ReadFile(filepath.Join(dir, "pids.current"))
 	if err != nil {
 		return s, err

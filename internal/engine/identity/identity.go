@@ -1,0 +1,44 @@
+// Package identity finds out as which user and group a container runs, as Docker
+// and containerd do: from the user's name and the image's files of accounts.
+package identity
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"github.com/moby/sys/user"
+
+	"github.com/skylift/skylift/internal/engine"
+)
+
+// Of returns who a container runs as whose user is who: "", a name or a number,
+// each with a group after a colon or without. It asks for the image's /etc/passwd
+// and /etc/group (empty where the image lacks them) only when they matter. The
+// error is a *engine.StartError when the files don't have the user or the group.
+func Of(who string, accounts func() (passwd, group []byte, err error)) (engine.Identity, error) {
+	if id, ok := numbers(who); ok {
+		return id, nil
+	}
+	passwd, group, err := accounts()
+	if err != nil {
+		return engine.Identity{}, err
+	}
+	is, err := user.GetExecUser(who, nil, bytes.NewReader(passwd), bytes.NewReader(group))
+	if err != nil {
+		return engine.Identity{}, &engine.StartError{Reason: err.Error()}
+	}
+	return engine.Identity{UID: int64(is.Uid), GID: int64(is.Gid)}, nil
+}
+
+// numbers reads a user that the image's files have nothing to say about: none,
+// or uid:gid.
+func numbers(who string) (engine.Identity, bool) {
+	if who == "" {
+		return engine.Identity{}, true
+	}
+	u, g, _ := strings.Cut(who, ":")
+	uid, errUser := strconv.ParseUint(u, 10, 31)
+	gid, errGroup := strconv.ParseUint(g, 10, 31)
+	return engine.Identity{UID: int64(uid), GID: int64(gid)}, errUser == nil && errGroup == nil
+}
