@@ -14,13 +14,14 @@ type kind struct {
 	prefix string
 	parts  int // of the resource
 	name   string
+	none   func(arn string) error // for an ARN that no resource has
 }
 
 var (
-	kindLoadBalancer = kind{"loadbalancer/app/", 4, "load balancer"}
-	kindTargetGroup  = kind{"targetgroup/", 3, "target group"}
-	kindListener     = kind{"listener/app/", 5, "listener"}
-	kindRule         = kind{"listener-rule/app/", 6, "rule"}
+	kindLoadBalancer = kind{"loadbalancer/app/", 4, "load balancer", noLoadBalancer}
+	kindTargetGroup  = kind{"targetgroup/", 3, "target group", noTargetGroup}
+	kindListener     = kind{"listener/app/", 5, "listener", noListener}
+	kindRule         = kind{"listener-rule/app/", 6, "rule", noRule}
 )
 
 func (k kind) is(s string) bool {

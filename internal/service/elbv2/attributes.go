@@ -10,6 +10,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
 )
@@ -189,26 +190,24 @@ func (a *API) DescribeLoadBalancerAttributes(ctx context.Context, in *elb.Descri
 
 // ModifyLoadBalancerAttributes sets some of a balancer's attributes.
 func (a *API) ModifyLoadBalancerAttributes(ctx context.Context, in *elb.ModifyLoadBalancerAttributesInput) (*elb.ModifyLoadBalancerAttributesOutput, error) {
-	out := &elb.ModifyLoadBalancerAttributesOutput{}
 	for _, at := range in.Attributes {
 		if err := checkAttribute(ctx, "Load balancer", loadBalancerAttributes, deref(at.Key), deref(at.Value)); err != nil {
 			return nil, err
 		}
 	}
-	err := a.changeLoadBalancer(ctx, *in.LoadBalancerArn, func(lb *LoadBalancer) error {
+	lb, err := a.changeLoadBalancer(ctx, *in.LoadBalancerArn, func(lb *LoadBalancer) error {
 		if lb.Attributes == nil {
 			lb.Attributes = make(map[string]string)
 		}
 		for _, at := range in.Attributes {
 			lb.Attributes[*at.Key] = deref(at.Value)
 		}
-		out.Attributes = lb.wireAttributes()
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	return &elb.ModifyLoadBalancerAttributesOutput{Attributes: lb.wireAttributes()}, nil
 }
 
 func (l LoadBalancer) wireAttributes() []types.LoadBalancerAttribute {
@@ -221,16 +220,10 @@ func (l LoadBalancer) wireAttributes() []types.LoadBalancerAttribute {
 
 // DescribeTargetGroupAttributes lists a target group's attributes.
 func (a *API) DescribeTargetGroupAttributes(ctx context.Context, in *elb.DescribeTargetGroupAttributesInput) (*elb.DescribeTargetGroupAttributesOutput, error) {
-	out := &elb.DescribeTargetGroupAttributesOutput{}
-	err := a.db.View(ctx, func(tx store.Tx) error {
+	return handler.View(ctx, a.db, func(tx store.Tx) (*elb.DescribeTargetGroupAttributesOutput, error) {
 		g, err := getTargetGroup(tx, *in.TargetGroupArn)
-		out.Attributes = g.wireAttributes()
-		return err
+		return &elb.DescribeTargetGroupAttributesOutput{Attributes: g.wireAttributes()}, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
 
 // ModifyTargetGroupAttributes sets some of a target group's attributes.
@@ -240,7 +233,7 @@ func (a *API) ModifyTargetGroupAttributes(ctx context.Context, in *elb.ModifyTar
 			return nil, err
 		}
 	}
-	g, err := a.changeTargetGroup(ctx, *in.TargetGroupArn, func(g *TargetGroup) error {
+	g, err := changed(ctx, a.db, TargetGroups, kindTargetGroup, *in.TargetGroupArn, func(g *TargetGroup) error {
 		if g.Attributes == nil {
 			g.Attributes = make(map[string]string)
 		}

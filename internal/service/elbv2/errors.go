@@ -1,6 +1,7 @@
 package elbv2
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -36,62 +38,65 @@ func inUse(format string, args ...any) error {
 	return &types.ResourceInUseException{Message: new(fmt.Sprintf(format, args...))}
 }
 
-func noLoadBalancer() error {
+func noLoadBalancer(string) error {
 	return &types.LoadBalancerNotFoundException{Message: new("One or more load balancers not found")}
 }
 
-func noTargetGroup() error {
+func noTargetGroup(string) error {
 	return &types.TargetGroupNotFoundException{Message: new("One or more target groups not found")}
 }
 
-func noListener() error {
+func noListener(string) error {
 	return &types.ListenerNotFoundException{Message: new("One or more listeners not found")}
 }
 
-func noRule() error {
+func noRule(string) error {
 	return &types.RuleNotFoundException{Message: new("One or more rules not found")}
 }
 
-// get reads the record at arn, which is of that kind; none is the error when
-// there is no such record.
-func get[T any](tx store.Tx, t *store.Table[T], kind kind, arn string, none func() error) (T, error) {
-	var zero T
+// get reads the record of a resource of that kind.
+func get[T any](tx store.Tx, t *store.Table[T], kind kind, arn string) (T, error) {
 	if err := kind.check(arn); err != nil {
+		var zero T
 		return zero, err
 	}
-	v, err := t.Get(tx, arn)
-	if errors.Is(err, store.ErrNotFound) {
-		return zero, none()
-	}
-	if err != nil {
-		return zero, fmt.Errorf("read %s: %w", arn, err)
-	}
-	return v, nil
+	return handler.Get(tx, t, arn, kind.none)
 }
 
-func getLoadBalancer(tx store.Tx, arn string) (LoadBalancer, error) {
-	return get(tx, LoadBalancers, kindLoadBalancer, arn, noLoadBalancer)
-}
-
-func getTargetGroup(tx store.Tx, arn string) (TargetGroup, error) {
-	return get(tx, TargetGroups, kindTargetGroup, arn, noTargetGroup)
-}
-
-// groupOfTargets is getTargetGroup for operations on targets, which name the
-// group that there isn't: https://github.com/kubernetes-sigs/aws-load-balancer-controller
-// logs "TargetGroupNotFound: Target groups 'arn:…' not found" of them.
-func groupOfTargets(tx store.Tx, arn string) (TargetGroup, error) {
-	return get(tx, TargetGroups, kindTargetGroup, arn, func() error {
-		return &types.TargetGroupNotFoundException{Message: new(fmt.Sprintf("Target groups '%s' not found", arn))}
+// changed changes the record of a resource of that kind, and returns what it wrote.
+func changed[T any](ctx context.Context, db store.DB, t *store.Table[T], kind kind, arn string, change func(*T) error) (T, error) {
+	return handler.Update(ctx, db, func(tx store.Tx) (v T, err error) {
+		if err := kind.check(arn); err != nil {
+			return v, err
+		}
+		return handler.Change(tx, t, arn, kind.none, change)
 	})
 }
 
+func getLoadBalancer(tx store.Tx, arn string) (LoadBalancer, error) {
+	return get(tx, LoadBalancers, kindLoadBalancer, arn)
+}
+
+func getTargetGroup(tx store.Tx, arn string) (TargetGroup, error) {
+	return get(tx, TargetGroups, kindTargetGroup, arn)
+}
+
+// groupOfTargets is getTargetGroup for operations on targets, whose error names the group:
+// https://github.com/kubernetes-sigs/aws-load-balancer-controller logs "TargetGroupNotFound: Target groups 'arn:…' not found".
+func groupOfTargets(tx store.Tx, arn string) (TargetGroup, error) {
+	kind := kindTargetGroup
+	kind.none = func(arn string) error {
+		return &types.TargetGroupNotFoundException{Message: new(fmt.Sprintf("Target groups '%s' not found", arn))}
+	}
+	return get(tx, TargetGroups, kind, arn)
+}
+
 func getListener(tx store.Tx, arn string) (Listener, error) {
-	return get(tx, Listeners, kindListener, arn, noListener)
+	return get(tx, Listeners, kindListener, arn)
 }
 
 func getRule(tx store.Tx, arn string) (Rule, error) {
-	return get(tx, Rules, kindRule, arn, noRule)
+	return get(tx, Rules, kindRule, arn)
 }
 
 // message returns what err, another service's answer, tells the caller; ok is

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -24,36 +26,29 @@ func (a *API) CreateListener(ctx context.Context, in *elb.CreateListenerInput) (
 		return nil, err
 	}
 	action, _ := readAction(in.DefaultActions, "DefaultActions")
-	tags, err := withTags(nil, in.Tags)
+	tags, err := tagRules.Add(nil, tagType.From(in.Tags))
 	if err != nil {
 		return nil, err
 	}
 	l := Listener{ARN: listenerARN(*in.LoadBalancerArn), LoadBalancer: *in.LoadBalancerArn, Port: *in.Port, Tags: tags}
 	l.DefaultRule = ruleARN(l.ARN)
 	rule := Rule{ARN: l.DefaultRule, Listener: l.ARN, LoadBalancer: l.LoadBalancer, Action: action}
-	var made Listener
-	err = a.db.Update(ctx, func(tx store.Tx) error {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*elb.CreateListenerOutput, error) {
 		if _, err := getLoadBalancer(tx, l.LoadBalancer); err != nil {
-			return err
+			return nil, err
 		}
 		there, err := sameListener(tx, l, action)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		made = l
 		if there != nil {
-			made = *there
-			return nil
+			return &elb.CreateListenerOutput{Listeners: []types.Listener{there.wire(action)}}, nil
 		}
 		if err := putListener(tx, l); err != nil {
-			return err
+			return nil, err
 		}
-		return putRule(tx, rule)
+		return &elb.CreateListenerOutput{Listeners: []types.Listener{l.wire(action)}}, putRule(tx, rule)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &elb.CreateListenerOutput{Listeners: []types.Listener{made.wire(action)}}, nil
 }
 
 // sameListener returns the listener that differs from l in its ARN only.
@@ -63,7 +58,7 @@ func sameListener(tx store.Tx, l Listener, action Action) (*Listener, error) {
 		return nil, fmt.Errorf("list listeners of %s: %w", l.LoadBalancer, err)
 	}
 	for _, s := range siblings {
-		if s.Port != l.Port || !slices.Equal(s.Tags, l.Tags) {
+		if s.Port != l.Port || !maps.Equal(s.Tags, l.Tags) {
 			continue
 		}
 		r, err := Rules.Get(tx, s.DefaultRule)
@@ -86,7 +81,7 @@ func newListenerFaults(in *elb.CreateListenerInput) (f awserr.Faults) {
 	f.Add(protocolFault(in.Protocol))
 	_, wrong := readAction(in.DefaultActions, "DefaultActions")
 	f.Add(wrong...)
-	f.Add(tagFaults(in.Tags)...)
+	f.Add(tagRules.Faults(tagType.From(in.Tags))...)
 	return f
 }
 
@@ -138,29 +133,26 @@ func (a *API) DescribeListeners(ctx context.Context, in *elb.DescribeListenersIn
 	if (in.LoadBalancerArn == nil) == (len(in.ListenerArns) == 0) {
 		return nil, invalid("You must specify either listener ARNs or a load balancer ARN")
 	}
-	out := &elb.DescribeListenersOutput{}
-	err := a.db.View(ctx, func(tx store.Tx) error {
-		found, err := findListeners(tx, in)
-		if err != nil {
-			return err
-		}
-		found, out.NextMarker, err = page(found, func(l Listener) string { return l.ARN }, in.Marker, in.PageSize)
-		if err != nil {
-			return err
-		}
-		for _, l := range found {
-			r, err := Rules.Get(tx, l.DefaultRule)
-			if err != nil {
-				return fmt.Errorf("read default rule of %s: %w", l.ARN, err)
-			}
-			out.Listeners = append(out.Listeners, l.wire(r.Action))
-		}
-		return nil
-	})
+	page, err := pages.Open(in.PageSize, in.Marker)
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	return handler.View(ctx, a.db, func(tx store.Tx) (*elb.DescribeListenersOutput, error) {
+		found, err := findListeners(tx, in)
+		if err != nil {
+			return nil, err
+		}
+		part, next := handler.Cut(page, found, func(l Listener) string { return l.ARN })
+		out := &elb.DescribeListenersOutput{NextMarker: next}
+		for _, l := range part {
+			r, err := Rules.Get(tx, l.DefaultRule)
+			if err != nil {
+				return nil, fmt.Errorf("read default rule of %s: %w", l.ARN, err)
+			}
+			out.Listeners = append(out.Listeners, l.wire(r.Action))
+		}
+		return out, nil
+	})
 }
 
 func findListeners(tx store.Tx, in *elb.DescribeListenersInput) ([]Listener, error) {
@@ -191,45 +183,35 @@ func (a *API) ModifyListener(ctx context.Context, in *elb.ModifyListenerInput) (
 		return nil, err
 	}
 	action, _ := readAction(in.DefaultActions, "DefaultActions")
-	var out types.Listener
-	err := a.db.Update(ctx, func(tx store.Tx) error {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*elb.ModifyListenerOutput, error) {
 		l, err := getListener(tx, *in.ListenerArn)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		rule, err := Rules.Get(tx, l.DefaultRule)
 		if err != nil {
-			return fmt.Errorf("read default rule of %s: %w", l.ARN, err)
+			return nil, fmt.Errorf("read default rule of %s: %w", l.ARN, err)
 		}
 		l.Port = or(in.Port, l.Port)
 		if len(in.DefaultActions) > 0 {
 			rule.Action = action
 		}
-		out = l.wire(rule.Action)
 		if err := putListener(tx, l); err != nil {
-			return err
+			return nil, err
 		}
-		return putRule(tx, rule)
+		return &elb.ModifyListenerOutput{Listeners: []types.Listener{l.wire(rule.Action)}}, putRule(tx, rule)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &elb.ModifyListenerOutput{Listeners: []types.Listener{out}}, nil
 }
 
 // DeleteListener removes a listener and its rules.
 func (a *API) DeleteListener(ctx context.Context, in *elb.DeleteListenerInput) (*elb.DeleteListenerOutput, error) {
-	err := a.db.Update(ctx, func(tx store.Tx) error {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*elb.DeleteListenerOutput, error) {
 		l, err := getListener(tx, *in.ListenerArn)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		return deleteListener(tx, l.ARN)
+		return &elb.DeleteListenerOutput{}, deleteListener(tx, l.ARN)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &elb.DeleteListenerOutput{}, nil
 }
 
 func deleteListener(tx store.Tx, arn string) error {
@@ -248,16 +230,12 @@ func deleteListener(tx store.Tx, arn string) error {
 // DescribeListenerAttributes lists the attributes of an HTTP listener, which
 // are what AWS gives a new one.
 func (a *API) DescribeListenerAttributes(ctx context.Context, in *elb.DescribeListenerAttributesInput) (*elb.DescribeListenerAttributesOutput, error) {
-	err := a.db.View(ctx, func(tx store.Tx) error {
+	return handler.View(ctx, a.db, func(tx store.Tx) (*elb.DescribeListenerAttributesOutput, error) {
 		_, err := getListener(tx, *in.ListenerArn)
-		return err
+		return &elb.DescribeListenerAttributesOutput{Attributes: []types.ListenerAttribute{
+			{Key: new("routing.http.response.server.enabled"), Value: new("true")},
+		}}, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &elb.DescribeListenerAttributesOutput{Attributes: []types.ListenerAttribute{
-		{Key: new("routing.http.response.server.enabled"), Value: new("true")},
-	}}, nil
 }
 
 func (l Listener) wire(byDefault Action) types.Listener {

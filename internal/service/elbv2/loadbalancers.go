@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -27,21 +29,18 @@ func (a *API) CreateLoadBalancer(ctx context.Context, in *elb.CreateLoadBalancer
 	if err != nil {
 		return nil, err
 	}
-	var made types.LoadBalancer
-	err = a.db.Update(ctx, func(tx store.Tx) error {
+	made, err := handler.Update(ctx, a.db, func(tx store.Tx) (types.LoadBalancer, error) {
 		there, err := LoadBalancers.By(tx, "name", lb.Name)
 		if err != nil {
-			return fmt.Errorf("find load balancer %s: %w", lb.Name, err)
+			return types.LoadBalancer{}, fmt.Errorf("find load balancer %s: %w", lb.Name, err)
 		}
 		if len(there) == 0 {
-			made = lb.wire(nil)
-			return LoadBalancers.Put(tx, lb.ARN, lb)
+			return lb.wire(nil), LoadBalancers.Put(tx, lb.ARN, lb)
 		}
 		if !there[0].sameAs(lb) {
-			return &types.DuplicateLoadBalancerNameException{Message: new(fmt.Sprintf("A load balancer with the same name '%s' exists, but with different settings", lb.Name))}
+			return types.LoadBalancer{}, &types.DuplicateLoadBalancerNameException{Message: new(fmt.Sprintf("A load balancer with the same name '%s' exists, but with different settings", lb.Name))}
 		}
-		made, err = describe(tx, there[0])
-		return err
+		return describe(tx, there[0])
 	})
 	if err != nil {
 		return nil, err
@@ -63,7 +62,7 @@ func (a *API) wantedLoadBalancer(ctx context.Context, in *elb.CreateLoadBalancer
 		Created: time.Now().UTC().Truncate(time.Millisecond),
 	}
 	var err error
-	if lb.Tags, err = withTags(nil, in.Tags); err != nil {
+	if lb.Tags, err = tagRules.Add(nil, tagType.From(in.Tags)); err != nil {
 		return none, err
 	}
 	if lb.Subnets, err = a.subnets(ctx, in.Subnets, in.SubnetMappings); err != nil {
@@ -84,7 +83,7 @@ func newBalancerFaults(in *elb.CreateLoadBalancerInput) (f awserr.Faults) {
 		f.Add(misconfigured("The value '%s' of parameter 'Type' is not supported by Skylift: only 'application' is", in.Type))
 	}
 	f.Add(addressTypeFault(in.IpAddressType))
-	f.Add(tagFaults(in.Tags)...)
+	f.Add(tagRules.Faults(tagType.From(in.Tags))...)
 	f.Add(subnetFaults(in.Subnets, in.SubnetMappings)...)
 	return f
 }
@@ -162,7 +161,7 @@ func (a *API) groups(ctx context.Context, vpc string, ids []string) ([]string, e
 }
 
 func (l LoadBalancer) sameAs(o LoadBalancer) bool {
-	return l.Scheme == o.Scheme && slices.Equal(l.Subnets, o.Subnets) && slices.Equal(l.Groups, o.Groups) && slices.Equal(l.Tags, o.Tags)
+	return l.Scheme == o.Scheme && slices.Equal(l.Subnets, o.Subnets) && slices.Equal(l.Groups, o.Groups) && maps.Equal(l.Tags, o.Tags)
 }
 
 // DescribeLoadBalancers lists balancers: all, or those that are named.
@@ -173,29 +172,26 @@ func (a *API) DescribeLoadBalancers(ctx context.Context, in *elb.DescribeLoadBal
 	if len(in.LoadBalancerArns) > maxDescribed || len(in.Names) > maxDescribed {
 		return nil, invalid("Cannot have more than %d load balancers described", maxDescribed)
 	}
-	out := &elb.DescribeLoadBalancersOutput{}
-	err := a.db.View(ctx, func(tx store.Tx) error {
-		found, err := findLoadBalancers(tx, in.LoadBalancerArns, in.Names)
-		if err != nil {
-			return err
-		}
-		found, out.NextMarker, err = page(found, func(l LoadBalancer) string { return l.ARN }, in.Marker, in.PageSize)
-		if err != nil {
-			return err
-		}
-		for _, lb := range found {
-			w, err := describe(tx, lb)
-			if err != nil {
-				return err
-			}
-			out.LoadBalancers = append(out.LoadBalancers, w)
-		}
-		return nil
-	})
+	page, err := pages.Open(in.PageSize, in.Marker)
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	return handler.View(ctx, a.db, func(tx store.Tx) (*elb.DescribeLoadBalancersOutput, error) {
+		found, err := findLoadBalancers(tx, in.LoadBalancerArns, in.Names)
+		if err != nil {
+			return nil, err
+		}
+		part, next := handler.Cut(page, found, func(l LoadBalancer) string { return l.ARN })
+		out := &elb.DescribeLoadBalancersOutput{NextMarker: next}
+		for _, lb := range part {
+			w, err := describe(tx, lb)
+			if err != nil {
+				return nil, err
+			}
+			out.LoadBalancers = append(out.LoadBalancers, w)
+		}
+		return out, nil
+	})
 }
 
 func findLoadBalancers(tx store.Tx, arns, names []string) ([]LoadBalancer, error) {
@@ -227,32 +223,28 @@ func findLoadBalancers(tx store.Tx, arns, names []string) ([]LoadBalancer, error
 // DeleteLoadBalancer removes a balancer with its listeners and rules. One that
 // isn't there is removed already.
 func (a *API) DeleteLoadBalancer(ctx context.Context, in *elb.DeleteLoadBalancerInput) (*elb.DeleteLoadBalancerOutput, error) {
-	err := a.db.Update(ctx, func(tx store.Tx) error {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*elb.DeleteLoadBalancerOutput, error) {
 		lb, err := getLoadBalancer(tx, *in.LoadBalancerArn)
 		if _, gone := errors.AsType[*types.LoadBalancerNotFoundException](err); gone {
-			return nil
+			return &elb.DeleteLoadBalancerOutput{}, nil
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if lb.attribute(deletionProtection) == "true" {
-			return notPermitted("Load balancer '%s' cannot be deleted because deletion protection is enabled", lb.ARN)
+			return nil, notPermitted("Load balancer '%s' cannot be deleted because deletion protection is enabled", lb.ARN)
 		}
 		listeners, err := Listeners.By(tx, "loadbalancer", lb.ARN)
 		if err != nil {
-			return fmt.Errorf("list listeners of %s: %w", lb.ARN, err)
+			return nil, fmt.Errorf("list listeners of %s: %w", lb.ARN, err)
 		}
 		for _, l := range listeners {
 			if err := deleteListener(tx, l.ARN); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return LoadBalancers.Delete(tx, lb.ARN)
+		return &elb.DeleteLoadBalancerOutput{}, LoadBalancers.Delete(tx, lb.ARN)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &elb.DeleteLoadBalancerOutput{}, nil
 }
 
 // SetSecurityGroups puts a balancer into other security groups.
@@ -270,7 +262,7 @@ func (a *API) SetSecurityGroups(ctx context.Context, in *elb.SetSecurityGroupsIn
 	if err != nil {
 		return nil, err
 	}
-	if err := a.changeLoadBalancer(ctx, lb.ARN, func(lb *LoadBalancer) error { lb.Groups = groups; return nil }); err != nil {
+	if _, err := a.changeLoadBalancer(ctx, lb.ARN, func(lb *LoadBalancer) error { lb.Groups = groups; return nil }); err != nil {
 		return nil, err
 	}
 	return &elb.SetSecurityGroupsOutput{SecurityGroupIds: groups}, nil
@@ -285,7 +277,7 @@ func (a *API) SetSubnets(ctx context.Context, in *elb.SetSubnetsInput) (*elb.Set
 	if err != nil {
 		return nil, err
 	}
-	err = a.changeLoadBalancer(ctx, *in.LoadBalancerArn, func(lb *LoadBalancer) error {
+	_, err = a.changeLoadBalancer(ctx, *in.LoadBalancerArn, func(lb *LoadBalancer) error {
 		if subnets[0].VPC != lb.VPC {
 			return misconfigured("The subnet '%s' is not in the load balancer's VPC '%s'", subnets[0].ID, lb.VPC)
 		}
@@ -304,22 +296,12 @@ func setSubnetsFaults(in *elb.SetSubnetsInput) (f awserr.Faults) {
 	return f
 }
 
-func (a *API) loadBalancer(ctx context.Context, arn string) (lb LoadBalancer, err error) {
-	err = a.db.View(ctx, func(tx store.Tx) error { lb, err = getLoadBalancer(tx, arn); return err })
-	return lb, err
+func (a *API) loadBalancer(ctx context.Context, arn string) (LoadBalancer, error) {
+	return handler.View(ctx, a.db, func(tx store.Tx) (LoadBalancer, error) { return getLoadBalancer(tx, arn) })
 }
 
-func (a *API) changeLoadBalancer(ctx context.Context, arn string, change func(*LoadBalancer) error) error {
-	return a.db.Update(ctx, func(tx store.Tx) error {
-		lb, err := getLoadBalancer(tx, arn)
-		if err != nil {
-			return err
-		}
-		if err := change(&lb); err != nil {
-			return err
-		}
-		return LoadBalancers.Put(tx, arn, lb)
-	})
+func (a *API) changeLoadBalancer(ctx context.Context, arn string, change func(*LoadBalancer) error) (LoadBalancer, error) {
+	return changed(ctx, a.db, LoadBalancers, kindLoadBalancer, arn, change)
 }
 
 // describe returns lb as it is.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -20,7 +21,7 @@ type LoadBalancer struct {
 	Groups     []string // security groups
 	Created    time.Time
 	Attributes map[string]string `json:",omitempty"` // those that were set
-	Tags       []Tag             // empty, but not nil, when it had some
+	Tags       handler.Tags      // empty, but not nil, when it had some
 }
 
 // Interface is the network interface of a balancer in one of its subnets. It
@@ -46,7 +47,7 @@ type TargetGroup struct {
 	Check      HealthCheck
 	Created    time.Time
 	Attributes map[string]string `json:",omitempty"` // those that were set
-	Tags       []Tag             // empty, but not nil, when it had some
+	Tags       handler.Tags      // empty, but not nil, when it had some
 }
 
 // HealthCheck is how the targets of a group are checked, over HTTP.
@@ -64,8 +65,8 @@ type Listener struct {
 	ARN          string
 	LoadBalancer string // ARN
 	Port         int32
-	DefaultRule  string // ARN
-	Tags         []Tag  // empty, but not nil, when it had some
+	DefaultRule  string       // ARN
+	Tags         handler.Tags // empty, but not nil, when it had some
 }
 
 // Rule says what becomes of the requests to a listener that meet all of its
@@ -77,7 +78,7 @@ type Rule struct {
 	Priority     int32  // 1 to 50000, the lowest first; 0: the default rule, tried last
 	Conditions   []Condition
 	Action       Action
-	Tags         []Tag // empty, but not nil, when it had some
+	Tags         handler.Tags // empty, but not nil, when it had some
 }
 
 // IsDefault says that the rule is its listener's default.
@@ -143,22 +144,19 @@ func TargetKey(group, addr string, port int32) string {
 	return fmt.Sprintf("%s#%s:%d", group, addr, port)
 }
 
-// Tag is a label of a resource.
-type Tag struct{ Key, Value string }
-
 // The tables.
 var (
 	LoadBalancers = store.NewTable("elbv2-loadbalancer",
-		store.Index[LoadBalancer]{Name: "name", Values: func(l LoadBalancer) []string { return []string{l.Name} }})
+		store.Index[LoadBalancer]{Name: "name", Values: func(l LoadBalancer) []string { return []string{l.Name} }}).Version(2, handler.TagsAsMap)
 	Interfaces   = store.NewTable[Interface]("elbv2-interface")
 	TargetGroups = store.NewTable("elbv2-targetgroup",
-		store.Index[TargetGroup]{Name: "name", Values: func(g TargetGroup) []string { return []string{g.Name} }})
+		store.Index[TargetGroup]{Name: "name", Values: func(g TargetGroup) []string { return []string{g.Name} }}).Version(2, handler.TagsAsMap)
 	Listeners = store.NewTable("elbv2-listener",
-		store.Index[Listener]{Name: "loadbalancer", Values: func(l Listener) []string { return []string{l.LoadBalancer} }})
+		store.Index[Listener]{Name: "loadbalancer", Values: func(l Listener) []string { return []string{l.LoadBalancer} }}).Version(2, handler.TagsAsMap)
 	Rules = store.NewTable("elbv2-rule",
 		store.Index[Rule]{Name: "listener", Values: func(r Rule) []string { return []string{r.Listener} }},
 		store.Index[Rule]{Name: "loadbalancer", Values: func(r Rule) []string { return []string{r.LoadBalancer} }},
-		store.Index[Rule]{Name: "group", Values: func(r Rule) []string { return r.Action.Groups() }})
+		store.Index[Rule]{Name: "group", Values: func(r Rule) []string { return r.Action.Groups() }}).Version(2, handler.TagsAsMap)
 	Targets = store.NewTable[Target]("elbv2-target")
 	Healths = store.NewTable[TargetHealth]("elbv2-health")
 )

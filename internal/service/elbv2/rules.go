@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -26,28 +27,24 @@ func (a *API) CreateRule(ctx context.Context, in *elb.CreateRuleInput) (*elb.Cre
 	r.Conditions, _ = readConditions(in.Conditions)
 	r.Action, _ = readAction(in.Actions, "Actions")
 	var err error
-	if r.Tags, err = withTags(nil, in.Tags); err != nil {
+	if r.Tags, err = tagRules.Add(nil, tagType.From(in.Tags)); err != nil {
 		return nil, err
 	}
-	err = a.db.Update(ctx, func(tx store.Tx) error {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*elb.CreateRuleOutput, error) {
 		l, err := getListener(tx, r.Listener)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		r.LoadBalancer = l.LoadBalancer
 		siblings, err := rulesOfListener(tx, r.Listener)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if slices.ContainsFunc(siblings, func(s Rule) bool { return s.Priority == r.Priority }) {
-			return priorityInUse(r.Priority)
+			return nil, priorityInUse(r.Priority)
 		}
-		return putRule(tx, r)
+		return &elb.CreateRuleOutput{Rules: []types.Rule{r.wire()}}, putRule(tx, r)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &elb.CreateRuleOutput{Rules: []types.Rule{r.wire()}}, nil
 }
 
 // newRuleFaults is what is wrong with a new rule, whatever is there.
@@ -57,7 +54,7 @@ func newRuleFaults(in *elb.CreateRuleInput) (f awserr.Faults) {
 	f.Add(wrong...)
 	_, wrong = readAction(in.Actions, "Actions")
 	f.Add(wrong...)
-	f.Add(tagFaults(in.Tags)...)
+	f.Add(tagRules.Faults(tagType.From(in.Tags))...)
 	return f
 }
 
@@ -110,22 +107,22 @@ func (a *API) DescribeRules(ctx context.Context, in *elb.DescribeRulesInput) (*e
 	if (in.ListenerArn == nil) == (len(in.RuleArns) == 0) {
 		return nil, invalid("You must specify either rule ARNs or a listener ARN")
 	}
-	out := &elb.DescribeRulesOutput{}
-	err := a.db.View(ctx, func(tx store.Tx) error {
-		found, err := findRules(tx, in)
-		if err != nil {
-			return err
-		}
-		found, out.NextMarker, err = page(found, func(r Rule) string { return fmt.Sprintf("%010d%s", r.place(), r.ARN) }, in.Marker, in.PageSize)
-		for _, r := range found {
-			out.Rules = append(out.Rules, r.wire())
-		}
-		return err
-	})
+	page, err := pages.Open(in.PageSize, in.Marker)
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	return handler.View(ctx, a.db, func(tx store.Tx) (*elb.DescribeRulesOutput, error) {
+		found, err := findRules(tx, in)
+		if err != nil {
+			return nil, err
+		}
+		part, next := handler.Cut(page, found, func(r Rule) string { return fmt.Sprintf("%010d%s", r.place(), r.ARN) })
+		out := &elb.DescribeRulesOutput{NextMarker: next}
+		for _, r := range part {
+			out.Rules = append(out.Rules, r.wire())
+		}
+		return out, nil
+	})
 }
 
 func findRules(tx store.Tx, in *elb.DescribeRulesInput) ([]Rule, error) {
@@ -153,14 +150,13 @@ func (a *API) ModifyRule(ctx context.Context, in *elb.ModifyRuleInput) (*elb.Mod
 	if err := wrong.First(); err != nil {
 		return nil, err
 	}
-	var r Rule
-	err := a.db.Update(ctx, func(tx store.Tx) error {
-		var err error
-		if r, err = getRule(tx, *in.RuleArn); err != nil {
-			return err
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*elb.ModifyRuleOutput, error) {
+		r, err := getRule(tx, *in.RuleArn)
+		if err != nil {
+			return nil, err
 		}
 		if r.IsDefault() {
-			return notPermitted("Default rule '%s' cannot be modified", r.ARN)
+			return nil, notPermitted("Default rule '%s' cannot be modified", r.ARN)
 		}
 		if len(in.Conditions) > 0 {
 			r.Conditions = change.Conditions
@@ -168,12 +164,8 @@ func (a *API) ModifyRule(ctx context.Context, in *elb.ModifyRuleInput) (*elb.Mod
 		if len(in.Actions) > 0 {
 			r.Action = change.Action
 		}
-		return putRule(tx, r)
+		return &elb.ModifyRuleOutput{Rules: []types.Rule{r.wire()}}, putRule(tx, r)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &elb.ModifyRuleOutput{Rules: []types.Rule{r.wire()}}, nil
 }
 
 // readChange reads what a rule is to become, and what is wrong with that, whatever is there.
@@ -200,20 +192,16 @@ func changedRuleFaults(in *elb.ModifyRuleInput) []error {
 
 // DeleteRule removes a rule; a listener's default rule stays.
 func (a *API) DeleteRule(ctx context.Context, in *elb.DeleteRuleInput) (*elb.DeleteRuleOutput, error) {
-	err := a.db.Update(ctx, func(tx store.Tx) error {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*elb.DeleteRuleOutput, error) {
 		r, err := getRule(tx, *in.RuleArn)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if r.IsDefault() {
-			return notPermitted("Default rule '%s' cannot be deleted", r.ARN)
+			return nil, notPermitted("Default rule '%s' cannot be deleted", r.ARN)
 		}
-		return Rules.Delete(tx, r.ARN)
+		return &elb.DeleteRuleOutput{}, Rules.Delete(tx, r.ARN)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &elb.DeleteRuleOutput{}, nil
 }
 
 // SetRulePriorities gives rules other priorities, all at once.
@@ -229,31 +217,26 @@ func (a *API) SetRulePriorities(ctx context.Context, in *elb.SetRulePrioritiesIn
 		}
 		wanted[arn] = n
 	}
-	out := &elb.SetRulePrioritiesOutput{}
-	err := a.db.Update(ctx, func(tx store.Tx) error {
-		out.Rules = nil
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*elb.SetRulePrioritiesOutput, error) {
+		out := &elb.SetRulePrioritiesOutput{}
 		listeners := make(map[string]bool)
 		for _, p := range in.RulePriorities {
 			r, err := getRule(tx, deref(p.RuleArn))
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if r.IsDefault() {
-				return notPermitted("The priority of the default rule '%s' cannot be modified", r.ARN)
+				return nil, notPermitted("The priority of the default rule '%s' cannot be modified", r.ARN)
 			}
 			listeners[r.Listener] = true
 			r.Priority = wanted[r.ARN]
 			if err := Rules.Put(tx, r.ARN, r); err != nil {
-				return err
+				return nil, err
 			}
 			out.Rules = append(out.Rules, r.wire())
 		}
-		return checkPriorities(tx, listeners)
+		return out, checkPriorities(tx, listeners)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
 
 // checkPriorities checks that no two rules of a listener have the same.

@@ -3,9 +3,11 @@ package elbv2
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -14,16 +16,11 @@ import (
 
 // Weights returns the target groups that a rule forwards to, with their
 // weights. A rule that doesn't forward has none.
-func (a *API) Weights(ctx context.Context, rule string) (weights map[string]int32, err error) {
-	err = a.db.View(ctx, func(tx store.Tx) error {
+func (a *API) Weights(ctx context.Context, rule string) (map[string]int32, error) {
+	return handler.View(ctx, a.db, func(tx store.Tx) (map[string]int32, error) {
 		r, err := getRule(tx, rule)
-		if err != nil {
-			return err
-		}
-		weights = r.Action.weights()
-		return nil
+		return r.Action.weights(), err
 	})
-	return weights, err
 }
 
 // Shift gives target groups their weights in a rule, which must forward. Those
@@ -61,12 +58,7 @@ func (f Forward) with(weights map[string]int32) Forward {
 		}
 		added = append(added, WeightedGroup{arn, w})
 	}
-	slices.SortFunc(added, func(a, b WeightedGroup) int {
-		if a.ARN < b.ARN {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(added, func(a, b WeightedGroup) int { return strings.Compare(a.ARN, b.ARN) })
 	f.Groups = append(f.Groups, added...)
 	return f
 }

@@ -2,12 +2,11 @@ package elbv2
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -25,16 +24,16 @@ const (
 func healthOf(tx store.Tx, group, addr string, port int32) (TargetHealth, error) {
 	key := TargetKey(group, addr, port)
 	h := TargetHealth{Group: group, Addr: addr, Port: port}
-	t, err := Targets.Get(tx, key)
-	if errors.Is(err, store.ErrNotFound) {
+	t, there, err := handler.Find(tx, Targets, key)
+	if err != nil {
+		return h, err
+	}
+	if !there {
 		return h.as(StateUnused, types.TargetHealthReasonEnumNotRegistered, "Target is not registered to the target group"), nil
 	}
+	found, _, err := handler.Find(tx, Healths, key)
 	if err != nil {
-		return h, fmt.Errorf("read target %s: %w", key, err)
-	}
-	found, err := Healths.Get(tx, key)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return h, fmt.Errorf("read health of %s: %w", key, err)
+		return h, err
 	}
 	used, err := GroupBalancers(tx, group)
 	if err != nil {

@@ -2,13 +2,12 @@ package elbv2
 
 import (
 	"context"
-	"slices"
-	"strings"
+	"errors"
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -17,24 +16,39 @@ const (
 	maxDescribed = 20 // in a call that names them
 )
 
+var (
+	tagType = handler.TagType[types.Tag]{
+		Read: func(t types.Tag) (key, value *string) { return t.Key, t.Value },
+		Make: func(key, value *string) types.Tag { return types.Tag{Key: key, Value: value} },
+	}
+	// tagRules leaves the lengths and letters of tags to the wire, as AWS's model has them.
+	tagRules = handler.TagRules{
+		Most: maxTags,
+		TooMany: func() error {
+			return &types.TooManyTagsException{Message: new("A resource can have at most '50' tags")}
+		},
+		Reserved: func(key string) error { return invalid("Tag key '%s' cannot begin with 'aws:'", key) },
+		Twice: func(key string) error {
+			return &types.DuplicateTagKeysException{Message: new("Tag keys must be unique: '" + key + "' is given more than once")}
+		},
+	}
+)
+
 // AddTags adds tags to resources, or replaces those with the same keys.
 func (a *API) AddTags(ctx context.Context, in *elb.AddTagsInput) (*elb.AddTagsOutput, error) {
-	err := a.retag(ctx, in.ResourceArns, func(tags []Tag) ([]Tag, error) { return withTags(tags, in.Tags) })
-	if err != nil {
-		return nil, err
-	}
-	return &elb.AddTagsOutput{}, nil
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*elb.AddTagsOutput, error) {
+		added := tagType.From(in.Tags)
+		return &elb.AddTagsOutput{}, retag(tx, in.ResourceArns, func(tags handler.Tags) (handler.Tags, error) { return tagRules.Add(tags, added) })
+	})
 }
 
 // RemoveTags removes the tags with the given keys.
 func (a *API) RemoveTags(ctx context.Context, in *elb.RemoveTagsInput) (*elb.RemoveTagsOutput, error) {
-	err := a.retag(ctx, in.ResourceArns, func(tags []Tag) ([]Tag, error) {
-		return slices.DeleteFunc(tags, func(t Tag) bool { return slices.Contains(in.TagKeys, t.Key) }), nil
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*elb.RemoveTagsOutput, error) {
+		return &elb.RemoveTagsOutput{}, retag(tx, in.ResourceArns, func(tags handler.Tags) (handler.Tags, error) {
+			return handler.Without(tags, in.TagKeys), nil
+		})
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &elb.RemoveTagsOutput{}, nil
 }
 
 // DescribeTags returns the tags of resources.
@@ -42,109 +56,63 @@ func (a *API) DescribeTags(ctx context.Context, in *elb.DescribeTagsInput) (*elb
 	if len(in.ResourceArns) > maxDescribed {
 		return nil, invalid("Cannot have more than %d resources described", maxDescribed)
 	}
-	out := &elb.DescribeTagsOutput{}
-	err := a.db.View(ctx, func(tx store.Tx) error {
+	return handler.View(ctx, a.db, func(tx store.Tx) (*elb.DescribeTagsOutput, error) {
+		out := &elb.DescribeTagsOutput{}
 		for _, arn := range in.ResourceArns {
 			tags, err := tagged(tx, arn, nil)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			out.TagDescriptions = append(out.TagDescriptions, types.TagDescription{ResourceArn: new(arn), Tags: wireTags(tags)})
+			out.TagDescriptions = append(out.TagDescriptions, types.TagDescription{ResourceArn: new(arn), Tags: tagType.To(tags)})
 		}
-		return nil
+		return out, nil
 	})
-	if err != nil {
-		return nil, err
+}
+
+func retag(tx store.Tx, arns []string, change func(handler.Tags) (handler.Tags, error)) error {
+	for _, arn := range arns {
+		if _, err := tagged(tx, arn, change); err != nil {
+			return err
+		}
 	}
-	return out, nil
+	return nil
 }
 
-func (a *API) retag(ctx context.Context, arns []string, change func([]Tag) ([]Tag, error)) error {
-	return a.db.Update(ctx, func(tx store.Tx) error {
-		for _, arn := range arns {
-			if _, err := tagged(tx, arn, change); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// tagged returns the tags of the resource with that ARN, and writes what change
-// makes of them when it is not nil.
-func tagged(tx store.Tx, arn string, change func([]Tag) ([]Tag, error)) ([]Tag, error) {
+// tagged returns the tags of the resource with that ARN. When change is not nil, it first puts what change makes of
+// them in their place.
+func tagged(tx store.Tx, arn string, change func(handler.Tags) (handler.Tags, error)) (handler.Tags, error) {
 	switch {
 	case kindLoadBalancer.is(arn):
-		return tagsOf(tx, LoadBalancers, kindLoadBalancer, arn, noLoadBalancer, func(r *LoadBalancer) *[]Tag { return &r.Tags }, change)
+		return handler.Retag(tx, LoadBalancers, arn, noLoadBalancer, func(r *LoadBalancer) *handler.Tags { return &r.Tags }, change)
 	case kindTargetGroup.is(arn):
-		return tagsOf(tx, TargetGroups, kindTargetGroup, arn, noTargetGroup, func(r *TargetGroup) *[]Tag { return &r.Tags }, change)
+		return handler.Retag(tx, TargetGroups, arn, noTargetGroup, func(r *TargetGroup) *handler.Tags { return &r.Tags }, change)
 	case kindListener.is(arn):
-		return tagsOf(tx, Listeners, kindListener, arn, noListener, func(r *Listener) *[]Tag { return &r.Tags }, change)
+		return handler.Retag(tx, Listeners, arn, noListener, func(r *Listener) *handler.Tags { return &r.Tags }, change)
 	case kindRule.is(arn):
-		return tagsOf(tx, Rules, kindRule, arn, noRule, func(r *Rule) *[]Tag { return &r.Tags }, change)
+		return handler.Retag(tx, Rules, arn, noRule, func(r *Rule) *handler.Tags { return &r.Tags }, change)
 	default:
 		return nil, invalid("'%s' is not a valid resource ARN", arn)
 	}
 }
 
-func tagsOf[T any](tx store.Tx, t *store.Table[T], k kind, arn string, none func() error, tags func(*T) *[]Tag, change func([]Tag) ([]Tag, error)) ([]Tag, error) {
-	v, err := get(tx, t, k, arn, none)
-	if err != nil || change == nil {
-		return *tags(&v), err
-	}
-	if *tags(&v), err = change(*tags(&v)); err != nil {
-		return nil, err
-	}
-	return nil, t.Put(tx, arn, v)
+// Tagged calls each with the ARN and the tags of every resource that has tags or had some.
+func (a *API) Tagged(tx store.Tx, each func(arn string, tags map[string]string)) error {
+	return errors.Join(
+		handler.EachTagged(tx, LoadBalancers, each, func(r *LoadBalancer) (string, handler.Tags) { return r.ARN, r.Tags }),
+		handler.EachTagged(tx, TargetGroups, each, func(r *TargetGroup) (string, handler.Tags) { return r.ARN, r.Tags }),
+		handler.EachTagged(tx, Listeners, each, func(r *Listener) (string, handler.Tags) { return r.ARN, r.Tags }),
+		handler.EachTagged(tx, Rules, each, func(r *Rule) (string, handler.Tags) { return r.ARN, r.Tags }),
+	)
 }
 
-// tagFaults is what is wrong with tags that are to be added, whatever is there.
-func tagFaults(added []types.Tag) (f awserr.Faults) {
-	seen := make(map[string]bool)
-	for _, t := range added {
-		key := deref(t.Key)
-		switch {
-		case seen[key]:
-			f.Add(&types.DuplicateTagKeysException{Message: new("Tag keys must be unique: '" + key + "' is given more than once")})
-		case strings.HasPrefix(strings.ToLower(key), "aws:"):
-			f.Add(invalid("Tag key '%s' cannot begin with 'aws:'", key))
-		}
-		seen[key] = true
-	}
-	if len(seen) > maxTags {
-		f.Add(tooManyTags())
-	}
-	return f
+// Tag is AddTags for callers that know nothing of Elastic Load Balancing's types.
+func (a *API) Tag(ctx context.Context, arn string, tags map[string]string) error {
+	_, err := a.AddTags(ctx, &elb.AddTagsInput{ResourceArns: []string{arn}, Tags: tagType.To(tags)})
+	return err
 }
 
-func tooManyTags() error {
-	return &types.TooManyTagsException{Message: new("A resource can have at most '50' tags")}
-}
-
-// withTags returns tags and the added ones.
-func withTags(tags []Tag, added []types.Tag) ([]Tag, error) {
-	if err := tagFaults(added).First(); err != nil {
-		return nil, err
-	}
-	for _, t := range added {
-		key := deref(t.Key)
-		i := slices.IndexFunc(tags, func(o Tag) bool { return o.Key == key })
-		if i < 0 {
-			tags = append(tags, Tag{Key: key})
-			i = len(tags) - 1
-		}
-		tags[i].Value = deref(t.Value)
-	}
-	if len(tags) > maxTags {
-		return nil, tooManyTags()
-	}
-	return tags, nil
-}
-
-func wireTags(tags []Tag) []types.Tag {
-	out := make([]types.Tag, len(tags))
-	for i, t := range tags {
-		out[i] = types.Tag{Key: new(t.Key), Value: new(t.Value)}
-	}
-	return out
+// Untag is RemoveTags for callers that know nothing of Elastic Load Balancing's types.
+func (a *API) Untag(ctx context.Context, arn string, keys []string) error {
+	_, err := a.RemoveTags(ctx, &elb.RemoveTagsInput{ResourceArns: []string{arn}, TagKeys: keys})
+	return err
 }

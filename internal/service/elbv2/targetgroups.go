@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -22,21 +24,18 @@ func (a *API) CreateTargetGroup(ctx context.Context, in *elb.CreateTargetGroupIn
 	if err != nil {
 		return nil, err
 	}
-	var made types.TargetGroup
-	err = a.db.Update(ctx, func(tx store.Tx) error {
+	made, err := handler.Update(ctx, a.db, func(tx store.Tx) (types.TargetGroup, error) {
 		there, err := TargetGroups.By(tx, "name", g.Name)
 		if err != nil {
-			return fmt.Errorf("find target group %s: %w", g.Name, err)
+			return types.TargetGroup{}, fmt.Errorf("find target group %s: %w", g.Name, err)
 		}
 		if len(there) == 0 {
-			made = g.wire(nil)
-			return TargetGroups.Put(tx, g.ARN, g)
+			return g.wire(nil), TargetGroups.Put(tx, g.ARN, g)
 		}
 		if !there[0].sameAs(g) {
-			return &types.DuplicateTargetGroupNameException{Message: new(fmt.Sprintf("A target group with the same name '%s' exists, but with different settings", g.Name))}
+			return types.TargetGroup{}, &types.DuplicateTargetGroupNameException{Message: new(fmt.Sprintf("A target group with the same name '%s' exists, but with different settings", g.Name))}
 		}
-		made, err = describeTargetGroup(tx, there[0])
-		return err
+		return describeTargetGroup(tx, there[0])
 	})
 	if err != nil {
 		return nil, err
@@ -57,7 +56,7 @@ func (a *API) wantedTargetGroup(ctx context.Context, in *elb.CreateTargetGroupIn
 		return g, err
 	}
 	var err error
-	if g.Tags, err = withTags(nil, in.Tags); err != nil {
+	if g.Tags, err = tagRules.Add(nil, tagType.From(in.Tags)); err != nil {
 		return g, err
 	}
 	g.Check.change(createdCheck(in))
@@ -95,14 +94,14 @@ func newGroupFaults(in *elb.CreateTargetGroupInput) (f awserr.Faults) {
 	if deref(in.VpcId) == "" {
 		f.Add(invalid("A VPC ID must be specified"))
 	}
-	f.Add(tagFaults(in.Tags)...)
+	f.Add(tagRules.Faults(tagType.From(in.Tags))...)
 	check := newCheck()
 	f.Add(check.change(createdCheck(in))...)
 	return f
 }
 
 func (g TargetGroup) sameAs(o TargetGroup) bool {
-	return g.Port == o.Port && g.VPC == o.VPC && g.Check == o.Check && slices.Equal(g.Tags, o.Tags)
+	return g.Port == o.Port && g.VPC == o.VPC && g.Check == o.Check && maps.Equal(g.Tags, o.Tags)
 }
 
 // DescribeTargetGroups lists target groups: all, those that are named, or those
@@ -117,29 +116,26 @@ func (a *API) DescribeTargetGroups(ctx context.Context, in *elb.DescribeTargetGr
 	if ways > 1 {
 		return nil, invalid("Only one of load balancer ARN, target group names and target group ARNs can be specified")
 	}
-	out := &elb.DescribeTargetGroupsOutput{}
-	err := a.db.View(ctx, func(tx store.Tx) error {
-		found, err := findTargetGroups(tx, in)
-		if err != nil {
-			return err
-		}
-		found, out.NextMarker, err = page(found, func(g TargetGroup) string { return g.ARN }, in.Marker, in.PageSize)
-		if err != nil {
-			return err
-		}
-		for _, g := range found {
-			w, err := describeTargetGroup(tx, g)
-			if err != nil {
-				return err
-			}
-			out.TargetGroups = append(out.TargetGroups, w)
-		}
-		return nil
-	})
+	page, err := pages.Open(in.PageSize, in.Marker)
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	return handler.View(ctx, a.db, func(tx store.Tx) (*elb.DescribeTargetGroupsOutput, error) {
+		found, err := findTargetGroups(tx, in)
+		if err != nil {
+			return nil, err
+		}
+		part, next := handler.Cut(page, found, func(g TargetGroup) string { return g.ARN })
+		out := &elb.DescribeTargetGroupsOutput{NextMarker: next}
+		for _, g := range part {
+			w, err := describeTargetGroup(tx, g)
+			if err != nil {
+				return nil, err
+			}
+			out.TargetGroups = append(out.TargetGroups, w)
+		}
+		return out, nil
+	})
 }
 
 func findTargetGroups(tx store.Tx, in *elb.DescribeTargetGroupsInput) ([]TargetGroup, error) {
@@ -162,7 +158,7 @@ func findTargetGroups(tx store.Tx, in *elb.DescribeTargetGroupsInput) ([]TargetG
 				return nil, fmt.Errorf("find target group %s: %w", name, err)
 			}
 			if len(found) == 0 {
-				return nil, noTargetGroup()
+				return nil, noTargetGroup(name)
 			}
 			arns = append(arns, found[0].ARN)
 		}
@@ -194,72 +190,51 @@ func rulesOf(tx store.Tx, lb string) ([]Rule, error) {
 
 // ModifyTargetGroup changes how a group's targets are checked.
 func (a *API) ModifyTargetGroup(ctx context.Context, in *elb.ModifyTargetGroupInput) (*elb.ModifyTargetGroupOutput, error) {
-	var out types.TargetGroup
-	err := a.db.Update(ctx, func(tx store.Tx) error {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*elb.ModifyTargetGroupOutput, error) {
 		g, err := getTargetGroup(tx, *in.TargetGroupArn)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := g.Check.change(modifiedCheck(in)).First(); err != nil {
-			return err
+			return nil, err
 		}
-		if out, err = describeTargetGroup(tx, g); err != nil {
-			return err
+		out, err := describeTargetGroup(tx, g)
+		if err != nil {
+			return nil, err
 		}
-		return TargetGroups.Put(tx, g.ARN, g)
+		return &elb.ModifyTargetGroupOutput{TargetGroups: []types.TargetGroup{out}}, TargetGroups.Put(tx, g.ARN, g)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &elb.ModifyTargetGroupOutput{TargetGroups: []types.TargetGroup{out}}, nil
-}
-
-func (a *API) changeTargetGroup(ctx context.Context, arn string, change func(*TargetGroup) error) (g TargetGroup, err error) {
-	err = a.db.Update(ctx, func(tx store.Tx) error {
-		if g, err = getTargetGroup(tx, arn); err != nil {
-			return err
-		}
-		if err := change(&g); err != nil {
-			return err
-		}
-		return TargetGroups.Put(tx, arn, g)
-	})
-	return g, err
 }
 
 // DeleteTargetGroup removes a group with its targets, unless a rule sends
 // requests to it. One that isn't there is removed already.
 func (a *API) DeleteTargetGroup(ctx context.Context, in *elb.DeleteTargetGroupInput) (*elb.DeleteTargetGroupOutput, error) {
-	err := a.db.Update(ctx, func(tx store.Tx) error {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*elb.DeleteTargetGroupOutput, error) {
 		g, err := getTargetGroup(tx, *in.TargetGroupArn)
 		if _, gone := errors.AsType[*types.TargetGroupNotFoundException](err); gone {
-			return nil
+			return &elb.DeleteTargetGroupOutput{}, nil
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		used, err := GroupBalancers(tx, g.ARN)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(used) > 0 {
-			return inUse("Target group '%s' is currently in use by a listener or a rule", g.ARN)
+			return nil, inUse("Target group '%s' is currently in use by a listener or a rule", g.ARN)
 		}
 		targets, err := Targets.List(tx, g.ARN+"#")
 		if err != nil {
-			return fmt.Errorf("list targets of %s: %w", g.ARN, err)
+			return nil, fmt.Errorf("list targets of %s: %w", g.ARN, err)
 		}
 		for _, t := range targets {
 			if err := RemoveTarget(tx, t); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return TargetGroups.Delete(tx, g.ARN)
+		return &elb.DeleteTargetGroupOutput{}, TargetGroups.Delete(tx, g.ARN)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &elb.DeleteTargetGroupOutput{}, nil
 }
 
 // GroupBalancers returns the ARNs of the balancers whose rules send requests to

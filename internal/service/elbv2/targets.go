@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -21,55 +22,47 @@ func (a *API) RegisterTargets(ctx context.Context, in *elb.RegisterTargetsInput)
 	if err != nil {
 		return nil, err
 	}
-	err = a.db.Update(ctx, func(tx store.Tx) error {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*elb.RegisterTargetsOutput, error) {
 		g, err := groupOfTargets(tx, *in.TargetGroupArn)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, d := range in.Targets {
 			t, err := readTarget(g, d)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if err := zones.settle(&t); err != nil {
-				return err
+				return nil, err
 			}
 			if err := register(tx, t, now); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return nil
+		return &elb.RegisterTargetsOutput{}, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &elb.RegisterTargetsOutput{}, nil
 }
 
 // DeregisterTargets takes targets out of a group: they get no new requests, and
 // are gone when those under way have ended.
 func (a *API) DeregisterTargets(ctx context.Context, in *elb.DeregisterTargetsInput) (*elb.DeregisterTargetsOutput, error) {
 	now := time.Now().UTC()
-	err := a.db.Update(ctx, func(tx store.Tx) error {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*elb.DeregisterTargetsOutput, error) {
 		g, err := groupOfTargets(tx, *in.TargetGroupArn)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, d := range in.Targets {
 			t, err := readTarget(g, d)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if err := deregister(tx, TargetKey(t.Group, t.Addr, t.Port), now); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return nil
+		return &elb.DeregisterTargetsOutput{}, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &elb.DeregisterTargetsOutput{}, nil
 }
 
 // readTarget reads a target of g, with the group's port when it names none.
@@ -103,11 +96,7 @@ func targetFaults(group string, targets []types.TargetDescription) (f awserr.Fau
 
 // zonesOf returns the zones of a target group's VPC.
 func (a *API) zonesOf(ctx context.Context, group string) (Zones, error) {
-	var g TargetGroup
-	err := a.db.View(ctx, func(tx store.Tx) (err error) {
-		g, err = groupOfTargets(tx, group)
-		return err
-	})
+	g, err := handler.View(ctx, a.db, func(tx store.Tx) (TargetGroup, error) { return groupOfTargets(tx, group) })
 	if err != nil {
 		return nil, err
 	}
@@ -155,24 +144,21 @@ func (z Zones) settle(t *Target) error {
 
 func register(tx store.Tx, t Target, now time.Time) error {
 	key := TargetKey(t.Group, t.Addr, t.Port)
-	old, err := Targets.Get(tx, key)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("read target %s: %w", key, err)
+	old, there, err := handler.Find(tx, Targets, key)
+	if err != nil {
+		return err
 	}
 	t.RegisteredAt = now
-	if err == nil && old.DeregisteredAt.IsZero() {
+	if there && old.DeregisteredAt.IsZero() {
 		t.RegisteredAt = old.RegisteredAt
 	}
 	return Targets.Put(tx, key, t)
 }
 
 func deregister(tx store.Tx, key string, now time.Time) error {
-	t, err := Targets.Get(tx, key)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !t.DeregisteredAt.IsZero() {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read target %s: %w", key, err)
+	t, there, err := handler.Find(tx, Targets, key)
+	if err != nil || !there || !t.DeregisteredAt.IsZero() {
+		return err
 	}
 	t.DeregisteredAt = now
 	return Targets.Put(tx, key, t)
@@ -187,29 +173,25 @@ func RemoveTarget(tx store.Tx, t Target) error {
 
 // DescribeTargetHealth says how the targets of a group are.
 func (a *API) DescribeTargetHealth(ctx context.Context, in *elb.DescribeTargetHealthInput) (*elb.DescribeTargetHealthOutput, error) {
-	out := &elb.DescribeTargetHealthOutput{}
-	err := a.db.View(ctx, func(tx store.Tx) error {
+	return handler.View(ctx, a.db, func(tx store.Tx) (*elb.DescribeTargetHealthOutput, error) {
 		g, err := groupOfTargets(tx, *in.TargetGroupArn)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		targets, err := askedTargets(tx, g, in.Targets)
 		if err != nil {
-			return err
+			return nil, err
 		}
+		out := &elb.DescribeTargetHealthOutput{}
 		for _, t := range targets {
 			h, err := healthOf(tx, t.Group, t.Addr, t.Port)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			out.TargetHealthDescriptions = append(out.TargetHealthDescriptions, t.wire(g, h))
 		}
-		return nil
+		return out, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
 
 // askedTargets returns the targets that are asked for, all of g when none is.
@@ -223,11 +205,12 @@ func askedTargets(tx store.Tx, g TargetGroup, asked []types.TargetDescription) (
 		if err != nil {
 			return nil, err
 		}
-		there, err := Targets.Get(tx, TargetKey(t.Group, t.Addr, t.Port))
-		if err == nil {
-			t = there
-		} else if !errors.Is(err, store.ErrNotFound) {
-			return nil, fmt.Errorf("read target: %w", err)
+		registered, there, err := handler.Find(tx, Targets, TargetKey(t.Group, t.Addr, t.Port))
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			t = registered
 		}
 		out = append(out, t)
 	}
