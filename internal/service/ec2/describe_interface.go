@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -18,7 +19,7 @@ func (a *API) DescribeNetworkInterfaces(ctx context.Context, in *ec2.DescribeNet
 	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
-	names, err := view(ctx, a.db, groupNames)
+	names, err := handler.View(ctx, a.db, groupNames)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -18,7 +19,7 @@ func describe[T, W any](ctx context.Context, db store.DB, t *store.Table[T], l l
 		out  []W
 		next *string
 	}
-	r, err := view(ctx, db, func(tx store.Tx) (r result, err error) {
+	r, err := handler.View(ctx, db, func(tx store.Tx) (r result, err error) {
 		all, err := t.List(tx, "")
 		if err != nil {
 			return r, fmt.Errorf("list %ss: %w", l.typ, err)
@@ -34,7 +35,7 @@ func describe[T, W any](ctx context.Context, db store.DB, t *store.Table[T], l l
 		// None is an empty list, never no list: clients read it without asking.
 		r.out, r.next = []W{}, next
 		for _, v := range chosen {
-			r.out = append(r.out, shape(v, tags[l.id(v)].shape()))
+			r.out = append(r.out, shape(v, tagType.To(tags[l.id(v)].Tags)))
 		}
 		return r, nil
 	})
@@ -97,7 +98,7 @@ func (a *API) DescribeSubnets(ctx context.Context, in *ec2.DescribeSubnetsInput)
 	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
-	return view(ctx, a.db, func(tx store.Tx) (*ec2.DescribeSubnetsOutput, error) {
+	return handler.View(ctx, a.db, func(tx store.Tx) (*ec2.DescribeSubnetsOutput, error) {
 		all, err := subnetViews(tx)
 		if err != nil {
 			return nil, err
@@ -112,7 +113,7 @@ func (a *API) DescribeSubnets(ctx context.Context, in *ec2.DescribeSubnetsInput)
 		}
 		out := &ec2.DescribeSubnetsOutput{Subnets: []types.Subnet{}, NextToken: next}
 		for _, s := range chosen {
-			out.Subnets = append(out.Subnets, a.subnetShape(s, tags[s.ID].shape()))
+			out.Subnets = append(out.Subnets, a.subnetShape(s, tagType.To(tags[s.ID].Tags)))
 		}
 		return out, nil
 	})

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
 )
@@ -92,27 +93,9 @@ func (a *API) Operations() []wire.Operation {
 	}
 }
 
-// view runs f on a snapshot.
-func view[T any](ctx context.Context, db store.DB, f func(tx store.Tx) (T, error)) (out T, err error) {
-	err = db.View(ctx, func(tx store.Tx) error {
-		out, err = f(tx)
-		return err
-	})
-	return out, err
-}
-
-// update runs f in a transaction.
-func update[T any](ctx context.Context, db store.DB, f func(tx store.Tx) (T, error)) (out T, err error) {
-	err = db.Update(ctx, func(tx store.Tx) error {
-		out, err = f(tx)
-		return err
-	})
-	return out, err
-}
-
 // DefaultSubnets returns the default subnet of each zone, in the zones' order.
 func (a *API) DefaultSubnets(ctx context.Context) ([]Subnet, error) {
-	return view(ctx, a.db, func(tx store.Tx) ([]Subnet, error) {
+	return handler.View(ctx, a.db, func(tx store.Tx) ([]Subnet, error) {
 		all, err := Subnets.List(tx, "")
 		if err != nil {
 			return nil, fmt.Errorf("list subnets: %w", err)
@@ -123,7 +106,7 @@ func (a *API) DefaultSubnets(ctx context.Context) ([]Subnet, error) {
 
 // SubnetsOf returns the subnets of a VPC.
 func (a *API) SubnetsOf(ctx context.Context, vpcID string) ([]Subnet, error) {
-	return view(ctx, a.db, func(tx store.Tx) ([]Subnet, error) {
+	return handler.View(ctx, a.db, func(tx store.Tx) ([]Subnet, error) {
 		all, err := Subnets.List(tx, "")
 		if err != nil {
 			return nil, fmt.Errorf("list subnets: %w", err)
@@ -134,7 +117,7 @@ func (a *API) SubnetsOf(ctx context.Context, vpcID string) ([]Subnet, error) {
 
 // SubnetByID returns a subnet, or InvalidSubnetID.NotFound.
 func (a *API) SubnetByID(ctx context.Context, id string) (Subnet, error) {
-	return view(ctx, a.db, func(tx store.Tx) (Subnet, error) { return subnetByID(tx, id) })
+	return handler.View(ctx, a.db, func(tx store.Tx) (Subnet, error) { return subnetByID(tx, id) })
 }
 
 // CheckVPC returns InvalidVpcID.NotFound when there is no such VPC.
@@ -147,7 +130,7 @@ func (a *API) CheckVPC(ctx context.Context, vpcID string) error {
 
 // DefaultGroup returns the id of a VPC's default security group.
 func (a *API) DefaultGroup(ctx context.Context, vpcID string) (string, error) {
-	return view(ctx, a.db, func(tx store.Tx) (string, error) { return defaultGroup(tx, vpcID) })
+	return handler.View(ctx, a.db, func(tx store.Tx) (string, error) { return defaultGroup(tx, vpcID) })
 }
 
 // CheckGroups returns an error that names the first of ids that is not a

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/store/memstore"
 	"github.com/skylift/skylift/internal/wire"
@@ -368,7 +369,7 @@ func TestTags(t *testing.T) {
 // records reads all of a table.
 func records[T any](t testing.TB, a *API, table *store.Table[T]) []T {
 	t.Helper()
-	all, err := view(t.Context(), a.db, func(tx store.Tx) ([]T, error) { return table.List(tx, "") })
+	all, err := handler.View(t.Context(), a.db, func(tx store.Tx) ([]T, error) { return table.List(tx, "") })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package ec2
 
 import (
-	"encoding/base64"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 )
 
 // listing is how the resources of one kind are listed: what filters see of
@@ -42,7 +42,12 @@ func (l listing[T]) answer(all []T, q question, tags map[string]tagSet) ([]T, *s
 	if chosen, err = l.filter(chosen, q.filters, tags); err != nil {
 		return nil, nil, err
 	}
-	return page(chosen, l.id, q.max, q.token)
+	page, err := pages.Open(q.max, q.token)
+	if err != nil {
+		return nil, nil, err
+	}
+	part, next := handler.Cut(page, chosen, l.id)
+	return part, next, nil
 }
 
 func (l listing[T]) byIDs(all []T, ids []string) ([]T, error) {
@@ -138,24 +143,15 @@ func matches(pattern, s string) bool {
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// page returns at most max of items, which are sorted by key, after the one
-// that token names.
-func page[T any](items []T, key func(T) string, limit *int32, token *string) ([]T, *string, error) {
-	if token != nil && *token != "" {
-		after, err := base64.RawURLEncoding.DecodeString(*token)
-		if err != nil {
-			return nil, nil, awserr.New("InvalidNextToken", "The specified nextToken '%s' is not valid", *token)
-		}
-		items = slices.DeleteFunc(items, func(v T) bool { return key(v) <= string(after) })
-	}
-	if limit == nil || int(*limit) >= len(items) {
-		return items, nil, nil
-	}
-	if *limit < 1 {
-		return nil, nil, awserr.New("InvalidParameterValue", "Value ( %d ) for parameter maxResults is invalid.", *limit)
-	}
-	items = items[:*limit]
-	return items, new(base64.RawURLEncoding.EncodeToString([]byte(key(items[len(items)-1])))), nil
+// pages is how lists are cut. The wire holds MaxResults to the range that AWS's model has for an operation: 5 to 1,000
+// for most (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html#api-pagination).
+var pages = handler.Pages{
+	BadSize: func(size int) error {
+		return awserr.New("InvalidParameterValue", "Value ( %d ) for parameter maxResults is invalid.", size)
+	},
+	BadToken: func(token string) error {
+		return awserr.New("InvalidNextToken", "The specified nextToken '%s' is not valid", token)
+	},
 }
 
 func deref(s *string) string {

@@ -3,30 +3,23 @@ package ec2
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
 // byID returns a record, or the error that AWS has for an id that is not
 // well formed or that nothing has.
 func byID[T any](tx store.Tx, t *store.Table[T], k kind, id string) (T, error) {
-	var zero T
 	if err := k.check(id); err != nil {
+		var zero T
 		return zero, err
 	}
-	v, err := t.Get(tx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return zero, k.notFound(id)
-	}
-	if err != nil {
-		return zero, fmt.Errorf("read %s: %w", id, err)
-	}
-	return v, nil
+	return handler.Get(tx, t, id, k.notFound)
 }
 
 // kind is how AWS speaks of a kind of resource.

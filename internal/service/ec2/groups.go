@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -48,7 +49,7 @@ func (a *API) CreateSecurityGroup(ctx context.Context, in *ec2.CreateSecurityGro
 	if err != nil {
 		return nil, err
 	}
-	return &ec2.CreateSecurityGroupOutput{GroupId: &g.ID, SecurityGroupArn: new(a.groupARN(g)), Tags: tagSet{Tags: tags}.shape()}, nil
+	return &ec2.CreateSecurityGroupOutput{GroupId: &g.ID, SecurityGroupArn: new(a.groupARN(g)), Tags: tagType.To(tags)}, nil
 }
 
 func (a *API) groupARN(g SecurityGroup) string { return a.ns.ARN("ec2", "security-group/"+g.ID) }
@@ -110,7 +111,7 @@ func (a *API) DeleteSecurityGroup(ctx context.Context, in *ec2.DeleteSecurityGro
 	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
-	return update(ctx, a.db, func(tx store.Tx) (*ec2.DeleteSecurityGroupOutput, error) {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*ec2.DeleteSecurityGroupOutput, error) {
 		g, err := groupBy(tx, in.GroupId, in.GroupName)
 		if err != nil {
 			return nil, err
@@ -141,7 +142,7 @@ func (a *API) DescribeSecurityGroups(ctx context.Context, in *ec2.DescribeSecuri
 	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
-	return view(ctx, a.db, func(tx store.Tx) (*ec2.DescribeSecurityGroupsOutput, error) {
+	return handler.View(ctx, a.db, func(tx store.Tx) (*ec2.DescribeSecurityGroupsOutput, error) {
 		all, err := SecurityGroups.List(tx, "")
 		if err != nil {
 			return nil, err
@@ -164,7 +165,7 @@ func (a *API) DescribeSecurityGroups(ctx context.Context, in *ec2.DescribeSecuri
 		}
 		out := &ec2.DescribeSecurityGroupsOutput{SecurityGroups: []types.SecurityGroup{}, NextToken: next}
 		for _, g := range chosen {
-			out.SecurityGroups = append(out.SecurityGroups, a.groupShape(g, tags[g.ID].shape()))
+			out.SecurityGroups = append(out.SecurityGroups, a.groupShape(g, tagType.To(tags[g.ID].Tags)))
 		}
 		return out, nil
 	})

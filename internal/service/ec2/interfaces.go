@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -48,7 +49,7 @@ func (a *API) CreateInterface(ctx context.Context, r InterfaceRequest) (Interfac
 	i.MAC = macOf(i.ID)
 	a.allocating.Lock()
 	defer a.allocating.Unlock()
-	return update(ctx, a.db, func(tx store.Tx) (Interface, error) {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (Interface, error) {
 		had, err := Interfaces.By(tx, "owner", r.Owner)
 		if err != nil {
 			return Interface{}, err
@@ -96,12 +97,9 @@ func groupsFor(tx store.Tx, vpcID string, ids []string) ([]string, error) {
 // being none is fine.
 func (a *API) DeleteInterface(ctx context.Context, id string) error {
 	return a.db.Update(ctx, func(tx store.Tx) error {
-		i, err := Interfaces.Get(tx, id)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read %s: %w", id, err)
+		i, there, err := handler.Find(tx, Interfaces, id)
+		if err != nil || !there {
+			return err
 		}
 		if err := addresses.Delete(tx, addressKey(i.SubnetID, i.Addr)); err != nil {
 			return err
@@ -132,11 +130,11 @@ func (a *API) SetInterfaceGroups(ctx context.Context, id string, groups []string
 func allocate(tx store.Tx, s Subnet) (netip.Addr, error) {
 	first, last := usable(s.CIDR)
 	from := first
-	cursor, err := cursors.Get(tx, s.ID)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return netip.Addr{}, fmt.Errorf("read cursor of %s: %w", s.ID, err)
+	cursor, there, err := handler.Find(tx, cursors, s.ID)
+	if err != nil {
+		return netip.Addr{}, err
 	}
-	if err == nil && cursor.Less(last) {
+	if there && cursor.Less(last) {
 		from = cursor.Next()
 	}
 	addr, err := nextFree(tx, s.ID, from, last)
@@ -155,12 +153,9 @@ func allocate(tx store.Tx, s Subnet) (netip.Addr, error) {
 // nextFree returns the first address from from to last that is not taken, the
 // zero Addr when there is none. Most often that is from itself.
 func nextFree(tx store.Tx, subnet string, from, last netip.Addr) (netip.Addr, error) {
-	_, err := addresses.Get(tx, addressKey(subnet, from))
-	if errors.Is(err, store.ErrNotFound) {
-		return from, nil
-	}
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("read address %s: %w", from, err)
+	_, taken, err := handler.Find(tx, addresses, addressKey(subnet, from))
+	if err != nil || !taken {
+		return from, err
 	}
 	free := from.Next()
 	for taken, err := range addresses.Scan(tx, subnet+"/", addressKey(subnet, from)) {

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -17,7 +18,7 @@ func (a *API) ModifySecurityGroupRules(ctx context.Context, in *ec2.ModifySecuri
 	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
-	return update(ctx, a.db, func(tx store.Tx) (*ec2.ModifySecurityGroupRulesOutput, error) {
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*ec2.ModifySecurityGroupRulesOutput, error) {
 		g, err := groupByID(tx, deref(in.GroupId))
 		if err != nil {
 			return nil, err

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -141,8 +142,8 @@ type lease struct {
 // tagSet is the tags of a resource.
 type tagSet struct {
 	Resource string
-	Type     string            // security-group
-	Tags     map[string]string // none, when all were taken from it
+	Type     string       // security-group
+	Tags     handler.Tags // empty, when all were taken from it
 }
 
 // addressKey sorts as addresses do.

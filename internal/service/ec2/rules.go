@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -177,7 +178,7 @@ func (a *API) authorize(ctx context.Context, c change, specs []types.TagSpecific
 	if err != nil {
 		return nil, err
 	}
-	return update(ctx, a.db, func(tx store.Tx) ([]types.SecurityGroupRule, error) {
+	return handler.Update(ctx, a.db, func(tx store.Tx) ([]types.SecurityGroupRule, error) {
 		g, added, err := a.resolve(tx, c)
 		if err != nil {
 			return nil, err
@@ -193,7 +194,7 @@ func (a *API) authorize(ctx context.Context, c change, specs []types.TagSpecific
 			if err := putTags(tx, r.ID, kindRule.typ, tags); err != nil {
 				return nil, err
 			}
-			out = append(out, a.ruleShape(ruleView{r, g.ID}, tagSet{Tags: tags}.shape()))
+			out = append(out, a.ruleShape(ruleView{r, g.ID}, tagType.To(tags)))
 		}
 		return out, SecurityGroups.Put(tx, g.ID, g)
 	})
@@ -220,7 +221,7 @@ func (g *SecurityGroup) add(rules []Rule) error {
 }
 
 func (a *API) revoke(ctx context.Context, c change, ids []string) ([]types.RevokedSecurityGroupRule, error) {
-	return update(ctx, a.db, func(tx store.Tx) ([]types.RevokedSecurityGroupRule, error) {
+	return handler.Update(ctx, a.db, func(tx store.Tx) ([]types.RevokedSecurityGroupRule, error) {
 		g, named, err := a.resolve(tx, c)
 		if err != nil {
 			return nil, err
@@ -331,7 +332,7 @@ func (a *API) DescribeSecurityGroupRules(ctx context.Context, in *ec2.DescribeSe
 	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
-	return view(ctx, a.db, func(tx store.Tx) (*ec2.DescribeSecurityGroupRulesOutput, error) {
+	return handler.View(ctx, a.db, func(tx store.Tx) (*ec2.DescribeSecurityGroupRulesOutput, error) {
 		all, err := ruleViews(tx)
 		if err != nil {
 			return nil, err
@@ -350,7 +351,7 @@ func (a *API) DescribeSecurityGroupRules(ctx context.Context, in *ec2.DescribeSe
 		}
 		out := &ec2.DescribeSecurityGroupRulesOutput{SecurityGroupRules: []types.SecurityGroupRule{}, NextToken: next}
 		for _, r := range chosen {
-			out.SecurityGroupRules = append(out.SecurityGroupRules, a.ruleShape(r, tags[r.ID].shape()))
+			out.SecurityGroupRules = append(out.SecurityGroupRules, a.ruleShape(r, tagType.To(tags[r.ID].Tags)))
 		}
 		return out, nil
 	})

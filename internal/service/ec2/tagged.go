@@ -2,8 +2,6 @@ package ec2
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -11,18 +9,15 @@ import (
 
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
 // Tagged calls each with the ARN and the tags of every resource that has tags or had some.
 func (a *API) Tagged(tx store.Tx, each func(arn string, tags map[string]string)) error {
-	for s, err := range tagSets.Peek(tx, "") {
-		if err != nil {
-			return fmt.Errorf("list tagged resources of EC2: %w", err)
-		}
-		each(a.ns.ARN("ec2", s.Type+"/"+s.Resource), maps.Clone(s.Tags))
-	}
-	return nil
+	return handler.EachTagged(tx, tagSets, each, func(s *tagSet) (string, handler.Tags) {
+		return a.ns.ARN("ec2", s.Type+"/"+s.Resource), s.Tags
+	})
 }
 
 // Tag is CreateTags for callers that know nothing of EC2's types.
@@ -31,11 +26,7 @@ func (a *API) Tag(ctx context.Context, arn string, tags map[string]string) error
 	if err != nil {
 		return err
 	}
-	in := &ec2.CreateTagsInput{Resources: []string{id}}
-	for k, v := range tags {
-		in.Tags = append(in.Tags, types.Tag{Key: &k, Value: &v})
-	}
-	_, err = a.CreateTags(ctx, in)
+	_, err = a.CreateTags(ctx, &ec2.CreateTagsInput{Resources: []string{id}, Tags: tagType.To(tags)})
 	return err
 }
 

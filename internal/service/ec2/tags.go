@@ -2,9 +2,7 @@ package ec2
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -12,13 +10,32 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
-const (
-	maxTags     = 50
-	maxTagKey   = 128
-	maxTagValue = 256
+const maxTags = 50
+
+var (
+	tagType = handler.TagType[types.Tag]{
+		Read: func(t types.Tag) (key, value *string) { return t.Key, t.Value },
+		Make: func(key, value *string) types.Tag { return types.Tag{Key: key, Value: value} },
+	}
+	tagRules = handler.TagRules{
+		Most: maxTags,
+		TooMany: func() error {
+			return awserr.New("TagLimitExceeded", "A resource can have at most %d tags.", maxTags)
+		},
+		BadKey: func(key string) error {
+			return awserr.New("InvalidParameterValue", "Tag key '%s' must have between 1 and %d characters.", key, handler.MaxTagKey)
+		},
+		BadValue: func(key, _ string) error {
+			return awserr.New("InvalidParameterValue", "The value of tag '%s' must have at most %d characters.", key, handler.MaxTagValue)
+		},
+		Reserved: func(key string) error {
+			return awserr.New("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use: '%s'.", key)
+		},
+	}
 )
 
 // allTags returns the tags of every resource that has any or had some, by its id.
@@ -34,33 +51,25 @@ func allTags(tx store.Tx) (map[string]tagSet, error) {
 	return out, nil
 }
 
-// shape returns the tags as the wire has them, sorted by key.
-func (s tagSet) shape() []types.Tag {
-	out := []types.Tag{}
-	for _, k := range slices.Sorted(maps.Keys(s.Tags)) {
-		out = append(out, types.Tag{Key: new(k), Value: new(s.Tags[k])})
-	}
-	return out
-}
-
 // tagsFor returns the tags that specs, which may only be for resources of
 // type typ, give to a new one.
-func tagsFor(typ string, specs []types.TagSpecification) (map[string]string, error) {
+func tagsFor(typ string, specs []types.TagSpecification) (handler.Tags, error) {
 	if err := tagSpecFaults(typ, specs).First(); err != nil {
 		return nil, err
 	}
-	tags := map[string]string{}
+	return tagRules.Add(nil, tagsOf(specs))
+}
+
+// tagsOf returns the tags of all specs.
+func tagsOf(specs []types.TagSpecification) (tags []handler.Tag) {
 	for _, spec := range specs {
-		if err := addTags(tags, spec.Tags); err != nil {
-			return nil, err
-		}
+		tags = append(tags, tagType.From(spec.Tags)...)
 	}
-	return tags, nil
+	return tags
 }
 
 // tagSpecFaults is what is wrong with the tags of a new resource of type typ.
 func tagSpecFaults(typ string, specs []types.TagSpecification) (f awserr.Faults) {
-	keys := map[string]bool{}
 	for _, spec := range specs {
 		if string(spec.ResourceType) != typ {
 			f.Add(awserr.New("InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation.", spec.ResourceType))
@@ -68,50 +77,13 @@ func tagSpecFaults(typ string, specs []types.TagSpecification) (f awserr.Faults)
 		if len(spec.Tags) == 0 {
 			f.Add(awserr.New("InvalidParameterValue", "Tag specification must have at least one tag"))
 		}
-		for _, t := range spec.Tags {
-			f.Add(tagFault(t))
-			keys[deref(t.Key)] = true
-		}
 	}
-	if len(keys) > maxTags {
-		f.Add(tooManyTags())
-	}
+	f.Add(tagRules.Faults(tagsOf(specs))...)
 	return f
 }
 
-func tagFault(t types.Tag) error {
-	key, value := deref(t.Key), deref(t.Value)
-	switch {
-	case key == "" || len([]rune(key)) > maxTagKey:
-		return awserr.New("InvalidParameterValue", "Tag key '%s' must have between 1 and %d characters.", key, maxTagKey)
-	case strings.HasPrefix(strings.ToLower(key), "aws:"):
-		return awserr.New("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use: '%s'.", key)
-	case len([]rune(value)) > maxTagValue:
-		return awserr.New("InvalidParameterValue", "The value of tag '%s' must have at most %d characters.", key, maxTagValue)
-	}
-	return nil
-}
-
-func tooManyTags() error {
-	return awserr.New("TagLimitExceeded", "A resource can have at most %d tags.", maxTags)
-}
-
-// addTags checks tags and adds them to set.
-func addTags(set map[string]string, tags []types.Tag) error {
-	for _, t := range tags {
-		if err := tagFault(t); err != nil {
-			return err
-		}
-		set[deref(t.Key)] = deref(t.Value)
-	}
-	if len(set) > maxTags {
-		return tooManyTags()
-	}
-	return nil
-}
-
 // putTags gives a new resource tags.
-func putTags(tx store.Tx, resource, typ string, tags map[string]string) error {
+func putTags(tx store.Tx, resource, typ string, tags handler.Tags) error {
 	if len(tags) == 0 {
 		return nil
 	}
@@ -171,8 +143,8 @@ func (a *API) CreateTags(ctx context.Context, in *ec2.CreateTagsInput) (*ec2.Cre
 	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
-	err := a.retag(ctx, in.Resources, func(set map[string]string) error { return addTags(set, in.Tags) })
-	return &ec2.CreateTagsOutput{}, err
+	added := tagType.From(in.Tags)
+	return &ec2.CreateTagsOutput{}, a.retag(ctx, in.Resources, func(tags handler.Tags) (handler.Tags, error) { return tagRules.Add(tags, added) })
 }
 
 // DeleteTags takes tags from resources: by key, by key and value, or all.
@@ -180,18 +152,17 @@ func (a *API) DeleteTags(ctx context.Context, in *ec2.DeleteTagsInput) (*ec2.Del
 	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
-	err := a.retag(ctx, in.Resources, func(set map[string]string) error {
+	return &ec2.DeleteTagsOutput{}, a.retag(ctx, in.Resources, func(tags handler.Tags) (handler.Tags, error) {
 		if len(in.Tags) == 0 {
-			clear(set)
+			clear(tags)
 		}
 		for _, t := range in.Tags {
-			if value, ok := set[deref(t.Key)]; ok && (t.Value == nil || *t.Value == value) {
-				delete(set, deref(t.Key))
+			if value, ok := tags[deref(t.Key)]; ok && (t.Value == nil || *t.Value == value) {
+				delete(tags, deref(t.Key))
 			}
 		}
-		return nil
+		return tags, nil
 	})
-	return &ec2.DeleteTagsOutput{}, err
 }
 
 // arnsOf returns the ARNs of the resources with these ids. An id of another kind, which the handler refuses,
@@ -211,27 +182,25 @@ func (a *API) arnsOf(_ context.Context, ids []string) (list []string) {
 }
 
 // retag changes the tags of resources, all or none.
-func (a *API) retag(ctx context.Context, resources []string, change func(set map[string]string) error) error {
+func (a *API) retag(ctx context.Context, resources []string, change func(handler.Tags) (handler.Tags, error)) error {
 	return a.db.Update(ctx, func(tx store.Tx) error {
 		for _, id := range resources {
 			typ, err := typeOf(tx, id)
 			if err != nil {
 				return err
 			}
-			s, err := tagSets.Get(tx, id)
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				return fmt.Errorf("read tags of %s: %w", id, err)
-			}
-			if s.Tags == nil {
-				s.Tags = map[string]string{}
-			}
-			if err := change(s.Tags); err != nil {
+			had, _, err := handler.Find(tx, tagSets, id)
+			if err != nil {
 				return err
 			}
-			if len(s.Tags) == 0 && s.Resource == "" { // it never had any
+			tags, err := change(had.Tags)
+			if err != nil {
+				return err
+			}
+			if tags == nil { // it never had any
 				continue
 			}
-			if err := tagSets.Put(tx, id, tagSet{id, typ, s.Tags}); err != nil {
+			if err := tagSets.Put(tx, id, tagSet{id, typ, tags}); err != nil {
 				return err
 			}
 		}
@@ -249,7 +218,7 @@ func (a *API) DescribeTags(ctx context.Context, in *ec2.DescribeTagsInput) (*ec2
 	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
-	sets, err := view(ctx, a.db, allTags)
+	sets, err := handler.View(ctx, a.db, allTags)
 	if err != nil {
 		return nil, err
 	}

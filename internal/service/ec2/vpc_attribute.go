@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -23,7 +24,7 @@ func (a *API) DescribeVpcAttribute(ctx context.Context, in *ec2.DescribeVpcAttri
 	if err := check(in.DryRun); err != nil {
 		return nil, err
 	}
-	return view(ctx, a.db, func(tx store.Tx) (*ec2.DescribeVpcAttributeOutput, error) {
+	return handler.View(ctx, a.db, func(tx store.Tx) (*ec2.DescribeVpcAttributeOutput, error) {
 		v, err := vpcByID(tx, deref(in.VpcId))
 		if err != nil {
 			return nil, err
