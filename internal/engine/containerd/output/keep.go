@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/skylift/skylift/internal/engine/containerd/supervise"
 )
 
 // Keep sees to it that a keeper works and one stands by, until ctx ends, and
@@ -22,7 +24,7 @@ import (
 func (s *Store) Keep(ctx context.Context, command []string, log *slog.Logger) error {
 	said := ""
 	for {
-		if err := s.startStandby(command); err != nil && said != err.Error() {
+		if err := s.startStandby(command, log); err != nil && said != err.Error() {
 			said = err.Error()
 			log.Error("output keeper can't be started: containers that write wait", "err", err)
 		}
@@ -35,7 +37,7 @@ func (s *Store) Keep(ctx context.Context, command []string, log *slog.Logger) er
 }
 
 // startStandby starts a keeper unless one stands by.
-func (s *Store) startStandby(command []string) error {
+func (s *Store) startStandby(command []string, why *slog.Logger) error {
 	free, err := s.free(standbyLock)
 	if err != nil || !free {
 		return err
@@ -53,6 +55,9 @@ func (s *Store) startStandby(command []string) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start output keeper: %w", err)
+	}
+	if err := supervise.Leave(cmd.Process.Pid); err != nil {
+		why.Warn("output keeper stays in the service's control group, and ends with the service unless its KillMode is process", "err", err)
 	}
 	go func() { _ = cmd.Wait() }() // it has said in its log why it ended
 	for range 100 {

@@ -36,6 +36,7 @@ func Main(args []string) int {
 		return 2
 	}
 	debug.SetGCPercent(25)
+	debug.FreeOSMemory() // what the rest of the program made as it was loaded
 	k := &keeper{root: args[0], log: slog.New(slog.NewTextHandler(os.Stderr, nil)), held: map[string]*holding{}}
 	if err := k.run(); err != nil {
 		k.log.Error("output keeper ends", "err", err)

@@ -163,11 +163,13 @@ func TestEveryCursorResumes(t *testing.T) {
 	settle(t, s, "c")
 	whole := readAll(t, s, "c", time.Time{})
 	checkTimes(t, whole)
-	if len(whole) != 2*n+1 || whole[2*n].Text != "no end" {
-		t.Fatalf("%d lines, the last of which is %q", len(whole), whole[len(whole)-1].Text)
+	noEnd := func(l engine.Line) bool { return l == engine.Line{Time: l.Time, Text: "no end"} }
+	counted := slices.DeleteFunc(slices.Clone(whole), noEnd)
+	if len(whole) != 2*n+1 || len(counted) != 2*n {
+		t.Fatalf("%d lines, %d of which count", len(whole), len(counted))
 	}
-	checkCount(t, whole[:2*n], false, n)
-	checkCount(t, whole[:2*n], true, n)
+	checkCount(t, counted, false, n)
+	checkCount(t, counted, true, n)
 	numbers, err := segments(s.dir("c"))
 	if err != nil || len(numbers) < 3 {
 		t.Errorf("segments %v, %v: want several", numbers, err)
