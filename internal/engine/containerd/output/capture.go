@@ -1,6 +1,7 @@
 package output
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -138,8 +139,15 @@ func (c *capture) recover() error {
 		return err
 	}
 	last := c.seg.header
+	index := bufio.NewReaderSize(io.NewSectionReader(c.seg.index, 0, info.Size()), 64<<10)
+	entry := make([]byte, recordSize)
 	for n := 0; ; n++ {
-		r, ok := c.seg.record(n)
+		if _, err := io.ReadFull(index, entry); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return err
+		} else if err != nil {
+			break
+		}
+		r, ok := decode(entry)
 		if !ok || c.seg.end(r, 0) > sizes[0] || c.seg.end(r, 1) > sizes[1] {
 			break // torn, or about bytes that a power failure lost
 		}

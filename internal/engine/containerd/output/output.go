@@ -16,6 +16,9 @@
 // A logging program as containerd's binary:// starts it can't promise that: the
 // shim closes its own read end of the pipe, so the container gets SIGPIPE when
 // the program is killed, and it costs a process for each container.
+//
+// It is one package of more than 1,500 lines because who writes the segments and
+// who reads them while they are written depend on each other's every step.
 package output
 
 import (

@@ -387,11 +387,13 @@ func TestFullDiskWaits(t *testing.T) {
 	go func() { write(t, sh.out, 0, n); sh.close(); close(written) }()
 	var lines []engine.Line
 	full := false
-	for ended := false; !ended; {
+	for ended := false; !ended; time.Sleep(50 * time.Millisecond) {
 		select {
 		case <-written:
-			settle(t, s, "c")
-			ended = true
+			var err error
+			if ended, err = settled(s.dir("c")); err != nil {
+				t.Fatal(err)
+			}
 		case <-time.After(300 * time.Millisecond):
 		}
 		if st, err := s.State("c"); err == nil && !st.DiskFull.IsZero() {

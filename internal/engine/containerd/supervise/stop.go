@@ -2,10 +2,12 @@ package supervise
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,7 +18,8 @@ import (
 )
 
 // Stop ends the containerd, once Run has returned, and what its shims have left:
-// they, their containers' processes, and mounts below its directories. Files stay.
+// they, their containers' processes and control groups, what runc knows of them, and
+// mounts below its directories. Files stay.
 // It may be called again. Errors: what could not be ended; ctx's.
 func (d *Containerd) Stop(ctx context.Context) error {
 	lock, err := d.lock()
@@ -37,6 +40,9 @@ func (d *Containerd) Stop(ctx context.Context) error {
 	if err := d.endShims(ctx); err != nil {
 		return fmt.Errorf("stop containerd's shims: %w", err)
 	}
+	if err := d.forget(ctx); err != nil {
+		return fmt.Errorf("remove what containerd's shims left: %w", err)
+	}
 	for _, dir := range []string{d.run, d.root} {
 		if err := unmountBelow(dir); err != nil {
 			return fmt.Errorf("unmount what containerd left: %w", err)
@@ -46,6 +52,39 @@ func (d *Containerd) Stop(ctx context.Context) error {
 		_ = os.Remove(filepath.Join(hierarchy, group)) // others may be in it
 	}
 	return nil
+}
+
+// shared is where every containerd's shims have their sockets and runc's state,
+// whatever its own directories are.
+const shared = "/run/containerd"
+
+// forget removes what runc knows of the containers, their control groups, and the
+// sockets of their shims. Each has a bundle in the state directory.
+func (d *Containerd) forget(ctx context.Context) error {
+	bundles, err := filepath.Glob(filepath.Join(d.run, "state/io.containerd.runtime.v2.task/*/*"))
+	if err != nil || len(bundles) == 0 {
+		return err
+	}
+	programs, err := Find()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, bundle := range bundles {
+		namespace, id := filepath.Base(filepath.Dir(bundle)), filepath.Base(bundle)
+		root := filepath.Join(shared, "runc", namespace)
+		if _, err := os.Stat(filepath.Join(root, id)); err == nil {
+			if out, err := exec.CommandContext(ctx, programs.Runc, "--root", root, "delete", "--force", id).CombinedOutput(); err != nil {
+				errs = append(errs, fmt.Errorf("runc delete %s: %w: %s", id, err, bytes.TrimSpace(out)))
+			}
+		}
+		_ = os.Remove(root) // others may be in it
+		address, _ := os.ReadFile(filepath.Join(bundle, "address"))
+		if socket, ok := strings.CutPrefix(strings.TrimSpace(string(address)), "unix://"); ok && filepath.Dir(socket) == shared+"/s" {
+			_ = os.Remove(socket) // the shim may have done it
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // endShims kills the shims, and the containers that they are the parents of.

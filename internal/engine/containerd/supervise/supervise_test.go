@@ -3,6 +3,7 @@ package supervise
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -144,6 +145,7 @@ func TestALongPathHasAShortSocket(t *testing.T) {
 func TestTasksOutliveIt(t *testing.T) {
 	d := own(t, shortDir(t))
 	stop := watched(t, d)
+	namespace := fmt.Sprintf("supervise-test-%d", os.Getpid())
 	rootfs := t.TempDir()
 	build := exec.Command("go", "build", "-o", filepath.Join(rootfs, "app"), "../../enginetest/app")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -151,7 +153,7 @@ func TestTasksOutliveIt(t *testing.T) {
 		t.Fatalf("build: %v: %s", err, out)
 	}
 	ctr := func(args ...string) (string, error) {
-		out, err := exec.Command("ctr", append([]string{"--address", d.Address(), "--namespace", "test"}, args...)...).CombinedOutput()
+		out, err := exec.Command("ctr", append([]string{"--address", d.Address(), "--namespace", namespace}, args...)...).CombinedOutput()
 		return string(out), err
 	}
 	if out, err := ctr("run", "-d", "--null-io", "--rootfs", rootfs, "c", "/app", "run"); err != nil {
@@ -179,6 +181,23 @@ func TestTasksOutliveIt(t *testing.T) {
 	}
 	if containers[0].alive() || shims[0].alive() {
 		t.Error("what its shims had lives")
+	}
+	left, err := filepath.Glob(filepath.Join(shared, "runc", namespace))
+	if err != nil || len(left) > 0 {
+		t.Errorf("runc knows %v, %v", left, err)
+	}
+	sockets, err := filepath.Glob(filepath.Join(d.run, "state/io.containerd.runtime.v2.task/*/*/address"))
+	if err != nil || len(sockets) == 0 {
+		t.Fatalf("addresses %v, %v", sockets, err)
+	}
+	for _, file := range sockets {
+		address, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(strings.TrimPrefix(string(address), "unix://")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("socket %s: %v", address, err)
+		}
 	}
 }
 
