@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,6 +64,7 @@ func keptAt(t testing.TB, dir string) *Store {
 type shim struct {
 	out, err         *os.File
 	readOut, readErr *os.File
+	closed           atomic.Bool
 }
 
 func open(t testing.TB, s *Store, id string, o Options) *shim {
@@ -71,7 +73,7 @@ func open(t testing.TB, s *Store, id string, o Options) *shim {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var sh shim
+	sh := &shim{}
 	for _, f := range []struct {
 		to   **os.File
 		path string
@@ -82,13 +84,14 @@ func open(t testing.TB, s *Store, id string, o Options) *shim {
 		}
 	}
 	t.Cleanup(sh.close)
-	return &sh
+	return sh
 }
 
 func (s *shim) close() {
 	for _, f := range []*os.File{s.out, s.err, s.readOut, s.readErr} {
 		f.Close()
 	}
+	s.closed.Store(true)
 }
 
 func settle(t testing.TB, s *Store, id string) {
@@ -197,7 +200,7 @@ func TestLongLinesAreCutAsFargateCutsThem(t *testing.T) {
 		sh.close()
 	}()
 	var out, errs []string
-	err := s.Follow(t.Context(), "c", time.Time{}, func() bool { return sh.out.Fd() == ^uintptr(0) }, func(l engine.Line) error {
+	err := s.Follow(t.Context(), "c", time.Time{}, sh.closed.Load, func(l engine.Line) error {
 		if l.Stderr {
 			errs = append(errs, l.Text)
 		} else {
@@ -382,7 +385,7 @@ func TestFullDiskWaits(t *testing.T) {
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
 	s := keptAt(t, filepath.Join(dir, "store"))
 	sh := open(t, s, "c", Options{Segment: 128 << 10})
-	const n = 100_000
+	const n = 400_000
 	written := make(chan struct{})
 	go func() { write(t, sh.out, 0, n); sh.close(); close(written) }()
 	var lines []engine.Line
@@ -458,7 +461,7 @@ func BenchmarkOutput(b *testing.B) {
 		sh.close()
 	}()
 	lines := 0
-	ended := func() bool { return sh.out.Fd() == ^uintptr(0) }
+	ended := sh.closed.Load
 	if err := s.Follow(b.Context(), "c", time.Time{}, ended, func(engine.Line) error { lines++; return nil }); err != nil {
 		b.Fatal(err)
 	}
