@@ -1,0 +1,332 @@
+package containerd
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	containerd "github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/remotes/docker"
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/distribution/distribution/v3/registry/handlers"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
+	"github.com/sirupsen/logrus"
+
+	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/containerd/image"
+	"github.com/skylift/skylift/internal/engine/enginetest"
+)
+
+// host is what the tests of this package share: a containerd, the images as
+// archives, and a registry.
+type host struct {
+	dir      string
+	socket   string
+	app      string
+	users    string // app with accounts
+	archives []byte
+	registry string
+	pushed   string
+
+	mu      sync.Mutex
+	process *exec.Cmd
+}
+
+var shared = sync.OnceValues(prepare)
+
+// cleanups undo what prepare did, the last first.
+var cleanups []func()
+
+func TestMain(m *testing.M) {
+	logrus.SetOutput(io.Discard)
+	code := m.Run()
+	for _, undo := range slices.Backward(cleanups) {
+		undo()
+	}
+	os.Exit(code)
+}
+
+// containerdHost skips the test where there is no containerd, or no root.
+func containerdHost(tb testing.TB) *host {
+	tb.Helper()
+	err := error(nil)
+	for _, program := range []string{"containerd", "containerd-shim-runc-v2", "runc"} {
+		_, missing := exec.LookPath(program)
+		err = errors.Join(err, missing)
+	}
+	if os.Geteuid() != 0 {
+		err = errors.Join(err, errors.New("not root"))
+	}
+	if err != nil {
+		if strings.Contains(os.Getenv("REQUIRE"), "docker") {
+			tb.Fatal(err)
+		}
+		tb.Skipf("needs containerd: %v", err)
+	}
+	h, err := shared()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return h
+}
+
+// prepare starts a containerd, builds the test program, and pushes an image of it
+// to a registry in this process.
+func prepare() (*host, error) {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "skylift-containerd")
+	if err != nil {
+		return nil, err
+	}
+	h := &host{dir: dir, socket: filepath.Join(dir, "containerd.sock"), app: "enginetest/app:v1", users: "enginetest/users:v1"}
+	cleanups = append(cleanups, func() { _ = os.RemoveAll(dir) })
+	if err := h.start(); err != nil {
+		return nil, err
+	}
+	cleanups = append(cleanups, h.stop)
+	if err := h.build(ctx); err != nil {
+		return nil, err
+	}
+	config := &configuration.Configuration{Storage: configuration.Storage{"inmemory": nil}}
+	config.HTTP.Secret = unique()
+	registry := httptest.NewServer(handlers.NewApp(ctx, config))
+	cleanups = append(cleanups, registry.Close)
+	h.registry = registry.Listener.Addr().String()
+	h.pushed = h.registry + "/team/app:v1"
+	return h, h.push(ctx)
+}
+
+// start starts the containerd, or starts it again.
+func (h *host) start() error {
+	config := fmt.Sprintf(`version = 2
+root = %q
+state = %q
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.internal.v1.tracing", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper"]
+[grpc]
+  address = %q
+`, filepath.Join(h.dir, "root"), filepath.Join(h.dir, "state"), h.socket)
+	file := filepath.Join(h.dir, "config.toml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		return err
+	}
+	log, err := os.Create(filepath.Join(h.dir, "log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.process = exec.Command("containerd", "--config", file)
+	h.process.Stdout, h.process.Stderr = log, log
+	if err := h.process.Start(); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		client, err := connect(context.Background(), h.socket, "test")
+		if err == nil {
+			return client.Close()
+		}
+		if time.Now().After(deadline) {
+			text, _ := os.ReadFile(log.Name())
+			return fmt.Errorf("containerd doesn't start: %w: %s", err, text)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// kill kills the containerd and waits for its end.
+func (h *host) kill() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_ = h.process.Process.Kill() // it may have ended
+	_ = h.process.Wait()
+}
+
+func (h *host) stop() {
+	h.kill()
+	_ = exec.Command("umount", "-l", filepath.Join(h.dir, "state")).Run() // nothing of it is mounted
+}
+
+// build builds the images.
+func (h *host) build(ctx context.Context) error {
+	path := filepath.Join(h.dir, "app")
+	build := exec.CommandContext(ctx, "go", "build", "-o", path, "../enginetest/app")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the test program: %w: %s", err, out)
+	}
+	program, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	app := tarOf(file{"app", 0o555, "", program})
+	passwd := []byte("root:x:0:0:root:/root:/bin/sh\napp:x:1001:1002::/:/bin/sh\ndb:x:999:998::/:/bin/sh\n")
+	group := []byte("root:x:0:\napp:x:1002:\ndb:x:998:\n")
+	users := tarOf(file{"etc/accounts", 0o444, "", passwd}, file{"etc/passwd", 0o777, "accounts", nil}, file{"etc/group", 0o444, "", group})
+	h.archives = archive(
+		built{h.app, map[string]any{"Entrypoint": []string{"/app"}}, [][]byte{app}},
+		built{h.users, map[string]any{"Entrypoint": []string{"/app"}, "User": "app"}, [][]byte{app, users}},
+	)
+	return nil
+}
+
+type file struct {
+	name string
+	mode int64
+	link string
+	text []byte
+}
+
+func tarOf(files ...file) []byte {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, f := range files {
+		header := &tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.text))}
+		if f.link != "" {
+			header.Typeflag, header.Linkname = tar.TypeSymlink, f.link
+		}
+		_ = w.WriteHeader(header) // a bytes.Buffer takes all
+		_, _ = w.Write(f.text)
+	}
+	_ = w.Close()
+	return b.Bytes()
+}
+
+// built is an image that was made here.
+type built struct {
+	ref    string
+	config map[string]any
+	layers [][]byte
+}
+
+// archive packs images as `docker save` does.
+func archive(images ...built) []byte {
+	var files []file
+	var manifest []map[string]any
+	digest := func(b []byte) string {
+		sum := sha256.Sum256(b)
+		return hex.EncodeToString(sum[:])
+	}
+	for _, i := range images {
+		var diffs, names []string
+		for _, l := range i.layers {
+			diffs = append(diffs, "sha256:"+digest(l))
+			names = append(names, digest(l)+"/layer.tar")
+			files = append(files, file{digest(l) + "/layer.tar", 0o444, "", l})
+		}
+		config, _ := json.Marshal(map[string]any{ // it can be encoded
+			"architecture": runtime.GOARCH, "os": "linux", "config": i.config,
+			"rootfs": map[string]any{"type": "layers", "diff_ids": diffs},
+		})
+		files = append(files, file{digest(config) + ".json", 0o444, "", config})
+		manifest = append(manifest, map[string]any{"Config": digest(config) + ".json", "RepoTags": []string{i.ref}, "Layers": names})
+	}
+	text, _ := json.Marshal(manifest) // it can be encoded
+	return tarOf(append(files, file{"manifest.json", 0o444, "", text})...)
+}
+
+// load imports images into an instance's namespace.
+func load(ctx context.Context, client *containerd.Client, archive []byte) error {
+	loaded, err := client.Import(ctx, bytes.NewReader(archive))
+	if err != nil {
+		return err
+	}
+	for _, i := range loaded {
+		if err := containerd.NewImage(client, i).Unpack(ctx, image.Snapshotter); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// push brings the test image to the registry.
+func (h *host) push(ctx context.Context) error {
+	client, err := connect(ctx, h.socket, unique())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	loaded, err := client.Import(ctx, bytes.NewReader(h.archives))
+	if err != nil {
+		return err
+	}
+	resolver := docker.NewResolver(docker.ResolverOptions{})
+	for _, i := range loaded {
+		if strings.Contains(i.Name, "/app:") {
+			return client.Push(ctx, h.pushed, i.Target, containerd.WithResolver(resolver))
+		}
+	}
+	return errors.New("no image to push")
+}
+
+// unique returns 12 random hex digits.
+func unique() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// configOf is that of a new instance.
+func configOf(tb testing.TB, h *host) Config {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "skylift-engine")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return Config{
+		Instance: unique(), Address: h.socket, Root: filepath.Join(h.dir, "root"),
+		Data: filepath.Join(dir, "data"), Run: filepath.Join(dir, "run"), Output: newLines(tb),
+		Log: slog.New(slog.NewTextHandler(tb.Output(), nil)),
+	}
+}
+
+// openEngine returns an engine of a new instance that is purged at the end.
+func openEngine(tb testing.TB) *Engine {
+	tb.Helper()
+	h := containerdHost(tb)
+	e, err := Open(tb.Context(), configOf(tb, h))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := errors.Join(e.Purge(context.Background()), e.Close()); err != nil {
+			tb.Error(err)
+		}
+	})
+	if err := load(tb.Context(), e.client, h.archives); err != nil {
+		tb.Fatal(err)
+	}
+	return e
+}
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	h := containerdHost(t)
+	enginetest.Run(t, func(t *testing.T) engine.Engine { return openEngine(t) }, enginetest.Images{
+		App:     h.app,
+		Program: "/app",
+		Pull:    h.pushed,
+		Missing: h.registry + "/team/app:none",
+		Users:   h.users,
+	})
+}
