@@ -15,6 +15,8 @@ package containerd
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -228,13 +230,27 @@ func writePrograms(dir string) (p programs, err error) {
 	if err != nil {
 		return p, err
 	}
-	p.pause = filepath.Join(dir, "pause")
-	for _, sub := range []string{p.pause, filepath.Join(p.pause, "proc")} {
-		if err := os.MkdirAll(sub, 0o755); err != nil {
-			return p, fmt.Errorf("make the directory of programs: %w", err)
+	init, err := program.Init(runtime.GOARCH)
+	if err != nil {
+		return p, err
+	}
+	named := func(kind string, text []byte) string {
+		sum := sha256.Sum256(text)
+		return filepath.Join(dir, kind+"-"+hex.EncodeToString(sum[:6]))
+	}
+	p = programs{pause: named("pause", pause), init: named("init", init)}
+	if err := os.MkdirAll(filepath.Join(p.pause, "proc"), 0o755); err != nil {
+		return p, fmt.Errorf("make the directory of programs: %w", err)
+	}
+	for file, text := range map[string][]byte{filepath.Join(p.pause, "pause"): pause, p.init: init} {
+		if _, err := os.Stat(file); err == nil {
+			continue
+		}
+		if err := record.Replace(file, text, 0o555); err != nil {
+			return p, err
 		}
 	}
-	return p, record.Replace(filepath.Join(p.pause, "pause"), pause, 0o555)
+	return p, nil
 }
 
 // Close ends running pulls, health checks and the connection. Tasks run on.
