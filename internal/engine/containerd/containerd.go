@@ -39,6 +39,7 @@ import (
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/cgroup"
 	"github.com/skylift/skylift/internal/engine/containerd/image"
+	"github.com/skylift/skylift/internal/engine/containerd/output"
 	"github.com/skylift/skylift/internal/engine/containerd/record"
 	"github.com/skylift/skylift/internal/engine/containerd/spec"
 	"github.com/skylift/skylift/internal/engine/keylock"
@@ -49,32 +50,14 @@ import (
 // context ends, so that no lost answer leaves work half done.
 const callTimeout = 2 * time.Minute
 
-// Output keeps what containers write, by the container's id. Errors:
-// engine.ErrNotFound where it has nothing of the container.
-type Output interface {
-	// Prepare makes the FIFOs that a container writes to; those that there are stay.
-	Prepare(id string, terminal bool) (stdout, stderr string, err error)
-	// Read emits the lines after since that there are.
-	Read(ctx context.Context, id string, since time.Time, emit func(engine.Line) error) error
-	// Follow emits the lines after since and those that come, until ended says that
-	// the container has ended, and all was emitted.
-	Follow(ctx context.Context, id string, since time.Time, ended func() bool, emit func(engine.Line) error) error
-	// Settle waits until all that a container wrote, which has ended, can be read.
-	Settle(ctx context.Context, id string) error
-	// Tail returns the last lines, n at most.
-	Tail(ctx context.Context, id string, n int) ([]engine.Line, error)
-	// Remove removes all that it has of a container, if there is something.
-	Remove(id string) error
-}
-
 // Config says which containerd to use, and for whom.
 type Config struct {
-	Instance string // unique id of this Skylift instance: 12 or more hex digits
-	Address  string // path of containerd's socket
-	Root     string // where containerd keeps what containers write
-	Data     string // a directory of the engine's own, which lives as long as its tasks
-	Run      string // another, which may go with the machine's power
-	Output   Output
+	Instance string        // unique id of this Skylift instance: 12 or more hex digits
+	Address  string        // path of containerd's socket
+	Root     string        // where containerd keeps what containers write
+	Data     string        // a directory of the engine's own, which lives as long as its tasks
+	Run      string        // another, which may go with the machine's power
+	Output   *output.Store // where keepers work
 	Log      *slog.Logger
 }
 
@@ -90,7 +73,7 @@ type Engine struct {
 	cgroups  cgroup.Groups
 	images   *image.Store
 	records  *record.Store
-	output   Output
+	output   *output.Store
 	programs programs
 	tasks    keylock.Locks
 	watchers watchers

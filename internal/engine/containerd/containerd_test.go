@@ -32,22 +32,22 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/containerd/image"
+	"github.com/skylift/skylift/internal/engine/containerd/output"
+	"github.com/skylift/skylift/internal/engine/containerd/supervise"
 	"github.com/skylift/skylift/internal/engine/enginetest"
 )
 
-// host is what the tests of this package share: a containerd, the images as
-// archives, and a registry.
+// host is what the tests of this package share: a containerd, a keeper of output,
+// the images as archives, and a registry.
 type host struct {
-	dir      string
-	socket   string
-	app      string
-	users    string // app with accounts
-	archives []byte
-	registry string
-	pushed   string
-
-	mu      sync.Mutex
-	process *exec.Cmd
+	containerd *supervise.Containerd
+	output     *output.Store
+	dir        string
+	app        string
+	users      string // app with accounts
+	archives   []byte
+	registry   string
+	pushed     string
 }
 
 var shared = sync.OnceValues(prepare)
@@ -56,6 +56,9 @@ var shared = sync.OnceValues(prepare)
 var cleanups []func()
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == output.Command {
+		os.Exit(output.Main(os.Args[2:]))
+	}
 	logrus.SetOutput(io.Discard)
 	code := m.Run()
 	for _, undo := range slices.Backward(cleanups) {
@@ -67,11 +70,7 @@ func TestMain(m *testing.M) {
 // containerdHost skips the test where there is no containerd, or no root.
 func containerdHost(tb testing.TB) *host {
 	tb.Helper()
-	err := error(nil)
-	for _, program := range []string{"containerd", "containerd-shim-runc-v2", "runc"} {
-		_, missing := exec.LookPath(program)
-		err = errors.Join(err, missing)
-	}
+	_, err := supervise.Find()
 	if os.Geteuid() != 0 {
 		err = errors.Join(err, errors.New("not root"))
 	}
@@ -96,12 +95,11 @@ func prepare() (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &host{dir: dir, socket: filepath.Join(dir, "containerd.sock"), app: "enginetest/app:v1", users: "enginetest/users:v1"}
+	h := &host{dir: dir, app: "enginetest/app:v1", users: "enginetest/users:v1"}
 	cleanups = append(cleanups, func() { _ = os.RemoveAll(dir) })
-	if err := h.start(); err != nil {
+	if h.containerd, h.output, err = startHost(dir); err != nil {
 		return nil, err
 	}
-	cleanups = append(cleanups, h.stop)
 	if err := h.build(ctx); err != nil {
 		return nil, err
 	}
@@ -114,56 +112,35 @@ func prepare() (*host, error) {
 	return h, h.push(ctx)
 }
 
-// start starts the containerd, or starts it again.
-func (h *host) start() error {
-	config := fmt.Sprintf(`version = 2
-root = %q
-state = %q
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.internal.v1.tracing", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper"]
-[grpc]
-  address = %q
-`, filepath.Join(h.dir, "root"), filepath.Join(h.dir, "state"), h.socket)
-	file := filepath.Join(h.dir, "config.toml")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		return err
-	}
-	log, err := os.Create(filepath.Join(h.dir, "log"))
+// startHost starts a containerd and a keeper of output below dir.
+func startHost(dir string) (*supervise.Containerd, *output.Store, error) {
+	d, err := supervise.New(supervise.Config{Root: filepath.Join(dir, "root"), Run: filepath.Join(dir, "run")})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer log.Close()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.process = exec.Command("containerd", "--config", file)
-	h.process.Stdout, h.process.Stderr = log, log
-	if err := h.process.Start(); err != nil {
-		return err
+	store, err := output.New(filepath.Join(dir, "output"))
+	if err != nil {
+		return nil, nil, err
 	}
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		client, err := connect(context.Background(), h.socket, "test")
-		if err == nil {
-			return client.Close()
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = d.Run(ctx) })                                                                     // Ready tells
+	wg.Go(func() { _ = store.Keep(ctx, []string{self, output.Command}, slog.New(slog.DiscardHandler)) }) // until ctx ends
+	cleanups = append(cleanups, func() {
+		stop()
+		wg.Wait()
+		if err := errors.Join(d.Stop(context.Background()), store.Stop(context.Background())); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 		}
-		if time.Now().After(deadline) {
-			text, _ := os.ReadFile(log.Name())
-			return fmt.Errorf("containerd doesn't start: %w: %s", err, text)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
-// kill kills the containerd and waits for its end.
-func (h *host) kill() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	_ = h.process.Process.Kill() // it may have ended
-	_ = h.process.Wait()
-}
-
-func (h *host) stop() {
-	h.kill()
-	_ = exec.Command("umount", "-l", filepath.Join(h.dir, "state")).Run() // nothing of it is mounted
+	})
+	waiting, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	_, err = d.Ready(waiting)
+	return d, store, err
 }
 
 // build builds the images.
@@ -260,7 +237,7 @@ func load(ctx context.Context, client *containerd.Client, archive []byte) error 
 
 // push brings the test image to the registry.
 func (h *host) push(ctx context.Context) error {
-	client, err := connect(ctx, h.socket, unique())
+	client, err := connect(ctx, h.containerd.Address(), unique())
 	if err != nil {
 		return err
 	}
@@ -294,8 +271,8 @@ func configOf(tb testing.TB, h *host) Config {
 	}
 	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return Config{
-		Instance: unique(), Address: h.socket, Root: filepath.Join(h.dir, "root"),
-		Data: filepath.Join(dir, "data"), Run: filepath.Join(dir, "run"), Output: newLines(tb),
+		Instance: unique(), Address: h.containerd.Address(), Root: h.containerd.Root(),
+		Data: filepath.Join(dir, "data"), Run: filepath.Join(dir, "run"), Output: h.output,
 		Log: slog.New(slog.NewTextHandler(tb.Output(), nil)),
 	}
 }

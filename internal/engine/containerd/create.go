@@ -130,6 +130,9 @@ func (m *maker) makeContainer(ctx context.Context, c engine.Container) error {
 	if check, ok := c.HealthCheck.Active(); ok {
 		r.Check = &check
 	}
+	if _, _, err := m.output.Prepare(id, outputOf(r)); err != nil {
+		return err
+	}
 	return m.records.Put(m.task.ID, id, r)
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/containerd/output"
 	"github.com/skylift/skylift/internal/engine/containerd/record"
 )
 
@@ -44,7 +45,7 @@ func (e *Engine) Tail(ctx context.Context, taskID, name string, n int) ([]engine
 	return e.output.Tail(ctx, id, n)
 }
 
-// look returns the record of a container whose output has a place.
+// look returns what is true of a container that one may want the output of.
 func (e *Engine) look(ctx context.Context, taskID, name string) (id string, r record.Container, err error) {
 	if id, r, err = e.find(taskID, name); err != nil {
 		return id, r, err
@@ -52,6 +53,11 @@ func (e *Engine) look(ctx context.Context, taskID, name string) (id string, r re
 	if r, _, err = e.observe(e.in(ctx), taskID, id); err != nil {
 		return id, r, translate("look at container "+name, err)
 	}
-	_, _, err = e.output.Prepare(id, r.Terminal)
-	return id, r, err
+	return id, r, nil
+}
+
+// outputOf says how a container's output is kept: as a log that loses its oldest
+// lines, since nobody may read it.
+func outputOf(r record.Container) output.Options {
+	return output.Options{Mode: output.Roll, Terminal: r.Terminal}
 }

@@ -197,7 +197,7 @@ func (e *Engine) createProcess(ctx context.Context, task, id string, r record.Co
 		return err
 	}
 	request := &tasks.CreateTaskRequest{ContainerID: id, Rootfs: rootfs(mounts), Terminal: r.Terminal}
-	if request.Stdout, request.Stderr, err = e.output.Prepare(id, r.Terminal); err != nil {
+	if request.Stdout, request.Stderr, err = e.output.Prepare(id, outputOf(r)); err != nil {
 		return err
 	}
 	if r.Interactive {
