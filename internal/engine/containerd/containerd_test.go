@@ -45,6 +45,7 @@ type host struct {
 	dir        string
 	app        string
 	users      string // app with accounts
+	data       string // app with files of a user's
 	archives   []byte
 	registry   string
 	pushed     string
@@ -95,7 +96,7 @@ func prepare() (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &host{dir: dir, app: "enginetest/app:v1", users: "enginetest/users:v1"}
+	h := &host{dir: dir, app: "enginetest/app:v1", users: "enginetest/users:v1", data: "enginetest/data:v1"}
 	cleanups = append(cleanups, func() { _ = os.RemoveAll(dir) })
 	if h.containerd, h.output, err = startHost(dir); err != nil {
 		return nil, err
@@ -155,13 +156,19 @@ func (h *host) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	app := tarOf(file{"app", 0o555, "", program})
+	app := tarOf(file{name: "app", mode: 0o555, text: program})
 	passwd := []byte("root:x:0:0:root:/root:/bin/sh\napp:x:1001:1002::/:/bin/sh\ndb:x:999:998::/:/bin/sh\n")
 	group := []byte("root:x:0:\napp:x:1002:\ndb:x:998:\n")
-	users := tarOf(file{"etc/accounts", 0o444, "", passwd}, file{"etc/passwd", 0o777, "accounts", nil}, file{"etc/group", 0o444, "", group})
+	users := tarOf(
+		file{name: "etc/accounts", mode: 0o444, text: passwd},
+		file{name: "etc/passwd", mode: 0o777, link: "accounts"},
+		file{name: "etc/group", mode: 0o444, text: group},
+	)
+	data := tarOf(file{name: "data/", mode: 0o700, user: 1000}, file{name: "data/file", mode: 0o600, user: 1000, text: []byte("of the image")})
 	h.archives = archive(
 		built{h.app, map[string]any{"Entrypoint": []string{"/app"}}, [][]byte{app}},
 		built{h.users, map[string]any{"Entrypoint": []string{"/app"}, "User": "app"}, [][]byte{app, users}},
+		built{h.data, map[string]any{"Entrypoint": []string{"/app"}}, [][]byte{app, data}},
 	)
 	return nil
 }
@@ -171,13 +178,14 @@ type file struct {
 	mode int64
 	link string
 	text []byte
+	user int
 }
 
 func tarOf(files ...file) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, f := range files {
-		header := &tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.text))}
+		header := &tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.text)), Uid: f.user, Gid: f.user}
 		if f.link != "" {
 			header.Typeflag, header.Linkname = tar.TypeSymlink, f.link
 		}
@@ -208,17 +216,17 @@ func archive(images ...built) []byte {
 		for _, l := range i.layers {
 			diffs = append(diffs, "sha256:"+digest(l))
 			names = append(names, digest(l)+"/layer.tar")
-			files = append(files, file{digest(l) + "/layer.tar", 0o444, "", l})
+			files = append(files, file{name: digest(l) + "/layer.tar", mode: 0o444, text: l})
 		}
 		config, _ := json.Marshal(map[string]any{ // it can be encoded
 			"architecture": runtime.GOARCH, "os": "linux", "config": i.config,
 			"rootfs": map[string]any{"type": "layers", "diff_ids": diffs},
 		})
-		files = append(files, file{digest(config) + ".json", 0o444, "", config})
+		files = append(files, file{name: digest(config) + ".json", mode: 0o444, text: config})
 		manifest = append(manifest, map[string]any{"Config": digest(config) + ".json", "RepoTags": []string{i.ref}, "Layers": names})
 	}
 	text, _ := json.Marshal(manifest) // it can be encoded
-	return tarOf(append(files, file{"manifest.json", 0o444, "", text})...)
+	return tarOf(append(files, file{name: "manifest.json", mode: 0o444, text: text})...)
 }
 
 // load imports images into an instance's namespace.
@@ -305,5 +313,13 @@ func TestContract(t *testing.T) {
 		Pull:    h.pushed,
 		Missing: h.registry + "/team/app:none",
 		Users:   h.users,
+	})
+}
+
+func TestPrograms(t *testing.T) {
+	t.Parallel()
+	h := containerdHost(t)
+	enginetest.RunPrograms(t, func(t *testing.T) engine.Engine { return openEngine(t) }, enginetest.Programs{
+		App: h.app, Data: h.data, Init: "init", Pause: "pause",
 	})
 }

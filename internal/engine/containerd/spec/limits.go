@@ -72,7 +72,7 @@ func rlimits(c engine.Container) ([]specs.POSIXRlimit, error) {
 	var list []specs.POSIXRlimit
 	for _, u := range c.ProcessUlimits() {
 		if !slices.Contains(limitNames, u.Name) {
-			return nil, fmt.Errorf("unknown ulimit %q", u.Name)
+			return nil, fmt.Errorf("unknown ulimit %q: there is no RLIMIT_%s", u.Name, strings.ToUpper(u.Name))
 		}
 		l := specs.POSIXRlimit{Type: "RLIMIT_" + strings.ToUpper(u.Name), Soft: limit(u.Soft), Hard: limit(u.Hard)}
 		if l.Soft > l.Hard {

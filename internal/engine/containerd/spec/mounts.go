@@ -39,6 +39,25 @@ func mounts(c Container) []specs.Mount {
 	return all
 }
 
+// duplicate returns where a container's definition mounts two things, if it does.
+func duplicate(c engine.Container) string {
+	seen := map[string]bool{}
+	var targets []string
+	for _, m := range c.Mounts {
+		targets = append(targets, path.Clean(m.Target))
+	}
+	for _, m := range c.Tmpfs {
+		targets = append(targets, path.Clean(m.Target))
+	}
+	for _, target := range targets {
+		if seen[target] {
+			return target
+		}
+		seen[target] = true
+	}
+	return ""
+}
+
 func depth(dir string) int { return strings.Count(strings.TrimSuffix(dir, "/"), "/") }
 
 func bind(source, target string, readOnly bool) specs.Mount {

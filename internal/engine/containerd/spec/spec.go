@@ -75,6 +75,9 @@ const cpuPeriod = 100_000
 // Of returns the specification of a container. Errors: *engine.StartError.
 func (h Host) Of(c Container) (*specs.Spec, error) {
 	process, err := h.process(c)
+	if twice := duplicate(c.Container); err == nil && twice != "" {
+		err = fmt.Errorf("duplicate mount point: %s", twice)
+	}
 	if err != nil {
 		return nil, &engine.StartError{Container: c.Container.Name, Reason: err.Error()}
 	}
