@@ -75,6 +75,7 @@ var libraries = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2":         {"internal/service", "internal/projection", "internal/wire", "internal/gateway", "internal/daemon", "internal/cli", "test"},
 	"github.com/aws/smithy-go":             {"internal/service", "internal/wire", "internal/gateway", "internal/daemon", "internal/awserr", "test"},
 	"github.com/cockroachdb/pebble":        {"internal/logstore"},
+	"github.com/containerd/":               {"internal/engine/containerd", "internal/engine/docker"},
 	"github.com/coreos/go-systemd":         {"internal/engine/cgroup"},
 	"github.com/distribution/distribution": {"internal/registry"},
 	"github.com/fxamacker/":                {"internal/wire/rpccbor"},

@@ -24,7 +24,7 @@ func (e *Engine) StartAgain(ctx context.Context, taskID, name string) error {
 	}
 	ctx, cancel := detach(ctx)
 	defer cancel()
-	defer e.tasks.lock(taskID)()
+	defer e.tasks.Lock(taskID)()
 	found, err := e.containersOf(ctx, taskID)
 	if err != nil {
 		return err

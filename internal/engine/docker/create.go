@@ -21,7 +21,7 @@ func (e *Engine) Create(ctx context.Context, t engine.Task) (netns string, err e
 	}
 	ctx, cancel := detach(ctx)
 	defer cancel()
-	defer e.tasks.lock(t.ID)()
+	defer e.tasks.Lock(t.ID)()
 	if err := e.cgroups.Limit(ctx, t); err != nil {
 		return "", fmt.Errorf("create task %s: %w", t.ID, err)
 	}
@@ -195,7 +195,7 @@ func (e *Engine) Start(ctx context.Context, taskID string, containers ...string)
 	}
 	ctx, cancel := detach(ctx)
 	defer cancel()
-	defer e.tasks.lock(taskID)()
+	defer e.tasks.Lock(taskID)()
 	found, err := e.containersOf(ctx, taskID)
 	if err != nil {
 		return err

@@ -19,7 +19,6 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -28,6 +27,7 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/cgroup"
+	"github.com/skylift/skylift/internal/engine/keylock"
 )
 
 // The labels of everything that this engine makes. The sandbox is the
@@ -57,7 +57,7 @@ type Engine struct {
 	root     string // where the daemon keeps its files, on its host
 	pause    pauseImage
 	cgroups  cgroup.Groups
-	tasks    keyLock
+	tasks    keylock.Locks
 	pulls    pulls
 }
 
@@ -188,39 +188,4 @@ func (e *Engine) filter(labels ...string) client.Filters {
 
 func instanceFilter(instance string) client.Filters {
 	return make(client.Filters).Add("label", labelInstance+"="+instance)
-}
-
-// keyLock is a mutex per key.
-type keyLock struct {
-	mu   sync.Mutex
-	held map[string]*keyMutex
-}
-
-type keyMutex struct {
-	sync.Mutex
-	users int
-}
-
-// lock waits for key and returns its unlock.
-func (l *keyLock) lock(key string) (unlock func()) {
-	l.mu.Lock()
-	if l.held == nil {
-		l.held = make(map[string]*keyMutex)
-	}
-	m := l.held[key]
-	if m == nil {
-		m = &keyMutex{}
-		l.held[key] = m
-	}
-	m.users++
-	l.mu.Unlock()
-	m.Lock()
-	return func() {
-		m.Unlock()
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if m.users--; m.users == 0 {
-			delete(l.held, key)
-		}
-	}
 }

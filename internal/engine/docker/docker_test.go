@@ -18,7 +18,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/handlers"
@@ -209,6 +208,14 @@ func TestContract(t *testing.T) {
 	})
 }
 
+func TestPrograms(t *testing.T) {
+	t.Parallel()
+	h := dockerHost(t)
+	enginetest.RunPrograms(t, func(t *testing.T) engine.Engine { return openEngine(t) }, enginetest.Programs{
+		App: h.app, Data: imageWithData(t, h), Init: "docker-init", Pause: "pause",
+	})
+}
+
 func TestOpenSaysThatDockerIsAway(t *testing.T) {
 	t.Parallel()
 	_, err := Open(t.Context(), Config{Instance: unique(), Host: "unix:///no/such/docker.sock"})
@@ -221,24 +228,5 @@ func TestOpenSaysThatDockerIsAway(t *testing.T) {
 // end.
 func run(t *testing.T, e *Engine, task engine.Task) ([]string, engine.ContainerStatus) {
 	t.Helper()
-	if _, err := e.Create(t.Context(), task); err != nil {
-		t.Fatal(err)
-	}
-	name := task.Containers[0].Name
-	if err := e.Start(t.Context(), task.ID, name); err != nil {
-		t.Fatal(err)
-	}
-	var lines []string
-	err := e.Logs(t.Context(), task.ID, name, time.Time{}, true, func(l engine.Line) error {
-		lines = append(lines, l.Text)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	status, err := e.Inspect(t.Context(), task.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return lines, status.Containers[0]
+	return enginetest.RunTask(t, e, task)
 }

@@ -13,6 +13,8 @@ import (
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
+
+	"github.com/skylift/skylift/internal/engine/program"
 )
 
 // pauseRepository names the pause images of all instances on a host.
@@ -35,11 +37,11 @@ func newPauseImage(machine string) (pauseImage, error) {
 	case "aarch64":
 		arch = "arm64"
 	}
-	program, err := pauseProgram(arch)
+	pause, err := program.Pause(arch)
 	if err != nil {
 		return pauseImage{}, err
 	}
-	layer, err := tarOf(tar.Header{Name: "pause", Mode: 0o555, Size: int64(len(program))}, program)
+	layer, err := tarOf(tar.Header{Name: "pause", Mode: 0o555, Size: int64(len(pause))}, pause)
 	if err != nil {
 		return pauseImage{}, err
 	}

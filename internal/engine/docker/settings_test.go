@@ -3,7 +3,6 @@ package docker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -12,143 +11,8 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/enginetest"
 )
-
-// printed runs a task of one container and returns what it printed.
-func printed(t *testing.T, e *Engine, task engine.Task) string {
-	t.Helper()
-	lines, status := run(t, e, task)
-	if status.ExitCode != 0 {
-		t.Errorf("container ended as %+v and said %q", status, lines)
-	}
-	return strings.Join(lines, "\n")
-}
-
-func TestSettingsReachTheContainer(t *testing.T) {
-	t.Parallel()
-	e, h := openEngine(t), dockerHost(t)
-	const ptrace, netRaw = 1 << 19, 1 << 13
-	tests := []struct {
-		name    string
-		command []string
-		set     func(*engine.Task, *engine.Container)
-		holds   func(said string) bool
-	}{
-		{"own init", []string{"read", "/proc/1/comm"}, func(_ *engine.Task, c *engine.Container) { c.Init = true }, is("docker-init")},
-		{"no init", []string{"read", "/proc/1/comm"}, func(*engine.Task, *engine.Container) {}, is("app")},
-		{"shared processes", []string{"read", "/proc/1/comm"}, func(t *engine.Task, _ *engine.Container) { t.PIDMode = "task" }, is("pause")},
-		{"shared processes and init", []string{"read", "/proc/1/comm"}, func(t *engine.Task, c *engine.Container) {
-			t.PIDMode, c.Init = "task", true
-		}, is("pause")},
-		{"orphans with init", []string{"orphan"}, func(_ *engine.Task, c *engine.Container) { c.Init = true }, is("")},
-		{"orphans with shared processes", []string{"orphan"}, func(t *engine.Task, _ *engine.Container) { t.PIDMode = "task" }, is("")},
-		{"capability added", []string{"read", "/proc/self/status"}, func(_ *engine.Task, c *engine.Container) {
-			c.CapAdd = []string{"SYS_PTRACE"}
-		}, func(said string) bool { return capabilities(said)&(ptrace|netRaw) == ptrace|netRaw }},
-		{"capability dropped", []string{"read", "/proc/self/status"}, func(_ *engine.Task, c *engine.Container) {
-			c.CapDrop = []string{"NET_RAW"}
-		}, func(said string) bool { return capabilities(said)&(ptrace|netRaw) == 0 && capabilities(said) != 0 }},
-		{"all capabilities dropped", []string{"read", "/proc/self/status"}, func(_ *engine.Task, c *engine.Container) {
-			c.CapDrop = []string{"ALL"}
-		}, func(said string) bool { return capabilities(said) == 0 }},
-		{"ulimit", []string{"read", "/proc/self/limits"}, func(_ *engine.Task, c *engine.Container) {
-			c.Ulimits = []engine.Ulimit{{Name: "nofile", Soft: 1024, Hard: 1024}, {Name: "core", Soft: 512, Hard: 2048}}
-		}, func(said string) bool {
-			return has(said, "Max open files 1024 1024 files") && has(said, "Max core file size 512 2048 bytes")
-		}},
-		{"parameter of the network", []string{"read", "/proc/sys/net/core/somaxconn"}, func(_ *engine.Task, c *engine.Container) {
-			c.Sysctls = map[string]string{"net.core.somaxconn": "77"}
-		}, is("77")},
-		{"parameter of its own", []string{"read", "/proc/sys/kernel/msgmax"}, func(_ *engine.Task, c *engine.Container) {
-			c.Sysctls = map[string]string{"kernel.msgmax": "9000"}
-		}, is("9000")},
-		{"terminal", []string{"link", "/proc/self/fd/1"}, func(_ *engine.Task, c *engine.Container) { c.PseudoTerminal = true }, is("/dev/pts/0")},
-		{"closed input", []string{"link", "/proc/self/fd/0"}, func(*engine.Task, *engine.Container) {}, is("/dev/null")},
-		{
-			"open input",
-			[]string{"link", "/proc/self/fd/0"},
-			func(_ *engine.Task, c *engine.Container) { c.Interactive = true },
-			func(said string) bool { return strings.HasPrefix(said, "pipe:") },
-		},
-		{"tmpfs", []string{"read", "/proc/self/mounts"}, func(_ *engine.Task, c *engine.Container) {
-			c.Tmpfs = []engine.Tmpfs{{Target: "/scratch", Size: 3, Options: []string{"noexec", "mode=0700"}}}
-		}, func(said string) bool {
-			return has(said, "tmpfs /scratch tmpfs rw,") && has(said, "size=3072k,mode=700") && has(said, ",noexec,")
-		}},
-		{
-			"cgroup of the task",
-			[]string{"read", "/proc/self/cgroup"},
-			func(*engine.Task, *engine.Container) {},
-			func(said string) bool { return !e.cgroups.Usable() || has(said, e.instance) || said == "0::/" }, // v2 hides what is above
-		},
-	}
-	for _, tc := range tests {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			task := appTask(h, tc.command...)
-			tc.set(&task, &task.Containers[0])
-			if said := printed(t, e, task); !tc.holds(said) {
-				t.Errorf("container said %q", said)
-			}
-		})
-	}
-}
-
-func is(want string) func(string) bool { return func(said string) bool { return said == want } }
-
-// has reports whether a line of said has want in it, spaces apart.
-func has(said, want string) bool {
-	return strings.Contains(strings.Join(strings.Fields(said), " "), want)
-}
-
-// capabilities reads the effective ones from a process's status.
-func capabilities(status string) (set uint64) {
-	_, hex, _ := strings.Cut(status, "CapEff:")
-	_, _ = fmt.Sscanf(hex, "%x", &set) // 0 is none
-	return set
-}
-
-func TestSettingsThatCantBe(t *testing.T) {
-	t.Parallel()
-	e, h := openEngine(t), dockerHost(t)
-	tests := map[string]struct {
-		spoil func(*engine.Container)
-		want  string
-	}{
-		"limit above the host's": {func(c *engine.Container) {
-			c.Ulimits = []engine.Ulimit{{Name: "nofile", Soft: 1 << 40, Hard: 1 << 40}}
-		}, "operation not permitted"},
-		"unknown limit":      {func(c *engine.Container) { c.Ulimits = []engine.Ulimit{{Name: "files", Soft: 1, Hard: 1}} }, "RLIMIT_FILES"},
-		"unknown capability": {func(c *engine.Container) { c.CapAdd = []string{"FLY"} }, "FLY"},
-		"unknown parameter": {func(c *engine.Container) {
-			c.Sysctls = map[string]string{"net.core.nonsense": "1"}
-		}, "kernel parameter net.core.nonsense"},
-		"bad value": {func(c *engine.Container) {
-			c.Sysctls = map[string]string{"kernel.msgmax": "many"}
-		}, "msgmax"},
-		"no such directory": {func(c *engine.Container) {
-			c.Mounts = []engine.Mount{{Source: "/no/such/directory", Target: "/data"}}
-		}, "/no/such/directory"},
-		"two mounts in one place": {func(c *engine.Container) {
-			c.Mounts = []engine.Mount{{Source: "/tmp", Target: "/data"}, {Source: "/var", Target: "/data"}}
-		}, "/data"},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			task := appTask(h, "exit", "0")
-			tc.spoil(&task.Containers[0])
-			_, err := e.Create(t.Context(), task)
-			if err == nil {
-				err = e.Start(t.Context(), task.ID, "app")
-			}
-			refused, ok := errors.AsType[*engine.StartError](err)
-			if !ok || refused.Container != "app" || !strings.Contains(refused.Reason, tc.want) {
-				t.Errorf("%v, want a StartError of app with %q", err, tc.want)
-			}
-		})
-	}
-}
 
 func TestLabelsOfAContainer(t *testing.T) {
 	t.Parallel()
@@ -169,42 +33,12 @@ func TestLabelsOfAContainer(t *testing.T) {
 	}
 }
 
-func TestHealthCheckInAShell(t *testing.T) {
+func TestCgroupOfTheTask(t *testing.T) {
 	t.Parallel()
 	e, h := openEngine(t), dockerHost(t)
-	task := appTask(h, "run")
-	task.Containers[0].HealthCheck = &engine.HealthCheck{
-		Command: []string{"CMD-SHELL", "exit 0"}, Interval: 100 * time.Millisecond, Retries: 1,
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	told := make(chan string, 100)
-	go func() { _ = e.Watch(ctx, func(id string) { told <- id }) }()
-	if _, err := e.Create(ctx, task); err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Start(ctx, task.ID, "app"); err != nil {
-		t.Fatal(err)
-	}
-	for {
-		select {
-		case <-told:
-		case <-ctx.Done():
-			t.Fatal("the image has no shell, but health isn't told")
-		}
-		status, err := e.Inspect(ctx, task.ID)
-		if errors.Is(err, engine.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(status.Containers) == 1 && status.Containers[0].Health == engine.Unhealthy {
-			if !strings.Contains(status.Containers[0].HealthLog, "/bin/sh") {
-				t.Errorf("container %+v, want a health log that names the shell", status.Containers[0])
-			}
-			return
-		}
+	said := enginetest.Printed(t, e, appTask(h, "read", "/proc/self/cgroup"))
+	if e.cgroups.Usable() && !strings.Contains(said, e.instance) && said != "0::/" { // v2 hides what is above
+		t.Errorf("container said %q", said)
 	}
 }
 

@@ -4,17 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/diskuse"
 )
 
 // Storage returns how many bytes of disk a task has written.
@@ -44,7 +43,7 @@ func (e *Engine) Storage(ctx context.Context, taskID string) (bytes int64, err e
 		}
 	}
 	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
-		n, err := diskUse(ctx, dir)
+		n, err := diskuse.Of(ctx, dir)
 		if err != nil {
 			return 0, fmt.Errorf("storage of task %s: %w", taskID, err)
 		}
@@ -73,40 +72,4 @@ func written(is *container.InspectResponse, dirs map[string]bool) error {
 		}
 	}
 	return nil
-}
-
-// diskUse returns what the files below dir take on disk, each once. What goes
-// away meanwhile counts or doesn't.
-func diskUse(ctx context.Context, dir string) (bytes int64, err error) {
-	type file struct{ device, inode uint64 }
-	linked := map[file]bool{}
-	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		s := info.Sys().(*syscall.Stat_t) // what Linux gives
-		if s.Nlink > 1 && !d.IsDir() {
-			f := file{s.Dev, s.Ino}
-			if linked[f] {
-				return nil
-			}
-			linked[f] = true
-		}
-		bytes += s.Blocks * 512
-		return nil
-	})
-	return bytes, err
 }

@@ -203,7 +203,7 @@ func (e *Engine) Remove(ctx context.Context, taskID string) error {
 	}
 	ctx, cancel := detach(ctx)
 	defer cancel()
-	defer e.tasks.lock(taskID)()
+	defer e.tasks.Lock(taskID)()
 	f := e.filter(labelTask + "=" + taskID)
 	if err := removeAll(ctx, e.cli, f); err != nil {
 		return fmt.Errorf("remove task %s: %w", taskID, err)

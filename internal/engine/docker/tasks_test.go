@@ -18,46 +18,7 @@ import (
 )
 
 // appTask is a task of one container called app.
-func appTask(h *host, command ...string) engine.Task {
-	return engine.Task{ID: enginetest.NewID(), Containers: []engine.Container{{Name: "app", Image: h.app, Command: command}}}
-}
-
-func TestContainerGetsItsSettings(t *testing.T) {
-	t.Parallel()
-	e, h := openEngine(t), dockerHost(t)
-	task := appTask(h, "env")
-	task.Hostname = "ip-10-0-0-7"
-	task.Hosts = map[string]string{"db.internal": "10.9.8.7"}
-	task.DNS = []string{"10.9.8.1"}
-	c := &task.Containers[0]
-	c.Env, c.WorkingDirectory, c.User = []string{"GREETING=hello"}, "/srv", "1234"
-	lines, status := run(t, e, task)
-	if len(lines) != 1 || lines[0] != "ip-10-0-0-7 hello /srv 1234 true true" || status.ExitCode != 0 {
-		t.Errorf("container saw %q and ended as %+v", lines, status)
-	}
-}
-
-func TestTaskMemoryIsALimit(t *testing.T) {
-	t.Parallel()
-	e, h := openEngine(t), dockerHost(t)
-	task := appTask(h, "eat", "300")
-	task.Memory, task.CPU = 100, 512
-	_, status := run(t, e, task)
-	if !status.OOMKilled || status.ExitCode != 137 {
-		t.Errorf("container %+v, want it killed for its memory", status)
-	}
-}
-
-func TestContainerMemoryIsALimit(t *testing.T) {
-	t.Parallel()
-	e, h := openEngine(t), dockerHost(t)
-	task := appTask(h, "eat", "300")
-	task.Memory, task.Containers[0].Memory = 1024, 100
-	_, status := run(t, e, task)
-	if !status.OOMKilled || status.ExitCode != 137 {
-		t.Errorf("container %+v, want it killed for its memory", status)
-	}
-}
+func appTask(h *host, command ...string) engine.Task { return enginetest.AppTask(h.app, command...) }
 
 func TestRemoveTakesTheCgroups(t *testing.T) {
 	t.Parallel()

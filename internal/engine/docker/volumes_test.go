@@ -11,27 +11,8 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/enginetest"
 )
-
-func TestHostDirectory(t *testing.T) {
-	t.Parallel()
-	e, h := openEngine(t), dockerHost(t)
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("kept"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	task := appTask(h, "read", "/data/file")
-	task.Containers[0].Mounts = []engine.Mount{{Source: dir, Target: "/data", ReadOnly: true}}
-	if said := printed(t, e, task); said != "kept" {
-		t.Errorf("container read %q", said)
-	}
-	if err := e.Remove(t.Context(), task.ID); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(dir, "file")); err != nil {
-		t.Errorf("after the task's end: %v", err)
-	}
-}
 
 // volumesOf returns the names of the Docker volumes of an instance.
 func volumesOf(t *testing.T, h *host, instance string) (names []string) {
@@ -52,7 +33,7 @@ func TestVolumesEndWithTheTask(t *testing.T) {
 	task := appTask(h, "write", "/data/file")
 	task.Volumes = []string{"data", strings.Repeat("long", 60)}
 	task.Containers[0].Mounts = []engine.Mount{{Source: "data", Target: "/data"}, {Source: task.Volumes[1], Target: "/long"}}
-	printed(t, e, task)
+	enginetest.Printed(t, e, task)
 	if got := volumesOf(t, h, e.instance); len(got) != 2 {
 		t.Errorf("volumes %q, want two", got)
 	}
@@ -106,7 +87,7 @@ func TestPurgeTakesTheVolumes(t *testing.T) {
 }
 
 // imageWithData builds an image of the test program with the file /data/file in it,
-// both of user 1000.
+// both of user 1000; "" where that can't be done.
 func imageWithData(t *testing.T, h *host) (ref string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -125,7 +106,8 @@ func imageWithData(t *testing.T, h *host) (ref string) {
 	build := exec.CommandContext(t.Context(), "docker", "build", "--quiet", "--tag", ref, dir)
 	build.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Skipf("an image can't be built here: %v: %s", err, out)
+		t.Logf("an image can't be built here: %v: %s", err, out)
+		return ""
 	}
 	t.Cleanup(func() {
 		if _, err := h.cli.ImageRemove(context.Background(), ref, client.ImageRemoveOptions{Force: true}); err != nil {
@@ -133,24 +115,4 @@ func imageWithData(t *testing.T, h *host) (ref string) {
 		}
 	})
 	return ref
-}
-
-func TestVolumeTakesOverWhatTheImageHas(t *testing.T) {
-	t.Parallel()
-	e, h := openEngine(t), dockerHost(t)
-	task := appTask(h, "write", "/data/new")
-	task.Volumes = []string{"data"}
-	first := &task.Containers[0]
-	first.Image, first.User = imageWithData(t, h), "1000"
-	first.Mounts = []engine.Mount{{Source: "data", Target: "/data"}}
-	task.Containers = append(task.Containers, engine.Container{
-		Name: "second", Image: h.app, Command: []string{"read", "/other/file"},
-		Mounts: []engine.Mount{{Source: "data", Target: "/other"}},
-	})
-	printed(t, e, task)
-	task.Containers = task.Containers[1:]
-	if said := printed(t, e, task); said != "of the image" {
-		t.Errorf("the second container read %q", said)
-	}
-	t.Cleanup(func() { _ = e.Remove(context.Background(), task.ID) }) // before its image
 }

@@ -24,11 +24,21 @@ func Of(who string, accounts func() (passwd, group []byte, err error)) (engine.I
 	if err != nil {
 		return engine.Identity{}, err
 	}
-	is, err := user.GetExecUser(who, nil, bytes.NewReader(passwd), bytes.NewReader(group))
+	is, _, err := Groups(who, passwd, group)
+	return is, err
+}
+
+// Groups returns who a container runs as, and which groups it has besides. The
+// error is a *engine.StartError.
+func Groups(who string, passwd, group []byte) (is engine.Identity, more []uint32, err error) {
+	found, err := user.GetExecUser(who, nil, bytes.NewReader(passwd), bytes.NewReader(group))
 	if err != nil {
-		return engine.Identity{}, &engine.StartError{Reason: err.Error()}
+		return is, nil, &engine.StartError{Reason: err.Error()}
 	}
-	return engine.Identity{UID: int64(is.Uid), GID: int64(is.Gid)}, nil
+	for _, g := range found.Sgids {
+		more = append(more, uint32(g)) // the files' numbers are checked to be of 31 bits
+	}
+	return engine.Identity{UID: int64(found.Uid), GID: int64(found.Gid)}, more, nil
 }
 
 // numbers reads a user that the image's files have nothing to say about: none,

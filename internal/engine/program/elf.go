@@ -1,4 +1,6 @@
-package docker
+// Package program writes the small programs that engines put into containers, byte by
+// byte: they need no compiler, no library of the image's, and next to no memory.
+package program
 
 import (
 	"bytes"
@@ -11,8 +13,8 @@ import (
 // the kernel drops signals with a default action to the first process of a
 // namespace.
 
-// pauseProgram returns the pause program as a static ELF executable.
-func pauseProgram(goarch string) ([]byte, error) {
+// Pause returns the pause program as a static ELF executable.
+func Pause(goarch string) ([]byte, error) {
 	switch goarch {
 	case "amd64":
 		return elf(62, pauseAMD64()), nil

@@ -1,0 +1,118 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/containerd/containerd/v2/core/snapshots"
+	cerrdefs "github.com/containerd/errdefs"
+
+	"github.com/skylift/skylift/internal/engine/cgroup"
+	"github.com/skylift/skylift/internal/engine/containerd/image"
+	"github.com/skylift/skylift/internal/engine/containerd/netns"
+)
+
+// Remove kills and removes all that there is of a task. Its directory goes last,
+// so what is broken off is found again.
+func (e *Engine) Remove(ctx context.Context, taskID string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !taskForm.MatchString(taskID) || !e.records.Has(taskID) {
+		return nil
+	}
+	ctx, cancel := e.change(ctx)
+	defer cancel()
+	defer e.tasks.Lock(taskID)()
+	e.checks.end(taskID)
+	if err := e.remove(ctx, taskID); err != nil {
+		return translate("remove task "+taskID, err)
+	}
+	e.watchers.tell(taskID)
+	return nil
+}
+
+func (e *Engine) remove(ctx context.Context, task string) error {
+	ids, err := e.idsOf(ctx, task)
+	if err != nil {
+		return err
+	}
+	// The init process last: with it the kernel kills what shares its namespace.
+	init := slices.Index(ids, task)
+	if init >= 0 {
+		ids = slices.Delete(ids, init, init+1)
+	}
+	if err := inParallel(len(ids), func(i int) error { return e.removeContainer(ctx, ids[i]) }); err != nil {
+		return err
+	}
+	if init >= 0 {
+		if err := e.removeContainer(ctx, task); err != nil {
+			return err
+		}
+	}
+	return errors.Join(
+		netns.Remove(e.pidnsPath(task)),
+		netns.Remove(e.netnsPath(task)),
+		e.cgroups.Sweep(task),
+		e.cgroups.Remove(ctx, task),
+		e.records.Remove(task),
+	)
+}
+
+// idsOf returns the ids of all that containerd may have of a task: containers that
+// it knows, snapshots of those that were not made to the end, and records.
+func (e *Engine) idsOf(ctx context.Context, task string) ([]string, error) {
+	records, err := e.records.All(task)
+	if err != nil {
+		return nil, err
+	}
+	ids := keys(records)
+	list, err := e.client.ContainerService().List(ctx, "labels.\""+labelTask+"\"=="+task)
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	for _, c := range list {
+		ids = append(ids, c.ID)
+	}
+	err = e.client.SnapshotService(image.Snapshotter).Walk(ctx, func(_ context.Context, info snapshots.Info) error {
+		ids = append(ids, info.Name)
+		return nil
+	}, "labels.\""+labelTask+"\"=="+task)
+	if err != nil {
+		return nil, fmt.Errorf("list snapshots: %w", err)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// removeContainer kills and removes a container with its files and its output.
+func (e *Engine) removeContainer(ctx context.Context, id string) error {
+	if err := e.deleteProcess(ctx, id); err != nil {
+		return err
+	}
+	if err := e.client.ContainerService().Delete(ctx, id); err != nil && !cerrdefs.IsNotFound(err) {
+		return fmt.Errorf("remove container %s: %w", id, err)
+	}
+	if err := e.client.SnapshotService(image.Snapshotter).Remove(ctx, id); err != nil && !cerrdefs.IsNotFound(err) {
+		return fmt.Errorf("remove the files of container %s: %w", id, err)
+	}
+	return e.output.Remove(id)
+}
+
+// Purge removes all tasks and images of an engine's instance. The engine is
+// closed after it.
+func (e *Engine) Purge(ctx context.Context) error {
+	tasks, err := e.records.Tasks()
+	if err != nil {
+		return err
+	}
+	if err := inParallel(len(tasks), func(i int) error { return e.Remove(ctx, tasks[i]) }); err != nil {
+		return fmt.Errorf("purge instance %s: %w", e.instance, err)
+	}
+	if err := e.images.Purge(e.in(ctx)); err != nil {
+		return fmt.Errorf("purge instance %s: %w", e.instance, err)
+	}
+	return cgroup.Purge(ctx, e.instance)
+}

@@ -1,0 +1,301 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	tasks "github.com/containerd/containerd/api/services/tasks/v1"
+	"github.com/containerd/containerd/api/types"
+	tasktypes "github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/containerd/v2/core/mount"
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/containerd/errdefs/pkg/errgrpc"
+	"golang.org/x/sys/unix"
+	"google.golang.org/grpc/status"
+
+	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/containerd/image"
+	"github.com/skylift/skylift/internal/engine/containerd/record"
+)
+
+// native is the error that a service of containerd answered with.
+func native(err error) error {
+	if _, answered := status.FromError(err); err == nil || !answered {
+		return err
+	}
+	return errgrpc.ToNative(err)
+}
+
+// processOf returns what containerd says of a container's process; nil: it has
+// none.
+func (e *Engine) processOf(ctx context.Context, id string) (*tasktypes.Process, error) {
+	answer, err := e.client.TaskService().Get(ctx, &tasks.GetRequest{ContainerID: id})
+	if err = native(err); cerrdefs.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // see the comment
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at container %s: %w", id, err)
+	}
+	return answer.Process, nil
+}
+
+func running(p *tasktypes.Process) bool {
+	switch p.GetStatus() {
+	case tasktypes.Status_RUNNING, tasktypes.Status_PAUSED, tasktypes.Status_PAUSING:
+		return true
+	}
+	return false
+}
+
+// find returns the record of a container of a task.
+func (e *Engine) find(task, name string) (id string, r record.Container, err error) {
+	id = containerID(task, name)
+	if !taskForm.MatchString(task) || name == "" {
+		return id, r, fmt.Errorf("container %q of task %s: %w", name, task, engine.ErrNotFound)
+	}
+	r, err = e.records.Get(task, id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return id, r, fmt.Errorf("container %q of task %s: %w", name, task, engine.ErrNotFound)
+	}
+	return id, r, err
+}
+
+// Start starts those of the named containers that never ran.
+func (e *Engine) Start(ctx context.Context, taskID string, containers ...string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := e.change(ctx)
+	defer cancel()
+	defer e.tasks.Lock(taskID)()
+	for _, name := range containers {
+		id, r, err := e.find(taskID, name)
+		if err != nil {
+			return fmt.Errorf("start: %w", err)
+		}
+		if r.Exit != nil {
+			continue
+		}
+		p, err := e.processOf(ctx, id)
+		if err != nil {
+			return translate("start container "+name, err)
+		}
+		if p.GetStatus() != tasktypes.Status_CREATED && (p != nil || !r.Started.IsZero()) {
+			continue
+		}
+		if err := e.begin(ctx, taskID, id, r, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// StartAgain starts a container that ended again. It is counted before it is
+// started: a start that fails counts too, but none is missed.
+func (e *Engine) StartAgain(ctx context.Context, taskID, name string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := e.change(ctx)
+	defer cancel()
+	defer e.tasks.Lock(taskID)()
+	id, _, err := e.find(taskID, name)
+	if err != nil {
+		return fmt.Errorf("start again: %w", err)
+	}
+	r, p, err := e.observe(ctx, taskID, id)
+	if err != nil {
+		return translate("start container "+name+" again", err)
+	}
+	if r.Exit == nil && (p.GetStatus() != tasktypes.Status_CREATED || r.Restarts == 0) {
+		return nil // it runs or never ran
+	}
+	if r.Exit != nil {
+		if err := e.deleteProcess(ctx, id); err != nil {
+			return translate("start container "+name+" again", err)
+		}
+		p = nil
+	}
+	return e.begin(ctx, taskID, id, r, p)
+}
+
+// begin begins a run of a container, whose process is nil, or was created when a
+// kill came.
+func (e *Engine) begin(ctx context.Context, task, id string, r record.Container, p *tasktypes.Process) error {
+	if box, ok := e.records.Sandbox(task); !ok || !e.sandboxRuns(ctx, task, box) {
+		return &engine.StartError{Container: r.Name, Reason: "the task's sandbox has stopped"}
+	}
+	var refused error
+	if p == nil {
+		refused = e.createProcess(ctx, task, id, r)
+	}
+	if refused != nil && unavailable(native(refused)) {
+		return translate("start container "+r.Name, native(refused))
+	}
+	// The record goes first: a container that runs is always one that was started.
+	if err := e.noteStart(task, id, r); err != nil {
+		return err
+	}
+	if refused == nil {
+		_, refused = e.client.TaskService().Start(ctx, &tasks.StartRequest{ContainerID: id})
+	}
+	if refused == nil {
+		e.checks.begin(e, task, id)
+		return nil
+	}
+	if err := startError(r.Name, refused); errors.Is(err, engine.ErrUnavailable) {
+		return err
+	}
+	return e.refuse(ctx, task, id, r, startError(r.Name, refused))
+}
+
+// noteStart remembers that a run begins.
+func (e *Engine) noteStart(task, id string, before record.Container) error {
+	_, err := e.records.Update(task, id, func(r *record.Container) bool {
+		if before.Exit != nil {
+			r.Restarts = before.Restarts + 1
+		}
+		r.Started, r.Exit, r.Error, r.Health = time.Now().UTC(), nil, "", record.Health{}
+		return true
+	})
+	return err
+}
+
+// refuse takes a start back that failed with why: a container that never ran still
+// never did, one that ended has ended again.
+func (e *Engine) refuse(ctx context.Context, task, id string, before record.Container, why error) error {
+	gone := e.deleteProcess(ctx, id)
+	_, noted := e.records.Update(task, id, func(r *record.Container) bool {
+		r.Error = why.Error()
+		if before.Exit != nil || before.Restarts > 0 {
+			r.Exit = &record.Exit{Code: cannotRun, At: time.Now().UTC()}
+			return true
+		}
+		r.Started = time.Time{}
+		return true
+	})
+	if err := errors.Join(gone, noted); err != nil {
+		e.log.Warn("a start that failed can't be taken back", "task", task, "container", before.Name, "err", err)
+	}
+	return why
+}
+
+// cannotRun is the exit code of a container that could not be started.
+const cannotRun = 127
+
+// createProcess makes a container's process, which waits to be started.
+func (e *Engine) createProcess(ctx context.Context, task, id string, r record.Container) error {
+	mounts, err := e.client.SnapshotService(image.Snapshotter).Mounts(ctx, id)
+	if err != nil {
+		return err
+	}
+	request := &tasks.CreateTaskRequest{ContainerID: id, Rootfs: rootfs(mounts), Terminal: r.Terminal}
+	if request.Stdout, request.Stderr, err = e.output.Prepare(id, outputOf(r)); err != nil {
+		return err
+	}
+	if r.Interactive {
+		if request.Stdin, err = e.standardInput(task, id); err != nil {
+			return err
+		}
+	}
+	_, err = e.client.TaskService().Create(ctx, request)
+	if cerrdefs.IsAlreadyExists(native(err)) {
+		return nil
+	}
+	return err
+}
+
+// standardInput makes a FIFO to which nobody writes, so that a container which
+// reads it waits.
+func (e *Engine) standardInput(task, id string) (string, error) {
+	path := filepath.Join(e.records.Dir(task), "stdin", id)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", fmt.Errorf("make standard input: %w", err)
+	}
+	if err := unix.Mkfifo(path, 0o600); err != nil && !errors.Is(err, unix.EEXIST) {
+		return "", fmt.Errorf("make standard input: %w", err)
+	}
+	return path, nil
+}
+
+func rootfs(mounts []mount.Mount) (list []*types.Mount) {
+	for _, m := range mounts {
+		list = append(list, &types.Mount{Type: m.Type, Source: m.Source, Target: m.Target, Options: m.Options})
+	}
+	return list
+}
+
+// deleteProcess kills and removes a container's process, if it has one.
+func (e *Engine) deleteProcess(ctx context.Context, id string) error {
+	service := e.client.TaskService()
+	p, err := e.processOf(ctx, id)
+	if err != nil || p == nil {
+		return err
+	}
+	if p.Status != tasktypes.Status_STOPPED {
+		_, err := service.Kill(ctx, &tasks.KillRequest{ContainerID: id, Signal: uint32(syscall.SIGKILL), All: running(p)})
+		if err = native(err); err != nil && !cerrdefs.IsNotFound(err) {
+			return fmt.Errorf("kill container %s: %w", id, err)
+		}
+		if _, err := service.Wait(ctx, &tasks.WaitRequest{ContainerID: id}); err != nil && !cerrdefs.IsNotFound(native(err)) {
+			return fmt.Errorf("wait for the end of container %s: %w", id, native(err))
+		}
+	}
+	if _, err := service.Delete(ctx, &tasks.DeleteTaskRequest{ContainerID: id}); err != nil && !cerrdefs.IsNotFound(native(err)) {
+		return fmt.Errorf("remove the process of container %s: %w", id, native(err))
+	}
+	return nil
+}
+
+// Signal sends sig to a container that runs.
+func (e *Engine) Signal(ctx context.Context, taskID, name, sig string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	number := unix.SignalNum(sig)
+	if number == 0 {
+		return fmt.Errorf("signal container %s: unknown signal %q", name, sig)
+	}
+	ctx, cancel := e.change(ctx)
+	defer cancel()
+	id, _, err := e.find(taskID, name)
+	if err != nil {
+		return fmt.Errorf("signal: %w", err)
+	}
+	p, err := e.processOf(ctx, id)
+	if err != nil {
+		return translate("signal container "+name, err)
+	}
+	if !running(p) {
+		return nil
+	}
+	_, err = e.client.TaskService().Kill(ctx, &tasks.KillRequest{ContainerID: id, Signal: uint32(number)})
+	if err = native(err); cerrdefs.IsNotFound(err) { // it has ended
+		return nil
+	}
+	return translate("signal container "+name, err)
+}
+
+// startError says why a container can't run, unless it is containerd that can't
+// be asked.
+func startError(name string, err error) error {
+	if err = native(err); unavailable(err) {
+		return translate("run container "+name, err)
+	}
+	return &engine.StartError{Container: name, Reason: explain(err.Error())}
+}
+
+// explain says what the runtime's message means where that is hard to guess.
+func explain(reason string) string {
+	if strings.Contains(reason, "error setting rlimit") && strings.Contains(reason, "operation not permitted") {
+		return "a ulimit is above the hard limit of containerd, which may not raise it (it has no CAP_SYS_RESOURCE): " + reason
+	}
+	return reason
+}
