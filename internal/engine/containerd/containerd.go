@@ -11,6 +11,10 @@
 // is made again, or undone by Remove. A task's directory is made first and
 // removed last. What containerd says is asked anew each time: nothing that this
 // process remembers decides what is true of a task.
+//
+// It is one package of more than 1,500 lines because the steps of a task's life
+// share its locks, its names and one client; what has a seam (spec, image, netns,
+// record, output, supervise) is a package below.
 package containerd
 
 import (
