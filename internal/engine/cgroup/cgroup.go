@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -206,8 +207,8 @@ func (g Groups) allHierarchies() []string {
 	return mounts
 }
 
-// Purge removes every cgroup of an instance, in either version, whoever
-// made it.
+// Purge removes every cgroup of an instance, in either version, whoever made it,
+// and kills the processes in them.
 func Purge(ctx context.Context, instance string) error { return purge(ctx, MountPoint, instance) }
 
 func purge(ctx context.Context, root, instance string) error {
@@ -216,13 +217,12 @@ func purge(ctx context.Context, root, instance string) error {
 		errs = append(errs, stopSlices(ctx, sliceOf(instance, "*"), "skylift-"+instance+".slice"))
 	}
 	mounts, _ := filepath.Glob(filepath.Join(root, "*")) // the pattern is well formed
+	deadline := time.Now().Add(sweepWait)
 	for _, mount := range append(mounts, root) {
 		top := filepath.Join(mount, "skylift", instance)
-		tasks, _ := filepath.Glob(filepath.Join(top, "*", "cgroup.procs")) // the pattern is well formed
-		for _, t := range tasks {
-			errs = append(errs, removeDir(filepath.Dir(t)))
-		}
-		errs = append(errs, removeDir(top))
+		_ = set(top, "freezer.state", "THAWED") // one that is frozen isn't killed; most hierarchies have no such file
+		_ = set(top, "cgroup.freeze", "0")
+		errs = append(errs, sweep(top, deadline), removeDir(top))
 		_ = removeDir(filepath.Dir(top)) // other instances may use it
 	}
 	return errors.Join(errs...)

@@ -28,6 +28,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,6 +60,7 @@ type Config struct {
 	Instance string        // unique id of this Skylift instance: 12 or more hex digits
 	Address  string        // path of containerd's socket
 	Root     string        // where containerd keeps what containers write
+	State    string        // containerd's directory of state
 	Data     string        // a directory of the engine's own, which lives as long as its tasks
 	Run      string        // another, which may go with the machine's power
 	Output   *output.Store // where keepers work
@@ -71,6 +73,7 @@ type Engine struct {
 	client   *containerd.Client
 	instance string
 	root     string
+	state    string
 	run      string
 	log      *slog.Logger
 	host     spec.Host
@@ -111,7 +114,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		client: client, instance: c.Instance, root: c.Root, run: c.Run, log: c.Log, output: c.Output,
+		client: client, instance: c.Instance, root: c.Root, state: c.State, run: c.Run, log: c.Log, output: c.Output,
 		images: image.New(client),
 	}
 	if e.log == nil {
@@ -294,7 +297,8 @@ func translate(doing string, err error) error {
 	}
 }
 
-// unavailable reports whether err is not containerd's answer but the lack of one.
+// unavailable reports whether err is not containerd's answer but the lack of one,
+// or that of a shim which was just killed: containerd soon knows what became of it.
 func unavailable(err error) bool {
-	return cerrdefs.IsUnavailable(err) || cerrdefs.IsDeadlineExceeded(err) || errors.Is(err, context.DeadlineExceeded)
+	return strings.Contains(err.Error(), "ttrpc: closed") || cerrdefs.IsUnavailable(err) || cerrdefs.IsDeadlineExceeded(err) || errors.Is(err, context.DeadlineExceeded)
 }

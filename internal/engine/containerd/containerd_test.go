@@ -21,7 +21,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	containerd "github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/remotes/docker"
@@ -40,15 +39,13 @@ import (
 // host is what the tests of this package share: a containerd, a keeper of output,
 // the images as archives, and a registry.
 type host struct {
-	containerd *supervise.Containerd
-	output     *output.Store
-	dir        string
-	app        string
-	users      string // app with accounts
-	data       string // app with files of a user's
-	archives   []byte
-	registry   string
-	pushed     string
+	*machine
+	app      string
+	users    string // app with accounts
+	data     string // app with files of a user's
+	archives []byte
+	registry string
+	pushed   string
 }
 
 var shared = sync.OnceValues(prepare)
@@ -59,6 +56,10 @@ var cleanups []func()
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == output.Command {
 		os.Exit(output.Main(os.Args[2:]))
+	}
+	if len(os.Args) > 2 && os.Args[1] == workerCommand {
+		fmt.Fprintln(os.Stderr, worker(os.Args[2]))
+		os.Exit(1)
 	}
 	logrus.SetOutput(io.Discard)
 	code := m.Run()
@@ -96,9 +97,17 @@ func prepare() (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &host{dir: dir, app: "enginetest/app:v1", users: "enginetest/users:v1", data: "enginetest/data:v1"}
+	h := &host{app: "enginetest/app:v1", users: "enginetest/users:v1", data: "enginetest/data:v1"}
 	cleanups = append(cleanups, func() { _ = os.RemoveAll(dir) })
-	if h.containerd, h.output, err = startHost(dir); err != nil {
+	if h.machine, err = newMachine(dir); err != nil {
+		return nil, err
+	}
+	cleanups = append(cleanups, func() {
+		if err := h.end(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	})
+	if err := h.start(); err != nil {
 		return nil, err
 	}
 	if err := h.build(ctx); err != nil {
@@ -111,37 +120,6 @@ func prepare() (*host, error) {
 	h.registry = registry.Listener.Addr().String()
 	h.pushed = h.registry + "/team/app:v1"
 	return h, h.push(ctx)
-}
-
-// startHost starts a containerd and a keeper of output below dir.
-func startHost(dir string) (*supervise.Containerd, *output.Store, error) {
-	d, err := supervise.New(supervise.Config{Root: filepath.Join(dir, "root"), Run: filepath.Join(dir, "run")})
-	if err != nil {
-		return nil, nil, err
-	}
-	store, err := output.New(filepath.Join(dir, "output"))
-	if err != nil {
-		return nil, nil, err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, nil, err
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = d.Run(ctx) })                                                                     // Ready tells
-	wg.Go(func() { _ = store.Keep(ctx, []string{self, output.Command}, slog.New(slog.DiscardHandler)) }) // until ctx ends
-	cleanups = append(cleanups, func() {
-		stop()
-		wg.Wait()
-		if err := errors.Join(d.Stop(context.Background()), store.Stop(context.Background())); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-	})
-	waiting, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	_, err = d.Ready(waiting)
-	return d, store, err
 }
 
 // build builds the images.
@@ -271,7 +249,7 @@ func unique() string {
 }
 
 // configOf is that of a new instance.
-func configOf(tb testing.TB, h *host) Config {
+func configOf(tb testing.TB, m *machine) Config {
 	tb.Helper()
 	dir, err := os.MkdirTemp("", "skylift-engine")
 	if err != nil {
@@ -279,8 +257,8 @@ func configOf(tb testing.TB, h *host) Config {
 	}
 	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return Config{
-		Instance: unique(), Address: h.containerd.Address(), Root: h.containerd.Root(),
-		Data: filepath.Join(dir, "data"), Run: filepath.Join(dir, "run"), Output: h.output,
+		Instance: unique(), Address: m.containerd.Address(), Root: m.containerd.Root(), State: filepath.Join(filepath.Dir(m.containerd.Address()), "state"),
+		Data: filepath.Join(dir, "data"), Run: filepath.Join(dir, "run"), Output: m.output,
 		Log: slog.New(slog.NewTextHandler(tb.Output(), nil)),
 	}
 }
@@ -289,7 +267,7 @@ func configOf(tb testing.TB, h *host) Config {
 func openEngine(tb testing.TB) *Engine {
 	tb.Helper()
 	h := containerdHost(tb)
-	e, err := Open(tb.Context(), configOf(tb, h))
+	e, err := Open(tb.Context(), configOf(tb, h.machine))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -36,6 +38,7 @@ type checks struct {
 type check struct {
 	run  time.Time // when that began
 	stop context.CancelFunc
+	done chan struct{} // closed when it has ended
 }
 
 func (c *checks) init(ctx context.Context) {
@@ -63,9 +66,10 @@ func (c *checks) begin(e *Engine, task, id string) {
 	if c.running[task] == nil {
 		c.running[task] = map[string]*check{}
 	}
-	one := &check{run: r.Started, stop: stop}
+	one := &check{run: r.Started, stop: stop, done: make(chan struct{})}
 	c.running[task][id] = one
 	c.wg.Go(func() {
+		defer close(one.done)
 		defer stop()
 		e.checkLoop(ctx, task, id, r)
 		c.mu.Lock()
@@ -79,12 +83,14 @@ func (c *checks) begin(e *Engine, task, id string) {
 	})
 }
 
-// end ends the loops of a task.
+// end ends the loops of a task, and waits for that.
 func (c *checks) end(task string) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, one := range c.running[task] {
+	all := slices.Collect(maps.Values(c.running[task]))
+	c.mu.Unlock()
+	for _, one := range all {
 		one.stop()
+		<-one.done
 	}
 }
 
@@ -226,9 +232,12 @@ func (e *Engine) endCheck(ctx context.Context, id string) {
 	}
 }
 
+// checkPath is where the FIFO is that a container's checks write to.
+func (e *Engine) checkPath(id string) string { return filepath.Join(e.run, "checks", id) }
+
 // checkFIFO makes a FIFO for a check's output, and opens its reading end.
 func (e *Engine) checkFIFO(id string) (path string, file *os.File, err error) {
-	path = filepath.Join(e.run, "checks", id)
+	path = e.checkPath(id)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", nil, err
 	}

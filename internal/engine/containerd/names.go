@@ -34,11 +34,17 @@ func taskOf(id string) string {
 	return id
 }
 
+// The directories of namespaces in the run directory.
+const (
+	netnsDir = "netns"
+	pidnsDir = "pidns"
+)
+
 // netnsPath is where a task's network namespace is.
-func (e *Engine) netnsPath(task string) string { return filepath.Join(e.run, "netns", task) }
+func (e *Engine) netnsPath(task string) string { return filepath.Join(e.run, netnsDir, task) }
 
 // pidnsPath is where the process namespace is of a task that has one.
-func (e *Engine) pidnsPath(task string) string { return filepath.Join(e.run, "pidns", task) }
+func (e *Engine) pidnsPath(task string) string { return filepath.Join(e.run, pidnsDir, task) }
 
 // cgroupPath is the cgroup of a container, as runc takes it.
 func (e *Engine) cgroupPath(task, id string) string {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/containerd/containerd/v2/core/snapshots"
@@ -39,22 +41,26 @@ func (e *Engine) remove(ctx context.Context, task string) error {
 	if err != nil {
 		return err
 	}
+	// The name of its network goes first: without it nothing of the task is started
+	// again. Its processes have the network until they end.
+	if err := netns.Remove(e.netnsPath(task)); err != nil {
+		return err
+	}
 	// The init process last: with it the kernel kills what shares its namespace.
 	init := slices.Index(ids, task)
 	if init >= 0 {
 		ids = slices.Delete(ids, init, init+1)
 	}
-	if err := inParallel(len(ids), func(i int) error { return e.removeContainer(ctx, ids[i]) }); err != nil {
+	if err := inParallel(len(ids), func(i int) error { return e.removeContainer(ctx, task, ids[i]) }); err != nil {
 		return err
 	}
 	if init >= 0 {
-		if err := e.removeContainer(ctx, task); err != nil {
+		if err := e.removeContainer(ctx, task, task); err != nil {
 			return err
 		}
 	}
 	return errors.Join(
 		netns.Remove(e.pidnsPath(task)),
-		netns.Remove(e.netnsPath(task)),
 		e.cgroups.Sweep(task),
 		e.cgroups.Remove(ctx, task),
 		e.records.Remove(task),
@@ -88,8 +94,16 @@ func (e *Engine) idsOf(ctx context.Context, task string) ([]string, error) {
 }
 
 // removeContainer kills and removes a container with its files and its output.
-func (e *Engine) removeContainer(ctx context.Context, id string) error {
-	if err := e.deleteProcess(ctx, id); err != nil {
+func (e *Engine) removeContainer(ctx context.Context, task, id string) error {
+	r, err := e.records.Get(task, id)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	p, err := e.processOf(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := e.deleteProcess(ctx, task, id, p == nil && !r.Started.IsZero()); err != nil {
 		return err
 	}
 	if err := e.client.ContainerService().Delete(ctx, id); err != nil && !cerrdefs.IsNotFound(err) {
@@ -97,6 +111,9 @@ func (e *Engine) removeContainer(ctx context.Context, id string) error {
 	}
 	if err := e.client.SnapshotService(image.Snapshotter).Remove(ctx, id); err != nil && !cerrdefs.IsNotFound(err) {
 		return fmt.Errorf("remove the files of container %s: %w", id, err)
+	}
+	if err := os.Remove(e.checkPath(id)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the FIFO of container %s: %w", id, err)
 	}
 	return e.output.Remove(id)
 }
@@ -115,4 +132,25 @@ func (e *Engine) Purge(ctx context.Context) error {
 		return fmt.Errorf("purge instance %s: %w", e.instance, err)
 	}
 	return cgroup.Purge(ctx, e.instance)
+}
+
+// Clear removes what an engine with this configuration left on the host outside
+// of its directories and of containerd, which doesn't run any more: processes,
+// cgroups and mounts. The directories can then be removed.
+func Clear(ctx context.Context, c Config) error {
+	if !instanceForm.MatchString(c.Instance) {
+		return fmt.Errorf("clear: instance %q is not 12 or more hex digits", c.Instance)
+	}
+	errs := []error{cgroup.Purge(ctx, c.Instance)}
+	for _, kind := range []string{netnsDir, pidnsDir} {
+		names, err := filepath.Glob(filepath.Join(c.Run, kind, "*"))
+		errs = append(errs, err)
+		for _, name := range names {
+			errs = append(errs, netns.Remove(name))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("clear instance %s: %w", c.Instance, err)
+	}
+	return nil
 }

@@ -14,7 +14,6 @@ import (
 	tasks "github.com/containerd/containerd/api/services/tasks/v1"
 	tasktypes "github.com/containerd/containerd/api/types/task"
 	"github.com/containerd/containerd/v2/core/containers"
-	cerrdefs "github.com/containerd/errdefs"
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/containerd/netns"
@@ -106,7 +105,7 @@ func (e *Engine) startInit(ctx context.Context, t engine.Task) error {
 		return err
 	}
 	service := e.client.TaskService()
-	if _, err := service.Create(ctx, &tasks.CreateTaskRequest{ContainerID: t.ID}); err != nil && !cerrdefs.IsAlreadyExists(native(err)) {
+	if err := e.createTask(ctx, t.ID, &tasks.CreateTaskRequest{ContainerID: t.ID}); err != nil {
 		return startError("", err)
 	}
 	p, err := e.processOf(ctx, t.ID)

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	tasks "github.com/containerd/containerd/api/services/tasks/v1"
@@ -16,43 +15,12 @@ import (
 	tasktypes "github.com/containerd/containerd/api/types/task"
 	"github.com/containerd/containerd/v2/core/mount"
 	cerrdefs "github.com/containerd/errdefs"
-	"github.com/containerd/errdefs/pkg/errgrpc"
 	"golang.org/x/sys/unix"
-	"google.golang.org/grpc/status"
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/containerd/image"
 	"github.com/skylift/skylift/internal/engine/containerd/record"
 )
-
-// native is the error that a service of containerd answered with.
-func native(err error) error {
-	if _, answered := status.FromError(err); err == nil || !answered {
-		return err
-	}
-	return errgrpc.ToNative(err)
-}
-
-// processOf returns what containerd says of a container's process; nil: it has
-// none.
-func (e *Engine) processOf(ctx context.Context, id string) (*tasktypes.Process, error) {
-	answer, err := e.client.TaskService().Get(ctx, &tasks.GetRequest{ContainerID: id})
-	if err = native(err); cerrdefs.IsNotFound(err) {
-		return nil, nil //nolint:nilnil // see the comment
-	}
-	if err != nil {
-		return nil, fmt.Errorf("look at container %s: %w", id, err)
-	}
-	return answer.Process, nil
-}
-
-func running(p *tasktypes.Process) bool {
-	switch p.GetStatus() {
-	case tasktypes.Status_RUNNING, tasktypes.Status_PAUSED, tasktypes.Status_PAUSING:
-		return true
-	}
-	return false
-}
 
 // find returns the record of a container of a task.
 func (e *Engine) find(task, name string) (id string, r record.Container, err error) {
@@ -118,7 +86,7 @@ func (e *Engine) StartAgain(ctx context.Context, taskID, name string) error {
 		return nil // it runs or never ran
 	}
 	if r.Exit != nil {
-		if err := e.deleteProcess(ctx, id); err != nil {
+		if err := e.deleteProcess(ctx, taskID, id, p == nil); err != nil {
 			return translate("start container "+name+" again", err)
 		}
 		p = nil
@@ -171,7 +139,7 @@ func (e *Engine) noteStart(task, id string, before record.Container) error {
 // refuse takes a start back that failed with why: a container that never ran still
 // never did, one that ended has ended again.
 func (e *Engine) refuse(ctx context.Context, task, id string, before record.Container, why error) error {
-	gone := e.deleteProcess(ctx, id)
+	gone := e.deleteProcess(ctx, task, id, false)
 	_, noted := e.records.Update(task, id, func(r *record.Container) bool {
 		r.Error = why.Error()
 		if before.Exit != nil || before.Restarts > 0 {
@@ -205,11 +173,7 @@ func (e *Engine) createProcess(ctx context.Context, task, id string, r record.Co
 			return err
 		}
 	}
-	_, err = e.client.TaskService().Create(ctx, request)
-	if cerrdefs.IsAlreadyExists(native(err)) {
-		return nil
-	}
-	return err
+	return e.createTask(ctx, task, request)
 }
 
 // standardInput makes a FIFO to which nobody writes, so that a container which
@@ -230,28 +194,6 @@ func rootfs(mounts []mount.Mount) (list []*types.Mount) {
 		list = append(list, &types.Mount{Type: m.Type, Source: m.Source, Target: m.Target, Options: m.Options})
 	}
 	return list
-}
-
-// deleteProcess kills and removes a container's process, if it has one.
-func (e *Engine) deleteProcess(ctx context.Context, id string) error {
-	service := e.client.TaskService()
-	p, err := e.processOf(ctx, id)
-	if err != nil || p == nil {
-		return err
-	}
-	if p.Status != tasktypes.Status_STOPPED {
-		_, err := service.Kill(ctx, &tasks.KillRequest{ContainerID: id, Signal: uint32(syscall.SIGKILL), All: running(p)})
-		if err = native(err); err != nil && !cerrdefs.IsNotFound(err) {
-			return fmt.Errorf("kill container %s: %w", id, err)
-		}
-		if _, err := service.Wait(ctx, &tasks.WaitRequest{ContainerID: id}); err != nil && !cerrdefs.IsNotFound(native(err)) {
-			return fmt.Errorf("wait for the end of container %s: %w", id, native(err))
-		}
-	}
-	if _, err := service.Delete(ctx, &tasks.DeleteTaskRequest{ContainerID: id}); err != nil && !cerrdefs.IsNotFound(native(err)) {
-		return fmt.Errorf("remove the process of container %s: %w", id, native(err))
-	}
-	return nil
 }
 
 // Signal sends sig to a container that runs.

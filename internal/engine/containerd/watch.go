@@ -11,6 +11,7 @@ import (
 	"time"
 
 	apievents "github.com/containerd/containerd/api/events"
+	tasktypes "github.com/containerd/containerd/api/types/task"
 	"github.com/containerd/containerd/v2/core/events"
 	"github.com/containerd/typeurl/v2"
 
@@ -177,9 +178,10 @@ func (e *Engine) took(ctx context.Context, event *events.Envelope) {
 		return
 	}
 	id, process := "", ""
+	var exit *apievents.TaskExit
 	switch is := is.(type) {
 	case *apievents.TaskExit:
-		id, process = is.ContainerID, is.ID
+		id, process, exit = is.ContainerID, is.ID, is
 	case *apievents.TaskDelete:
 		id, process = is.ContainerID, is.ID
 	case interface{ GetContainerID() string }:
@@ -189,12 +191,30 @@ func (e *Engine) took(ctx context.Context, event *events.Envelope) {
 		return // a health check's
 	}
 	task := taskOf(id)
-	if event.Topic == "/tasks/exit" && id != task {
+	if exit != nil && id != task {
 		// How it ended is remembered before its shim may be gone. If that can't be
 		// done now, the next look at the task does it.
-		if _, _, err := e.observe(ctx, task, id); err != nil {
+		if err := e.ended(ctx, task, id, exit); err != nil {
 			e.log.Debug("the end of a container wasn't seen", "task", task, "container", id, "err", err)
 		}
 	}
 	e.watchers.tell(task)
+}
+
+// ended remembers how a container ended. Its process may be gone already, and then
+// the event alone tells.
+func (e *Engine) ended(ctx context.Context, task, id string, exit *apievents.TaskExit) error {
+	r, err := e.records.Get(task, id)
+	if err != nil {
+		return err
+	}
+	p, err := e.processOf(ctx, id)
+	if err != nil {
+		return err
+	}
+	if p == nil && exit.ExitedAt.AsTime().After(r.Started) {
+		p = &tasktypes.Process{Status: tasktypes.Status_STOPPED, ExitStatus: exit.ExitStatus, ExitedAt: exit.ExitedAt}
+	}
+	_, err = e.settle(task, id, r, p)
+	return err
 }

@@ -76,8 +76,10 @@ const (
 
 // Make makes a task's directory.
 func (s *Store) Make(task string) error {
-	if err := os.MkdirAll(filepath.Join(s.Dir(task), records), 0o700); err != nil {
-		return fmt.Errorf("make the directory of task %s: %w", task, err)
+	for _, dir := range []string{records, making} {
+		if err := os.MkdirAll(filepath.Join(s.Dir(task), dir), 0o700); err != nil {
+			return fmt.Errorf("make the directory of task %s: %w", task, err)
+		}
 	}
 	return nil
 }
@@ -109,6 +111,30 @@ func (s *Store) Remove(task string) error {
 	defer s.mu.Unlock()
 	if err := os.RemoveAll(s.Dir(task)); err != nil {
 		return fmt.Errorf("remove the directory of task %s: %w", task, err)
+	}
+	return nil
+}
+
+// making is a directory with a file for each process that is being made.
+const making = "making"
+
+// Making reports whether a process of a task was being made when a kill came.
+func (s *Store) Making(task, id string) bool {
+	_, err := os.Stat(filepath.Join(s.Dir(task), making, id))
+	return err == nil
+}
+
+// SetMaking remembers that a process of a task is being made, or forgets that.
+func (s *Store) SetMaking(task, id string, is bool) error {
+	file := filepath.Join(s.Dir(task), making, id)
+	var err error
+	if is {
+		err = os.WriteFile(file, nil, 0o600)
+	} else if err = os.Remove(file); errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
+		return fmt.Errorf("remember what is made: %w", err)
 	}
 	return nil
 }
