@@ -16,6 +16,7 @@ import (
 	"time"
 
 	tasks "github.com/containerd/containerd/api/services/tasks/v1"
+	tasktypes "github.com/containerd/containerd/api/types/task"
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -117,10 +118,25 @@ func (e *Engine) checkLoop(ctx context.Context, task, id string, r record.Contai
 		if err != nil {
 			said = err.Error()
 		}
+		if !healthy && e.brokenOff(ctx, id) {
+			return
+		}
 		if goesOn, err := e.noteHealth(task, id, r, healthy, said); err != nil || !goesOn {
 			return
 		}
 	}
+}
+
+// brokenOff says whether the end of the container may have ended its check too,
+// which then says nothing.
+func (e *Engine) brokenOff(ctx context.Context, id string) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	case <-time.After(100 * time.Millisecond): // the shim needs a moment to see the end
+	}
+	got, err := e.client.TaskService().Get(ctx, &tasks.GetRequest{ContainerID: id})
+	return cerrdefs.IsNotFound(native(err)) || err == nil && got.Process.Status == tasktypes.Status_STOPPED
 }
 
 // noteHealth remembers what a check said. False: the run has ended.
