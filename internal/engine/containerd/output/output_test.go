@@ -375,6 +375,9 @@ func TestRestartGoesOn(t *testing.T) {
 
 // TestFullDiskWaits fills a small file system, and makes room.
 func TestFullDiskWaits(t *testing.T) {
+	if !strings.Contains(os.Getenv("REQUIRE"), "containerd") {
+		t.Skip("runs with REQUIRE=containerd")
+	}
 	if os.Getuid() != 0 {
 		t.Skip("mounts a tmpfs")
 	}
