@@ -1,5 +1,5 @@
 // Package handler holds what the handlers of every service do alike: run in a transaction, read a record or fail
-// with the service's own error, list page by page, check and change tags, and honour client tokens.
+// with the service's own error, list page by page, check and change tags, and judge client tokens.
 //
 // It is functions and small values, no framework: a service says its limits, codes and words once, as a value
 // (Pages, TagRules), and calls what it needs.

@@ -1,35 +1,9 @@
 package handler
 
 import (
-	"errors"
 	"strings"
 	"testing"
 )
-
-func TestAgain(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name     string
-		now, was ClientToken
-		want     bool
-		err      error
-	}{
-		{"the same", ClientToken{"t", "r"}, ClientToken{"t", "r"}, true, nil},
-		{"other parameters", ClientToken{"t", "s"}, ClientToken{"t", "r"}, false, errStop},
-		{"another token", ClientToken{"u", "r"}, ClientToken{"t", "r"}, false, nil},
-		{"without a token", ClientToken{"", "r"}, ClientToken{"", "r"}, false, nil},
-		{"of a record without one", ClientToken{"t", "r"}, ClientToken{}, false, nil},
-		{"where a token alone decides", ClientToken{Token: "t"}, ClientToken{Token: "t"}, true, nil},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			got, err := tt.now.Again(tt.was, func() error { return errStop })
-			if got != tt.want || !errors.Is(err, tt.err) {
-				t.Errorf("got %t, %v, want %t, %v", got, err, tt.want, tt.err)
-			}
-		})
-	}
-}
 
 func TestValidClientToken(t *testing.T) {
 	t.Parallel()

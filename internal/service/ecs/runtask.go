@@ -2,9 +2,6 @@ package ecs
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
@@ -12,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -54,7 +52,9 @@ func (a *API) readRun(ctx context.Context, in *ecs.RunTaskInput) (r run, out *ec
 	if r.platform, err = platformVersion(in.PlatformVersion); err != nil {
 		return r, nil, err
 	}
-	if r.request, err = digest(*in); err != nil {
+	tokenless := *in
+	tokenless.ClientToken = nil
+	if r.request, err = handler.Digest(tokenless); err != nil {
 		return r, nil, err
 	}
 	if r.net, err = a.placement(ctx, in.NetworkConfiguration); err != nil {
@@ -156,7 +156,7 @@ func runFaults(in *ecs.RunTaskInput) (f faults) {
 	if in.Count != nil && (*in.Count < 1 || *in.Count > 10) {
 		f.add("Count must be between 1 and 10.")
 	}
-	if t := aws.ToString(in.ClientToken); len(t) > 64 || strings.ContainsFunc(t, func(r rune) bool { return r < 33 || r > 126 }) {
+	if !handler.ValidClientToken(aws.ToString(in.ClientToken), handler.MaxClientToken) {
 		f.add("clientToken must have at most 64 ASCII characters in the range of 33-126.")
 	}
 	f.take(fargateOnly(in.LaunchType))
@@ -187,13 +187,6 @@ func unplaced(constraints []types.PlacementConstraint, strategy []types.Placemen
 		return invalid("Placement strategies are not supported with FARGATE launch type.")
 	}
 	return nil
-}
-
-// digest tells one RunTask from another, whatever their tokens.
-func digest(in ecs.RunTaskInput) (string, error) {
-	in.ClientToken = nil
-	b, err := json.Marshal(in)
-	return fmt.Sprintf("%x", sha256.Sum256(b)), err
 }
 
 // LaunchTTL is how long a client token stands for its RunTask at the most;
