@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -115,4 +116,17 @@ func (t Task) ByVolumes() (ordered []Container, cyclic string) {
 		}
 	}
 	return ordered, ""
+}
+
+// Resolvers parses the task's DNS.
+func (t Task) Resolvers() ([]netip.Addr, error) {
+	var parsed []netip.Addr
+	for _, s := range t.DNS {
+		a, err := netip.ParseAddr(s)
+		if err != nil {
+			return nil, fmt.Errorf("resolver: %w", err)
+		}
+		parsed = append(parsed, a)
+	}
+	return parsed, nil
 }

@@ -163,16 +163,4 @@ func hostCPU(stat string) (all time.Duration, online int) {
 }
 
 // hostMemory returns how much memory the host has, in bytes.
-func hostMemory(meminfo string) int64 {
-	text, err := os.ReadFile(meminfo)
-	if err != nil {
-		return 0
-	}
-	for lines := bufio.NewScanner(strings.NewReader(string(text))); lines.Scan(); {
-		if rest, ok := strings.CutPrefix(lines.Text(), "MemTotal:"); ok {
-			n, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64) // the kernel writes numbers
-			return n << 10
-		}
-	}
-	return 0
-}
+func hostMemory(meminfo string) int64 { return number(meminfo, "MemTotal:") << 10 }

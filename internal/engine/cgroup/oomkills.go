@@ -1,7 +1,6 @@
 package cgroup
 
 import (
-	"bufio"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,14 +18,20 @@ func (g Groups) OOMKills(task, id string) int64 {
 	if g.unified {
 		file = "memory.events"
 	}
-	text, err := os.ReadFile(filepath.Join(g.hierarchy("memory"), g.path(task), g.leaf(id), file))
+	return number(filepath.Join(g.hierarchy("memory"), g.path(task), g.leaf(id), file), "oom_kill ")
+}
+
+// number returns what stands behind key in a line of one of the kernel's files; 0
+// when there is no such line, or no such file.
+func number(file, key string) int64 {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return 0
 	}
-	for lines := bufio.NewScanner(strings.NewReader(string(text))); lines.Scan(); {
-		if n, ok := strings.CutPrefix(lines.Text(), "oom_kill "); ok {
-			count, _ := strconv.ParseInt(n, 10, 64) // the kernel writes numbers
-			return count
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, key); ok {
+			n, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64) // the kernel writes numbers
+			return n
 		}
 	}
 	return 0

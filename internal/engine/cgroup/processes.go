@@ -1,7 +1,6 @@
 package cgroup
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -76,16 +75,4 @@ func (g Groups) processes(task string) (s engine.ProcessStats, err error) {
 
 // refused reads how often a limit was hit from a file pids.events; one that is
 // gone says never.
-func refused(file string) int64 {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return 0
-	}
-	for lines := bufio.NewScanner(strings.NewReader(string(text))); lines.Scan(); {
-		if n, ok := strings.CutPrefix(lines.Text(), "max "); ok {
-			count, _ := strconv.ParseInt(n, 10, 64) // the kernel writes numbers
-			return count
-		}
-	}
-	return 0
-}
+func refused(file string) int64 { return number(file, "max ") }

@@ -14,6 +14,7 @@ import (
 	"github.com/skylift/skylift/internal/engine/cgroup"
 	"github.com/skylift/skylift/internal/engine/containerd/image"
 	"github.com/skylift/skylift/internal/engine/containerd/netns"
+	"github.com/skylift/skylift/internal/engine/parallel"
 )
 
 // Remove kills and removes all that there is of a task. Its directory goes last,
@@ -51,7 +52,7 @@ func (e *Engine) remove(ctx context.Context, task string) error {
 	if init >= 0 {
 		ids = slices.Delete(ids, init, init+1)
 	}
-	if err := inParallel(len(ids), func(i int) error { return e.removeContainer(ctx, task, ids[i]) }); err != nil {
+	if err := parallel.Do(len(ids), func(i int) error { return e.removeContainer(ctx, task, ids[i]) }); err != nil {
 		return err
 	}
 	if init >= 0 {
@@ -125,7 +126,7 @@ func (e *Engine) Purge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := inParallel(len(tasks), func(i int) error { return e.Remove(ctx, tasks[i]) }); err != nil {
+	if err := parallel.Do(len(tasks), func(i int) error { return e.Remove(ctx, tasks[i]) }); err != nil {
 		return fmt.Errorf("purge instance %s: %w", e.instance, err)
 	}
 	if err := e.images.Purge(e.in(ctx)); err != nil {

@@ -23,7 +23,7 @@ import (
 
 // createSandbox makes what the containers of t share, unless it was made before.
 func (e *Engine) createSandbox(ctx context.Context, t engine.Task) error {
-	dns, err := addresses(t.DNS)
+	dns, err := t.Resolvers()
 	if err != nil {
 		return &engine.StartError{Reason: err.Error()}
 	}
@@ -158,19 +158,6 @@ func (e *Engine) writeFiles(t engine.Task, dns []netip.Addr) error {
 		record.Replace(files.Hostname, []byte(spec.Hostname(t)+"\n"), 0o644),
 		record.Replace(files.Resolv, []byte(resolvFile(dns, host)), 0o644),
 	)
-}
-
-// addresses parses resolvers.
-func addresses(list []string) ([]netip.Addr, error) {
-	var parsed []netip.Addr
-	for _, s := range list {
-		a, err := netip.ParseAddr(s)
-		if err != nil {
-			return nil, fmt.Errorf("resolver: %w", err)
-		}
-		parsed = append(parsed, a)
-	}
-	return parsed, nil
 }
 
 // hostsFile returns /etc/hosts.

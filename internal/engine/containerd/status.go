@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"sync"
 	"time"
 
 	tasks "github.com/containerd/containerd/api/services/tasks/v1"
@@ -16,29 +15,11 @@ import (
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/containerd/netns"
 	"github.com/skylift/skylift/internal/engine/containerd/record"
+	"github.com/skylift/skylift/internal/engine/parallel"
 )
 
 // killedExitCode is that of a process ended by SIGKILL.
 const killedExitCode = 137
-
-// inParallel bounds how many containers are asked about, or removed, at once.
-const atOnce = 8
-
-// inParallel calls f for 0 … n-1 and joins the errors.
-func inParallel(n int, f func(i int) error) error {
-	errs := make([]error, n)
-	slots := make(chan struct{}, atOnce)
-	var wg sync.WaitGroup
-	for i := range n {
-		slots <- struct{}{}
-		wg.Go(func() {
-			errs[i] = f(i)
-			<-slots
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
-}
 
 // Inspect returns what is true of a task.
 func (e *Engine) Inspect(ctx context.Context, taskID string) (engine.Status, error) {
@@ -58,7 +39,7 @@ func (e *Engine) Inspect(ctx context.Context, taskID string) (engine.Status, err
 		ids = append(ids, taskID)
 	}
 	found := make([]*tasktypes.Process, len(ids))
-	err = inParallel(len(ids), func(i int) (err error) {
+	err = parallel.Do(len(ids), func(i int) (err error) {
 		found[i], err = e.processOf(ctx, ids[i])
 		return err
 	})

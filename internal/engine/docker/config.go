@@ -2,9 +2,7 @@ package docker
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 
 	"github.com/moby/moby/api/types/container"
@@ -54,7 +52,7 @@ func prefix(s string, n int) string { return s[:min(n, len(s))] }
 // sandboxOptions describes the pause container: it owns what the containers
 // of a task share, so host name, hosts and resolvers are set on it.
 func (e *Engine) sandboxOptions(t engine.Task) (client.ContainerCreateOptions, error) {
-	dns, err := addresses(t.DNS)
+	dns, err := t.Resolvers()
 	if err != nil {
 		return client.ContainerCreateOptions{}, err
 	}
@@ -139,19 +137,6 @@ func (e *Engine) resources(t engine.Task, c engine.Container) container.Resource
 	}
 	r.MemorySwap = r.Memory // none beyond the memory, as on AWS
 	return r
-}
-
-// addresses parses resolvers.
-func addresses(list []string) ([]netip.Addr, error) {
-	var parsed []netip.Addr
-	for _, s := range list {
-		a, err := netip.ParseAddr(s)
-		if err != nil {
-			return nil, fmt.Errorf("resolver: %w", err)
-		}
-		parsed = append(parsed, a)
-	}
-	return parsed, nil
 }
 
 // hosts returns entries as Docker takes them.

@@ -28,6 +28,7 @@ import (
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/cgroup"
 	"github.com/skylift/skylift/internal/engine/keylock"
+	"github.com/skylift/skylift/internal/engine/pull"
 )
 
 // The labels of everything that this engine makes. The sandbox is the
@@ -58,7 +59,7 @@ type Engine struct {
 	pause    pauseImage
 	cgroups  cgroup.Groups
 	tasks    keylock.Locks
-	pulls    pulls
+	pulls    *pull.Group
 }
 
 var _ engine.Engine = (*Engine)(nil)
@@ -96,7 +97,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	if err := e.cgroups.Thaw(); err != nil { // who froze the tasks may have been killed
 		return nil, errors.Join(err, cli.Close())
 	}
-	e.pulls.init()
+	e.pulls = pull.New(source{e})
 	return e, nil
 }
 
@@ -130,7 +131,7 @@ func (e *Engine) Processes(_ context.Context, taskID string) (engine.ProcessStat
 
 // Close ends running pulls and the connection. Tasks run on.
 func (e *Engine) Close() error {
-	e.pulls.close()
+	e.pulls.Close()
 	return e.cli.Close()
 }
 

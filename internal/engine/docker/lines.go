@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"time"
-	"unicode/utf8"
 
 	"github.com/moby/moby/api/pkg/stdcopy"
 
@@ -16,9 +15,6 @@ import (
 )
 
 const (
-	// maxLine is where a line without end is cut: where AWS's log driver cuts it,
-	// so that nobody who keeps it cuts it a second time.
-	maxLine = 256<<10 - 26
 	// maxFrame guards against a stream that isn't a log; the daemon's frames
 	// are some 16 KiB.
 	maxFrame = 16 << 20
@@ -89,8 +85,8 @@ func (m *lineMaker) add(f frame) error {
 	}
 	text, whole := bytes.CutSuffix(f.text, []byte("\n"))
 	p.text = append(p.text, text...)
-	for len(p.text) > maxLine {
-		end := cutAt(p.text)
+	for len(p.text) > engine.MaxLine {
+		end := engine.CutAt(p.text)
 		rest := bytes.Clone(p.text[end:])
 		p.text = p.text[:end]
 		if err := m.finish(p); err != nil {
@@ -105,16 +101,6 @@ func (m *lineMaker) add(f frame) error {
 		return m.finish(p)
 	}
 	return nil
-}
-
-// cutAt is where a text longer than maxLine is cut: not within a character.
-func cutAt(text []byte) int {
-	for n := maxLine; n > maxLine-utf8.UTFMax; n-- {
-		if utf8.RuneStart(text[n]) {
-			return n
-		}
-	}
-	return maxLine
 }
 
 // flush emits what the container left without a newline when it ended.

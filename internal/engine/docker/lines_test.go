@@ -69,14 +69,14 @@ func TestLines(t *testing.T) {
 		{"no newline at the end", []frame{err(1, "a"), out(2, "b")}, []engine.Line{
 			{Time: at(1), Stderr: true, Text: "a"}, {Time: at(2), Text: "b"},
 		}},
-		{"too long", []frame{out(1, strings.Repeat("x", maxLine)), out(1, "yz\n")}, []engine.Line{
-			{Time: at(1), Text: strings.Repeat("x", maxLine)}, {Time: at(2), Text: "yz"},
+		{"too long", []frame{out(1, strings.Repeat("x", engine.MaxLine)), out(1, "yz\n")}, []engine.Line{
+			{Time: at(1), Text: strings.Repeat("x", engine.MaxLine)}, {Time: at(2), Text: "yz"},
 		}},
 		{"a byte more than 256 KiB", append(slices.Repeat([]frame{out(1, part)}, 16), out(2, "x\n")), []engine.Line{
 			{Time: at(1), Text: strings.Repeat("p", 262_118)}, {Time: at(2), Text: strings.Repeat("p", 26) + "x"},
 		}},
-		{"a character where it is cut", []frame{out(1, strings.Repeat("x", maxLine-1)), out(1, "é\n")}, []engine.Line{
-			{Time: at(1), Text: strings.Repeat("x", maxLine-1)}, {Time: at(2), Text: "é"},
+		{"a character where it is cut", []frame{out(1, strings.Repeat("x", engine.MaxLine-1)), out(1, "é\n")}, []engine.Line{
+			{Time: at(1), Text: strings.Repeat("x", engine.MaxLine-1)}, {Time: at(2), Text: "é"},
 		}},
 	}
 	for _, tc := range tests {

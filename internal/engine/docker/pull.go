@@ -2,12 +2,9 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/distribution/reference"
@@ -18,124 +15,41 @@ import (
 	"github.com/skylift/skylift/internal/engine"
 )
 
-const (
-	// pullsAtOnce bounds the pulls that run; more wait for their turn.
-	pullsAtOnce = 8
-	// pullStall is how long a pull may show no progress before it is given up.
-	pullStall = 5 * time.Minute
-)
-
-// errStalled ends a pull without progress.
-var errStalled = fmt.Errorf("no progress in %v", pullStall)
-
-// pulls are the running pulls, each owned by the engine and not by a caller.
-type pulls struct {
-	ctx   context.Context // ends with the engine, not with a call
-	stop  context.CancelFunc
-	slots chan struct{}
-	wg    sync.WaitGroup
-
-	mu      sync.Mutex
-	running map[string]*pull
-}
-
-// pull is one pull; digestRef and err are set when done is closed.
-type pull struct {
-	auth      engine.Auth
-	done      chan struct{}
-	digestRef string
-	err       error
-}
-
-func (p *pulls) init() {
-	p.ctx, p.stop = context.WithCancel(context.Background())
-	p.slots = make(chan struct{}, pullsAtOnce)
-	p.running = make(map[string]*pull)
-}
-
-func (p *pulls) close() {
-	p.stop()
-	p.wg.Wait()
-}
+// source pulls with the daemon.
+type source struct{ *Engine }
 
 // Pull pulls ref, or joins the pull of it that runs. What a digest names is
 // not pulled again when it is here.
 func (e *Engine) Pull(ctx context.Context, ref string, auth engine.Auth) (digestRef string, err error) {
-	named, err := reference.ParseNormalizedNamed(ref)
-	if err != nil {
-		return "", &engine.PullError{Ref: ref, Reason: err.Error()}
-	}
-	named = reference.TagNameOnly(named)
-	if d, ok := named.(reference.Digested); ok {
-		_, err := e.cli.ImageInspect(ctx, named.Name()+"@"+d.Digest().String())
-		if err == nil {
-			return named.Name() + "@" + d.Digest().String(), nil
-		}
-		if !cerrdefs.IsNotFound(err) {
-			return "", translate("look for image "+ref, err)
-		}
-	}
-	for {
-		p := e.joinPull(named, auth)
-		select {
-		case <-p.done:
-		case <-ctx.Done():
-			return "", ctx.Err()
-		}
-		if refused, ok := errors.AsType[*engine.PullError](p.err); ok && refused.Denied && p.auth != auth {
-			continue // another caller's login was refused, ours may do
-		}
-		return p.digestRef, p.err
-	}
+	return e.pulls.Do(ctx, ref, auth)
 }
 
-// joinPull returns the running pull of named, or starts one.
-func (e *Engine) joinPull(named reference.Named, auth engine.Auth) *pull {
-	e.pulls.mu.Lock()
-	defer e.pulls.mu.Unlock()
-	key := named.String()
-	if p := e.pulls.running[key]; p != nil {
-		return p
+// Has reports whether the daemon has an image.
+func (e source) Has(ctx context.Context, digestRef string) (bool, error) {
+	_, err := e.cli.ImageInspect(ctx, digestRef)
+	if cerrdefs.IsNotFound(err) {
+		return false, nil
 	}
-	p := &pull{auth: auth, done: make(chan struct{})}
-	e.pulls.running[key] = p
-	e.pulls.wg.Go(func() {
-		p.digestRef, p.err = e.pullOne(e.pulls.ctx, named, auth)
-		e.pulls.mu.Lock()
-		delete(e.pulls.running, key)
-		e.pulls.mu.Unlock()
-		close(p.done)
-	})
-	return p
+	return err == nil, translate("look for image "+digestRef, err)
 }
 
-// pullOne pulls an image and returns its digest reference.
-func (e *Engine) pullOne(ctx context.Context, named reference.Named, auth engine.Auth) (string, error) {
-	select {
-	case e.pulls.slots <- struct{}{}:
-		defer func() { <-e.pulls.slots }()
-	case <-ctx.Done():
-		return "", fmt.Errorf("pull %s: %w: engine closed", named, engine.ErrUnavailable)
-	}
+// Pull pulls an image and returns its digest reference.
+func (e source) Pull(ctx context.Context, named reference.Named, auth engine.Auth, progress func()) (string, error) {
 	login, err := registryAuth(named, auth)
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	stalled := time.AfterFunc(pullStall, func() { cancel(errStalled) })
-	defer stalled.Stop()
 	answer, err := e.cli.ImagePull(ctx, named.String(), client.ImagePullOptions{RegistryAuth: login})
 	if err != nil {
-		return "", pullError(ctx, named, err)
+		return "", pullError(named, err)
 	}
 	defer answer.Close()
 	digest := ""
 	for m, err := range answer.JSONMessages(ctx) {
-		stalled.Reset(pullStall)
+		progress()
 		switch {
 		case err != nil:
-			return "", pullError(ctx, named, err)
+			return "", pullError(named, err)
 		case m.Error != nil:
 			return "", classify(named.String(), daemonPrefix+m.Error.Message)
 		}
@@ -150,10 +64,10 @@ func (e *Engine) pullOne(ctx context.Context, named reference.Named, auth engine
 }
 
 // digestOf asks for the digest of a pulled image.
-func (e *Engine) digestOf(ctx context.Context, named reference.Named) (string, error) {
+func (e source) digestOf(ctx context.Context, named reference.Named) (string, error) {
 	image, err := e.cli.ImageInspect(ctx, named.String())
 	if err != nil {
-		return "", pullError(ctx, named, err)
+		return "", pullError(named, err)
 	}
 	for _, s := range image.RepoDigests {
 		if r, err := reference.ParseNormalizedNamed(s); err == nil && r.Name() == named.Name() {
@@ -183,13 +97,7 @@ const daemonPrefix = "Error response from daemon: "
 
 // pullError sorts out why a pull failed. Registries and the daemon tell it in
 // the text only.
-func pullError(ctx context.Context, named reference.Named, err error) error {
-	if errors.Is(context.Cause(ctx), errStalled) {
-		return &engine.PullError{Ref: named.String(), Reason: fmt.Sprintf("pull of %s stalled: %v", named, errStalled)}
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("pull %s: %w: engine closed", named, engine.ErrUnavailable)
-	}
+func pullError(named reference.Named, err error) error {
 	text := err.Error()
 	if fromDaemon := strings.HasPrefix(text, daemonPrefix); !fromDaemon {
 		return translate("pull "+named.String(), err)

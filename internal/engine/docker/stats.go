@@ -13,6 +13,7 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/cgroup"
+	"github.com/skylift/skylift/internal/engine/parallel"
 )
 
 // Stats returns what a task uses now.
@@ -32,7 +33,7 @@ func (e *Engine) Stats(ctx context.Context, taskID string) (engine.Stats, error)
 		}
 	}
 	slices.SortFunc(stats.Containers, func(a, b engine.ContainerStats) int { return strings.Compare(a.Name, b.Name) })
-	err = inParallel(len(stats.Containers), func(i int) error {
+	err = parallel.Do(len(stats.Containers), func(i int) error {
 		return e.measure(ctx, &stats.Containers[i], limit)
 	})
 	if err != nil {

@@ -3,10 +3,8 @@ package docker
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -15,10 +13,8 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/cgroup"
+	"github.com/skylift/skylift/internal/engine/parallel"
 )
-
-// inspectors bounds how many containers are asked about, or removed, at once.
-const inspectors = 8
 
 // killedExitCode is that of a process ended by SIGKILL.
 const killedExitCode = 137
@@ -96,7 +92,7 @@ func (e *Engine) statuses(ctx context.Context, f client.Filters) ([]engine.Statu
 		return nil, translate("list containers", err)
 	}
 	seen := make([]*container.InspectResponse, len(list.Items))
-	err = inParallel(len(list.Items), func(i int) error {
+	err = parallel.Do(len(list.Items), func(i int) error {
 		c, err := e.cli.ContainerInspect(ctx, list.Items[i].ID, client.ContainerInspectOptions{})
 		if cerrdefs.IsNotFound(err) {
 			return nil
@@ -108,22 +104,6 @@ func (e *Engine) statuses(ctx context.Context, f client.Filters) ([]engine.Statu
 		return nil, err
 	}
 	return group(seen), nil
-}
-
-// inParallel calls f for 0 … n-1 and joins the errors.
-func inParallel(n int, f func(i int) error) error {
-	errs := make([]error, n)
-	slots := make(chan struct{}, inspectors)
-	var wg sync.WaitGroup
-	for i := range n {
-		slots <- struct{}{}
-		wg.Go(func() {
-			errs[i] = f(i)
-			<-slots
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
 }
 
 // group sorts containers into tasks; nil ones are gone.
@@ -224,7 +204,7 @@ func removeAll(ctx context.Context, cli *client.Client, f client.Filters) error 
 	if err != nil {
 		return translate("list containers", err)
 	}
-	return inParallel(len(list.Items), func(i int) error {
+	return parallel.Do(len(list.Items), func(i int) error {
 		return removeContainer(ctx, cli, list.Items[i].ID)
 	})
 }

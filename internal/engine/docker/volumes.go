@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/parallel"
 )
 
 // longestVolume is how much of a volume's name is kept in Docker's.
@@ -63,7 +64,7 @@ func removeVolumes(ctx context.Context, cli *client.Client, f client.Filters) er
 	if err != nil {
 		return translate("list volumes", err)
 	}
-	return inParallel(len(list.Items), func(i int) error {
+	return parallel.Do(len(list.Items), func(i int) error {
 		_, err := cli.VolumeRemove(ctx, list.Items[i].Name, client.VolumeRemoveOptions{})
 		if cerrdefs.IsNotFound(err) {
 			return nil

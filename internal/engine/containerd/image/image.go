@@ -26,6 +26,7 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/containerd/spec"
+	"github.com/skylift/skylift/internal/engine/pull"
 )
 
 // Snapshotter is the one that images are unpacked with.
@@ -42,25 +43,24 @@ type Image struct {
 // default.
 type Store struct {
 	client *containerd.Client
-	pulls  pulls
+	pulls  *pull.Group
 
 	mu       sync.Mutex
 	known    map[digest.Digest]Image // by manifest or index
 	accounts map[string]accounts     // by chain
-	running  map[string]*pull        // by reference
 }
 
 type accounts struct{ passwd, group []byte }
 
 // New returns the images of a client's namespace.
 func New(client *containerd.Client) *Store {
-	s := &Store{client: client, known: map[digest.Digest]Image{}, accounts: map[string]accounts{}, running: map[string]*pull{}}
-	s.pulls.init()
+	s := &Store{client: client, known: map[digest.Digest]Image{}, accounts: map[string]accounts{}}
+	s.pulls = pull.New(source{s})
 	return s
 }
 
 // Close ends running pulls.
-func (s *Store) Close() { s.pulls.close() }
+func (s *Store) Close() { s.pulls.Close() }
 
 // Get returns an image that is here by the reference that Pull returned, or by
 // another name that it was imported under. Errors: engine.ErrNotFound.

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"sync"
-	"time"
 
 	containerd "github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/remotes"
@@ -17,132 +15,45 @@ import (
 	remoteerrors "github.com/containerd/containerd/v2/core/remotes/errors"
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/distribution/reference"
-	"github.com/opencontainers/go-digest"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/pull"
 )
 
-const (
-	// pullsAtOnce bounds the pulls that run; more wait for their turn.
-	pullsAtOnce = 8
-	// layersAtOnce bounds the layers of one image that are fetched at once.
-	layersAtOnce = 4
-	// pullStall is how long a pull may show no progress before it is given up.
-	pullStall = 5 * time.Minute
-)
+// layersAtOnce bounds the layers of one image that are fetched at once.
+const layersAtOnce = 4
 
-// errStalled ends a pull without progress.
-var errStalled = fmt.Errorf("no progress in %v", pullStall)
-
-// pulls are the running pulls, each owned by the store and not by a caller.
-type pulls struct {
-	ctx   context.Context // ends with the store, not with a call
-	stop  context.CancelFunc
-	slots chan struct{}
-	wg    sync.WaitGroup
-}
-
-// pull is one pull; digestRef and err are set when done is closed.
-type pull struct {
-	auth      engine.Auth
-	done      chan struct{}
-	digestRef string
-	err       error
-}
-
-func (p *pulls) init() {
-	p.ctx, p.stop = context.WithCancel(context.Background())
-	p.slots = make(chan struct{}, pullsAtOnce)
-}
-
-func (p *pulls) close() {
-	p.stop()
-	p.wg.Wait()
-}
+// source pulls with containerd.
+type source struct{ *Store }
 
 // Pull pulls ref, or joins the pull of it that runs. What a digest names is
 // not pulled again when it is here. Errors: *engine.PullError, and those of
 // containerd.
 func (s *Store) Pull(ctx context.Context, ref string, auth engine.Auth) (digestRef string, err error) {
-	named, err := reference.ParseNormalizedNamed(ref)
-	if err != nil {
-		return "", &engine.PullError{Ref: ref, Reason: err.Error()}
-	}
-	named = reference.TagNameOnly(named)
-	if d, ok := named.(reference.Digested); ok {
-		here, err := s.has(ctx, digestName(named, d.Digest()))
-		if err != nil || here {
-			return digestName(named, d.Digest()), err
-		}
-	}
-	for {
-		p := s.joinPull(named, auth)
-		select {
-		case <-p.done:
-		case <-ctx.Done():
-			return "", ctx.Err()
-		}
-		if refused, ok := errors.AsType[*engine.PullError](p.err); ok && refused.Denied && p.auth != auth {
-			continue // another caller's login was refused, ours may do
-		}
-		return p.digestRef, p.err
-	}
+	return s.pulls.Do(ctx, ref, auth)
 }
 
-func digestName(named reference.Named, d digest.Digest) string {
-	return named.Name() + "@" + d.String()
-}
-
-func (s *Store) has(ctx context.Context, name string) (bool, error) {
-	_, err := s.client.ImageService().Get(ctx, name)
+// Has reports whether an image is here.
+func (s source) Has(ctx context.Context, digestRef string) (bool, error) {
+	_, err := s.client.ImageService().Get(ctx, digestRef)
 	if cerrdefs.IsNotFound(err) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("look for image %s: %w", name, err)
+		return false, fmt.Errorf("look for image %s: %w", digestRef, err)
 	}
 	return true, nil
 }
 
-// joinPull returns the running pull of named, or starts one.
-func (s *Store) joinPull(named reference.Named, auth engine.Auth) *pull {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := named.String()
-	if p := s.running[key]; p != nil {
-		return p
-	}
-	p := &pull{auth: auth, done: make(chan struct{})}
-	s.running[key] = p
-	s.pulls.wg.Go(func() {
-		p.digestRef, p.err = s.pullOne(s.pulls.ctx, named, auth)
-		s.mu.Lock()
-		delete(s.running, key)
-		s.mu.Unlock()
-		close(p.done)
-	})
-	return p
-}
-
-// pullOne asks the registry which image ref is, and pulls that unless it is here.
-func (s *Store) pullOne(ctx context.Context, named reference.Named, auth engine.Auth) (string, error) {
-	select {
-	case s.pulls.slots <- struct{}{}:
-		defer func() { <-s.pulls.slots }()
-	case <-ctx.Done():
-		return "", fmt.Errorf("pull %s: %w: engine closed", named, engine.ErrUnavailable)
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	stalled := time.AfterFunc(pullStall, func() { cancel(errStalled) })
-	defer stalled.Stop()
-	resolver := newResolver(auth, func() { stalled.Reset(pullStall) })
+// Pull asks the registry which image named is, and pulls that unless it is here.
+func (s source) Pull(ctx context.Context, named reference.Named, auth engine.Auth, progress func()) (string, error) {
+	resolver := newResolver(auth, progress)
 	_, found, err := resolver.Resolve(ctx, named.String())
 	if err != nil {
-		return "", pullError(ctx, named, fmt.Errorf("failed to resolve ref %s: %w", named, err))
+		return "", pullError(named, fmt.Errorf("failed to resolve ref %s: %w", named, err))
 	}
-	name := digestName(named, found.Digest)
-	if here, err := s.has(ctx, name); err != nil || here {
+	name := pull.DigestRef(named, found.Digest)
+	if here, err := s.Has(ctx, name); err != nil || here {
 		return name, err
 	}
 	_, err = s.client.Pull(ctx, name,
@@ -151,7 +62,7 @@ func (s *Store) pullOne(ctx context.Context, named reference.Named, auth engine.
 		containerd.WithPullSnapshotter(Snapshotter),
 		containerd.WithMaxConcurrentDownloads(layersAtOnce))
 	if err != nil {
-		return "", pullError(ctx, named, err)
+		return "", pullError(named, err)
 	}
 	return name, nil
 }
@@ -173,13 +84,7 @@ func newResolver(auth engine.Auth, progress func()) remotes.Resolver {
 }
 
 // pullError sorts out why a pull failed.
-func pullError(ctx context.Context, named reference.Named, err error) error {
-	if errors.Is(context.Cause(ctx), errStalled) {
-		return &engine.PullError{Ref: named.String(), Reason: fmt.Sprintf("pull of %s stalled: %v", named, errStalled)}
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("pull %s: %w: engine closed", named, engine.ErrUnavailable)
-	}
+func pullError(named reference.Named, err error) error {
 	if cerrdefs.IsUnavailable(err) {
 		return fmt.Errorf("pull %s: %w: %w", named, engine.ErrUnavailable, err)
 	}

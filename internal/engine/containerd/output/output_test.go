@@ -196,7 +196,7 @@ func TestLongLinesAreCutAsFargateCutsThem(t *testing.T) {
 	long := strings.Repeat("é", 1<<20) + "."
 	go func() {
 		fmt.Fprintf(sh.out, "%s\n", long)
-		fmt.Fprintf(sh.err, "%s\n", strings.Repeat("x", maxLine))
+		fmt.Fprintf(sh.err, "%s\n", strings.Repeat("x", engine.MaxLine))
 		sh.close()
 	}()
 	var out, errs []string
@@ -208,10 +208,10 @@ func TestLongLinesAreCutAsFargateCutsThem(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil || strings.Join(out, "") != long || len(out) != 9 || len(out[0]) != maxLine {
+	if err != nil || strings.Join(out, "") != long || len(out) != 9 || len(out[0]) != engine.MaxLine {
 		t.Errorf("%d parts, the first of %d bytes, %v", len(out), len(out[0]), err)
 	}
-	if len(errs) != 1 || len(errs[0]) != maxLine {
+	if len(errs) != 1 || len(errs[0]) != engine.MaxLine {
 		t.Errorf("a line that just fits is %d", len(errs))
 	}
 }
@@ -421,7 +421,7 @@ func TestFullDiskWaits(t *testing.T) {
 }
 
 func TestSplitterIsTheSameForAnyChunks(t *testing.T) {
-	text := []byte(strings.Repeat("a", 2*maxLine+5) + "\n\nb\n" + strings.Repeat("ü", maxLine/2+10) + "\nend")
+	text := []byte(strings.Repeat("a", 2*engine.MaxLine+5) + "\n\nb\n" + strings.Repeat("ü", engine.MaxLine/2+10) + "\nend")
 	lines := func(size func() int) (got []string) {
 		var s splitter
 		emit := func(p piece) error {

@@ -2,15 +2,9 @@ package output
 
 import (
 	"bytes"
-	"unicode/utf8"
-)
 
-// maxLine is where a line without end is cut: where Fargate's awslogs logger
-// cuts it, which reads 256 KiB less the 26 bytes that CloudWatch counts for each
-// event (maximumBytesPerEvent in aws/shim-loggers-for-containerd and in Docker's
-// awslogs driver). CloudWatch takes events of 1 MiB since April 2025; the logger
-// does not write them.
-const maxLine = 256<<10 - 26
+	"github.com/skylift/skylift/internal/engine"
+)
 
 // splitter makes lines of one stream's bytes. The same bytes always make the same
 // lines with the same times, whatever the chunks begin with, so a line's time is
@@ -30,7 +24,7 @@ type piece struct {
 // that ended it. The text that emit gets is good until it returns.
 func (s *splitter) feed(at int64, chunk []byte, emit func(piece) error) error {
 	for i := 0; i < len(chunk); {
-		room := maxLine - len(s.pending)
+		room := engine.MaxLine - len(s.pending)
 		end := bytes.IndexByte(chunk[i:min(len(chunk), i+room+1)], '\n')
 		switch {
 		case end >= 0:
@@ -50,7 +44,7 @@ func (s *splitter) feed(at int64, chunk []byte, emit func(piece) error) error {
 		default:
 			i += room
 			text := append(s.pending, chunk[i-room:i+1]...)
-			cut := cutAt(text)
+			cut := engine.CutAt(text)
 			if err := emit(piece{at: at + int64(i), text: text[:cut]}); err != nil {
 				return err
 			}
@@ -69,14 +63,4 @@ func (s *splitter) flush(at int64, emit func(piece) error) error {
 	err := emit(piece{at: at, text: s.pending})
 	s.pending = nil
 	return err
-}
-
-// cutAt is where a text longer than maxLine is cut: not within a character.
-func cutAt(text []byte) int {
-	for n := maxLine; n > maxLine-utf8.UTFMax; n-- {
-		if utf8.RuneStart(text[n]) {
-			return n
-		}
-	}
-	return maxLine
 }

@@ -61,14 +61,9 @@ func (p process) version(ctx context.Context) string {
 	return "unknown"
 }
 
-// processes returns those whose arguments fit, and that are in our process
-// namespace: what runs in a container can call itself anything.
-func processes(fits func(args []string) bool) ([]process, error) {
+// processes returns those that fit, by their id and their parent's.
+func processes(fits func(pid int, parent string) bool) ([]process, error) {
 	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
-	ours, err := os.Readlink("/proc/self/ns/pid")
 	if err != nil {
 		return nil, err
 	}
@@ -78,21 +73,34 @@ func processes(fits func(args []string) bool) ([]process, error) {
 		if err != nil {
 			continue
 		}
-		_, _, start, ok := stat(pid)
-		text, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
-		if !ok || err != nil || !fits(strings.Split(string(bytes.TrimRight(text, "\x00")), "\x00")) {
-			continue
-		}
-		if ns, err := os.Readlink(filepath.Join("/proc", e.Name(), "ns/pid")); err == nil && ns == ours {
+		if _, parent, start, ok := stat(pid); ok && fits(pid, parent) {
 			found = append(found, process{pid, start})
 		}
 	}
 	return found, nil
 }
 
+// called returns the processes whose arguments fit, and that are in our process
+// namespace: what runs in a container can call itself anything.
+func called(fits func(args []string) bool) ([]process, error) {
+	ours, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return nil, err
+	}
+	return processes(func(pid int, _ string) bool {
+		dir := filepath.Join("/proc", strconv.Itoa(pid))
+		text, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+		if err != nil || !fits(strings.Split(string(bytes.TrimRight(text, "\x00")), "\x00")) {
+			return false
+		}
+		ns, err := os.Readlink(filepath.Join(dir, "ns/pid"))
+		return err == nil && ns == ours
+	})
+}
+
 // find returns the containerd that has our configuration.
 func (d *Containerd) find() (process, error) {
-	found, err := processes(func(args []string) bool {
+	found, err := called(func(args []string) bool {
 		return len(args) == 3 && filepath.Base(args[0]) == "containerd" && args[1] == "--config" && args[2] == d.configPath()
 	})
 	for _, p := range found {
@@ -105,7 +113,7 @@ func (d *Containerd) find() (process, error) {
 
 // shims returns the shims that this containerd started.
 func (d *Containerd) shims() ([]process, error) {
-	return processes(func(args []string) bool {
+	return called(func(args []string) bool {
 		i := slices.Index(args, "-address")
 		return strings.HasPrefix(filepath.Base(args[0]), "containerd-shim") && i > 0 && i+1 < len(args) && args[i+1] == d.Address()
 	})

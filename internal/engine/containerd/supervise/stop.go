@@ -102,22 +102,9 @@ func (d *Containerd) endShims(ctx context.Context) error {
 }
 
 func childrenOf(parents []process) ([]process, error) {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
-	var found []process
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		_, parent, start, ok := stat(pid)
-		if ok && slices.ContainsFunc(parents, func(p process) bool { return strconv.Itoa(p.pid) == parent }) {
-			found = append(found, process{pid, start})
-		}
-	}
-	return found, nil
+	return processes(func(_ int, parent string) bool {
+		return slices.ContainsFunc(parents, func(p process) bool { return strconv.Itoa(p.pid) == parent })
+	})
 }
 
 // end sends sig, and SIGKILL to those that are there after grace, and waits.
