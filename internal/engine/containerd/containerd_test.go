@@ -61,10 +61,6 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, worker(os.Args[2]))
 		os.Exit(1)
 	}
-	if !strings.Contains(os.Getenv("REQUIRE"), "containerd") {
-		fmt.Println("skipped: REQUIRE=containerd runs them; not all of them pass yet on a busy machine (docs/next.md)")
-		os.Exit(0)
-	}
 	logrus.SetOutput(io.Discard)
 	code := m.Run()
 	for _, undo := range slices.Backward(cleanups) {
@@ -259,12 +255,17 @@ func configOf(tb testing.TB, m *machine) Config {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return Config{
+	c := Config{
 		Instance: unique(), Address: m.containerd.Address(), Root: m.containerd.Root(), State: filepath.Join(filepath.Dir(m.containerd.Address()), "state"),
 		Data: filepath.Join(dir, "data"), Run: filepath.Join(dir, "run"), Output: m.output,
 		Log: slog.New(slog.NewTextHandler(tb.Output(), nil)),
 	}
+	tb.Cleanup(func() { // what a test left of its tasks goes too
+		if err := errors.Join(Clear(context.Background(), c), os.RemoveAll(dir)); err != nil {
+			tb.Error(err)
+		}
+	})
+	return c
 }
 
 // openEngine returns an engine of a new instance that is purged at the end.

@@ -93,7 +93,9 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	m, h := ownMachine(t), containerdHost(t)
 	c := configOf(t, m)
-	openOn(t, c) // it loads the images
+	if err := openOn(t, c).Close(); err != nil { // it has loaded the images; an instance has one engine at a time
+		t.Fatal(err)
+	}
 	seed := *killSeed
 	if seed == 0 {
 		seed = rand.Uint64()

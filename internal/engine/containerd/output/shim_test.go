@@ -19,9 +19,6 @@ import (
 // TestContainerUnderTheRealShim kills keepers, one and both, and containerd
 // while a container writes at full speed.
 func TestContainerUnderTheRealShim(t *testing.T) {
-	if !strings.Contains(os.Getenv("REQUIRE"), "containerd") {
-		t.Skip("runs with REQUIRE=containerd")
-	}
 	ctr, containerd := realContainerd(t)
 	s := kept(t)
 	rootfs := t.TempDir()
