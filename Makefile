@@ -3,6 +3,11 @@ SHELL   := /bin/bash
 VERSION ?= 0.1.0
 LDFLAGS := -s -w -X github.com/skylift/skylift/internal/cli.Version=$(VERSION)
 export CGO_ENABLED ?= 0
+# A test that fails is run once more, alone, and told at the end: a machine that stood still for a moment isn't a fault.
+# More than six failures are one.
+TEST := .cache/bin/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --hide-summary=skipped --rerun-fails=1 --rerun-fails-run-root-test --rerun-fails-max-failures=6 --rerun-fails-report=.cache/failed-once
+# What of the end-to-end tests is run on Docker, too.
+ON_DOCKER := ^(TestStart|TestCrash|TestDown|TestPurgedWhenUp|TestMeddling|TestNeighbours|TestEnds|TestStopTimeout|TestContainers|TestEngineRestarted|TestSurvivesEngineRestarts|TestLogsOverCrashes|TestProcessesAreATasksOwn)$$
 
 .PHONY: help demo demo-stop build test check lint unit model e2e acceptance terraform soak bench generate release clean
 
@@ -24,29 +29,40 @@ setup:
 
 test: ## set up and pass every test: lint, unit, contract, wire, end to end
 	@scripts/setup.sh test lint
-	@$(MAKE) --no-print-directory lint unit model e2e acceptance terraform
+	@$(MAKE) --no-print-directory lint unit build
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=line model e2e scripts
+
+# Terraform and the workflows mostly wait, so they run beside the end-to-end tests. They are no make of their own: what
+# a test left running would hold the pipe that makes share, and this one would wait for it.
+.PHONY: scripts
+scripts: build
+	@test/terraform/run.sh bin/skylift
+	@test/acceptance/run.sh bin/skylift
 
 lint: ## the linter and the formatter's word
 	@.cache/bin/golangci-lint run ./...
 
-unit: ## unit, contract and wire tests, with the race detector and the real engine
-	@REQUIRE=docker CGO_ENABLED=1 go test -race -timeout 20m $$(go list ./... | grep -v /test/e2e)
+# Four packages at a time, since many wait for an engine.
+unit: ## unit, contract and wire tests, with the race detector and the real engines
+	@REQUIRE=docker,containerd CGO_ENABLED=1 $(TEST) --packages="$$(go list ./... | grep -v /test/e2e | tr '\n' ' ')" -- -race -p 4 -ldflags=-w -timeout 20m
 
 model: ## deployments under 10,000 schedules of crashes, faults and updates, on simulated time
-	@GOGC=400 go test -count=1 -timeout 60m ./internal/service/ecs -run 'TestChaos$$' -games 10000
+	@GOGC=400 nice go test -count=1 -timeout 60m ./internal/service/ecs -run 'TestChaos$$' -games 10000
 
-e2e: build ## the program from outside: real engine, real aws CLI
-	@SKYLIFT=$(CURDIR)/bin/skylift go test -count=1 -timeout 30m ./test/e2e/...
+e2e: build ## the program from outside: real engine, real aws CLI; in a shorter form on Docker, too
+	@SKYLIFT=$(CURDIR)/bin/skylift $(TEST) --packages=./test/e2e/... -- -count=1 -ldflags=-w -timeout 30m
+	@SKYLIFT=$(CURDIR)/bin/skylift $(TEST) --packages=./test/e2e -- -count=1 -ldflags=-w -timeout 15m -run '$(ON_DOCKER)' -args -engine docker
 
 acceptance: build ## the workflow that users type
 	@test/acceptance/run.sh bin/skylift
 
-terraform: build ## a stack made, changed and destroyed by an unmodified Terraform
-	@test/terraform/run.sh bin/skylift
+terraform: build ## a stack and each resource made, changed, imported and destroyed by an unmodified Terraform
+	@test/terraform/resources.sh bin/skylift & resources=$$!; test/terraform/run.sh bin/skylift; status=$$?; wait $$resources && exit $$status
 
-soak: build ## what must survive, for an hour or two: 50 kills in rolling deployments, 50 in blue/green ones, 10 restarts of the engine, 41,600 idle connections, 100,000 schedules, lines of output at all rates
+soak: build ## what must survive, for an hour or two: 50 kills in rolling deployments, 50 in blue/green ones, 10 restarts of Docker, kills of containerd and its shims, 41,600 idle connections, 100,000 schedules, lines of output at all rates
 	@GOGC=400 go test -count=1 -timeout 120m ./internal/service/ecs -run 'TestChaos$$' -first 10000 -games 100000
-	@SKYLIFT=$(CURDIR)/bin/skylift go test -count=1 -timeout 120m -parallel 1 -v ./test/e2e -run TestSurvives -kills 50 -restarts 10 -files 20000 -idle 20800
+	@SKYLIFT=$(CURDIR)/bin/skylift go test -count=1 -timeout 120m -parallel 1 -v ./test/e2e -run TestSurvives -kills 50 -files 20000 -idle 20800
+	@SKYLIFT=$(CURDIR)/bin/skylift go test -count=1 -timeout 60m -v ./test/e2e -engine docker -run TestSurvivesEngineRestarts -restarts 10
 	@SKYLIFT=$(CURDIR)/bin/skylift go test -count=1 -timeout 30m -v ./test/e2e -run 'TestLines$$' -lines
 
 bench: build ## figures beside those of peers, in one run
@@ -54,7 +70,7 @@ bench: build ## figures beside those of peers, in one run
 	@go run ./test/bench $(BENCH)
 
 generate: ## make the wire descriptors anew from AWS's models
-	@go generate ./internal/wire/... && go generate ./internal/daemon/...
+	@go generate ./internal/wire/... ./internal/policy/... && go generate ./internal/daemon/...
 
 release: ## stripped binaries for amd64 and arm64 in bin/
 	@for arch in amd64 arm64; do GOARCH=$$arch go build -trimpath -ldflags '$(LDFLAGS)' -o bin/skylift-linux-$$arch ./cmd/skylift || exit 1; done

@@ -72,6 +72,18 @@ listener=$(aws elbv2 create-listener --load-balancer-arn "$alb" --protocol HTTP 
 	--query 'Listeners[0].ListenerArn' --output text)
 echo "  load balancer $dns"
 quiet aws logs create-log-group --log-group-name /demo
+
+step "A secret, and the role that may read it: tasks start as it, and have no more"
+value() { printf '{"token":"%s"}' "$(od -An -tx1 -N 16 /dev/urandom | tr -d ' \n')"; } # by standard input: arguments are for all to see
+secret=$(value | aws secretsmanager create-secret --name demo/token --secret-string file:///dev/stdin --query ARN --output text)
+role=$(aws iam create-role --role-name demo-exec --query Role.Arn --output text --assume-role-policy-document \
+	'{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}')
+quiet aws iam attach-role-policy --role-name demo-exec --policy-arn arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy
+quiet aws iam put-role-policy --role-name demo-exec --policy-name secret --policy-document \
+	"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"secretsmanager:GetSecretValue\",\"Resource\":\"$secret\"}]}"
+echo "  $secret"
+
+step "A service of three tasks for each site"
 quiet aws ecs create-cluster
 n=0
 for site in shop blog; do
@@ -83,9 +95,11 @@ for site in shop blog; do
 	cat >"$state/$site.json" <<-EOF
 		{
 		  "family": "$site", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+		  "executionRoleArn": "$role",
 		  "containerDefinitions": [{
 		    "name": "web", "image": "$listen/$site:latest", "portMappings": [{"containerPort": 8080}],
 		    "environment": [{"name": "SITE", "value": "$site"}],
+		    "secrets": [{"name": "TOKEN", "valueFrom": "$secret:token::"}],
 		    "logConfiguration": {"logDriver": "awslogs", "options": {
 		      "awslogs-group": "/demo", "awslogs-region": "$AWS_DEFAULT_REGION", "awslogs-stream-prefix": "$site"}}
 		  }]
@@ -102,6 +116,11 @@ run aws ecs wait services-stable --services shop blog
 at() { [ "$port" = 80 ] && echo "http://$1/" || echo "http://$1:$port/"; }
 step "The sites are up, by host name"
 for site in shop blog; do run curl -s --resolve "$site.localhost:$port:$lb" "$(at "$site.localhost")"; done
+
+step "Another value of the secret: status says who has the old one, and the next deployment brings it"
+printf '%s  $ aws secretsmanager put-secret-value --secret-id demo/token --secret-string file:///dev/stdin%s\n' "$dim" "$off"
+value | aws secretsmanager put-secret-value --secret-id demo/token --secret-string file:///dev/stdin >/dev/null
+$sudo "$skylift" status --data-dir "$state/data" | grep 'older version' || die "status does not say that the secret has another value"
 
 step "A new version of the shop, while requests come in"
 printf 'FROM hello:demo\nENV APP_VERSION=2\n' >"$state/Dockerfile.2"

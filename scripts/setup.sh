@@ -8,6 +8,9 @@ say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
 
 missing=()
 need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
+need containerd containerd
+need containerd-shim-runc-v2 containerd
+need runc runc
 need dockerd docker.io
 need iptables iptables
 need ip iproute2
@@ -17,7 +20,7 @@ for want in "$@"; do
 	case $want in
 	bench) need nginx nginx-light; need haproxy haproxy; need docker-registry docker-registry; need wrk wrk ;;
 	test)
-		need etcd etcd-server; need nft nftables; need nginx nginx-light
+		need etcd etcd-server; need nft nftables; need nginx nginx-light; need openssl openssl
 		# Version 2 of the AWS CLI, beside version 1 where that is what is there: people use both.
 		[ -x /usr/bin/aws ] || missing+=(awscli)
 		;;
@@ -43,11 +46,16 @@ if ! docker version >/dev/null 2>&1; then
 	docker version >/dev/null 2>&1 || { echo "the Docker engine did not start within 30 s: see /var/log/dockerd-skylift.log" >&2; exit 1; }
 fi
 
-for want in "$@"; do
-	[ "$want" = lint ] || continue
-	version=v2.15.0
-	if ! .cache/bin/golangci-lint version 2>/dev/null | grep -q "${version#v}"; then
-		say "building golangci-lint $version (once, some minutes)"
-		GOBIN="$PWD/.cache/bin" go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version"
+# tool NAME VERSION PACKAGE builds a Go program that isn't there in that version.
+tool() {
+	if ! ".cache/bin/$1" --version 2>/dev/null | grep -q "${2#v}"; then
+		say "building $1 $2 (once)"
+		GOBIN="$PWD/.cache/bin" go install "$3@$2"
 	fi
+}
+for want in "$@"; do
+	case $want in
+	lint) tool golangci-lint v2.15.0 github.com/golangci/golangci-lint/v2/cmd/golangci-lint ;;
+	test) tool gotestsum v1.13.0 gotest.tools/gotestsum ;;
+	esac
 done

@@ -19,7 +19,7 @@ type floor struct {
 var (
 	small      = []string{"internal/arn", "internal/awserr", "internal/caller", "internal/id", "internal/policy", "internal/sigv4"}
 	mechanisms = []string{"internal/engine", "internal/vpc", "internal/edge", "internal/registry", "internal/dns", "internal/logstore", "internal/tsdb"}
-	handlers   = append(slices.Clone(small), "internal/handler", "internal/store", "internal/wire")
+	handlers   = append(slices.Clone(small), "internal/handler", "internal/seal", "internal/store", "internal/wire")
 	loops      = slices.Concat(handlers, mechanisms, []string{"internal/reconcile", "internal/attach", "internal/limit"})
 )
 
@@ -27,11 +27,24 @@ var (
 // its own. A package that fits none is a problem.
 var floors = []floor{
 	{"cmd/skylift", []string{"internal/cli", "internal/engine/containerd/output"}}, // the latter is another program in the same file
-	{"internal/cli", []string{"internal/daemon", "internal/credential", "internal/instance", "internal/projection/status", "internal/projection/why"}},
+	{"internal/cli", []string{"internal/atomicfile", "internal/daemon", "internal/credential", "internal/instance", "internal/projection/status", "internal/projection/why", "internal/wire/onepiece"}},
 	{"internal/daemon", []string{"internal"}},
 
 	{"internal/gateway", append(slices.Clone(small), "internal/wire", "internal/limit")},
 	{"internal/service/ecs/place", nil},
+	{"internal/service/ec2/*", handlers}, // by noun
+	{"internal/service/elbv2/attach", loops},
+	{"internal/service/elbv2/health", loops},
+	{"internal/service/elbv2/*", handlers}, // by noun
+	{"internal/service/ecs/definition", nil},
+	{"internal/service/ecs/deploy/plan", nil},
+	{"internal/service/ecs/run/order", []string{"internal/engine"}},
+	{"internal/service/ecs/api", handlers},
+	{"internal/service/ecs/history", handlers},
+	{"internal/service/route53/checks", loops},
+	{"internal/service/route53", append(slices.Clone(handlers), "internal/dns/rdata")}, // its values are what the name server sends
+	{"internal/service/s3/expire", append(slices.Clone(loops), "internal/blob")},
+	{"internal/service/s3", append(slices.Clone(handlers), "internal/blob")}, // so are an object's bytes
 	{"internal/service/*/*", loops},
 	{"internal/service/ecr", append(slices.Clone(handlers), "internal/registry")},  // its records are what the registry serves
 	{"internal/service/logs", append(slices.Clone(handlers), "internal/logstore")}, // events are no records
@@ -40,21 +53,24 @@ var floors = []floor{
 	{"internal/attach", []string{"internal/store", "internal/reconcile"}},
 	{"internal/reconcile", []string{"internal/store"}},
 
+	{"internal/blob", []string{"internal/atomicfile", "internal/id"}},
 	{"internal/engine", nil},
 	{"internal/vpc", nil},
 	{"internal/edge", []string{"internal/limit"}},
-	{"internal/registry", []string{"internal/limit"}},
-	{"internal/dns", nil},
+	{"internal/registry", []string{"internal/limit", "internal/atomicfile"}},
+	{"internal/dns", []string{"internal/limit"}},
 	{"internal/logstore", nil},
 	{"internal/tsdb", nil},
 	{"internal/disk", nil},
 
 	{"internal/handler", []string{"internal/awserr", "internal/store"}},
+	{"internal/seal", []string{"internal/atomicfile", "internal/store"}},
 	{"internal/store", nil},
 	{"internal/wire", []string{"internal/awserr", "internal/arn"}},
-	{"internal/credential", []string{"internal/caller"}},
-	{"internal/instance", []string{"internal/id"}},
+	{"internal/credential", []string{"internal/atomicfile", "internal/caller"}},
+	{"internal/instance", []string{"internal/atomicfile", "internal/id"}},
 	{"internal/arn", nil},
+	{"internal/atomicfile", nil},
 	{"internal/awserr", nil},
 	{"internal/caller", nil},
 	{"internal/id", nil},
@@ -75,21 +91,28 @@ var libraries = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2":         {"internal/service", "internal/projection", "internal/wire", "internal/gateway", "internal/daemon", "internal/cli", "test"},
 	"github.com/aws/smithy-go":             {"internal/service", "internal/wire", "internal/gateway", "internal/daemon", "internal/awserr", "test"},
 	"github.com/cockroachdb/pebble":        {"internal/logstore"},
-	"github.com/containerd/":               {"internal/engine/containerd", "internal/engine/docker"},
+	"github.com/containerd/":               {"internal/engine/containerd", "internal/engine/docker", "internal/registry/upstream"},
 	"github.com/coreos/go-systemd":         {"internal/engine/cgroup"},
 	"github.com/distribution/distribution": {"internal/registry"},
 	"github.com/fxamacker/":                {"internal/wire/rpccbor"},
+	"github.com/go-jose/":                  {"internal/service/sts/oidc"},
 	"github.com/godbus/":                   {"internal/engine/cgroup"},
 	"github.com/google/nftables":           {"internal/vpc"},
 	"github.com/hanwen/":                   {"internal/service/efs/volumes"},
+	"github.com/miekg/dns":                 {"internal/dns", "internal/projection/zones", "test"},
 	"github.com/moby/moby/":                {"internal/engine/docker"},
 	"github.com/moby/sys/user":             {"internal/engine/identity"},
 	"github.com/vishvananda/":              {"internal/vpc"},
+	"golang.org/x/crypto/":                 {"internal/seal", "internal/service/iam/users"},
+	"golang.org/x/term":                    {"internal/cli"},
 	"go.etcd.io/":                          {"internal/store/etcdstore"},
 }
 
 // effects are the packages that a handler never uses: it reads and writes records.
 var effects = []string{"io/ioutil", "net/http", "os", "os/exec", "syscall"}
+
+// handles tells whether the packages of a service on f are handlers and records: they are no loops.
+func (f floor) handles() bool { return !slices.Contains(f.may, "internal/reconcile") }
 
 // family returns the part of the tree whose packages may import each other as
 // they like: a service, a projection, or else a directory of internal.

@@ -42,7 +42,7 @@ func forbidden(f floor, pkg string, test bool, imp string) string {
 		return forCode(f, pkg, own)
 	case !test && imp == "testing" && !strings.HasSuffix(pkg, "test"):
 		return "only tests and packages named for them test"
-	case !test && below(pkg, "internal/service") && pkg == family(pkg) && slices.Contains(effects, imp):
+	case !test && below(pkg, "internal/service") && f.handles() && slices.Contains(effects, imp):
 		return "a handler reads and writes records, nothing else"
 	}
 	for lib, place := range libraries {
@@ -56,7 +56,7 @@ func forbidden(f floor, pkg string, test bool, imp string) string {
 // forCode judges an import of ours by code that is part of the program.
 func forCode(f floor, pkg, imp string) string {
 	switch {
-	case strings.HasSuffix(imp, "test"):
+	case strings.HasSuffix(imp, "test") && !strings.HasSuffix(pkg, "test"):
 		return "it is for tests"
 	case family(pkg) == family(imp):
 		return ""

@@ -9,11 +9,12 @@ import (
 // ARN is a parsed Amazon Resource Name.
 type ARN struct{ Partition, Service, Region, Account, Resource string }
 
-// Parse splits s, which must have all six ARN fields.
+// Parse splits s, which must have all six ARN fields. There is one partition: policies name resources in it, and would miss the same
+// resource in another.
 func Parse(s string) (ARN, error) {
 	f := strings.SplitN(s, ":", 6)
-	if len(f) != 6 || f[0] != "arn" || f[1] == "" || f[2] == "" || f[5] == "" {
-		return ARN{}, fmt.Errorf("parse arn %q: want arn:partition:service:region:account:resource", s)
+	if len(f) != 6 || f[0] != "arn" || f[1] != "aws" || f[2] == "" || f[5] == "" {
+		return ARN{}, fmt.Errorf("parse arn %q: want arn:aws:service:region:account:resource", s)
 	}
 	return ARN{f[1], f[2], f[3], f[4], f[5]}, nil
 }

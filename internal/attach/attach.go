@@ -1,9 +1,8 @@
-// Package attach gives owners of network interfaces theirs, one in each of their
-// subnets, and takes them away again. A load balancer is such an owner, and a
-// mount target.
+// Package attach gives load balancers and mount targets, the owners, a network
+// interface in each of their subnets, and takes the interfaces away again.
 //
 // An interface is recorded before it is made and until it is deleted, so that a
-// crash between the two leaves none behind.
+// crash between the two leaves no interface behind.
 package attach
 
 import (
@@ -18,8 +17,8 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// Request is an interface that is wanted. An Owner has one, however often it
-// is asked for.
+// Request asks for an interface. The same Owner always gets the same interface,
+// however often it asks.
 type Request struct {
 	Subnet      string
 	Groups      []string // ids of security groups
@@ -34,9 +33,9 @@ type Made struct {
 	Addr netip.Addr
 }
 
-// Interface is what is known of an interface of an owner.
+// Interface is what an owner's record says about an interface.
 type Interface struct {
-	Request Request // the one that makes it, or finds it
+	Request Request // makes the interface, or finds it
 	ID      string  // eni-…; "": it isn't known whether it was made
 	Addr    netip.Addr
 	Groups  []string // that it is in
@@ -66,7 +65,8 @@ type Owners interface {
 	Finish(tx store.Tx, key string) error
 }
 
-// Reconciler makes the interfaces of an owner, its key, what they should be.
+// Reconciler makes the interfaces of an owner as they should be. The key is the
+// owner's.
 type Reconciler struct {
 	db     store.DB
 	net    network
@@ -143,8 +143,8 @@ func (r *Reconciler) group(ctx context.Context, key string, i Interface) error {
 	return r.put(ctx, key, i)
 }
 
-// remove deletes i. When its ID isn't known it may have been made all the same,
-// and making it again tells.
+// remove deletes i. An interface without an ID may exist all the same, so remove
+// asks for it again first, which returns the ID.
 func (r *Reconciler) remove(ctx context.Context, key string, i Interface) error {
 	if i.ID == "" {
 		found := i.Request

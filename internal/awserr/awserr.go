@@ -24,3 +24,10 @@ func ForCaller(err error) smithy.APIError {
 	}
 	return &smithy.GenericAPIError{Code: "ServerException", Message: "internal error", Fault: smithy.FaultServer}
 }
+
+// Detailed is an error that says more than its code and message: headers of the answer, and elements of an XML body, each a
+// name and a text.
+type Detailed interface {
+	error
+	Details() (head map[string]string, elements [][2]string)
+}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"gopkg.in/ini.v1"
 
+	"github.com/skylift/skylift/internal/atomicfile"
 	"github.com/skylift/skylift/internal/credential"
 	"github.com/skylift/skylift/internal/instance"
 )
@@ -53,13 +55,18 @@ func (e envCmd) Run(c console) error {
 	if err != nil {
 		return err
 	}
-	if e.Profile != "" {
-		return a.writeProfile(c.err, e.Profile)
+	return a.show(c, e.Profile, e.Output)
+}
+
+// show prints what a client needs, or writes it to a profile where one is named.
+func (a access) show(c console, profile, output string) error {
+	if profile != "" {
+		return a.writeProfile(c.err, profile)
 	}
-	if e.Output == "json" {
+	if output == "json" {
 		return printJSON(c.out, a)
 	}
-	_, err = fmt.Fprintf(c.out, "export AWS_ENDPOINT_URL=%s\nexport AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\nexport AWS_DEFAULT_REGION=%s\n",
+	_, err := fmt.Fprintf(c.out, "export AWS_ENDPOINT_URL=%s\nexport AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\nexport AWS_DEFAULT_REGION=%s\n",
 		a.Endpoint, a.AccessKeyID, a.SecretAccessKey, a.Region)
 	return err
 }
@@ -106,16 +113,14 @@ func edit(path, section string, keys map[string]string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("make %s: %w", filepath.Dir(path), err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".skylift-*") // mode 0600
-	if err != nil {
+	var text bytes.Buffer
+	if _, err := f.WriteTo(&text); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	defer os.Remove(tmp.Name())
-	_, err = f.WriteTo(tmp)
-	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+	if err := atomicfile.Write(path, text.Bytes()); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return os.Rename(tmp.Name(), path)
+	return nil
 }
 
 func printJSON(w io.Writer, v any) error {

@@ -2,7 +2,7 @@ package cli
 
 import "github.com/skylift/skylift/internal/daemon"
 
-// serveFilesCmd is what a Skylift that runs starts beside itself; people don't.
+// serveFilesCmd is a command that Skylift starts for itself; people don't.
 type serveFilesCmd struct {
 	UID int `arg:""`
 	GID int `arg:""`

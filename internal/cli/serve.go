@@ -14,14 +14,17 @@ import (
 
 type serveCmd struct {
 	dataDir
+	rootKey
 	Listen        string        `help:"Address of the APIs and the registry." default:"127.0.0.1:4566" env:"SKYLIFT_LISTEN"`
-	Region        string        `help:"The region to be." default:"us-west-2" env:"SKYLIFT_REGION"`
-	AccountID     string        `help:"The account to be, 12 digits. Made at the first start when it isn't given." env:"SKYLIFT_ACCOUNT_ID" placeholder:"DIGITS"`
+	Region        string        `help:"AWS region that the instance answers as." default:"us-west-2" env:"SKYLIFT_REGION"`
+	AccountID     string        `help:"AWS account that the instance answers as, 12 digits. Without it, the first start makes one." env:"SKYLIFT_ACCOUNT_ID" placeholder:"DIGITS"`
 	LBAddress     string        `name:"lb-address" help:"Address that load balancers listen at." default:"127.0.0.1" env:"SKYLIFT_LB_ADDRESS"`
 	VPCCIDR       string        `name:"vpc-cidr" help:"Range of the default VPC." default:"172.31.0.0/16" env:"SKYLIFT_VPC_CIDR"`
 	EtcdEndpoints []string      `help:"An etcd cluster to keep the records in, instead of the embedded one." env:"SKYLIFT_ETCD_ENDPOINTS" placeholder:"URL"`
+	Engine        string        `help:"Engine that runs tasks: docker or containerd. Without it: the one that runs them already, else containerd where it is installed." env:"SKYLIFT_ENGINE" placeholder:"NAME"`
+	Containerd    string        `help:"Socket of a containerd that runs, to use instead of one of the instance's own." env:"SKYLIFT_CONTAINERD" placeholder:"PATH"`
 	CPUOvercommit float64       `name:"cpu-overcommit" help:"How many times the machine's CPUs tasks may reserve." default:"4" env:"SKYLIFT_CPU_OVERCOMMIT" placeholder:"FACTOR"`
-	Memory        int           `help:"MiB of memory that tasks may reserve; 0: what the machine has, but for what it needs itself." default:"0" env:"SKYLIFT_MEMORY" placeholder:"MIB"`
+	Memory        int           `help:"MiB of memory that tasks may reserve; 0: all but what the machine needs itself." default:"0" env:"SKYLIFT_MEMORY" placeholder:"MIB"`
 	HostAccess    []string      `name:"host-access" help:"Ports of this machine that tasks reach, at host.skylift.internal, as in tcp:5432 or udp:8000-8100." env:"SKYLIFT_HOST_ACCESS" placeholder:"PROTOCOL:PORT"`
 	Uplinks       []string      `name:"uplink" help:"An interface that leads beyond this machine, besides those that Skylift finds." env:"SKYLIFT_UPLINK" placeholder:"NAME"`
 	Retention     time.Duration `name:"stopped-task-retention" help:"How long a stopped task can still be described." default:"24h" env:"SKYLIFT_STOPPED_TASK_RETENTION" placeholder:"DURATION"`
@@ -43,10 +46,16 @@ func (s serveCmd) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
+	passphrase, err := asker(c).passphrase(s.RootPassphrase, "Passphrase of the root key: ")
+	if err != nil {
+		return err
+	}
 	return daemon.Serve(ctx, daemon.Config{
 		Listen: s.Listen, DataDir: dir, Region: s.Region, AccountID: s.AccountID, LBAddress: lb, VPCCIDR: cidr,
-		EtcdEndpoints: s.EtcdEndpoints, CPUOvercommit: s.CPUOvercommit, Memory: s.Memory, HostAccess: s.HostAccess, Uplinks: s.Uplinks,
-		StoppedTaskRetention: s.Retention, EncryptedAtRest: s.Encrypted, Version: Version, Log: logger(c.err, s.LogFormat, s.LogLevel),
+		EtcdEndpoints: s.EtcdEndpoints, EngineName: s.Engine, Containerd: s.Containerd,
+		CPUOvercommit: s.CPUOvercommit, Memory: s.Memory, HostAccess: s.HostAccess, Uplinks: s.Uplinks,
+		StoppedTaskRetention: s.Retention, EncryptedAtRest: s.Encrypted, RootKeyFile: s.RootKeyFile, RootPassphrase: passphrase,
+		Version: Version, Log: logger(c.err, s.LogFormat, s.LogLevel),
 	})
 }
 

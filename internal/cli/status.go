@@ -77,10 +77,13 @@ func (a access) get(ctx context.Context, path string, answer any) error {
 	return json.NewDecoder(res.Body).Decode(answer)
 }
 
-// printStatus shows the report on a terminal: what is in the way first.
+// printStatus shows the report on a terminal, problems first.
 func printStatus(w io.Writer, r status.Report) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintf(t, "account %s, region %s\n", r.Account, r.Region)
+	if r.Engine != "" {
+		fmt.Fprintf(t, "tasks run on %s\n", r.Engine)
+	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(t, "\nPROBLEM  %s\n", p)
 	}
@@ -147,10 +150,14 @@ func printCluster(t io.Writer, c status.Cluster) {
 		if s.LastFailure != "" {
 			fmt.Fprintf(t, "  %s: its last failed task: %s\n", s.Name, s.LastFailure)
 		}
+		for _, o := range s.Outdated {
+			fmt.Fprintf(t, "  %s: %d of its tasks run with an older version of %s; aws ecs update-service --cluster %s --service %s --force-new-deployment replaces them\n",
+				s.Name, o.Tasks, o.From, c.Name, s.Name)
+		}
 	}
 }
 
-// ailing lists the targets that are not healthy, and why.
+// ailing lists the targets that are not healthy, with the reasons.
 func ailing(g status.TargetGroup) string {
 	var out []string
 	for _, t := range g.Targets {

@@ -108,7 +108,8 @@ func printContainer(w io.Writer, c why.Container) {
 	}
 }
 
-// visible takes out of what an application printed what a terminal would obey.
+// visible removes control sequences, which a terminal would obey, from what an
+// application printed.
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 {

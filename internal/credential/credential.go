@@ -1,8 +1,8 @@
 // Package credential keeps the root key pair of an instance.
 //
-// It is made once, at the first start with a data directory, and kept there
-// in a file that only its owner can read. The secret is never printed by
-// formatting or logging a Key.
+// The first start with a data directory makes the key pair and keeps it there,
+// in a file that only its owner can read. Formatting or logging a Key never
+// prints the secret.
 package credential
 
 import (
@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/skylift/skylift/internal/atomicfile"
 	"github.com/skylift/skylift/internal/caller"
 )
 
@@ -36,8 +37,8 @@ func (k Key) GoString() string { return fmt.Sprintf("credential.Key{AccessKeyID:
 // LogValue leaves the secret out.
 func (k Key) LogValue() slog.Value { return slog.StringValue(k.AccessKeyID) }
 
-// LoadOrCreate returns the key pair of the data directory dir, made now where
-// it has none. One process at a time may do so.
+// LoadOrCreate returns the key pair of the data directory dir, and makes one if
+// there is none. Only one process at a time may call it.
 func LoadOrCreate(dir string) (Key, error) {
 	k, err := Load(dir)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -85,38 +86,7 @@ func save(dir string, k Key) (err error) {
 	if err != nil {
 		return fmt.Errorf("save root key: %w", err)
 	}
-	f, err := os.CreateTemp(dir, File+".*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("save root key: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close() // closed already, or of no use
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(append(b, '\n')); err != nil {
-		return fmt.Errorf("save root key: %w", err)
-	}
-	if err = f.Sync(); err != nil {
-		return fmt.Errorf("save root key: %w", err)
-	}
-	if err = f.Close(); err != nil {
-		return fmt.Errorf("save root key: %w", err)
-	}
-	if err = os.Rename(f.Name(), filepath.Join(dir, File)); err != nil {
-		return fmt.Errorf("save root key: %w", err)
-	}
-	return syncDir(dir)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("save root key: %w", err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, File), append(b, '\n')); err != nil {
 		return fmt.Errorf("save root key: %w", err)
 	}
 	return nil
@@ -128,16 +98,16 @@ type Root struct {
 	Account string
 }
 
-// Lookup returns whose key it is and its secret. There are no temporary
-// credentials yet, so a session token is never good.
-func (r Root) Lookup(accessKeyID, sessionToken string) (c caller.Caller, secret string, ok bool) {
+// Lookup returns whose key it is and its secret. It is a long-term key, so a
+// session token is never good. The error is caller.ErrUnknownKey.
+func (r Root) Lookup(accessKeyID, sessionToken string) (c caller.Caller, secret string, err error) {
 	if accessKeyID != r.Key.AccessKeyID || sessionToken != "" {
-		return caller.Caller{}, "", false
+		return caller.Caller{}, "", caller.ErrUnknownKey
 	}
 	return caller.Caller{
 		Account:     r.Account,
 		ARN:         "arn:aws:iam::" + r.Account + ":root",
 		UserID:      r.Account,
 		AccessKeyID: accessKeyID,
-	}, r.Key.SecretAccessKey, true
+	}, r.Key.SecretAccessKey, nil
 }

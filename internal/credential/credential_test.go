@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/skylift/skylift/internal/caller"
 )
 
 func TestMadeOnceAndKept(t *testing.T) {
@@ -76,14 +78,14 @@ func TestSecretIsNotPrinted(t *testing.T) {
 func TestRootLookup(t *testing.T) {
 	t.Parallel()
 	r := Root{Key{"AKIAEXAMPLE", "hush"}, "123456789012"}
-	c, secret, ok := r.Lookup("AKIAEXAMPLE", "")
-	if !ok || secret != "hush" || c.ARN != "arn:aws:iam::123456789012:root" || c.UserID != "123456789012" {
-		t.Errorf("root key: %+v, %v", c, ok)
+	c, secret, err := r.Lookup("AKIAEXAMPLE", "")
+	if err != nil || secret != "hush" || c.ARN != "arn:aws:iam::123456789012:root" || c.UserID != "123456789012" {
+		t.Errorf("root key: %+v, %v", c, err)
 	}
-	if _, _, ok := r.Lookup("AKIAOTHER", ""); ok {
+	if _, _, err := r.Lookup("AKIAOTHER", ""); !errors.Is(err, caller.ErrUnknownKey) {
 		t.Error("another key is let in")
 	}
-	if _, _, ok := r.Lookup("AKIAEXAMPLE", "token"); ok {
+	if _, _, err := r.Lookup("AKIAEXAMPLE", "token"); !errors.Is(err, caller.ErrUnknownKey) {
 		t.Error("a session token is let in")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"time"
 
 	"github.com/skylift/skylift/internal/instance"
+	"github.com/skylift/skylift/internal/seal"
 	"github.com/skylift/skylift/internal/vpc"
 )
 
@@ -34,6 +36,8 @@ type Config struct {
 	LBAddress     netip.Addr
 	VPCCIDR       netip.Prefix
 	EtcdEndpoints []string // none: embedded
+	EngineName    string   // "docker", "containerd"; "": what the instance has tasks on, or what is found
+	Containerd    string   // path of the socket of a containerd that runs; "": one of the instance's own
 	CPUOvercommit float64  // how many times the machine's CPUs tasks may reserve
 	Memory        int      // MiB for tasks; 0: what the machine has, but for what it needs itself
 	HostAccess    []string // ports of this machine that are open to tasks, as in tcp:5432 and udp:8000-8100
@@ -43,9 +47,12 @@ type Config struct {
 	// EncryptedAtRest vouches that the disk of the data directory is encrypted, where
 	// that can't be seen.
 	EncryptedAtRest bool
-	Version         string
-	Log             *slog.Logger
-	// OpenHost opens what tasks run on; nil: the Docker engine and the kernel of this machine.
+	// RootKeyFile has the key that everything secret is sealed under; "": a file in
+	// the data directory, made at first start. RootPassphrase is in place of a file.
+	RootKeyFile, RootPassphrase string
+	Version                     string
+	Log                         *slog.Logger
+	// OpenHost opens what tasks run on; nil: a container engine and the kernel of this machine.
 	OpenHost func(context.Context, Config, instance.Instance) (Host, error)
 }
 
@@ -54,13 +61,14 @@ var (
 	regionForm  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d$`)
 )
 
-// minRetention leaves who waits for a task to stop the time to see it.
+// minRetention gives whoever waits for a task to stop the time to see that it
+// did.
 const minRetention = time.Minute
 
 // retention is how long a stopped task can still be described.
 func (c Config) retention() time.Duration { return cmp.Or(c.StoppedTaskRetention, 24*time.Hour) }
 
-// check says what of the configuration can't be, and how to mend it.
+// check returns what is wrong with the configuration, and how to mend it.
 func (c Config) check() error {
 	host, port, err := net.SplitHostPort(c.Listen)
 	switch {
@@ -80,8 +88,16 @@ func (c Config) check() error {
 		return fmt.Errorf("--stopped-task-retention %s must be at least %s, as in 24h", c.StoppedTaskRetention, minRetention)
 	case c.CPUOvercommit < 1 || c.CPUOvercommit > 1000:
 		return fmt.Errorf("--cpu-overcommit %g must be a number from 1 to 1000: how many times the machine's CPUs tasks may reserve", c.CPUOvercommit)
+	case c.RootKeyFile != "" && c.RootPassphrase != "":
+		return errors.New("--root-key-file and --root-passphrase exclude each other: the root key is in the file, or made of the passphrase")
 	case c.Memory < 0:
 		return fmt.Errorf("--memory %d must be the MiB that tasks may have, or 0 for what the machine has", c.Memory)
+	case !slices.Contains([]string{"", "docker", "containerd"}, c.EngineName):
+		return fmt.Errorf("--engine %q must be docker or containerd", c.EngineName)
+	case c.Containerd != "" && c.EngineName == "docker":
+		return errors.New("--containerd is of no use to --engine docker: leave one of them away")
+	case c.Containerd != "" && !filepath.IsAbs(c.Containerd):
+		return fmt.Errorf("--containerd %q must be the path of a containerd's socket, as in /run/containerd/containerd.sock", c.Containerd)
 	case badUplink(c.Uplinks) >= 0:
 		return fmt.Errorf("--uplink %q must be the name of a network interface, as in eth1", c.Uplinks[badUplink(c.Uplinks)])
 	}
@@ -93,6 +109,9 @@ func (c Config) check() error {
 	}
 	return nil
 }
+
+// root says where the root key comes from.
+func (c Config) root() seal.Root { return rootOf(c.DataDir, c.RootKeyFile, c.RootPassphrase) }
 
 // badUplink is the index of the first that can't be an interface's name, or -1.
 func badUplink(names []string) int {
@@ -135,7 +154,7 @@ func (c Config) listen() (net.Listener, error) {
 	return ln, nil
 }
 
-// try says why nothing can listen at addr, if so.
+// try returns why nothing can listen at addr; nil if something can.
 func try(addr string) error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/seal"
 	"github.com/skylift/skylift/internal/store/memstore"
 	"github.com/skylift/skylift/internal/wire"
 	"github.com/skylift/skylift/internal/wire/descriptor"
@@ -54,7 +55,7 @@ func unplugged(t *testing.T) map[string]part {
 	t.Helper()
 	m := &machine{
 		Config: Config{DataDir: t.TempDir(), Log: slog.New(slog.DiscardHandler)},
-		ns:     arn.Namespace{Region: "us-west-2", Account: "123456789012"}, db: memstore.New(),
+		ns:     arn.Namespace{Region: "us-west-2", Account: "123456789012"}, db: memstore.New(), ring: seal.NewKey(),
 	}
 	all, err := parts(t.Context(), m)
 	if err != nil {
@@ -68,7 +69,7 @@ func unplugged(t *testing.T) map[string]part {
 }
 
 // chapters is the order of the page: what people look for first.
-var chapters = []string{"ECS", "ECR", "Elastic Load Balancing v2", "EC2", "EFS", "CloudWatch Logs", "STS"}
+var chapters = []string{"ECS", "ECR", "Elastic Load Balancing v2", "EC2", "EFS", "CloudWatch Logs", "IAM", "STS"}
 
 func page(t *testing.T) []byte {
 	services := unplugged(t)
@@ -112,7 +113,15 @@ type reason struct {
 }
 
 // onPurpose are the operations that are refused on purpose, by service.
-var onPurpose = map[string][]reason{"ecs": {
+var onPurpose = map[string][]reason{"iam": {
+	{"nobody signs in with a second factor: there are no MFA devices", []string{
+		"CreateVirtualMFADevice", "DeactivateMFADevice", "DeleteVirtualMFADevice", "EnableMFADevice", "GetMFADevice", "ListMFADeviceTags", "ResyncMFADevice", "TagMFADevice", "UntagMFADevice",
+	}},
+	{"there is no service that they are for", []string{
+		"CreateServiceSpecificCredential", "DeleteSSHPublicKey", "DeleteServiceSpecificCredential", "DeleteSigningCertificate", "GetSSHPublicKey", "ResetServiceSpecificCredential",
+		"UpdateSSHPublicKey", "UpdateServiceSpecificCredential", "UpdateSigningCertificate", "UploadSSHPublicKey", "UploadSigningCertificate",
+	}},
+}, "ecs": {
 	{"capacity providers are FARGATE and FARGATE_SPOT: there are no Auto Scaling groups and no managed instances", []string{
 		"CreateCapacityProvider", "DeleteCapacityProvider", "UpdateCapacityProvider",
 	}},

@@ -13,9 +13,9 @@ import (
 	"github.com/skylift/skylift/internal/credential"
 	"github.com/skylift/skylift/internal/disk"
 	"github.com/skylift/skylift/internal/edge"
-	"github.com/skylift/skylift/internal/engine/docker"
 	"github.com/skylift/skylift/internal/instance"
 	"github.com/skylift/skylift/internal/logstore"
+	"github.com/skylift/skylift/internal/seal"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/store"
@@ -62,14 +62,14 @@ func Serve(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	c.Log.Info("Skylift starts", "version", c.Version, "listen", c.Listen, "account", is.AccountID, "region", is.Region, "instance", is.ID)
+	c.Log.Info("Skylift starts", "version", c.Version, "listen", c.Listen, "account", is.AccountID, "region", is.Region, "instance", is.ID, "engine", about(m.Engine))
 	err = together(ctx, p)
 	c.Log.Info("Skylift ends; tasks run on")
 	return err
 }
 
-// frugal leaves memory to the tasks: the heap grows by half before it is
-// collected, where Go's own is to twice the size, unless GOGC says how much.
+// frugal leaves memory to the tasks: the heap is collected when it has grown by
+// half, where Go waits until it has doubled. GOGC overrides that.
 func frugal() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)
@@ -82,13 +82,17 @@ type machine struct {
 	is instance.Instance
 	ns arn.Namespace
 	db store.DB
+	// root is the root key pair.
+	root credential.Root
+	// ring seals what must not be readable in records.
+	ring *seal.Ring
 	Host
 	lb     *edge.Edge
 	events *logstore.Store
 	disk   *disk.Watch
 	// encrypted says that what is written to the data directory is encrypted on disk.
 	encrypted bool
-	room      *place.Ledger
+	capacity  *place.Ledger
 	limits    limits
 	ready     atomic.Bool // set when the load balancers answer
 }
@@ -116,7 +120,7 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 		return m, err
 	}
 	defer func() { err = errors.Join(err, thaw()) }()
-	db, err := etcdstore.Open(ctx, etcdstore.Config{Dir: filepath.Join(c.DataDir, "etcd"), Endpoints: c.EtcdEndpoints, Logger: c.Log})
+	db, err := etcdstore.Open(ctx, etcdstore.Config{Dir: filepath.Join(c.DataDir, storeDir), Endpoints: c.EtcdEndpoints, Logger: c.Log})
 	if err != nil {
 		return m, err
 	}
@@ -124,8 +128,11 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 	if err := upgradeRecords(ctx, db, c.Log); err != nil {
 		return m, err
 	}
-	m.room = place.New(m.Offers, ecs.Holdings(db))
-	if m.events, err = logstore.Open(filepath.Join(c.DataDir, "logs"), c.Log); err != nil {
+	if m.ring, err = seal.Load(ctx, db, c.root()); err != nil {
+		return m, err
+	}
+	m.capacity = place.New(m.Offers, ecs.Holdings(db))
+	if m.events, err = logstore.Open(filepath.Join(c.DataDir, logsDir), c.Log); err != nil {
 		return m, fmt.Errorf("open the log store: %w", err)
 	}
 	if err = m.watchDisk(); err != nil {
@@ -133,19 +140,21 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 	}
 	m.lb = edge.New(edge.Config{
 		Log: c.Log, Clients: m.limits.clients, MaxTargets: m.limits.budget.Targets, MaxChecks: m.limits.budget.Checks,
+		CookieKey: m.ring.For("edge").Key("cookies"),
 	})
 	return m, nil
 }
 
-// undo gives back what a first start that failed has taken of the host, whose
-// instance nobody would find again.
+// undo gives back what a first start took of the host before it failed: nobody
+// would find that instance again.
 func (m *machine) undo(ctx context.Context) error {
 	var err error
 	if m.Network != nil {
 		err = vpc.Purge(context.WithoutCancel(ctx), m.is.ID)
 	}
 	if m.Engine != nil { // it has made cgroups
-		err = errors.Join(err, docker.Purge(context.WithoutCancel(ctx), "", m.is.ID))
+		is, loaded := instance.Load(m.DataDir) // with the engine that was chosen
+		err = errors.Join(err, loaded, removeTasks(context.WithoutCancel(ctx), m.Config, is, true))
 	}
 	return errors.Join(err, instance.Discard(m.DataDir))
 }

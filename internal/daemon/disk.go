@@ -21,7 +21,7 @@ import (
 // freeing are the first words of the operations that stop something or give room
 // back: they are done on a full disk, too.
 var freeing = []string{
-	"BatchDelete", "Cancel", "Delete", "Deregister", "Detach", "Disassociate", "Release", "Remove", "Revoke", "Stop", "Terminate", "Untag",
+	"Abort", "BatchDelete", "Cancel", "Delete", "Deregister", "Detach", "Disassociate", "Release", "Remove", "Revoke", "Stop", "Terminate", "Untag",
 }
 
 // frees says whether an operation stops something or gives room back.
@@ -86,8 +86,8 @@ func (m *machine) watchDisk() (err error) {
 	return nil
 }
 
-// still has the tasks stand still when the disk is full, so that they don't take
-// the room that stores need while they are opened. It's for a moment, in which the
+// still makes the tasks stand still when the disk is full, so that they don't
+// take the room that the stores need to open. That is for a moment, in which the
 // load balancers answer nobody anyway.
 func (m *machine) still(ctx context.Context) (thaw func() error, err error) {
 	w, err := disk.New(disk.Config{Dir: m.DataDir, Log: slog.New(slog.DiscardHandler)}) // it is told below
@@ -116,8 +116,8 @@ func (m *machine) still(ctx context.Context) (thaw func() error, err error) {
 // to open.
 const longestStill = 10 * time.Second
 
-// isEncrypted says whether what file systems are on is encrypted, as the kernel
-// shows or somebody vouches for.
+// isEncrypted says whether the disk of file systems is encrypted: the kernel
+// shows it, or somebody vouches for it.
 func (m *machine) isEncrypted() (bool, error) {
 	if m.EncryptedAtRest {
 		return true, nil
@@ -131,8 +131,8 @@ func (m *machine) isEncrypted() (bool, error) {
 	return is, err
 }
 
-// plain tells of file systems that are to be encrypted and aren't known to be: the
-// data directory was moved, or nobody vouches for its disk any more.
+// plain warns of file systems that should be encrypted and aren't known to be:
+// the data directory was moved, or nobody vouches for its disk any more.
 func (m *machine) plain(ctx context.Context) (out []string, err error) {
 	if m.encrypted {
 		return nil, nil

@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 
-	"github.com/skylift/skylift/internal/engine/docker"
 	"github.com/skylift/skylift/internal/instance"
-	"github.com/skylift/skylift/internal/service/efs/volumes"
+	"github.com/skylift/skylift/internal/seal"
 	"github.com/skylift/skylift/internal/vpc"
 )
 
@@ -19,7 +19,7 @@ import (
 // process, its containers, its interfaces and rules and, with purge, its data.
 // It may be repeated after a failure.
 func Down(ctx context.Context, dir string, purge bool, step func(string)) error {
-	is, err := instance.Load(dir)
+	_, err := instance.Load(dir)
 	if errors.Is(err, instance.ErrNone) {
 		return fmt.Errorf("no Skylift has run with data directory %s: name the right one with --data-dir", dir)
 	}
@@ -31,12 +31,21 @@ func Down(ctx context.Context, dir string, purge bool, step func(string)) error 
 		return err
 	}
 	defer lock.Release()
-	step("removing containers")
-	if err := docker.Purge(ctx, "", is.ID); err != nil {
+	is, err := instance.Load(dir) // as the process left it
+	if err != nil {
 		return err
 	}
-	if err := volumes.UnmountAll(filepath.Join(dir, mountsDir)); err != nil {
-		return fmt.Errorf("unmount the file systems of tasks: %w", err)
+	step("removing containers")
+	if err := removeTasks(ctx, Config{DataDir: dir, Log: slog.New(slog.DiscardHandler)}, is, purge); err != nil {
+		return err
+	}
+	for _, s := range services {
+		if s.release == nil {
+			continue
+		}
+		if err := s.release(dir); err != nil {
+			return err
+		}
 	}
 	step("removing network interfaces and rules")
 	if err := vpc.Purge(ctx, is.ID); err != nil {
@@ -46,12 +55,13 @@ func Down(ctx context.Context, dir string, purge bool, step func(string)) error 
 		step("done; the data is in " + dir)
 		return nil
 	}
-	step("removing images pulled from its registry")
-	if err := docker.PurgeImages(ctx, "", is.Listen); err != nil {
-		return err
-	}
-	if _, err := os.Stat(filepath.Join(dir, "etcd")); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, storeDir)); errors.Is(err, os.ErrNotExist) {
 		step("the records are in an external etcd, and stay there: remove them with etcdctl del --prefix skylift/")
+	}
+	if removed, err := removeCA(ctx, is.ID); err != nil {
+		return err
+	} else if removed {
+		step("its certificates are trusted no more")
 	}
 	step("removing " + dir)
 	return removeData(dir)
@@ -88,7 +98,12 @@ func takeOver(ctx context.Context, dir string, step func(string)) (*instance.Loc
 // removeData removes what Skylift keeps in dir, and dir when nothing else is
 // in it and it isn't where a disk is mounted.
 func removeData(dir string) error {
-	for _, name := range []string{"etcd", "logs", "registry", filesDir, "credentials.json", "instance.json", "lock"} {
+	names := []string{storeDir}
+	for _, s := range services {
+		names = append(names, s.dirs...)
+	}
+	// The last ones say what the instance is: a removal that ends early can be repeated.
+	for _, name := range append(names, seal.File, seal.NextFile, "credentials.json", "instance.json", "lock") {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("remove the data: %w", err)
 		}

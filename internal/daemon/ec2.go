@@ -6,11 +6,15 @@ import (
 
 	"github.com/skylift/skylift/internal/attach"
 	"github.com/skylift/skylift/internal/service/ec2"
+	ec2api "github.com/skylift/skylift/internal/service/ec2/api"
+	eni "github.com/skylift/skylift/internal/service/ec2/interfaces"
 )
+
+var ec2Service = service{make: (*builder).ec2, tables: ec2.Tables}
 
 // ec2 makes EC2 and, at the first start, its default VPC.
 func (b *builder) ec2(ctx context.Context) (part, error) {
-	b.network = ec2.New(b.m.db, b.m.ns, b.m.is.VPCCIDR)
+	b.network = ec2api.New(b.m.db, b.m.ns, b.m.is.VPCCIDR)
 	if err := b.network.EnsureDefaults(ctx); err != nil {
 		return part{}, fmt.Errorf("make the default VPC: %w", err)
 	}
@@ -18,10 +22,10 @@ func (b *builder) ec2(ctx context.Context) (part, error) {
 }
 
 // interfaces is EC2 as attach sees it.
-type interfaces struct{ *ec2.API }
+type interfaces struct{ *ec2api.API }
 
 func (n interfaces) CreateInterface(ctx context.Context, r attach.Request) (attach.Made, error) {
-	i, err := n.API.CreateInterface(ctx, ec2.InterfaceRequest{
+	i, err := n.API.CreateInterface(ctx, eni.Request{
 		SubnetID: r.Subnet, Groups: r.Groups, Description: r.Description, Type: r.Type, Owner: r.Owner, RequesterManaged: true,
 	})
 	return attach.Made{ID: i.ID, Addr: i.Addr}, err

@@ -6,44 +6,47 @@ import (
 	"github.com/skylift/skylift/internal/disk"
 	"github.com/skylift/skylift/internal/reconcile"
 	"github.com/skylift/skylift/internal/service/ecs"
+	ecsapi "github.com/skylift/skylift/internal/service/ecs/api"
+	"github.com/skylift/skylift/internal/service/ecs/assembly"
 	"github.com/skylift/skylift/internal/service/ecs/deploy"
 	"github.com/skylift/skylift/internal/service/ecs/metadata"
-	"github.com/skylift/skylift/internal/service/ecs/run"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
+	"github.com/skylift/skylift/internal/service/ecs/tidy"
 	"github.com/skylift/skylift/internal/service/elbv2"
 )
+
+var ecsService = service{make: (*builder).ecs, tables: ecs.Tables}
 
 // ecs makes ECS, and all that brings its tasks to life.
 func (b *builder) ecs(context.Context) (part, error) {
 	m := b.m
-	groups, images := targetGroups{b.lbs}, imageStore{b.images, m.Engine}
-	shipper := ship.New(ship.Config{Engine: m.Engine, Sink: b.events, Log: m.Log})
-	api := ecs.New(m.db, m.ns, placement{b.network}, groups, m.room)
-	tasks := run.New(run.Config{
-		DB: m.db, Engine: m.Engine, Network: taskNetwork{b.network, m.Network}, Targets: groups, Images: images,
-		Logs: shipping{shipper, b.events}, Files: taskFiles{b.files}, Region: m.is.Region, HostAddress: m.hostAddress(), Retention: m.retention(), Log: m.Log,
-		Full: func() bool { return m.disk.Reached(disk.Full) },
+	roles := &taskRoles{iam: b.identity, mint: b.mint, account: m.ns.Account}
+	in := b.inputs(roles)
+	shipper := ship.New(ship.Config{Engine: m.Engine, Sink: b.events, As: shipsAs(in), Log: m.Log})
+	whole := assembly.New(assembly.Config{
+		DB: m.db, Namespace: m.ns, Engine: m.Engine, Capacity: m.capacity,
+		Subnets: placement{b.network}, Network: taskNetwork{b.network, m.Host}, HostAddress: m.hostAddress(),
+		Balancing: targetGroups{b.lbs}, Health: m.targetHealth(), Images: imageStore{b.images, b.registry(), m.Engine},
+		Logs: shipping{shipper, b.events}, Files: taskFiles{b.files, roles}, Inputs: in,
+		Roles: roles, Endpoint: "http://" + ecs.EndpointAPI,
+		Disk: m.pressure(b.files), Full: func() bool { return m.disk.Reached(disk.Full) },
+		Retention: m.retention(), Resync: resync, Log: m.Log,
 	})
+	loops := map[string]Runner{"ecs/tidy": tidy.New(m.db, m.Engine, func() bool { return m.disk.Reached(disk.Low) }, m.Log)}
+	for name, loop := range whole.Loops {
+		loops[name] = loop
+	}
 	return part{
-		name: "ecs", title: "ECS", api: api, tagged: api, operations: api.Operations(),
-		term: map[string]Runner{
-			"ecs/deploy":      m.loop("ecs/deploy", deploy.New(m.db, m.ns, groups, images, m.room, m.Log), 4, append(deploy.Sources(m.db), m.targetHealth(), m.room.Room)...),
-			"ecs/run":         m.loop("ecs/run", tasks, 32, reconcile.Rows(m.db, ecs.Tasks, nil), run.Watch(m.db, m.Engine, m.Log)),
-			"ecs/sweep":       run.NewSweeper(m.db, m.Engine, m.Log),
-			"ecs/meter":       run.NewMeter(m.db, m.Engine, m.pressure(b.files), m.Log),
-			"ecs/processes":   run.NewCounter(m.db, m.Engine, m.Log),
-			"ecs/lookout":     run.NewLookout(m.db, b.files, m.Log),
-			"ecs/definitions": freed(m.sourced("ecs/definitions", run.NewDefinitions(m.db))),
-			"ecs/launches":    freed(m.sourced("ecs/launches", run.NewLaunches(m.db))),
-		},
-		always: map[string]Runner{"ecs/ship": shipper, "ecs/metadata": b.metadata(api)},
+		name: "ecs", title: "ECS", api: whole.API, tagged: whole.API, operations: whole.API.Operations(),
+		term:   loops,
+		always: map[string]Runner{"ecs/capacity": m.capacity, "ecs/ship": shipper, "ecs/metadata": b.metadata(whole.API, roles)},
 	}, nil
 }
 
 // metadata answers this host's tasks about themselves.
-func (b *builder) metadata(api *ecs.API) Runner {
+func (b *builder) metadata(api *ecsapi.API, roles *taskRoles) Runner {
 	m := b.m
-	s := metadata.New(metadata.Config{DB: m.db, Engine: m.Engine, Network: taskSubnets{b.network}, Protection: api, Conns: m.limits.metadata, Log: m.Log})
+	s := metadata.New(metadata.Config{DB: m.db, Engine: m.Engine, Network: taskSubnets{b.network}, Protection: api, Roles: roles, Conns: m.limits.metadata, Log: m.Log})
 	return runner(func(ctx context.Context) error {
 		ln, err := m.Network.Listen(ctx, metadata.Address)
 		if err != nil {

@@ -12,13 +12,13 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/engine"
-	"github.com/skylift/skylift/internal/service/ec2"
+	ec2api "github.com/skylift/skylift/internal/service/ec2/api"
+	eni "github.com/skylift/skylift/internal/service/ec2/interfaces"
 	"github.com/skylift/skylift/internal/service/ecr"
+	"github.com/skylift/skylift/internal/service/ecr/pulls"
 	"github.com/skylift/skylift/internal/service/ecs"
-	"github.com/skylift/skylift/internal/service/ecs/run"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
-	"github.com/skylift/skylift/internal/service/efs/volumes"
-	"github.com/skylift/skylift/internal/service/elbv2"
+	elbapi "github.com/skylift/skylift/internal/service/elbv2/api"
 	"github.com/skylift/skylift/internal/service/logs"
 	"github.com/skylift/skylift/internal/vpc"
 )
@@ -27,7 +27,7 @@ import (
 // interface of its own, and the types here fit them together.
 
 // placement is EC2 as the ECS API sees it.
-type placement struct{ ec2 *ec2.API }
+type placement struct{ ec2 *ec2api.API }
 
 func (p placement) CheckPlacement(ctx context.Context, subnets, groups []string) (withDefault, zones []string, err error) {
 	vpcID := ""
@@ -58,12 +58,12 @@ func said(err error) error {
 
 // taskNetwork is EC2 and the network of the host as ecs/run sees them.
 type taskNetwork struct {
-	ec2 *ec2.API
-	vpc Network
+	ec2 *ec2api.API
+	Host
 }
 
 func (n taskNetwork) Create(ctx context.Context, taskID, subnet string, groups []string) (ecs.ENI, error) {
-	i, err := n.ec2.CreateInterface(ctx, ec2.InterfaceRequest{
+	i, err := n.ec2.CreateInterface(ctx, eni.Request{
 		SubnetID: subnet, Groups: groups, Owner: "task/" + taskID, Type: "interface", RequesterManaged: true,
 		Description: "ECS task " + taskID,
 	})
@@ -78,18 +78,18 @@ func (n taskNetwork) Attach(ctx context.Context, eni ecs.ENI, netns string) erro
 	if err != nil {
 		return fmt.Errorf("read the interface's address: %w", err)
 	}
-	return n.vpc.Attach(ctx, vpc.Interface{ID: eni.ID, Addr: eni.Addr, MAC: mac, NetNS: netns, Resolvers: resolvers(ofTask(netns))})
+	return n.Network.Attach(ctx, vpc.Interface{ID: eni.ID, Addr: eni.Addr, MAC: mac, NetNS: netns, Resolvers: resolvers(ofTask(n.Engine, netns))})
 }
 
 func (n taskNetwork) Delete(ctx context.Context, eniID string) error {
-	if err := n.vpc.Detach(ctx, eniID); err != nil {
+	if err := n.Network.Detach(ctx, eniID); err != nil {
 		return err
 	}
 	return n.ec2.DeleteInterface(ctx, eniID)
 }
 
 // taskSubnets is EC2 as the task metadata endpoint sees it.
-type taskSubnets struct{ *ec2.API }
+type taskSubnets struct{ *ec2api.API }
 
 func (n taskSubnets) Subnet(ctx context.Context, id string) (string, netip.Prefix, error) {
 	s, err := n.SubnetByID(ctx, id)
@@ -99,20 +99,29 @@ func (n taskSubnets) Subnet(ctx context.Context, id string) (string, netip.Prefi
 // imageStore brings images to the engine: those of the own registry by the
 // digest that their tag stands for now.
 type imageStore struct {
-	ecr *ecr.API
-	eng engine.Engine
+	ecr      *ecr.API
+	registry pulls.Registry
+	eng      engine.Engine
 }
 
-func (s imageStore) Resolve(ctx context.Context, ref string) (string, error) {
-	pinned, ours, err := s.ecr.ResolveImage(ctx, ref)
+// resolve returns an image of the own registry by digest, if it may be pulled.
+func (s imageStore) resolve(ctx context.Context, ref string) (pinned string, ours bool, err error) {
+	if err := s.registry.Allowed(ctx, ref); err != nil {
+		return "", true, err
+	}
+	return s.ecr.ResolveImage(ctx, ref)
+}
+
+func (s imageStore) Resolve(ctx context.Context, ref string, login engine.Auth) (string, error) {
+	pinned, ours, err := s.resolve(ctx, ref)
 	if ours || err != nil {
 		return pinned, err
 	}
-	return s.eng.Pull(ctx, ref, engine.Auth{})
+	return s.eng.Pull(ctx, ref, login)
 }
 
-func (s imageStore) Pull(ctx context.Context, ref string) (string, error) {
-	pinned, ours, err := s.ecr.ResolveImage(ctx, ref)
+func (s imageStore) Pull(ctx context.Context, ref string, login engine.Auth) (string, error) {
+	pinned, ours, err := s.resolve(ctx, ref)
 	if e, ok := errors.AsType[*ecr.CannotPullError](err); ok {
 		return "", &engine.PullError{Ref: ref, Reason: e.Reason, NotFound: true}
 	}
@@ -120,12 +129,12 @@ func (s imageStore) Pull(ctx context.Context, ref string) (string, error) {
 		return "", err
 	}
 	if !ours {
-		return s.eng.Pull(ctx, ref, engine.Auth{})
+		return s.eng.Pull(ctx, ref, login)
 	}
 	user, password, _ := s.ecr.PullAuth(ctx, ref)
 	pulled, err := s.eng.Pull(ctx, pinned, engine.Auth{Username: user, Password: password})
 	if e, ok := errors.AsType[*engine.PullError](err); ok {
-		e.Busy = ownFault(e.Reason)
+		e.Busy = e.Busy || ownFault(e.Reason)
 	}
 	return pulled, err
 }
@@ -140,7 +149,7 @@ func ownFault(reason string) bool {
 }
 
 // targetGroups is ELBv2 as ECS sees it.
-type targetGroups struct{ *elbv2.API }
+type targetGroups struct{ *elbapi.API }
 
 func (t targetGroups) Register(ctx context.Context, group string, addr netip.Addr, port int32, zone string) error {
 	return t.API.Register(ctx, group, addr.String(), port, zone)
@@ -153,21 +162,6 @@ func (t targetGroups) Deregister(ctx context.Context, group string, addr netip.A
 func (t targetGroups) TargetState(ctx context.Context, group string, addr netip.Addr, port int32) (state, description string, err error) {
 	state, _, description, err = t.API.TargetState(ctx, group, addr.String(), port)
 	return state, description, err
-}
-
-// taskFiles is EFS as ecs/run sees it.
-type taskFiles struct{ *volumes.Volumes }
-
-func (f taskFiles) Mount(ctx context.Context, taskID string, all []run.FileMount) ([]string, error) {
-	mounts := make([]volumes.Mount, len(all))
-	for i, m := range all {
-		mounts[i] = volumes.Mount(m)
-	}
-	paths, err := f.Volumes.Mount(ctx, taskID, mounts)
-	if e, ok := errors.AsType[*volumes.MountError](err); ok {
-		return nil, &run.MountError{Reason: e.Error()}
-	}
-	return paths, err
 }
 
 // shipping is the log shipper with the logs it ships to, as ecs/run sees them.

@@ -2,24 +2,35 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 
 	"github.com/skylift/skylift/internal/attach"
-	"github.com/skylift/skylift/internal/service/ec2"
+	ec2api "github.com/skylift/skylift/internal/service/ec2/api"
 	"github.com/skylift/skylift/internal/service/efs"
 	efsattach "github.com/skylift/skylift/internal/service/efs/attach"
 	"github.com/skylift/skylift/internal/service/efs/volumes"
 )
 
+var efsService = service{
+	make: (*builder).efs, tables: efs.Tables, dirs: []string{filesDir},
+	release: func(dataDir string) error {
+		if err := volumes.UnmountAll(filepath.Join(dataDir, mountsDir)); err != nil {
+			return fmt.Errorf("unmount the file systems of tasks: %w", err)
+		}
+		return nil
+	},
+}
+
 // efs makes EFS, and the directories that its file systems are.
 func (b *builder) efs(context.Context) (part, error) {
 	m := b.m
 	b.files = volumes.New(volumes.Config{
-		DB: m.db, Dir: filepath.Join(m.DataDir, filesDir), Mounts: filepath.Join(m.DataDir, mountsDir), Region: m.is.Region, Log: m.Log,
+		DB: m.db, Dir: filepath.Join(m.DataDir, filesDir), Mounts: filepath.Join(m.DataDir, mountsDir), Namespace: m.ns, Log: m.Log,
 	})
-	api := efs.New(m.db, m.ns, fileNetwork{b.network}, m.encrypted)
+	api := efs.New(m.db, m.ns, fileNetwork{b.network}, principals{b.identity}, m.encrypted)
 	return part{
-		name: "elasticfilesystem", title: "EFS", api: api, tagged: api, operations: api.Operations(),
+		name: "elasticfilesystem", title: "EFS", api: api, tagged: api, own: api, operations: api.Operations(),
 		term: map[string]Runner{
 			"efs/attach":  freed(m.sourced("efs/attach", attach.New(m.db, interfaces{b.network}, efsattach.MountTargets{}))),
 			"efs/volumes": freed(m.sourced("efs/volumes", b.files)),
@@ -34,7 +45,7 @@ const filesDir = "efs"
 const mountsDir = "mounts"
 
 // fileNetwork is EC2 as EFS sees it.
-type fileNetwork struct{ *ec2.API }
+type fileNetwork struct{ *ec2api.API }
 
 func (n fileNetwork) Subnet(ctx context.Context, id string) (efs.Subnet, error) {
 	s, err := n.SubnetByID(ctx, id)

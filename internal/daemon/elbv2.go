@@ -6,17 +6,20 @@ import (
 	"slices"
 
 	"github.com/skylift/skylift/internal/attach"
-	"github.com/skylift/skylift/internal/service/ec2"
+	ec2api "github.com/skylift/skylift/internal/service/ec2/api"
 	"github.com/skylift/skylift/internal/service/elbv2"
+	elbapi "github.com/skylift/skylift/internal/service/elbv2/api"
 	elbattach "github.com/skylift/skylift/internal/service/elbv2/attach"
 	"github.com/skylift/skylift/internal/service/elbv2/health"
 	"github.com/skylift/skylift/internal/store"
 )
 
+var elbv2Service = service{make: (*builder).elbv2, tables: elbv2.Tables}
+
 // elbv2 makes Elastic Load Balancing.
 func (b *builder) elbv2(context.Context) (part, error) {
 	m := b.m
-	b.lbs = elbv2.New(m.db, m.ns, balancerNetwork{b.network}, m.checkPort)
+	b.lbs = elbapi.New(m.db, m.ns, balancerNetwork{b.network}, b.certs, m.checkPort)
 	return part{
 		name: "elasticloadbalancing", title: "Elastic Load Balancing v2", api: b.lbs, tagged: b.lbs, operations: b.lbs.Operations(),
 		term: map[string]Runner{
@@ -27,7 +30,7 @@ func (b *builder) elbv2(context.Context) (part, error) {
 }
 
 // balancerNetwork is EC2 as ELBv2 sees it.
-type balancerNetwork struct{ *ec2.API }
+type balancerNetwork struct{ *ec2api.API }
 
 func (n balancerNetwork) Subnet(ctx context.Context, id string) (elbv2.Subnet, error) {
 	s, err := n.SubnetByID(ctx, id)
@@ -43,8 +46,8 @@ func (n balancerNetwork) Zones(ctx context.Context, vpc string) (elbv2.Zones, er
 	return zones, err
 }
 
-// checkPort says why a balancer can't listen on a port, if so. A port that
-// another balancer listens on is shared.
+// checkPort returns why a balancer can't listen on a port; nil if it can.
+// Balancers may share a port.
 func (m *machine) checkPort(port uint16) error {
 	shared := false
 	err := m.db.View(context.Background(), func(tx store.Tx) error {

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 
 	"github.com/skylift/skylift/internal/engine"
-	"github.com/skylift/skylift/internal/engine/docker"
 	"github.com/skylift/skylift/internal/instance"
 	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/vpc"
@@ -37,13 +36,13 @@ type Network interface {
 	Runner
 }
 
-// thisHost opens this machine's Docker engine and network. What it returns
+// thisHost opens this machine's container engine and network. What it returns
 // with an error is to be closed, too.
 func thisHost(ctx context.Context, c Config, is instance.Instance) (h Host, err error) {
 	if h.Offers, err = c.offer(); err != nil {
 		return h, err
 	}
-	eng, err := docker.Open(ctx, docker.Config{Instance: is.ID, Log: c.Log})
+	eng, err := openEngine(ctx, c, is)
 	if err != nil {
 		return h, err
 	}
@@ -60,4 +59,20 @@ func thisHost(ctx context.Context, c Config, is instance.Instance) (h Host, err 
 	}
 	h.Network = net
 	return h, nil
+}
+
+// about says for people which engine it is.
+func about(e Engine) string {
+	if is, ok := e.(interface{ About() string }); ok {
+		return is.About()
+	}
+	return ""
+}
+
+// engineProblems are why tasks can't be started now.
+func engineProblems(e Engine) []string {
+	if is, ok := e.(interface{ Problems() []string }); ok {
+		return is.Problems()
+	}
+	return nil
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/skylift/skylift/internal/service/ecs/metadata"
 )
 
-// limits is who may have how much of what all share.
+// limits says how much each part may have of what all share: descriptors and
+// connections.
 type limits struct {
 	budget   limit.Budget
 	clients  *limit.Conns // of load balancers

@@ -6,6 +6,8 @@ import (
 	"github.com/skylift/skylift/internal/service/logs"
 )
 
+var logsService = service{make: (*builder).logs, tables: logs.Tables, dirs: []string{logsDir}}
+
 // logs makes CloudWatch Logs.
 func (b *builder) logs(context.Context) (part, error) {
 	m := b.m
@@ -15,3 +17,6 @@ func (b *builder) logs(context.Context) (part, error) {
 		always: map[string]Runner{"logs": freed(b.events)},
 	}, nil
 }
+
+// logsDir is where in the data directory the log events are.
+const logsDir = "logs"

@@ -33,9 +33,9 @@ func (c Config) offer() (place.Size, error) {
 func own(memory int) int { return min(memory/8, 1024) }
 
 // machineSize reads how many CPUs and MiB a machine has. In a container it is
-// what that container may use: its limits are those of the roots of the
-// hierarchies that are seen there. What Skylift's own service is limited to
-// doesn't count, as tasks don't run in it.
+// what the container may use: there, the root cgroups have the container's
+// limits. The limits of Skylift's own service don't count, because tasks don't
+// run in it.
 func machineSize(root fs.FS, cpus int) (cores float64, memory int, err error) {
 	cores = float64(cpus)
 	b, err := fs.ReadFile(root, "proc/meminfo")
@@ -67,8 +67,8 @@ func machineSize(root fs.FS, cpus int) (cores float64, memory int, err error) {
 	return cores, int(bytes >> 20), nil
 }
 
-// numbers reads a control file of a root cgroup: none where it isn't there, or
-// says that there is no limit.
+// numbers reads a control file of a root cgroup. It returns none if there is no
+// such file, or if the file says that there is no limit.
 func numbers(root fs.FS, file string) (out []int64) {
 	b, err := fs.ReadFile(root, path.Join("sys/fs/cgroup", file))
 	if err != nil {

@@ -271,7 +271,7 @@ func TestOlderRecords(t *testing.T) {
 		}
 	}
 	for _, table := range tables() {
-		if have[table.Name()] == 0 {
+		if have[table.Name()] == 0 && !later[table.Name()] {
 			t.Errorf("the archive has no record of table %s", table.Name())
 		}
 	}
@@ -280,6 +280,18 @@ func TestOlderRecords(t *testing.T) {
 			t.Errorf("%s has gone", key)
 		}
 	}
+}
+
+// later are the tables that no archive has yet, because no release had them.
+var later = map[string]bool{
+	"seal-ring":       true,
+	"acm-certificate": true, "acm-root": true,
+	"ecr-registry": true, "ecr-template": true,
+	"iam-access-key": true, "iam-account": true, "iam-group": true, "iam-instance-profile": true, "iam-last-use": true,
+	"iam-oidc-provider": true, "iam-policy": true, "iam-role": true, "iam-role-deletion": true, "iam-user": true,
+	"s3-bucket": true, "s3-object": true, "s3-version": true, "s3-upload": true, "s3-part": true,
+	"kms-key": true, "kms-material": true, "kms-alias": true, "kms-grant": true,
+	"secretsmanager-secret": true, "secretsmanager-version": true, "ssm-parameter": true, "ssm-parameter-version": true,
 }
 
 // rows are all rows of a store.
@@ -311,7 +323,7 @@ func TestTables(t *testing.T) {
 	}
 	declared := regexp.MustCompile(`store\.NewTable(?:\[[^(]*\])?\("([^"]+)"`)
 	found := 0
-	err := filepath.WalkDir("../service", func(path string, _ fs.DirEntry, err error) error {
+	declaring := func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
@@ -323,7 +335,8 @@ func TestTables(t *testing.T) {
 			}
 		}
 		return err
-	})
+	}
+	err := errors.Join(filepath.WalkDir("../service", declaring), filepath.WalkDir("../seal", declaring))
 	if err != nil || found != len(known) {
 		t.Errorf("found %d of %d tables: %v", found, len(known), err)
 	}
@@ -342,7 +355,7 @@ func TestLaterRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = upgradeRecords(t.Context(), db, slog.New(slog.DiscardHandler))
-	if !errors.Is(err, store.ErrNewer) || !strings.Contains(err.Error(), "table ecs-task has version 99, and this release knows versions up to 1: start the release that wrote them") {
+	if !errors.Is(err, store.ErrNewer) || !strings.Contains(err.Error(), "table ecs-task has version 99, and this release knows versions up to 2: start the release that wrote them") {
 		t.Errorf("got %v", err)
 	}
 	if n := len(rows(t, db)); n != 1 {

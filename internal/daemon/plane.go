@@ -9,10 +9,11 @@ import (
 	"reflect"
 	"time"
 
-	"github.com/skylift/skylift/internal/edge"
+	"github.com/skylift/skylift/internal/edge/table"
 	"github.com/skylift/skylift/internal/projection/firewall"
 	"github.com/skylift/skylift/internal/projection/lb"
 	"github.com/skylift/skylift/internal/reconcile"
+	"github.com/skylift/skylift/internal/service/acm"
 	"github.com/skylift/skylift/internal/service/ec2"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/store"
@@ -20,18 +21,21 @@ import (
 )
 
 // plane carries the records over to the data planes of this host: the firewall
-// first, then the balancers' addresses, then what listens on them.
+// first, then the balancers' addresses, then the sockets that listen on them.
 type plane struct {
 	m       *machine
 	rules   *vpc.Ruleset
-	table   *edge.Table
+	table   *table.Table
 	offered map[string]netip.Addr // the balancers' interfaces on this host
+	keys    *lb.Keys              // opens certificates
+	shut    string                // what was said of those that don't open
 	rested  time.Time             // until when it rests after it has read all
 }
 
-// To read all records takes the longer the more there are, and in a storm of
-// changes there are the more passes: restFor times as long as it took the plane
-// rests then, maxRest at most, so that a security group still is in force at once.
+// A pass reads all records: it takes longer the more there are, and a storm of
+// changes makes many passes. So after a pass the plane rests for restFor times as
+// long as it took, but for maxRest at most: a security group must be in force at
+// once.
 const (
 	restFor = 4
 	maxRest = 50 * time.Millisecond
@@ -40,7 +44,7 @@ const (
 // host is the one key of the plane.
 const host = "host"
 
-// bindRetry is how long after a socket could not be opened it is tried again.
+// bindRetry is how long the plane waits before it tries again to open a socket.
 const bindRetry = 2 * time.Second
 
 func (p *plane) sources() []reconcile.Source {
@@ -53,6 +57,7 @@ func (p *plane) sources() []reconcile.Source {
 		whole(p.m.db, elbv2.Listeners),
 		whole(p.m.db, elbv2.Rules),
 		whole(p.m.db, elbv2.Targets),
+		whole(p.m.db, acm.Certificates),
 	}
 }
 
@@ -78,7 +83,7 @@ func (w *world) read(tx store.Tx) (err error) {
 	return lb.Read(tx, &w.lb)
 }
 
-// readHealths reads what was found out about targets before this process began.
+// readHealths reads the health of targets that an earlier process found out.
 func (w *world) readHealths(tx store.Tx) (err error) {
 	w.lb.Healths, err = elbv2.Healths.List(tx, "")
 	return err
@@ -126,10 +131,10 @@ func (p *plane) Reconcile(ctx context.Context, _ string) (time.Duration, error) 
 			return 0, fmt.Errorf("read the health of targets: %w", err)
 		}
 	}
-	table := lb.Build(w.lb)
-	if p.table == nil || !reflect.DeepEqual(table, p.table) {
-		p.table = table
-		if err := p.m.lb.Load(table); err != nil {
+	next := p.build(w.lb)
+	if p.table == nil || !reflect.DeepEqual(next, p.table) {
+		p.table = next
+		if err := p.m.lb.Load(next); err != nil {
 			p.m.Log.Error("a load balancer's port can't be opened", "err", err)
 			p.m.ready.Store(true)
 			p.table = nil
@@ -138,6 +143,22 @@ func (p *plane) Reconcile(ctx context.Context, _ string) (time.Duration, error) 
 	}
 	p.m.ready.Store(true)
 	return 0, nil
+}
+
+// build makes the balancers' table, and says once which certificates can't be opened.
+func (p *plane) build(in lb.Input) *table.Table {
+	in.Open = p.keys.Open
+	next, err := lb.Build(in)
+	p.keys.Keep(in.Certificates)
+	shut := ""
+	if err != nil {
+		shut = err.Error()
+	}
+	if shut != p.shut && shut != "" {
+		p.m.Log.Error("a load balancer's certificate can't be opened", "err", err)
+	}
+	p.shut = shut
+	return next
 }
 
 // offer gives this host the addresses of the balancers, and takes away what no
@@ -152,26 +173,50 @@ func (p *plane) offer(ctx context.Context, want []*ec2.Interface) error {
 	if p.offered != nil && maps.Equal(wanted, p.offered) {
 		return nil
 	}
-	known := make(map[string]bool, len(want))
-	for _, i := range want {
-		known[i.ID] = true
-	}
 	var errs []error
 	for id, addr := range wanted {
 		if err := p.m.Network.AttachHost(ctx, id, addr); err != nil {
 			errs = append(errs, fmt.Errorf("give the host the address of balancer interface %s: %w", id, err))
 		}
 	}
-	there, err := p.m.Network.List(ctx)
+	stale, err := p.stale(ctx)
 	errs = append(errs, err)
-	for _, a := range there {
-		if !known[a.ID] {
-			errs = append(errs, p.m.Network.Detach(ctx, a.ID))
-		}
+	for _, id := range stale {
+		errs = append(errs, p.m.Network.Detach(ctx, id))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	p.offered = wanted
 	return nil
+}
+
+// stale returns the interfaces on this host that no record names. The host is
+// looked at before the records: an interface has its record first, so what is
+// attached meanwhile, a task's that starts, isn't among them.
+func (p *plane) stale(ctx context.Context) (ids []string, err error) {
+	there, err := p.m.Network.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	err = p.m.db.View(ctx, func(tx store.Tx) error {
+		clear(known)
+		for i, err := range ec2.Interfaces.Peek(tx, "") {
+			if err != nil {
+				return err
+			}
+			known[i.ID] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the network interfaces: %w", err)
+	}
+	for _, a := range there {
+		if !known[a.ID] {
+			ids = append(ids, a.ID)
+		}
+	}
+	return ids, nil
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// processesShort says that the machine has nearly all the processes and threads
-// that its kernel gives it, from what the files of proc(5) say; else "".
+// processesShort says that the machine has nearly as many processes and threads
+// as its kernel allows, by the files of proc(5); "" when it hasn't.
 func processesShort(loadavg, pidMax, threadsMax string) string {
 	fields := strings.Fields(loadavg)
 	if len(fields) < 4 {

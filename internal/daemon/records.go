@@ -8,28 +8,28 @@ import (
 	"sync"
 	"time"
 
-	"github.com/skylift/skylift/internal/service/ec2"
-	"github.com/skylift/skylift/internal/service/ecr"
-	"github.com/skylift/skylift/internal/service/ecs"
-	"github.com/skylift/skylift/internal/service/efs"
-	"github.com/skylift/skylift/internal/service/elbv2"
-	"github.com/skylift/skylift/internal/service/logs"
+	"github.com/skylift/skylift/internal/seal"
 	"github.com/skylift/skylift/internal/store"
 )
 
-// tables are all that there are. One that is given up stays, so that what an
-// older release wrote there isn't taken for a later one's.
+// storeDir is where in the data directory the records are, unless an external
+// etcd has them.
+const storeDir = "etcd"
+
+// tables are those of all services, and the keys that they seal with.
 func tables() []store.Schema {
-	var all []store.Schema
-	for _, of := range []func() []store.Schema{ec2.Tables, ecr.Tables, ecs.Tables, efs.Tables, elbv2.Tables, logs.Tables} {
-		all = append(all, of()...)
+	all := seal.Tables()
+	for _, s := range services {
+		if s.tables != nil {
+			all = append(all, s.tables()...)
+		}
 	}
 	return all
 }
 
-// upgradeRecords brings what an older release wrote to this one's form, before
-// anything else looks at it. Of several processes on one store one does it at a
-// time, and none while another one leads.
+// upgradeRecords brings the records of an older release to this one's form,
+// before anything else reads them. Of several processes on one store, one at a
+// time does it, and none does it while another one leads.
 func upgradeRecords(ctx context.Context, db store.DB, log *slog.Logger) error {
 	ctx = store.Freeing(ctx) // a full disk is no reason not to start
 	outdated, err := store.Outdated(ctx, db, tables()...)
@@ -73,7 +73,8 @@ func upgradeRecords(ctx context.Context, db store.DB, log *slog.Logger) error {
 	return readable(fmt.Errorf("upgrade the records: %w", err))
 }
 
-// leadPatience is how long a process that leads is waited for in silence.
+// leadPatience is how long this process waits for another one that leads before
+// it says so.
 const leadPatience = 5 * time.Second
 
 // readable says what to do about records of a later release.

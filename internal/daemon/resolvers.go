@@ -8,14 +8,22 @@ import (
 	"strings"
 )
 
-// hostsOwn are the files that Docker reads the resolvers of tasks from, where it
-// isn't told others: the host's, and those behind systemd's on loopback.
+// hostsOwn are the files that engines take the resolvers of tasks from, unless
+// they are told others: the host's own, and those that systemd's resolver on
+// loopback asks.
 var hostsOwn = []string{"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"}
 
-// ofTask is the file that a task's containers have, from the path of its network
-// namespace. It is to be read before they start, for they may write it.
-func ofTask(netns string) string {
-	return filepath.Join(strings.TrimSuffix(netns, "/ns/net"), "root/etc/resolv.conf")
+// ofTask returns the file that a task's containers have, given the path of its
+// network namespace: that of a process, or one with the task's name. It must be
+// read before they start, because they may write it.
+func ofTask(e Engine, netns string) string {
+	if process, ok := strings.CutSuffix(netns, "/ns/net"); ok {
+		return filepath.Join(process, "root/etc/resolv.conf")
+	}
+	if is, ok := e.(interface{ ResolvConf(task string) string }); ok {
+		return is.ResolvConf(filepath.Base(netns))
+	}
+	return "" // it names none then
 }
 
 // longestResolvConf bounds, in bytes, what is read of a file that a task may have

@@ -18,10 +18,33 @@ func TestResolvers(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(task, "root/etc/resolv.conf"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got := resolvers(ofTask(task+"/ns/net"), filepath.Join(task, "missing"))
+	got := resolvers(ofTask(nil, task+"/ns/net"), filepath.Join(task, "missing"))
 	want := []netip.Addr{netip.MustParseAddr("10.0.0.53"), netip.MustParseAddr("172.17.0.1"), netip.MustParseAddr("fd00::53")}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// named is an engine whose tasks have named network namespaces.
+type named struct{ Engine }
+
+func (named) ResolvConf(task string) string { return "/files/" + task + "/resolv.conf" }
+
+func TestResolvConfOfATask(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		engine Engine
+		netns  string
+		want   string
+	}{
+		{nil, "/proc/17/ns/net", "/proc/17/root/etc/resolv.conf"},
+		{named{}, "/proc/17/ns/net", "/proc/17/root/etc/resolv.conf"}, // of the engine before
+		{named{}, "/run/skylift/0123456789ab/netns/abc", "/files/abc/resolv.conf"},
+		{nil, "fake:abc", ""},
+	} {
+		if got := ofTask(tc.engine, tc.netns); got != tc.want {
+			t.Errorf("ofTask(%T, %s) = %q, want %q", tc.engine, tc.netns, got, tc.want)
+		}
 	}
 }
 

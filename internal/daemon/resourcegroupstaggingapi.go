@@ -6,6 +6,8 @@ import (
 	tagging "github.com/skylift/skylift/internal/service/resourcegroupstaggingapi"
 )
 
+var taggingService = service{make: (*builder).tagging}
+
 // tagging makes the Resource Groups Tagging API over all services that were made before it.
 func (b *builder) tagging(context.Context) (part, error) {
 	sources := map[string]tagging.Source{}

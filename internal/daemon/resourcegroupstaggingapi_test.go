@@ -22,11 +22,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/skylift/skylift/internal/arn"
-	"github.com/skylift/skylift/internal/service/ec2"
-	"github.com/skylift/skylift/internal/service/ecr"
+	"github.com/skylift/skylift/internal/seal"
+	ec2api "github.com/skylift/skylift/internal/service/ec2/api"
+	eni "github.com/skylift/skylift/internal/service/ec2/interfaces"
 	"github.com/skylift/skylift/internal/service/ecs"
+	ecsapi "github.com/skylift/skylift/internal/service/ecs/api"
 	"github.com/skylift/skylift/internal/service/efs"
 	"github.com/skylift/skylift/internal/service/elbv2"
+	elbapi "github.com/skylift/skylift/internal/service/elbv2/api"
 	"github.com/skylift/skylift/internal/service/logs"
 	tagging "github.com/skylift/skylift/internal/service/resourcegroupstaggingapi"
 	"github.com/skylift/skylift/internal/store"
@@ -35,9 +38,12 @@ import (
 
 // estate is all services over one store, with one of each resource that can have tags.
 type estate struct {
+	m     *machine
+	all   []part
 	parts map[string]part
 	api   *tagging.API
 	ns    arn.Namespace
+	db    store.DB
 	// arns has the resources without tags.
 	arns []string
 }
@@ -46,13 +52,13 @@ func newEstate(t *testing.T) *estate {
 	t.Helper()
 	m := &machine{
 		Config: Config{DataDir: t.TempDir(), Log: slog.New(slog.DiscardHandler)},
-		ns:     arn.Namespace{Region: "us-west-2", Account: "123456789012"}, db: memstore.New(),
+		ns:     arn.Namespace{Region: "us-west-2", Account: "123456789012"}, db: memstore.New(), ring: seal.NewKey(),
 	}
 	all, err := parts(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &estate{parts: map[string]part{}, ns: m.ns}
+	e := &estate{m: m, all: all, parts: map[string]part{}, ns: m.ns, db: m.db}
 	for _, p := range all {
 		e.parts[p.name] = p
 	}
@@ -68,14 +74,14 @@ func newEstate(t *testing.T) *estate {
 func (e *estate) have(service, kind, id string) { e.arns = append(e.arns, e.ns.ARN(service, kind+id)) }
 
 func (e *estate) fillNetwork(t *testing.T) {
-	api := e.parts["ec2"].api.(*ec2.API)
+	api := e.parts["ec2"].api.(*ec2api.API)
 	vpc := *ok(api.DescribeVpcs(t.Context(), &sdkec2.DescribeVpcsInput{}))(t).Vpcs[0].VpcId
 	subnet := *ok(api.DescribeSubnets(t.Context(), &sdkec2.DescribeSubnetsInput{}))(t).Subnets[0].SubnetId
 	group := *ok(api.CreateSecurityGroup(t.Context(), &sdkec2.CreateSecurityGroupInput{GroupName: new("web"), Description: new("web"), VpcId: &vpc}))(t).GroupId
 	rule := *ok(api.AuthorizeSecurityGroupIngress(t.Context(), &sdkec2.AuthorizeSecurityGroupIngressInput{GroupId: &group, IpPermissions: []ec2types.IpPermission{
 		{IpProtocol: new("tcp"), FromPort: aws.Int32(80), ToPort: aws.Int32(80), IpRanges: []ec2types.IpRange{{CidrIp: new("10.0.0.0/8")}}},
 	}}))(t).SecurityGroupRules[0].SecurityGroupRuleId
-	eni := ok(api.CreateInterface(t.Context(), ec2.InterfaceRequest{SubnetID: subnet, Owner: "task/1"}))(t).ID
+	eni := ok(api.CreateInterface(t.Context(), eni.Request{SubnetID: subnet, Owner: "task/1"}))(t).ID
 	table := *ok(api.DescribeRouteTables(t.Context(), &sdkec2.DescribeRouteTablesInput{}))(t).RouteTables[0].RouteTableId
 	gateway := *ok(api.DescribeInternetGateways(t.Context(), &sdkec2.DescribeInternetGatewaysInput{}))(t).InternetGateways[0].InternetGatewayId
 	for kind, id := range map[string]string{
@@ -86,8 +92,8 @@ func (e *estate) fillNetwork(t *testing.T) {
 }
 
 func (e *estate) fillBalancers(t *testing.T, db store.DB) {
-	api := e.parts["elasticloadbalancing"].api.(*elbv2.API)
-	network := e.parts["ec2"].api.(*ec2.API)
+	api := e.parts["elasticloadbalancing"].api.(*elbapi.API)
+	network := e.parts["ec2"].api.(*ec2api.API)
 	var subnets []string
 	for _, s := range ok(network.DescribeSubnets(t.Context(), &sdkec2.DescribeSubnetsInput{}))(t).Subnets[:2] {
 		subnets = append(subnets, *s.SubnetId)
@@ -127,9 +133,9 @@ func (e *estate) fillFiles(t *testing.T, db store.DB) {
 }
 
 func (e *estate) fillContainers(t *testing.T, db store.DB) {
-	repository := ok(e.parts["ecr"].api.(*ecr.API).CreateRepository(t.Context(), &sdkecr.CreateRepositoryInput{RepositoryName: new("team/web")}))(t).Repository
+	repository := ok(e.parts["ecr"].api.(registryAPI).CreateRepository(t.Context(), &sdkecr.CreateRepositoryInput{RepositoryName: new("team/web")}))(t).Repository
 	ok(e.parts["logs"].api.(*logs.API).CreateLogGroup(t.Context(), &cwl.CreateLogGroupInput{LogGroupName: new("/web")}))(t)
-	api := e.parts["ecs"].api.(*ecs.API)
+	api := e.parts["ecs"].api.(*ecsapi.API)
 	cluster := ok(api.CreateCluster(t.Context(), &sdkecs.CreateClusterInput{ClusterName: new("shop")}))(t).Cluster
 	definition := ok(api.RegisterTaskDefinition(t.Context(), &sdkecs.RegisterTaskDefinitionInput{
 		Family: new("web"), Cpu: new("256"), Memory: new("512"), NetworkMode: ecstypes.NetworkModeAwsvpc, RequiresCompatibilities: []ecstypes.Compatibility{ecstypes.CompatibilityFargate},
@@ -137,7 +143,7 @@ func (e *estate) fillContainers(t *testing.T, db store.DB) {
 	}))(t).TaskDefinition
 	service, task := e.ns.ARN("ecs", "service/shop/web"), e.ns.ARN("ecs", "task/shop/0123456789abcdef0123456789abcdef")
 	gone, stopped := e.ns.ARN("ecs", "service/shop/gone"), e.ns.ARN("ecs", "task/shop/00000000000000000000000000000000")
-	had := []ecstypes.Tag{{Key: new("team"), Value: new("red")}}
+	had := map[string]string{"team": "red"}
 	// These are written by hand: nothing here would run them.
 	if err := db.Update(t.Context(), func(tx store.Tx) error {
 		for _, s := range []ecs.Service{
@@ -208,7 +214,7 @@ func TestTagsOfAllServices(t *testing.T) {
 		t.Errorf("tagged resources (-want +got):\n%s", d)
 	}
 	// The services themselves say the same.
-	rows := ok(e.parts["ecs"].api.(*ecs.API).ListTagsForResource(t.Context(), &sdkecs.ListTagsForResourceInput{ResourceArn: new(e.ns.ARN("ecs", "service/shop/web"))}))(t)
+	rows := ok(e.parts["ecs"].api.(*ecsapi.API).ListTagsForResource(t.Context(), &sdkecs.ListTagsForResourceInput{ResourceArn: new(e.ns.ARN("ecs", "service/shop/web"))}))(t)
 	if len(rows.Tags) != 2 {
 		t.Errorf("ECS says that its service has the tags %v", rows.Tags)
 	}
@@ -257,7 +263,7 @@ func TestTagsAreTheServices(t *testing.T) {
 	if d := cmp.Diff(map[string]int{"TagLimitExceeded": 7, "TooManyTags": 4, "TooManyTagsException": 2, "BadRequest": 2, "InvalidParameterException": 4}, tooMany); d != "" {
 		t.Errorf("codes of a 51st tag (-want +got):\n%s", d)
 	}
-	vpc := *ok(e.parts["ec2"].api.(*ec2.API).DescribeVpcs(t.Context(), &sdkec2.DescribeVpcsInput{}))(t).Vpcs[0].VpcId
+	vpc := *ok(e.parts["ec2"].api.(*ec2api.API).DescribeVpcs(t.Context(), &sdkec2.DescribeVpcsInput{}))(t).Vpcs[0].VpcId
 	wrong := map[string]string{
 		e.ns.ARN("ec2", "subnet/"+vpc):               "InvalidParameterValue", // it is a VPC
 		e.ns.ARN("ec2", "vpc/vpc-00000000"):          "InvalidVpcID.NotFound",

@@ -10,6 +10,10 @@ import (
 
 	"github.com/skylift/skylift/internal/projection/status"
 	"github.com/skylift/skylift/internal/projection/why"
+	"github.com/skylift/skylift/internal/service/ecs/inputs"
+	"github.com/skylift/skylift/internal/service/secretsmanager"
+	"github.com/skylift/skylift/internal/service/secretsmanager/valuefrom"
+	"github.com/skylift/skylift/internal/service/ssm"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -22,12 +26,14 @@ const StatusPath = "/skylift/v1/status"
 const WhyPath = "/skylift/v1/why"
 
 // inside answers what is Skylift's own.
-func (m *machine) inside() http.Handler {
+func (m *machine) inside(services []part) http.Handler {
+	versions := versionsOf(services)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+StatusPath, func(w http.ResponseWriter, r *http.Request) {
-		report, err := m.status(r)
+		report, err := m.status(r, versions)
 		m.answer(w, "status", report, err)
 	})
+	mux.HandleFunc("GET "+CAPath, m.tellCA(services))
 	mux.HandleFunc("GET "+WhyPath, func(w http.ResponseWriter, r *http.Request) {
 		var report why.Report
 		err := m.db.View(r.Context(), func(tx store.Tx) (err error) {
@@ -54,7 +60,18 @@ func (m *machine) answer(w http.ResponseWriter, what string, report any, err err
 	_ = json.NewEncoder(w).Encode(report) // the client went away
 }
 
-func (m *machine) status(r *http.Request) (status.Report, error) {
+// versionsOf looks up which version there is now of what a valueFrom of a task definition names.
+func versionsOf(services []part) func(store.Tx, string) (string, error) {
+	secrets, values := apiOf[*secretsmanager.API](services), apiOf[*ssm.API](services)
+	return func(tx store.Tx, from string) (string, error) {
+		if inputs.IsSecret(from) {
+			return valuefrom.Version(tx, secrets, from)
+		}
+		return values.VersionFrom(tx, from)
+	}
+}
+
+func (m *machine) status(r *http.Request, versions func(store.Tx, string) (string, error)) (status.Report, error) {
 	w, rules, err := m.read(r.Context())
 	if err != nil {
 		return status.Report{}, err
@@ -64,9 +81,10 @@ func (m *machine) status(r *http.Request) (status.Report, error) {
 		return status.Report{}, err
 	}
 	in := status.Input{
-		Account: m.is.AccountID, Region: m.is.Region, Address: m.LBAddress, Rules: rules,
+		Account: m.is.AccountID, Region: m.is.Region, Engine: about(m.Engine), Address: m.LBAddress, Rules: rules,
 		SecurityGroups: w.groups, Problems: append(m.problems(), plain...), Now: time.Now(),
-		Total: m.room.Total(), Reserved: m.room.Used(), Waiting: m.room.Waiting(),
+		Total: m.capacity.Total(), Reserved: m.capacity.Used(), Waiting: m.capacity.Waiting(),
+		Version: versions,
 	}
 	if err := m.db.View(r.Context(), in.Read); err != nil {
 		return status.Report{}, err
@@ -84,5 +102,5 @@ func (m *machine) problems() (out []string) {
 	if short := processProblem(); short != "" {
 		out = append(out, short)
 	}
-	return append(out, m.disk.Problems()...)
+	return slices.Concat(out, engineProblems(m.Engine), m.disk.Problems())
 }

@@ -1,35 +1,36 @@
-// Package disk watches the room of the disk that the data directory is on, and
-// says which writers it is too full for.
+// Package disk watches how much space is left on the disk of the data directory,
+// and says which writers must stop.
 //
-// They stop in an order, long before there is no room at all: what waits well
-// first, what must be written last.
+// Writers stop one kind after the other, long before the disk is full: those that
+// can wait stop first, and records stop last.
 package disk
 
 import "fmt"
 
-// Level says who may still write. Each one stops more than that before it.
+// Level says who may still write. Each level stops more writers than the level
+// before it.
 type Level int
 
 // The levels, in the order in which they are reached.
 const (
 	Roomy    Level = iota
-	Low            // nobody is stopped; who writes is measured more often
+	Low            // nobody is stopped; what tasks write is measured more often
 	NoLogs         // the output of containers isn't stored, and waits in the engine
-	NoPushes       // images aren't taken
+	NoPushes       // pushed images are refused
 	NoGreed        // the tasks that write most are stopped, one by one
-	Full           // records are written only where that stops something or gives room back
+	Full           // only records that stop something or free space are written
 )
 
 const mib = 1 << 20
 
-// fullAt is the room in bytes that ordinary records are not written without.
+// fullAt is how many free bytes ordinary records need.
 const fullAt = 32 * mib
 
-// step is how far levels are apart on a disk of that many bytes: a 64th of it,
-// within bounds.
+// step is the distance between two levels on a disk of that many bytes: a 64th of
+// the disk, within bounds.
 func step(total int64) int64 { return min(max(total/64, 16*mib), 128*mib) }
 
-// Below returns how little room, in bytes, a disk of that many bytes has at a
+// Below returns the free bytes below which a disk of that many bytes reaches a
 // level.
 func (l Level) Below(total int64) int64 {
 	if l == Roomy {
@@ -38,8 +39,9 @@ func (l Level) Below(total int64) int64 {
 	return fullAt + int64(Full-l)*step(total)
 }
 
-// LevelAt returns the level of a disk. One that it was at is left only when
-// there is some room more, so that writers aren't stopped and let go in turn.
+// LevelAt returns the level of a disk. A disk leaves a level only when it has
+// somewhat more space than where it reached it, so that writers don't stop and
+// start again and again.
 func LevelAt(free, total int64, was Level) Level {
 	for l := Full; l > Roomy; l-- {
 		limit := l.Below(total)

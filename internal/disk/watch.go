@@ -12,8 +12,8 @@ import (
 const (
 	// lookEvery is how often the disk is looked at.
 	lookEvery = time.Second
-	// noteKept is how long it is told what was stopped, and notesKept of how many
-	// at most.
+	// noteKept is how long status tells what was stopped; notesKept is the most
+	// that it tells.
 	noteKept  = time.Hour
 	notesKept = 10
 )
@@ -21,8 +21,8 @@ const (
 // Config is what a Watch needs.
 type Config struct {
 	Dir string // on the disk
-	// Lent returns how many bytes that are free are kept for others, as a reserve
-	// that was given up is; nil is none.
+	// Lent returns how many of the free bytes belong to a reserve that was given
+	// up, and so are not for everybody; nil means none.
 	Lent func() int64
 	Log  *slog.Logger
 }
@@ -94,8 +94,8 @@ func (w *Watch) saw(free, total int64) {
 	}
 }
 
-// Level returns how full the disk is. Who gave room back need not wait until the
-// next look.
+// Level returns how full the disk is now, so that space that was just freed
+// counts at once.
 func (w *Watch) Level() Level {
 	if w.seen() > Roomy {
 		if err := w.look(); err != nil {
@@ -121,7 +121,7 @@ func (w *Watch) Free() int64 {
 // Reached says whether the disk is as full as that, or fuller.
 func (w *Watch) Reached(l Level) bool { return w.Level() >= l }
 
-// Note has people told what was stopped for lack of room.
+// Note makes Problems tell what was stopped for lack of space.
 func (w *Watch) Note(text string) {
 	w.c.Log.Warn("stopped for lack of room on the disk", "key", w.c.Dir, "says", text)
 	w.mu.Lock()
@@ -130,8 +130,8 @@ func (w *Watch) Note(text string) {
 	w.notes = w.notes[max(len(w.notes)-notesKept, 0):]
 }
 
-// Problems says how full the disk is, if it nearly is, and what was stopped for
-// it lately.
+// Problems says how full the disk is, if it is nearly full, and what was stopped
+// lately because of it.
 func (w *Watch) Problems() (out []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

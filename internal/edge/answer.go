@@ -4,30 +4,17 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/skylift/skylift/internal/edge/deadline"
 	"github.com/skylift/skylift/internal/edge/http1"
+	"github.com/skylift/skylift/internal/edge/rewrite"
+	"github.com/skylift/skylift/internal/edge/route"
+	"github.com/skylift/skylift/internal/edge/table"
 )
 
-// reasons are an ALB's own answers, as it words them.
-var reasons = map[int]string{
-	400: "Bad Request",
-	405: "Method Not Allowed",
-	408: "Request Time-out",
-	414: "Request-URI Too Large",
-	463: "Forwarded For Too Many",
-	501: "Not Implemented",
-	502: "Bad Gateway",
-	503: "Service Temporarily Unavailable",
-	504: "Gateway Time-out",
-	505: "HTTP Version Not Supported",
-}
-
-// refuse answers a request that couldn't be read, if there is somebody to
-// answer. The connection ends.
+// refuse answers a request that couldn't be read, unless the client hung up. The
+// connection ends.
 func (c *conn) refuse(err error) bool {
 	bad, ok := errors.AsType[*http1.Error](err)
 	status := 400
@@ -35,35 +22,35 @@ func (c *conn) refuse(err error) bool {
 	case ok:
 		status = bad.Status
 	case errors.Is(err, http1.ErrTooLarge):
-		if bytes.IndexByte(c.rd.Buffered()[:http1.MaxLine], '\n') < 0 {
+		if bytes.IndexByte(c.In.Buffered()[:http1.MaxLine], '\n') < 0 {
 			status = 414
 		}
-	case isTimeout(err) && len(c.rd.Buffered()) > 0:
+	case deadline.Passed(err) && len(c.In.Buffered()) > 0:
 		status = 408
-	default: // an idle connection, or a client that is gone
+	default: // an idle connection, or a client that hung up
 		return false
 	}
-	c.closing.Store(true)
+	c.Closing.Store(true)
 	if !c.unadmitted() {
 		c.answerError(status, false)
 	}
-	if tcp, ok := c.nc.(interface{ CloseWrite() error }); ok && tcp.CloseWrite() == nil {
-		c.nc.SetReadDeadline(time.Now().Add(time.Second)) //nolint:errcheck // best effort
-		io.CopyN(io.Discard, c.nc, 1<<20)                 //nolint:errcheck // best effort
+	if tcp, ok := c.Net.(interface{ CloseWrite() error }); ok && tcp.CloseWrite() == nil {
+		c.Net.SetReadDeadline(time.Now().Add(time.Second)) //nolint:errcheck // best effort
+		io.CopyN(io.Discard, c.Net, 1<<20)                 //nolint:errcheck // best effort
 	}
 	return false
 }
 
-// unadmitted tells whether a request whose listener can't be told gets no
-// answer.
+// unadmitted tells whether the client gets no answer to a request that doesn't say
+// which listener it is for.
 func (c *conn) unadmitted() bool {
 	rs := c.socket.routes.Load()
 	if last := c.last.Load(); last != nil {
-		if rt := rs.find(last.id); rt != nil {
-			return !rt.admits(c.client)
+		if rt := rs.Find(last.ID); rt != nil {
+			return !rt.Admits(c.Addr)
 		}
 	}
-	return !rs.admits(c.client)
+	return !rs.Admits(c.Addr)
 }
 
 // answer sends one of the balancer's own answers.
@@ -72,55 +59,48 @@ func (c *conn) answer(status int) (keep bool) {
 }
 
 func (c *conn) answerError(status int, toHead bool) (keep bool) {
-	title := strconv.Itoa(status) + " " + reasons[status]
-	body := "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + title +
-		"</h1></center>\r\n</body>\r\n</html>\r\n"
-	return c.generate(title, "text/html", body, toHead)
+	return c.generate(rewrite.Failure(status), toHead)
 }
 
-func (c *conn) answerFixed(f *Fixed) (keep bool) {
-	contentType := f.ContentType
-	if contentType != "" && !strings.Contains(contentType, "charset") {
-		contentType += "; charset=utf-8"
+func (c *conn) answerFixed(f *table.Fixed) (keep bool) {
+	return c.generate(rewrite.Fixed(f.Status, f.ContentType, f.Body), bytes.Equal(c.req.Method, []byte("HEAD")))
+}
+
+// redirect sends the client elsewhere.
+func (c *conn) redirect(rt *route.Route, r *rewrite.Redirect, path []byte) (keep bool) {
+	s := scratches.Get().(*scratch)
+	defer s.free()
+	host := c.asks.Host
+	if len(host) == 0 {
+		host = []byte(rt.Name)
 	}
-	title := strconv.Itoa(f.Status) + " " + http.StatusText(f.Status)
-	return c.generate(title, contentType, f.Body, bytes.Equal(c.req.Method, []byte("HEAD")))
+	var ok bool
+	s.request, ok = r.Location(s.request[:0], &rewrite.Origin{Protocol: rt.Scheme, Host: host, Port: rt.Port, Path: path, Query: c.asks.Query})
+	if !ok {
+		return c.answer(507)
+	}
+	return c.generate(r.Answer(s.request), bytes.Equal(c.req.Method, []byte("HEAD")))
 }
 
-// generate writes an answer that no target gave. The connection is kept if
-// the request was read whole.
-func (c *conn) generate(title, contentType, body string, toHead bool) (keep bool) {
+// generate writes an answer that no target gave. The connection is kept if the
+// request was read whole.
+func (c *conn) generate(a rewrite.Answer, toHead bool) (keep bool) {
 	keep = !c.ends() && !c.req.Closes() && c.body.Whole()
 	if keep {
 		c.body.Rest()
 	}
-	c.touch(time.Now(), c.idle())
+	now := time.Now()
+	c.Touch(now, c.idle())
 	s := scratches.Get().(*scratch)
 	defer s.free()
-	out := append(s.reply[:0], "HTTP/1.1 "...)
-	out = append(append(out, title...), "\r\nServer: awselb/2.0\r\nDate: "...)
-	out = time.Now().UTC().AppendFormat(out, http.TimeFormat)
-	if contentType != "" {
-		out = append(append(out, "\r\nContent-Type: "...), contentType...)
+	var set *rewrite.Headers
+	if c.admitted != nil {
+		set = c.admitted.Headers
 	}
-	out = append(out, "\r\nContent-Length: "...)
-	out = strconv.AppendInt(out, int64(len(body)), 10)
-	out = appendConnection(append(out, "\r\n"...), keep)
-	out = append(out, "\r\n"...)
-	if !toHead {
-		out = append(out, body...)
-	}
-	s.reply = out
-	if _, err := c.nc.Write(out); err != nil {
-		c.gone.Store(true)
+	s.reply = rewrite.AppendAnswer(s.reply[:0], a, set, now, keep, toHead)
+	if _, err := c.Net.Write(s.reply); err != nil {
+		c.Gone.Store(true)
 		return false
 	}
 	return keep
-}
-
-func appendConnection(out []byte, keep bool) []byte {
-	if keep {
-		return append(out, "Connection: keep-alive\r\n"...)
-	}
-	return append(out, "Connection: close\r\n"...)
 }

@@ -94,7 +94,7 @@ func BenchmarkEdge(b *testing.B) {
 	ended := make(chan error)
 	go func() { ended <- e.Run(ctx) }()
 	defer func() { stop(); <-ended }() //nolint:errcheck // ends with ctx
-	tb := table(netip.MustParseAddrPort(ln.Addr().String()), quickBackend(b))
+	tb := forwardAll(netip.MustParseAddrPort(ln.Addr().String()), quickBackend(b))
 	tb.Pools[0].Check.Interval = time.Hour
 	if err := e.Load(tb); err != nil {
 		b.Fatal(err)

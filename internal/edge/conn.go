@@ -1,79 +1,54 @@
 package edge
 
 import (
-	"errors"
-	"io"
 	"net"
-	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
 
+	"github.com/skylift/skylift/internal/edge/client"
 	"github.com/skylift/skylift/internal/edge/http1"
-)
-
-// clientBuffer is what a connection has to read into; it grows for a head or
-// a body that needs more.
-const (
-	clientBuffer = 4 << 10
-	bodyBuffer   = 32 << 10
+	"github.com/skylift/skylift/internal/edge/rewrite"
+	"github.com/skylift/skylift/internal/edge/route"
+	"github.com/skylift/skylift/internal/edge/rule"
+	"github.com/skylift/skylift/internal/edge/table"
+	"github.com/skylift/skylift/internal/edge/target"
 )
 
 // holdFor is how long a client that isn't admitted is held.
 const holdFor = 60 * time.Second
 
-// keepAlive is how old a connection may become: client_keep_alive.seconds of an
-// Application Load Balancer.
-const keepAlive = time.Hour
-
-// conn is a client's connection. Its goroutine, serve, owns it; others only
-// read what is atomic, and close or wake it.
+// conn is a client's connection that is served: serve owns it.
 type conn struct {
+	client.Conn
 	edge   *Edge
 	socket *socket
-	nc     net.Conn
-	client netip.Addr
-	name   string // the client's address as text
 
-	rd   http1.Reader
 	req  http1.Request
 	body http1.Body // the request's
 	res  http1.Response
+	asks rule.Request // what rules look at of req
+	path []byte       // room for a normalised path
 
-	admitted *route // was found to admit the client
-	deadline atomic.Int64
-	phase    atomic.Int32
-	rested   atomic.Int64  // since when it waits for a request
-	born     int64         // when it was accepted
-	since    atomic.Int64  // when it began to wait for a target
-	watched  chan struct{} // the watcher's end
+	desync http1.Desync // why others may read req differently
 
-	last    atomic.Pointer[route] // that it asked for
-	target  atomic.Pointer[target]
-	backend atomic.Pointer[backend]
-	held    atomic.Bool
-	closing atomic.Bool // ends when it is idle
-	endless atomic.Bool // is a tunnel
-	gone    atomic.Bool // the client hung up or was cut
+	multiplexed bool          // it is over HTTP/2
+	guard       string        // that its handshake passed; "" over HTTP
+	home        string        // the id of the listener that answered it
+	known       *route.Socket // the listeners that it carries requests for
+
+	admitted *route.Route                  // the listener that admitted the client last
+	inner    bool                          // it is a request over HTTP/2
+	session  atomic.Pointer[session]       // nil: not over HTTP/2
+	greeted  atomic.Bool                   // guard and home are said
+	last     atomic.Pointer[route.Route]   // the listener of its last request
+	target   atomic.Pointer[target.Target] // that its request is under way to
 }
 
-// The phases of a connection: who may read from it or move its deadline.
-const (
-	reading  int32 = iota // serve, for the next request; others may wake it
-	waking                // who wakes it
-	working               // serve, or the upload it started
-	waiting               // nobody: serve waits for a target
-	watching              // the watcher
-)
-
 func newConn(s *socket, nc net.Conn) *conn {
-	c := &conn{edge: s.edge, socket: s, nc: nc, watched: make(chan struct{}, 1), born: time.Now().UnixNano()}
-	c.rested.Store(c.born)
-	if ap, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
-		c.client = ap.Addr().Unmap().WithZone("")
-		c.name = c.client.String()
-	}
+	c := &conn{edge: s.edge, socket: s}
+	c.Init(nc)
 	return c
 }
 
@@ -83,295 +58,203 @@ func (c *conn) serve() {
 		if bug := recover(); bug != nil { // ends this connection, not all of them
 			c.edge.log.Error("request failed", "err", bug, "stack", string(debug.Stack()))
 		}
-		c.nc.Close()
+		c.Net.Close()
 		c.edge.clients.Leave(c)
 		c.edge.connMu.Lock()
 		delete(c.edge.conns, c)
 		c.edge.connMu.Unlock()
 	}()
-	c.rd.Reset(c.nc, make([]byte, clientBuffer))
-	anyone := func(rs *routes) bool { return rs.admits(c.client) }
+	c.Begin()
+	anyone := func(rs *route.Socket) bool { return rs.Admits(c.Addr) }
 	if !anyone(c.socket.routes.Load()) && !c.hold(anyone) {
+		return
+	}
+	if !c.greet() {
+		return
+	}
+	if c.multiplexed {
+		c.serveHTTP2()
 		return
 	}
 	for c.once() {
 	}
 }
 
+// part returns the listeners of a table that the connection may carry requests for.
+// Over TLS there are none without the one that answered the handshake: what its
+// client was shown may be no other balancer's.
+func (c *conn) part(rs *route.Socket) *route.Socket {
+	p := rs.Part(c.guard)
+	if p == nil || c.home != "" && p.Find(c.home) == nil {
+		return nil
+	}
+	return p
+}
+
+// routes returns the listeners that the connection carries requests for. When there
+// are none any more it keeps the last ones, and ends.
+func (c *conn) routes() *route.Socket {
+	if rs := c.part(c.socket.routes.Load()); rs != nil {
+		c.known = rs
+	} else {
+		c.Closing.Store(true)
+	}
+	return c.known
+}
+
+// choose finds the listener of a request.
+func (c *conn) choose(rs *route.Socket, host []byte) *route.Route {
+	if c.home == "" {
+		return rs.Choose(host)
+	}
+	return rs.ChooseFrom(c.home, host)
+}
+
 // once answers one request; false ends the connection.
 func (c *conn) once() bool {
-	head, err := c.readHead()
+	head, err := c.Head(http1.MaxLine+http1.MaxHead, c.idle())
 	if err != nil {
 		return c.refuse(err)
 	}
 	if err := c.req.Parse(head); err != nil {
 		return c.refuse(err)
 	}
-	host := hostname(c.req.Host)
-	rt := c.socket.routes.Load().choose(host)
+	host := route.Hostname(c.req.Host)
+	rs := c.routes()
+	rt := c.choose(rs, host)
 	if rt != c.admitted {
 		c.last.Store(rt)
-		if !rt.admits(c.client) {
-			return c.hold(func(rs *routes) bool { return rs.choose(host).admits(c.client) })
+		if !rt.Admits(c.Addr) {
+			return c.hold(func(*route.Socket) bool { return c.choose(c.routes(), host).Admits(c.Addr) })
 		}
 		c.admitted = rt
 	}
-	c.rd.Discard(len(head))
-	c.body = c.req.Body(&c.rd)
-	if !c.handle(host) || c.closing.Load() {
-		c.linger()
+	c.In.Discard(len(head))
+	c.body = c.req.Body(&c.In)
+	if !c.handle(rs, rt, host) || c.Closing.Load() {
+		if !c.body.Ended() && !c.Gone.Load() && !c.inner {
+			c.Linger()
+		}
 		return false
 	}
-	c.shrink()
+	c.Shrink()
 	return true
 }
 
-// handle finds out what becomes of the request and does it. It starts over
-// when the target it found began to refuse requests meanwhile.
-func (c *conn) handle(host []byte) (keep bool) {
+// handle finds out what becomes of the request, which is for rt of rs, and does it.
+// It starts over when the target that it found refuses requests meanwhile.
+func (c *conn) handle(rs *route.Socket, rt *route.Route, host []byte) (keep bool) {
+	c.desync = c.req.Desync()
+	path, query := c.req.Split()
+	c.asks = rule.Request{
+		Method: c.req.Method, Host: host, Path: rule.Normalize(c.path[:0], path), Query: query, Fields: c.req.Fields, Client: c.Addr,
+	}
 	for {
-		rs := c.socket.routes.Load()
-		rt := rs.choose(host)
-		act := rt.act(host, c.req.Path())
+		if c.risky(rt) {
+			return c.answer(400)
+		}
+		act := rt.Act(&c.asks)
 		switch {
-		case act.fixed != nil:
-			return c.answerFixed(act.fixed)
-		case act.forward == nil:
+		case act.Fixed != nil:
+			return c.answerFixed(act.Fixed)
+		case act.Redirect != nil:
+			return c.redirect(rt, act.Redirect, path)
+		case act.Forward == nil:
 			return c.answer(503)
-		case tooManyHops(&c.req):
+		case rewrite.TooManyHops(&c.req):
 			return c.answer(463)
 		}
-		t := act.forward.pick(nil)
-		switch {
-		case t == nil && c.socket.routes.Load() == rs:
+		choice := act.Forward.Choose(c.req.Fields, c.edge.cookies)
+		if choice.Pool == nil {
 			return c.answer(503)
-		case t != nil && t.begin():
-			return c.proxy(rt, act.forward, t)
+		}
+		t := choice.Pick(rs.Zone, c.req.Fields, c.edge.cookies)
+		switch {
+		case t == nil && c.routes() == rs:
+			return c.answer(503)
+		case t != nil && t.Begin():
+			if c.transform(act) != nil {
+				t.End()
+				return c.answer(500)
+			}
+			return c.proxy(rt, choice, t)
 		}
 		runtime.Gosched()
+		rs = c.routes()
+		rt = c.choose(rs, host)
 	}
 }
 
-// readHead waits for the next request.
-func (c *conn) readHead() ([]byte, error) {
-	for {
-		now := time.Now()
-		c.rested.Store(now.UnixNano())
-		c.phase.Store(reading)
-		c.touch(now, c.idle())
-		if c.closing.Load() && len(c.rd.Buffered()) == 0 {
-			return nil, io.EOF
-		}
-		head, err := c.rd.Head(http1.MaxLine + http1.MaxHead)
-		c.work()
-		if c.gone.Load() {
-			return nil, net.ErrClosed // it was cut: nobody would get the answer
-		}
-		if c.closing.Load() && c.woken() && isTimeout(err) && len(c.rd.Buffered()) > 0 {
-			continue // it began a request before it was told to end
-		}
-		return head, err
-	}
-}
-
-// woken makes the deadline be set anew, and tells whether it was another who
-// had moved it.
-func (c *conn) woken() bool {
-	return c.deadline.Swap(0) > time.Now().UnixNano()
-}
-
-// work ends the phase in which others may wake the connection.
-func (c *conn) work() {
-	for !c.phase.CompareAndSwap(reading, working) {
-		runtime.Gosched() // waking
-	}
-}
-
-// wake makes a read of serve return.
-func (c *conn) wake() {
-	if c.phase.CompareAndSwap(reading, waking) {
-		c.nc.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // a closed connection is awake
-		c.phase.Store(reading)
-	}
-}
-
-// Resting implements limit.Conn: it waits for a request, or for the rest of one.
-func (c *conn) Resting() (since int64, ok bool) {
-	return c.rested.Load(), c.phase.Load() == reading
-}
-
-// Cut implements limit.Conn: no request that is read is lost.
-func (c *conn) Cut() bool {
-	if !c.phase.CompareAndSwap(reading, waking) {
+// risky tells whether the listener refuses the request because others may read it
+// differently. The connection ends with such a request, unless the listener only
+// watches.
+func (c *conn) risky(rt *route.Route) bool {
+	if c.desync == http1.Compliant {
 		return false
 	}
-	c.gone.Store(true)
-	c.nc.Close()
-	c.phase.Store(reading)
-	return true
+	strict := rt.HTTP.Desync == table.Strictest
+	if strict || c.desync.Ambiguous() && rt.HTTP.Desync != table.Monitor {
+		c.Closing.Store(true)
+	}
+	return strict
+}
+
+// transform rewrites the request for its target.
+func (c *conn) transform(act *route.Action) (err error) {
+	if act.Host != nil {
+		if c.req.Host, err = act.Host.Host(c.req.Host); err != nil {
+			return err
+		}
+	}
+	if act.URL != nil {
+		c.req.Target, err = act.URL.URL(c.req.Target)
+	}
+	return err
 }
 
 // ends tells whether the connection should end with the request that is under
-// way: because it was told to, somebody waits for its place, or it is old.
+// way: it was told to, somebody waits for its place, or it is old.
 func (c *conn) ends() bool {
-	return c.closing.Load() || c.edge.clients.Hungry() || c.rested.Load()-c.born > int64(keepAlive)
+	return c.Closing.Load() || c.edge.clients.Hungry() || c.admitted != nil && c.Age() > c.admitted.Age
 }
 
-// finish ends the connection when it is idle.
-func (c *conn) finish() {
-	c.closing.Store(true)
-	c.wake()
-}
-
-// cut ends the connection now, and what it waits for too if asked to.
-func (c *conn) cut(target bool) {
-	c.gone.Store(true)
-	if tcp, ok := c.nc.(*net.TCPConn); ok {
-		tcp.SetLinger(0) //nolint:errcheck // closing is what matters
-	}
-	c.nc.Close()
-	if b := c.backend.Load(); target && b != nil {
-		b.conn.Close()
-	}
-}
-
-// recheck cuts the connection if the socket's new routes don't admit its
-// client any more.
+// recheck cuts the connection if the socket's new routes no longer admit its
+// client.
 func (c *conn) recheck() {
 	rs := c.socket.routes.Load()
-	if c.held.Load() {
-		c.wake()
+	if c.Recheck() {
 		return
+	}
+	if c.greeted.Load() && c.part(rs) == nil && (c.last.Load() != nil || c.session.Load() != nil) {
+		c.Finish() // a new connection ends with its first answer: its request may be on its way
 	}
 	last := c.last.Load()
 	if last == nil {
-		if !rs.admits(c.client) {
-			c.cut(false)
+		if !rs.Admits(c.Addr) {
+			c.Break(false)
 		}
 		return
 	}
-	if rt := rs.find(last.id); rt != nil && !rt.admits(c.client) {
-		c.cut(false)
+	if rt := rs.Find(last.ID); rt != nil && !rt.Admits(c.Addr) {
+		c.Break(false)
 	}
 }
 
 // idle is the idle timeout that holds for the connection.
 func (c *conn) idle() time.Duration {
 	if c.admitted != nil {
-		return c.admitted.idle
+		return c.admitted.Idle
 	}
-	return c.socket.routes.Load().idle
+	return c.socket.routes.Load().Idle
 }
 
-func (c *conn) touch(now time.Time, idle time.Duration) {
-	extend(c.nc, &c.deadline, now, idle)
-}
-
-// hold keeps the connection without an answer, as if its packets were
-// dropped, until ok admits the client. It is false when the connection ends
-// first or has been held for long.
-func (c *conn) hold(ok func(*routes) bool) bool {
+// hold keeps the connection without an answer until ok admits the client. It
+// returns false when the connection ends first, has been held for too long, or is
+// one too many.
+func (c *conn) hold(ok func(*route.Socket) bool) bool {
+	defer c.edge.held.Add(-1)
 	if c.edge.held.Add(1) > c.edge.maxHeld {
-		c.edge.held.Add(-1)
 		return false
 	}
-	defer c.edge.held.Add(-1)
-	c.held.Store(true)
-	defer c.held.Store(false)
-	until := time.Now().Add(holdFor)
-	defer c.deadline.Store(0)
-	c.rested.Store(time.Now().UnixNano())
-	for len(c.rd.Buffered()) < http1.MaxHead {
-		c.phase.Store(reading)
-		c.nc.SetReadDeadline(until) //nolint:errcheck // a closed connection says so when it is read
-		if c.closing.Load() || !time.Now().Before(until) {
-			return false
-		}
-		if ok(c.socket.routes.Load()) {
-			c.work()
-			return true
-		}
-		err := c.rd.Fill()
-		c.work()
-		if err != nil && !isTimeout(err) {
-			return false
-		}
-	}
-	return false
-}
-
-// watch starts a watcher if the client has been waiting for a target for
-// long.
-func (c *conn) watch(now time.Time) {
-	if c.phase.Load() != waiting || now.UnixNano()-c.since.Load() < int64(patience) {
-		return
-	}
-	if c.phase.CompareAndSwap(waiting, watching) {
-		go c.watcher()
-	}
-}
-
-// watcher reads ahead, and ends what the client waits for when it hangs up.
-// await waits for it.
-func (c *conn) watcher() {
-	defer func() { c.watched <- struct{}{} }()
-	for c.rd.Room() {
-		err := c.rd.Fill()
-		if err != nil && !isTimeout(err) {
-			c.gone.Store(true)
-			if b := c.backend.Load(); b != nil {
-				b.conn.Close()
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-// await begins to wait for a target with nobody reading from the client.
-func (c *conn) await(now time.Time) {
-	c.since.Store(now.UnixNano())
-	c.phase.Store(waiting)
-}
-
-// resume ends await, if it hasn't ended.
-func (c *conn) resume() {
-	if c.phase.CompareAndSwap(waiting, working) || c.phase.Load() == working {
-		return
-	}
-	c.nc.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // a closed connection is awake
-	<-c.watched
-	c.phase.Store(working)
-	c.deadline.Store(0)
-}
-
-// linger reads on for a moment after an answer that came before the whole
-// request: closing at once would reset the connection and lose the answer.
-func (c *conn) linger() {
-	if c.body.Ended() || c.gone.Load() {
-		return
-	}
-	if tcp, ok := c.nc.(*net.TCPConn); ok {
-		tcp.CloseWrite() //nolint:errcheck // best effort
-	}
-	c.nc.SetReadDeadline(time.Now().Add(2 * time.Second)) //nolint:errcheck // best effort
-	io.CopyN(io.Discard, c.nc, 1<<20)                     //nolint:errcheck // best effort
-}
-
-// shrink gives back a buffer that had to grow.
-func (c *conn) shrink() {
-	if len(c.rd.Buffered()) > 0 {
-		return
-	}
-	if buf := c.rd.Release(); len(buf) > clientBuffer {
-		c.rd.Reset(c.nc, make([]byte, clientBuffer))
-	} else {
-		c.rd.Reset(c.nc, buf)
-	}
-}
-
-func isTimeout(err error) bool {
-	ne, ok := errors.AsType[net.Error](err)
-	return ok && ne.Timeout()
+	return c.Hold(time.Now().Add(holdFor), func() bool { return ok(c.socket.routes.Load()) })
 }

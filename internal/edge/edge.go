@@ -1,10 +1,14 @@
 // Package edge is the load balancer's data plane: it answers requests on the
-// sockets of a Table, from its targets.
+// sockets of a table, from the table's targets.
 //
-// A Table is swapped whole. A request is routed by one table; a swap loses no
-// request and no connection that stays valid. A target that drains gets no
-// request any more and keeps what is under way until its deadline. A client
-// that isn't admitted gets no answer. No body is held in memory.
+// A table is swapped whole. One table routes a request. A swap loses no request
+// and no connection that stays valid. A target that drains gets no new request;
+// requests that are under way may take until its deadline. A client that isn't
+// admitted gets no answer. No body is held in memory.
+//
+// It is one package of more than 1,500 lines because greeting a client, answering
+// its requests, tunnels and swaps all work on one connection's state; what knows
+// only bytes, rules or targets stands in packages below.
 package edge
 
 import (
@@ -16,23 +20,26 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/skylift/skylift/internal/edge/client"
+	"github.com/skylift/skylift/internal/edge/cookie"
+	"github.com/skylift/skylift/internal/edge/route"
+	"github.com/skylift/skylift/internal/edge/secure"
+	"github.com/skylift/skylift/internal/edge/table"
+	"github.com/skylift/skylift/internal/edge/target"
 	"github.com/skylift/skylift/internal/limit"
 )
 
 const (
 	defaultGrace = 30 * time.Second
-	maxProbes    = 2048 // health checks at once
 	maxHeld      = 4096 // connections held without an answer at once
 	rebindEvery  = time.Second
 	pruneEvery   = 5 * time.Second
-	// patience is how long a request waits before its client is watched for
-	// hanging up.
-	patience = time.Second
 )
 
 // Config is what an Edge needs. The zero value works.
@@ -48,11 +55,14 @@ type Config struct {
 	// Clients bounds the connections of clients; nil: nothing does.
 	Clients *limit.Conns
 	// MaxTargets is how many connections to targets may be open, in use and
-	// kept; 0: there is no bound. Nobody who needs one waits for it: those that
-	// are kept go first.
+	// kept; 0: there is no bound. Nobody who needs one waits for it: kept
+	// connections are closed first.
 	MaxTargets int
 	// MaxChecks is how many health checks are made at once; 0: 2,048.
 	MaxChecks int
+	// CookieKey is what the balancer's cookies are sealed with; nil: they hold no
+	// longer than the Edge.
+	CookieKey []byte
 }
 
 // Edge answers requests as its Table says. Load and Run may be called in any
@@ -60,23 +70,21 @@ type Config struct {
 type Edge struct {
 	log    *slog.Logger
 	listen func(ctx context.Context, network, addr string) (net.Listener, error)
-	dial   func(ctx context.Context, source netip.Addr, addr netip.AddrPort) (net.Conn, error)
 	grace  time.Duration
 
-	hub     hub
-	probes  chan struct{} // a place each, while one is made
-	held    atomic.Int64
+	targets *target.Set
+	held    atomic.Int64 // connections
 	maxHeld int64
 	clients *limit.Conns
+	tickets *secure.Tickets
+	shakes  *secure.Handshakes
 
-	maxTargets int64
-	backends   atomic.Int64 // connections to targets
-	scarce     atomic.Int64 // when this machine's own failures were logged last
-
-	loading sync.Mutex // one Load at a time
+	loading  sync.Mutex // one Load at a time
+	compiler route.Compiler
+	unread   string // what Load said last of rules that can't be read
+	cookies  *cookie.Keys
 
 	mu      sync.Mutex
-	pools   map[string]*pool
 	sockets map[netip.AddrPort]*socket
 	start   func(part func(context.Context)) // nil until Run
 	queued  []func(context.Context)          // for Run to start
@@ -92,15 +100,15 @@ func New(c Config) *Edge {
 	e := &Edge{
 		log:     c.Log,
 		listen:  c.Listen,
-		dial:    c.Dial,
 		grace:   cmp.Or(c.Grace, defaultGrace),
-		probes:  make(chan struct{}, cmp.Or(c.MaxChecks, maxProbes)),
+		maxHeld: maxHeld,
 		clients: c.Clients,
-		pools:   map[string]*pool{},
+		tickets: secure.NewTickets(time.Now()),
+		shakes:  secure.NewHandshakes(runtime.GOMAXPROCS(0)),
+		cookies: cookie.New(c.CookieKey),
 		sockets: map[netip.AddrPort]*socket{},
 		conns:   map[*conn]struct{}{},
 	}
-	e.maxHeld, e.maxTargets = maxHeld, int64(cmp.Or(c.MaxTargets, math.MaxInt))
 	if e.clients == nil {
 		e.clients = limit.NewConns(limit.Config{Max: math.MaxInt})
 	} else {
@@ -112,9 +120,10 @@ func New(c Config) *Edge {
 	if e.listen == nil {
 		e.listen = new(net.ListenConfig).Listen
 	}
-	if e.dial == nil {
-		e.dial = dialTCP
-	}
+	e.targets = target.NewSet(target.Config{
+		Log: e.log, Dial: c.Dial, MaxConns: c.MaxTargets, MaxChecks: c.MaxChecks,
+		Spawn: e.spawn, Cut: e.cutTarget,
+	})
 	return e
 }
 
@@ -166,9 +175,9 @@ func (e *Edge) closeSockets() {
 // bounds, gives the others the grace, and cuts what is left.
 func (e *Edge) finishConns() {
 	e.eachConn(func(c *conn) {
-		c.finish()
-		if c.endless.Load() {
-			c.cut(true)
+		c.Finish()
+		if c.Endless.Load() {
+			c.Break(true)
 		}
 	})
 	done := make(chan struct{})
@@ -177,12 +186,10 @@ func (e *Edge) finishConns() {
 	select {
 	case <-done:
 	case <-time.After(e.grace):
-		e.eachConn(func(c *conn) { c.cut(true) })
+		e.eachRequest(func(c *conn) { c.Break(true) })
 	}
 	waiter.Wait()
-	for _, t := range e.allTargets() {
-		t.retire()
-	}
+	e.targets.Retire()
 }
 
 // eachConn calls f for every connection.
@@ -194,35 +201,47 @@ func (e *Edge) eachConn(f func(*conn)) {
 	}
 }
 
-// cutTarget ends what is under way to a target.
-func (e *Edge) cutTarget(t *target) {
+// eachRequest calls f for every connection, and for every request on those over HTTP/2.
+func (e *Edge) eachRequest(f func(*conn)) {
 	e.eachConn(func(c *conn) {
+		f(c)
+		c.each(f)
+	})
+}
+
+// cutTarget ends the requests that are under way to a target.
+func (e *Edge) cutTarget(t *target.Target) {
+	e.eachRequest(func(c *conn) {
 		if c.target.Load() == t {
-			c.cut(true)
+			c.Break(true)
 		}
 	})
 }
 
-// Forget gives up the connections kept from source to a target, because the
-// network drops what they send without a word: a request on one would wait for
-// its end. What is under way is left alone.
-func (e *Edge) Forget(source netip.Addr, target netip.AddrPort) {
-	for _, t := range e.allTargets() {
-		if t.addr != target {
-			continue
-		}
-		for _, u := range *t.upstreams.Load() {
-			if u.source == source {
-				u.forget()
-			}
-		}
-	}
+// Forget gives up the connections that are kept from source to a target: the
+// network silently drops what they send, so a request on one would hang until its
+// timeout. Requests that are under way go on.
+func (e *Edge) Forget(source netip.Addr, target netip.AddrPort) { e.targets.Forget(source, target) }
+
+// Statuses returns the states of all targets, by pool and address.
+func (e *Edge) Statuses() []table.TargetStatus { return e.targets.Statuses() }
+
+// Changes calls f with the status of every target. Then, until ctx ends or f
+// fails, it calls f with those whose state, reason or description changed. A
+// target that changed while f ran is told once, as it is then. A target that left
+// the table is not told.
+func (e *Edge) Changes(ctx context.Context, f func([]table.TargetStatus) error) error {
+	return e.targets.Changes(ctx, f)
 }
 
-// sweep looks after what no request looks after: clients that may have hung
-// up, and idle connections to targets.
+// Short tells whether this machine itself failed to connect to a target in the
+// last minute.
+func (e *Edge) Short() bool { return e.targets.WasShort() }
+
+// sweep looks after what no request looks after: clients that may have hung up,
+// and idle connections to targets.
 func (e *Edge) sweep(ctx context.Context) {
-	tick := time.NewTicker(patience)
+	tick := time.NewTicker(client.Patience)
 	defer tick.Stop()
 	pruned := time.Now()
 	for {
@@ -230,51 +249,34 @@ func (e *Edge) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			e.eachConn(func(c *conn) { c.watch(now) })
-			if now.Sub(pruned) < pruneEvery {
-				continue
-			}
-			pruned = now
-			for _, t := range e.allTargets() {
-				for _, u := range *t.upstreams.Load() {
-					u.prune(now)
-				}
+			e.eachRequest(func(c *conn) { c.look(now) })
+			rarely := now.Sub(pruned) >= pruneEvery
+			e.targets.Tick(now, rarely)
+			if rarely {
+				pruned = now
+				e.targets.Prune(now)
+				e.turn(now)
 			}
 		}
 	}
 }
 
-// allTargets are the targets of all pools, sorted by pool and address.
-func (e *Edge) allTargets() []*target {
+// turn changes the keys of session tickets when it is time.
+func (e *Edge) turn(now time.Time) {
+	e.loading.Lock() // or a Load would bring in servers with the old keys
+	defer e.loading.Unlock()
+	if !e.tickets.Turn(now) {
+		return
+	}
 	e.mu.Lock()
-	pools := slices.Collect(maps.Values(e.pools))
-	e.mu.Unlock()
-	var ts []*target
-	for _, p := range pools {
-		ts = append(ts, p.all()...)
+	defer e.mu.Unlock()
+	for _, s := range e.sockets {
+		s.routes.Load().Turn(e.tickets)
 	}
-	return ts
 }
 
-// Statuses are the states of all targets, by pool and address.
-func (e *Edge) Statuses() []TargetStatus {
-	ts := e.allTargets()
-	all := make([]TargetStatus, len(ts))
-	for i, t := range ts {
-		all[i] = t.status()
-	}
-	sortStatuses(all)
-	return all
-}
-
-func sortStatuses(s []TargetStatus) {
-	slices.SortFunc(s, func(a, b TargetStatus) int {
-		return cmp.Or(cmp.Compare(a.Pool, b.Pool), a.Target.Compare(b.Target))
-	})
-}
-
-// BindErrors are the sockets of the table that can't be bound, and why. They
-// are tried again every second.
+// BindErrors returns the sockets of the table that can't be bound, and why. Each
+// is tried again every second.
 func (e *Edge) BindErrors() map[netip.AddrPort]error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -287,7 +289,7 @@ func (e *Edge) BindErrors() map[netip.AddrPort]error {
 	return errs
 }
 
-// rebind tries the sockets again that couldn't be bound.
+// rebind tries to bind the sockets that couldn't be bound before.
 func (e *Edge) rebind(ctx context.Context) {
 	tick := time.NewTicker(rebindEvery)
 	defer tick.Stop()

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/skylift/skylift/internal/edge"
+	"github.com/skylift/skylift/internal/edge/table"
 )
 
 const local = "127.0.0.0/8"
@@ -75,7 +76,7 @@ func (f *fixture) listen(_ context.Context, _, addr string) (net.Listener, error
 	return ln, nil
 }
 
-func (f *fixture) load(t *edge.Table) {
+func (f *fixture) load(t *table.Table) {
 	f.t.Helper()
 	if err := f.Load(t); err != nil {
 		f.t.Fatal(err)
@@ -83,12 +84,12 @@ func (f *fixture) load(t *edge.Table) {
 }
 
 // wait follows the changes until ok is true of all statuses.
-func (f *fixture) wait(ok func([]edge.TargetStatus) bool) {
+func (f *fixture) wait(ok func([]table.TargetStatus) bool) {
 	f.t.Helper()
 	ctx, stop := context.WithTimeout(context.Background(), 10*time.Second)
 	defer stop()
 	done := errors.New("done")
-	err := f.Changes(ctx, func([]edge.TargetStatus) error {
+	err := f.Changes(ctx, func([]table.TargetStatus) error {
 		if ok(f.Statuses()) {
 			return done
 		}
@@ -99,9 +100,9 @@ func (f *fixture) wait(ok func([]edge.TargetStatus) bool) {
 	}
 }
 
-func (f *fixture) waitState(want edge.State) {
+func (f *fixture) waitState(want table.State) {
 	f.t.Helper()
-	f.wait(func(all []edge.TargetStatus) bool {
+	f.wait(func(all []table.TargetStatus) bool {
 		for _, s := range all {
 			if s.State != want {
 				return false
@@ -111,41 +112,41 @@ func (f *fixture) waitState(want edge.State) {
 	})
 }
 
-// table is one listener that forwards all to one pool.
-func table(bind netip.AddrPort, targets ...netip.AddrPort) *edge.Table {
-	p := edge.Pool{
+// forwardAll is one listener that forwards all to one pool.
+func forwardAll(bind netip.AddrPort, targets ...netip.AddrPort) *table.Table {
+	p := table.Pool{
 		ID: "pool", InUse: true,
-		Check: edge.Check{Path: "/", Interval: time.Second, Timeout: time.Second, HealthyThreshold: 2, UnhealthyThreshold: 2, Matcher: "200-499"},
+		Check: table.Check{Path: "/", Interval: time.Second, Timeout: time.Second, HealthyThreshold: 2, UnhealthyThreshold: 2, Matcher: "200-499"},
 	}
 	for _, a := range targets {
-		p.Targets = append(p.Targets, edge.Target{ID: a.Addr().String(), Addr: a})
+		p.Targets = append(p.Targets, table.Target{ID: a.Addr().String(), Addr: a})
 	}
-	return &edge.Table{
-		Listeners: []edge.Listener{listener("listener", bind, forward("pool"))},
-		Pools:     []edge.Pool{p},
+	return &table.Table{
+		Listeners: []table.Listener{listener("listener", bind, forward("pool"))},
+		Pools:     []table.Pool{p},
 	}
 }
 
-func listener(id string, bind netip.AddrPort, a edge.Action) edge.Listener {
-	return edge.Listener{
+func listener(id string, bind netip.AddrPort, a table.Action) table.Listener {
+	return table.Listener{
 		ID: id, Binds: []netip.AddrPort{bind}, Port: 80, Default: a,
-		Balancer: edge.Balancer{
+		Balancer: table.Balancer{
 			ID: "balancer-of-" + id, DNSName: id + ".elb.localhost", IdleTimeout: 5 * time.Second,
 			Admit: []netip.Prefix{netip.MustParsePrefix(local)},
 		},
 	}
 }
 
-func forward(pools ...string) edge.Action {
-	f := &edge.Forward{}
+func forward(pools ...string) table.Action {
+	f := &table.Forward{}
 	for _, p := range pools {
-		f.Pools = append(f.Pools, edge.WeightedPool{Pool: p, Weight: 1})
+		f.Pools = append(f.Pools, table.WeightedPool{Pool: p, Weight: 1})
 	}
-	return edge.Action{Forward: f}
+	return table.Action{Forward: f}
 }
 
-func fixed(status int, body string) edge.Action {
-	return edge.Action{Fixed: &edge.Fixed{Status: status, ContentType: "text/plain", Body: body}}
+func fixed(status int, body string) table.Action {
+	return table.Action{Fixed: &table.Fixed{Status: status, ContentType: "text/plain", Body: body}}
 }
 
 // backend is an HTTP server.

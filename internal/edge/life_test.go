@@ -5,11 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/netip"
 	"os"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/skylift/skylift/internal/edge"
@@ -19,7 +17,7 @@ func TestClientThatStopsSending(t *testing.T) {
 	t.Parallel()
 	f := start(t, edge.Config{})
 	bind := f.bind()
-	tb := table(bind, backend(t, func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })) //nolint:errcheck // breaks off
+	tb := forwardAll(bind, backend(t, func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })) //nolint:errcheck // breaks off
 	tb.Listeners[0].Balancer.IdleTimeout = 200 * time.Millisecond
 	f.load(tb)
 	for _, request := range []string{
@@ -50,7 +48,7 @@ func TestRunEndsGracefully(t *testing.T) {
 		io.WriteString(w, "ok") //nolint:errcheck // the test sees it
 	})
 	e := edge.New(edge.Config{Listen: f.listen})
-	if err := e.Load(table(bind, target)); err != nil { // before Run
+	if err := e.Load(forwardAll(bind, target)); err != nil { // before Run
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -74,33 +72,4 @@ func TestRunEndsGracefully(t *testing.T) {
 	if _, err := busyReader.ReadByte(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %v, want the connection closed", err)
 	}
-}
-
-// Ten thousand targets are checked, all at once at first.
-func TestManyTargets(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var p pipes
-		p.status.Store(200)
-		e := edge.New(edge.Config{Dial: p.dial})
-		ctx, stop := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { e.Run(ctx) }) //nolint:errcheck // ends with ctx
-		defer running.Wait()
-		defer stop()
-		pool := edge.Pool{ID: "p", InUse: true}
-		for i := range 10_000 {
-			addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 80)
-			pool.Targets = append(pool.Targets, edge.Target{Addr: addr})
-		}
-		if err := e.Load(&edge.Table{Pools: []edge.Pool{pool}}); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		for _, s := range e.Statuses() {
-			if s.State != edge.Healthy {
-				t.Fatalf("got %+v", s)
-			}
-		}
-	})
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/skylift/skylift/internal/edge"
+	"github.com/skylift/skylift/internal/edge/table"
 )
 
 func TestForwardedHeaders(t *testing.T) {
@@ -20,7 +21,7 @@ func TestForwardedHeaders(t *testing.T) {
 	f := start(t, edge.Config{})
 	seen := make(chan *http.Request, 1)
 	bind := f.bind()
-	f.load(table(bind, backend(t, func(w http.ResponseWriter, r *http.Request) {
+	f.load(forwardAll(bind, backend(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.UserAgent() != "ELB-HealthChecker/2.0" {
 			seen <- r.Clone(t.Context())
 		}
@@ -36,7 +37,7 @@ func TestForwardedHeaders(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
-	if r.Host != "A.example.com:8080" || r.RequestURI != "/a%20b?x=1" {
+	if r.Host != "a.example.com" || r.RequestURI != "/a%20b?x=1" {
 		t.Errorf("got host %q and target %q", r.Host, r.RequestURI)
 	}
 	if trace := r.Header.Get("X-Amzn-Trace-Id"); !regexp.MustCompile(`^Root=1-[0-9a-f]{8}-[0-9a-f]{24}$`).MatchString(trace) {
@@ -54,17 +55,17 @@ func TestRules(t *testing.T) {
 	t.Parallel()
 	f := start(t, edge.Config{})
 	bind := f.bind()
-	host := func(v ...string) edge.Condition { return edge.Condition{Field: edge.HostHeader, Values: v} }
-	path := func(v ...string) edge.Condition { return edge.Condition{Field: edge.PathPattern, Values: v} }
+	host := func(v ...string) table.Condition { return table.Condition{Field: table.HostHeader, Values: v} }
+	path := func(v ...string) table.Condition { return table.Condition{Field: table.PathPattern, Values: v} }
 	l := listener("l", bind, fixed(404, "none"))
-	l.Rules = []edge.Rule{
-		{Conditions: []edge.Condition{host("a.example.com"), path("/api/*")}, Action: fixed(200, "a-api")},
-		{Conditions: []edge.Condition{host("*.Example.com")}, Action: fixed(200, "example")},
-		{Conditions: []edge.Condition{path("/img/?.gif", "/css/*")}, Action: fixed(200, "static")},
+	l.Rules = []table.Rule{
+		{Conditions: []table.Condition{host("a.example.com"), path("/api/*")}, Action: fixed(200, "a-api")},
+		{Conditions: []table.Condition{host("*.Example.com")}, Action: fixed(200, "example")},
+		{Conditions: []table.Condition{path("/img/?.gif", "/css/*")}, Action: fixed(200, "static")},
 	}
 	other := listener("other", bind, fixed(200, "other-default"))
-	other.Rules = []edge.Rule{{Conditions: []edge.Condition{host("other.org")}, Action: fixed(200, "other-org")}}
-	f.load(&edge.Table{Listeners: []edge.Listener{l, other}})
+	other.Rules = []table.Rule{{Conditions: []table.Condition{host("other.org")}, Action: fixed(200, "other-org")}}
+	f.load(&table.Table{Listeners: []table.Listener{l, other}})
 	for _, tt := range []struct{ host, target, want string }{
 		{"a.example.com", "/api/x", "a-api"},
 		{"A.EXAMPLE.com:8080", "/api/x?y", "a-api"},
@@ -92,7 +93,7 @@ func TestRefusedRequests(t *testing.T) {
 	t.Parallel()
 	f := start(t, edge.Config{})
 	bind := f.bind()
-	f.load(table(bind, backend(t, says("ok"))))
+	f.load(forwardAll(bind, backend(t, says("ok"))))
 	long := strings.Repeat("a", 20<<10)
 	for _, tt := range []struct {
 		request string
@@ -170,7 +171,7 @@ func TestGatewayErrors(t *testing.T) {
 			t.Parallel()
 			f := start(t, edge.Config{})
 			bind := f.bind()
-			tb := table(bind, tt.targets...)
+			tb := forwardAll(bind, tt.targets...)
 			tb.Listeners[0].Balancer.IdleTimeout = 1e9 / 2
 			f.load(tb)
 			res, body := ask(t, bind, get)
@@ -206,7 +207,7 @@ func TestAnswers(t *testing.T) {
 			t.Parallel()
 			f := start(t, edge.Config{})
 			bind := f.bind()
-			f.load(table(bind, rawBackend(t, func(c net.Conn, r *bufio.Reader) {
+			f.load(forwardAll(bind, rawBackend(t, func(c net.Conn, r *bufio.Reader) {
 				http.ReadRequest(r)          //nolint:errcheck // whatever it is
 				io.WriteString(c, tt.answer) //nolint:errcheck // the test sees it
 			})))
@@ -232,7 +233,7 @@ func TestTruncatedAnswerEndsTheConnection(t *testing.T) {
 	t.Parallel()
 	f := start(t, edge.Config{})
 	bind := f.bind()
-	f.load(table(bind, rawBackend(t, func(c net.Conn, r *bufio.Reader) {
+	f.load(forwardAll(bind, rawBackend(t, func(c net.Conn, r *bufio.Reader) {
 		http.ReadRequest(r)                                                    //nolint:errcheck // whatever it is
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhell") //nolint:errcheck // the test sees it
 	})))

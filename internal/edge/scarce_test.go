@@ -19,73 +19,13 @@ import (
 	"time"
 
 	"github.com/skylift/skylift/internal/edge"
+	"github.com/skylift/skylift/internal/edge/table"
 	"github.com/skylift/skylift/internal/limit"
 )
 
 // ours is a failure of this machine, as net.Dial reports it.
 func ours(err error) error {
 	return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", err)}
-}
-
-// A failure of this machine is no outcome of a check: a healthy target stays
-// so, an unhealthy one too, and the next check comes soon.
-func TestOwnFailuresAreNoOutcome(t *testing.T) {
-	t.Parallel()
-	for _, own := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM, syscall.EAGAIN} {
-		synctest.Test(t, func(t *testing.T) {
-			var p pipes
-			var short atomic.Bool
-			e := edge.New(edge.Config{Dial: func(ctx context.Context, source netip.Addr, addr netip.AddrPort) (net.Conn, error) {
-				if short.Load() {
-					return nil, ours(own)
-				}
-				return p.dial(ctx, source, addr)
-			}})
-			ctx, stop := context.WithCancel(t.Context())
-			var running sync.WaitGroup
-			running.Go(func() { e.Run(ctx) }) //nolint:errcheck // ends with ctx
-			defer running.Wait()
-			defer stop()
-			addr := netip.MustParseAddrPort("10.0.0.1:80")
-			tb := &edge.Table{Pools: []edge.Pool{{
-				ID: "p", InUse: true, Targets: []edge.Target{{ID: "10.0.0.1", Addr: addr}},
-				Check: edge.Check{Path: "/", Interval: 10 * time.Second, Timeout: 5 * time.Second, HealthyThreshold: 2, UnhealthyThreshold: 2, Matcher: "200"},
-			}}}
-			if err := e.Load(tb); err != nil {
-				t.Fatal(err)
-			}
-			p.status.Store(200)
-			is := func(want edge.State) {
-				t.Helper()
-				synctest.Wait()
-				if got := e.Statuses()[0].State; got != want {
-					t.Errorf("%v: the target is %s, want %s", own, got, want)
-				}
-			}
-			time.Sleep(11 * time.Second)
-			is(edge.Healthy)
-			short.Store(true)
-			time.Sleep(5 * time.Minute)
-			is(edge.Healthy)
-			if !e.Short() {
-				t.Errorf("%v: not told", own)
-			}
-			short.Store(false)
-			p.status.Store(500)
-			time.Sleep(12 * time.Second) // one check at once, and the next
-			is(edge.Unhealthy)
-			short.Store(true)
-			p.status.Store(200)
-			time.Sleep(5 * time.Minute)
-			is(edge.Unhealthy)
-			short.Store(false)
-			time.Sleep(2 * time.Minute)
-			is(edge.Healthy)
-			if e.Short() {
-				t.Errorf("%v: told for too long", own)
-			}
-		})
-	}
 }
 
 // A request that this machine can't connect for is answered 503, and no other
@@ -101,7 +41,7 @@ func TestOwnFailuresAreOurs(t *testing.T) {
 				return nil, ours(own)
 			}})
 			bind := f.bind()
-			tb := table(bind, netip.MustParseAddrPort("10.0.0.1:80"), netip.MustParseAddrPort("10.0.0.2:80"))
+			tb := forwardAll(bind, netip.MustParseAddrPort("10.0.0.1:80"), netip.MustParseAddrPort("10.0.0.2:80"))
 			tb.Pools[0].InUse = false // no checks
 			f.load(tb)
 			res, body := ask(t, bind, get)
@@ -117,8 +57,8 @@ func bounded(t *testing.T, n int, targets ...netip.AddrPort) (*fixture, netip.Ad
 	t.Helper()
 	f := start(t, edge.Config{Clients: limit.NewConns(limit.Config{Name: "load balancers", Max: n})})
 	bind := f.bind()
-	f.load(table(bind, targets...))
-	f.waitState(edge.Healthy)
+	f.load(forwardAll(bind, targets...))
+	f.waitState(table.Healthy)
 	return f, bind
 }
 
@@ -216,14 +156,14 @@ func TestTargetsAreBounded(t *testing.T) {
 		return &closing{c, sync.OnceFunc(func() { open.Add(-1) })}, nil
 	}})
 	bind := f.bind()
-	tb := &edge.Table{}
+	tb := &table.Table{}
 	l := listener("l", bind, fixed(404, ""))
 	for i := range pools {
 		id := fmt.Sprint("pool", i)
-		l.Rules = append(l.Rules, edge.Rule{Conditions: []edge.Condition{{Field: edge.PathPattern, Values: []string{"/" + id}}}, Action: forward(id)})
-		tb.Pools = append(tb.Pools, edge.Pool{ID: id, Targets: []edge.Target{{Addr: backend(t, says(id))}}})
+		l.Rules = append(l.Rules, table.Rule{Conditions: []table.Condition{{Field: table.PathPattern, Values: []string{"/" + id}}}, Action: forward(id)})
+		tb.Pools = append(tb.Pools, table.Pool{ID: id, Targets: []table.Target{{Addr: backend(t, says(id))}}})
 	}
-	tb.Listeners = []edge.Listener{l}
+	tb.Listeners = []table.Listener{l}
 	f.load(tb)
 	const clients = 8
 	var all sync.WaitGroup
@@ -295,7 +235,7 @@ func TestHeadLimits(t *testing.T) {
 	t.Parallel()
 	f := start(t, edge.Config{})
 	bind := f.bind()
-	f.load(table(bind, rawBackend(t, func(c net.Conn, r *bufio.Reader) {
+	f.load(forwardAll(bind, rawBackend(t, func(c net.Conn, r *bufio.Reader) {
 		req, err := http.ReadRequest(r)
 		if err != nil {
 			return

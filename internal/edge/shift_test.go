@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/skylift/skylift/internal/edge"
+	"github.com/skylift/skylift/internal/edge/table"
 )
 
 // Weights that move from one pool to another and back, as a blue/green
@@ -20,21 +21,21 @@ func TestShiftsLoseNoRequest(t *testing.T) {
 	bind := f.bind()
 	addrs := map[string]netip.AddrPort{"blue": backend(t, says("blue")), "green": backend(t, says("green"))}
 	weigh := func(blue, green int) {
-		tb := table(bind, addrs["blue"])
+		tb := forwardAll(bind, addrs["blue"])
 		second := tb.Pools[0]
-		second.ID, second.Targets = "green", []edge.Target{{ID: "green", Addr: addrs["green"]}}
+		second.ID, second.Targets = "green", []table.Target{{ID: "green", Addr: addrs["green"]}}
 		tb.Pools = append(tb.Pools, second)
 		for i := range tb.Pools {
 			tb.Pools[i].Check.Interval = 50 * time.Millisecond
 		}
-		tb.Listeners[0].Default = edge.Action{Forward: &edge.Forward{Pools: []edge.WeightedPool{
+		tb.Listeners[0].Default = table.Action{Forward: &table.Forward{Pools: []table.WeightedPool{
 			{Pool: tb.Pools[0].ID, Weight: blue}, {Pool: "green", Weight: green},
 		}}}
 		f.load(tb)
 	}
 	weigh(100, 0)
-	f.wait(func(all []edge.TargetStatus) bool {
-		return len(all) == 2 && !slices.ContainsFunc(all, func(s edge.TargetStatus) bool { return s.State != edge.Healthy })
+	f.wait(func(all []table.TargetStatus) bool {
+		return len(all) == 2 && !slices.ContainsFunc(all, func(s table.TargetStatus) bool { return s.State != table.Healthy })
 	})
 	var stop atomic.Bool
 	var clients sync.WaitGroup

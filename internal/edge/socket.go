@@ -7,16 +7,17 @@ import (
 	"net/netip"
 	"sync/atomic"
 
+	"github.com/skylift/skylift/internal/edge/route"
 	"github.com/skylift/skylift/internal/limit"
 )
 
-// socket is a bound address and the listeners that share it. Its routes are
-// never nil; those of a closed socket stay as they were, for the requests
-// that are still under way.
+// socket is a bound address and the listeners that share it. Its routes are never
+// nil. A closed socket keeps its routes, for the requests that are still under
+// way.
 type socket struct {
 	edge   *Edge
 	addr   netip.AddrPort
-	routes atomic.Pointer[routes]
+	routes atomic.Pointer[route.Socket]
 	closed atomic.Bool
 
 	// Guarded by Edge.mu.
@@ -35,7 +36,7 @@ func (s *socket) accept(ctx context.Context) {
 			s.serve(ctx, nc)
 		case s.closed.Load() || errors.Is(err, net.ErrClosed) || ctx.Err() != nil:
 			return
-		default: // out of descriptors or memory, or a client that is gone already
+		default: // out of descriptors or memory, or a client that hung up already
 			if pause.Loud() {
 				s.edge.log.Warn("no connection can be accepted", "addr", s.addr, "err", err)
 			}
@@ -48,11 +49,11 @@ func (s *socket) accept(ctx context.Context) {
 }
 
 // serve starts a connection, unless it is one too many or the socket was closed
-// meanwhile: once close has gone through the connections there comes no other.
+// meanwhile: after close has gone through the connections, none is added.
 func (s *socket) serve(ctx context.Context, nc net.Conn) {
 	e := s.edge
 	c := newConn(s, nc)
-	if e.clients.Enter(ctx.Done(), c, c.client) != nil {
+	if e.clients.Enter(ctx.Done(), c, c.Addr) != nil {
 		nc.Close()
 		return
 	}
@@ -75,7 +76,7 @@ func (s *socket) close() {
 	}
 	s.edge.eachConn(func(c *conn) {
 		if c.socket == s {
-			c.finish()
+			c.Finish()
 		}
 	})
 }

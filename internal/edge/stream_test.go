@@ -15,13 +15,14 @@ import (
 	"testing"
 
 	"github.com/skylift/skylift/internal/edge"
+	"github.com/skylift/skylift/internal/edge/table"
 )
 
 func TestStreamsBothWays(t *testing.T) {
 	t.Parallel()
 	f := start(t, edge.Config{})
 	bind := f.bind()
-	f.load(table(bind, backend(t, func(w http.ResponseWriter, r *http.Request) {
+	f.load(forwardAll(bind, backend(t, func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
 		rc.EnableFullDuplex() //nolint:errcheck // HTTP/1 has it
 		w.WriteHeader(200)
@@ -56,7 +57,7 @@ func TestBodiesOfAnySize(t *testing.T) {
 	t.Parallel()
 	f := start(t, edge.Config{})
 	bind := f.bind()
-	f.load(table(bind, backend(t, func(w http.ResponseWriter, r *http.Request) {
+	f.load(forwardAll(bind, backend(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Errorf("target reads: %v", err)
@@ -96,7 +97,7 @@ func TestExpectContinue(t *testing.T) {
 	t.Parallel()
 	f := start(t, edge.Config{})
 	bind := f.bind()
-	f.load(table(bind, backend(t, func(w http.ResponseWriter, r *http.Request) {
+	f.load(forwardAll(bind, backend(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/no" {
 			w.WriteHeader(413)
 			return
@@ -122,7 +123,7 @@ func TestWebSocket(t *testing.T) {
 	t.Parallel()
 	f := start(t, edge.Config{})
 	bind := f.bind()
-	f.load(table(bind, rawBackend(t, func(c net.Conn, r *bufio.Reader) {
+	f.load(forwardAll(bind, rawBackend(t, func(c net.Conn, r *bufio.Reader) {
 		req, err := http.ReadRequest(r)
 		if err != nil || req.Header.Get("Upgrade") != "websocket" || req.Header.Get("Connection") != "Upgrade" {
 			return
@@ -152,7 +153,7 @@ func TestPipelinedRequests(t *testing.T) {
 	t.Parallel()
 	f := start(t, edge.Config{})
 	bind := f.bind()
-	f.load(table(bind, backend(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) }))) //nolint:errcheck // the test sees it
+	f.load(forwardAll(bind, backend(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) }))) //nolint:errcheck // the test sees it
 	c, r := dial(t, bind)
 	res, body := askOn(t, c, r, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /3 HTTP/1.1\r\nHost: a\r\n\r\n")
 	for _, want := range []string{"/1", "/2", "/3"} {
@@ -172,7 +173,7 @@ func TestStaleConnections(t *testing.T) {
 	f := start(t, edge.Config{})
 	bind := f.bind()
 	var conns atomic.Int64
-	f.load(table(bind, rawBackend(t, func(c net.Conn, r *bufio.Reader) {
+	f.load(forwardAll(bind, rawBackend(t, func(c net.Conn, r *bufio.Reader) {
 		conns.Add(1)
 		http.ReadRequest(r)                                                 //nolint:errcheck // whatever it is
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") //nolint:errcheck // the test sees it
@@ -199,10 +200,10 @@ func TestRefusedGoesToAnother(t *testing.T) {
 	f := start(t, edge.Config{})
 	bind := f.bind()
 	dead := httptest.NewServer(says("dead"))
-	tb := table(bind, backend(t, says("alive")), netip.MustParseAddrPort(dead.Listener.Addr().String()))
+	tb := forwardAll(bind, backend(t, says("alive")), netip.MustParseAddrPort(dead.Listener.Addr().String()))
 	tb.Pools[0].Check.Interval = 1e12
 	f.load(tb)
-	f.waitState(edge.Healthy)
+	f.waitState(table.Healthy)
 	dead.Close()
 	c, r := dial(t, bind)
 	for range 10 {

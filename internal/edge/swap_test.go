@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/skylift/skylift/internal/edge"
+	"github.com/skylift/skylift/internal/edge/table"
 )
 
 // Tables that come and go under load lose no request: targets are replaced
@@ -31,7 +32,7 @@ func TestSwapsLoseNoRequest(t *testing.T) {
 		return s, netip.MustParseAddrPort(s.Listener.Addr().String())
 	}
 	old, oldAddr := serve()
-	tb := table(bind, oldAddr)
+	tb := forwardAll(bind, oldAddr)
 	tb.Pools[0].Check.Interval = 50 * time.Millisecond
 	f.load(tb)
 
@@ -60,21 +61,21 @@ func TestSwapsLoseNoRequest(t *testing.T) {
 	}
 	for range 15 {
 		next, nextAddr := serve()
-		both := table(bind, oldAddr, nextAddr)
+		both := forwardAll(bind, oldAddr, nextAddr)
 		both.Pools[0].Check.Interval = 50 * time.Millisecond
 		f.load(both)
-		f.waitState(edge.Healthy)
+		f.waitState(table.Healthy)
 		drain := *both
 		drain.Pools = slices.Clone(both.Pools)
 		drain.Pools[0].Targets = slices.Clone(both.Pools[0].Targets)
 		drain.Pools[0].Targets[0].Draining = true
 		drain.Pools[0].Targets[0].Deadline = time.Now().Add(time.Minute)
 		f.load(&drain)
-		f.wait(func(all []edge.TargetStatus) bool {
-			return slices.ContainsFunc(all, func(s edge.TargetStatus) bool { return s.Target == oldAddr && s.State == edge.Drained })
+		f.wait(func(all []table.TargetStatus) bool {
+			return slices.ContainsFunc(all, func(s table.TargetStatus) bool { return s.Target == oldAddr && s.State == table.Drained })
 		})
 		old.Close()
-		f.load(table(bind, nextAddr))
+		f.load(forwardAll(bind, nextAddr))
 		old, oldAddr = next, nextAddr
 	}
 	stop()
@@ -90,10 +91,10 @@ func TestShutdownOfATargetLosesNoRequest(t *testing.T) {
 	f := start(t, edge.Config{})
 	bind := f.bind()
 	first := httptest.NewServer(says("ok"))
-	tb := table(bind, netip.MustParseAddrPort(first.Listener.Addr().String()), backend(t, says("ok")))
+	tb := forwardAll(bind, netip.MustParseAddrPort(first.Listener.Addr().String()), backend(t, says("ok")))
 	tb.Pools[0].Check.Interval = time.Hour
 	f.load(tb)
-	f.waitState(edge.Healthy)
+	f.waitState(table.Healthy)
 	var clients sync.WaitGroup
 	for range 8 {
 		clients.Go(func() {
@@ -122,9 +123,9 @@ func TestDrainWaitsForWhatIsUnderWay(t *testing.T) {
 		}
 		io.WriteString(w, "old") //nolint:errcheck // the test sees it
 	})
-	tb := table(bind, slow)
+	tb := forwardAll(bind, slow)
 	f.load(tb)
-	f.waitState(edge.Healthy)
+	f.waitState(table.Healthy)
 	answer := make(chan string)
 	go func() {
 		res, err := http.Get("http://" + bind.String() + "/slow")
@@ -139,16 +140,16 @@ func TestDrainWaitsForWhatIsUnderWay(t *testing.T) {
 	<-arrived
 
 	fresh := backend(t, says("new"))
-	tb = table(bind, fresh, slow)
+	tb = forwardAll(bind, fresh, slow)
 	tb.Pools[0].Targets[1].Draining = true
 	tb.Pools[0].Targets[1].Deadline = time.Now().Add(time.Hour)
 	f.load(tb)
-	state := func() edge.TargetStatus {
+	state := func() table.TargetStatus {
 		all := f.Statuses()
-		return all[slices.IndexFunc(all, func(s edge.TargetStatus) bool { return s.Target == slow })]
+		return all[slices.IndexFunc(all, func(s table.TargetStatus) bool { return s.Target == slow })]
 	}
-	want := edge.TargetStatus{
-		Pool: "pool", Target: slow, State: edge.Draining, Inflight: 1,
+	want := table.TargetStatus{
+		Pool: "pool", Target: slow, State: table.Draining, Inflight: 1,
 		Reason: "Target.DeregistrationInProgress", Description: "Target deregistration is in progress",
 	}
 	if got := state(); got != want {
@@ -161,7 +162,7 @@ func TestDrainWaitsForWhatIsUnderWay(t *testing.T) {
 	if got := <-answer; got != "old" {
 		t.Errorf("got %q from what was under way", got)
 	}
-	f.wait(func([]edge.TargetStatus) bool { return state().State == edge.Drained })
+	f.wait(func([]table.TargetStatus) bool { return state().State == table.Drained })
 }
 
 func TestDrainCutsAtItsDeadline(t *testing.T) {
@@ -173,20 +174,20 @@ func TestDrainCutsAtItsDeadline(t *testing.T) {
 		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n") //nolint:errcheck // the test sees it
 		io.Copy(io.Discard, r)                                                                                     //nolint:errcheck // until the end
 	})
-	f.load(table(bind, target))
+	f.load(forwardAll(bind, target))
 	c, r := dial(t, bind)
 	io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n") //nolint:errcheck // the test sees it
 	if res, err := http.ReadResponse(r, nil); err != nil || res.StatusCode != 101 {
 		t.Fatal(res, err)
 	}
-	tb := table(bind, target)
+	tb := forwardAll(bind, target)
 	tb.Pools[0].Targets[0].Draining = true
 	tb.Pools[0].Targets[0].Deadline = time.Now().Add(200 * time.Millisecond)
 	f.load(tb)
-	if s := f.Statuses()[0]; s.State != edge.Draining || s.Inflight != 1 {
+	if s := f.Statuses()[0]; s.State != table.Draining || s.Inflight != 1 {
 		t.Errorf("got %+v, want it to drain", s)
 	}
-	f.waitState(edge.Drained)
+	f.waitState(table.Drained)
 	if _, err := r.ReadByte(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the connection is open after the deadline: %v", err)
 	}
@@ -202,7 +203,7 @@ func TestBlackHole(t *testing.T) {
 	nobody := listener("nobody", bind, fixed(200, "nobody"))
 	nobody.Balancer.Admit = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	all := listener("all", bind, fixed(200, "all"))
-	f.load(&edge.Table{Listeners: []edge.Listener{nobody, all}})
+	f.load(&table.Table{Listeners: []table.Listener{nobody, all}})
 
 	silent := func(c net.Conn, r *bufio.Reader) {
 		t.Helper()
@@ -224,7 +225,7 @@ func TestBlackHole(t *testing.T) {
 	// Nobody is admitted any more: what is open is cut, what comes is held.
 	shut := all
 	shut.Balancer.Admit = nil
-	f.load(&edge.Table{Listeners: []edge.Listener{nobody, shut}})
+	f.load(&table.Table{Listeners: []table.Listener{nobody, shut}})
 	if _, err := keptReader.ReadByte(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %v on the open connection, want it cut", err)
 	}
@@ -235,7 +236,7 @@ func TestBlackHole(t *testing.T) {
 	// Who is held gets through once the rule is there.
 	open := nobody
 	open.Balancer.Admit = all.Balancer.Admit
-	f.load(&edge.Table{Listeners: []edge.Listener{open, all}})
+	f.load(&table.Table{Listeners: []table.Listener{open, all}})
 	if _, body := askOn(t, late, lateReader, ""); body != "all" {
 		t.Errorf("got %q", body)
 	}
@@ -249,7 +250,7 @@ func TestSockets(t *testing.T) {
 	f := start(t, edge.Config{})
 	a, b := f.bind(), f.bind()
 	taken := netip.MustParseAddrPort("127.0.0.1:1")
-	tb := &edge.Table{Listeners: []edge.Listener{listener("l", a, fixed(200, "hi"))}}
+	tb := &table.Table{Listeners: []table.Listener{listener("l", a, fixed(200, "hi"))}}
 	tb.Listeners[0].Binds = []netip.AddrPort{taken, a}
 	if err := f.Load(tb); err == nil {
 		t.Error("a socket that is taken is not reported")
@@ -262,7 +263,7 @@ func TestSockets(t *testing.T) {
 		t.Errorf("got %q", body)
 	}
 	// The socket stays: so do its connections.
-	f.load(&edge.Table{Listeners: []edge.Listener{listener("l", a, fixed(200, "two")), listener("m", b, fixed(200, "b"))}})
+	f.load(&table.Table{Listeners: []table.Listener{listener("l", a, fixed(200, "two")), listener("m", b, fixed(200, "b"))}})
 	if _, body := askOn(t, c, r, get); body != "two" {
 		t.Errorf("got %q", body)
 	}
@@ -270,7 +271,7 @@ func TestSockets(t *testing.T) {
 		t.Errorf("got %q", body)
 	}
 	// It goes: idle connections end, nobody is accepted.
-	f.load(&edge.Table{Listeners: []edge.Listener{listener("m", b, fixed(200, "b"))}})
+	f.load(&table.Table{Listeners: []table.Listener{listener("m", b, fixed(200, "b"))}})
 	if _, err := r.ReadByte(); err != io.EOF {
 		t.Errorf("got %v, want the idle connection to end", err)
 	}
@@ -295,7 +296,7 @@ func TestBindIsTriedAgain(t *testing.T) {
 		return ln, err
 	}})
 	addr := netip.MustParseAddrPort(holder.Addr().String())
-	if err := f.Load(&edge.Table{Listeners: []edge.Listener{listener("l", addr, fixed(200, "hi"))}}); err == nil {
+	if err := f.Load(&table.Table{Listeners: []table.Listener{listener("l", addr, fixed(200, "hi"))}}); err == nil {
 		t.Error("a socket that is taken is not reported")
 	}
 	holder.Close()
@@ -309,11 +310,11 @@ func TestWeights(t *testing.T) {
 	t.Parallel()
 	f := start(t, edge.Config{})
 	bind := f.bind()
-	tb := table(bind, backend(t, says("a")))
+	tb := forwardAll(bind, backend(t, says("a")))
 	tb.Pools = append(tb.Pools, tb.Pools[0])
 	tb.Pools[1].ID = "other"
-	tb.Pools[1].Targets = []edge.Target{{Addr: backend(t, says("b"))}}
-	tb.Listeners[0].Default.Forward.Pools = []edge.WeightedPool{{Pool: "pool", Weight: 3}, {Pool: "other", Weight: 1}, {Pool: "missing", Weight: 0}}
+	tb.Pools[1].Targets = []table.Target{{Addr: backend(t, says("b"))}}
+	tb.Listeners[0].Default.Forward.Pools = []table.WeightedPool{{Pool: "pool", Weight: 3}, {Pool: "other", Weight: 1}, {Pool: "missing", Weight: 0}}
 	f.load(tb)
 	got := map[string]int{}
 	c, r := dial(t, bind)

@@ -54,7 +54,7 @@ func inBoundedBubble(t *testing.T, clients int, target func(net.Conn, *bufio.Rea
 		running.Go(func() { b.Run(ctx) }) //nolint:errcheck // ends with ctx
 		defer running.Wait()
 		defer stop()
-		tb := table(bubbleBind, bubbleTarget)
+		tb := forwardAll(bubbleBind, bubbleTarget)
 		tb.Listeners[0].Balancer.IdleTimeout = time.Minute
 		tb.Pools[0].InUse = false // no checks
 		if err := b.Load(tb); err != nil {

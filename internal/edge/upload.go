@@ -6,38 +6,44 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/skylift/skylift/internal/edge/deadline"
 	"github.com/skylift/skylift/internal/edge/http1"
+	"github.com/skylift/skylift/internal/edge/rewrite"
+	"github.com/skylift/skylift/internal/edge/target"
 )
 
-// upload sends a request's body to the target while the answer may already
-// come. Whoever started it calls end.
+// bodyBuffer is how much of a request's body is read at once.
+const bodyBuffer = 32 << 10
+
+// upload sends a request's body to the target. The answer may come meanwhile.
+// Whoever started an upload calls end.
 type upload struct {
 	finished chan struct{}
 	read     atomic.Bool // the client has sent all of it
 	starves  atomic.Bool // it waits for the client
 	cutOff   atomic.Bool // the target doesn't take it
 	stop     atomic.Bool
-	// status is what a request that broke off is answered with: 0 nothing,
-	// -1 it didn't break off on the client's side.
+	// status answers a request that broke off on the client's side: 0 nothing, -1
+	// it didn't break off there.
 	status atomic.Int64
 }
 
-func startUpload(c *conn, b *backend, idle time.Duration) *upload {
+func startUpload(c *conn, b *target.Conn, idle time.Duration) *upload {
 	u := &upload{finished: make(chan struct{})}
 	u.status.Store(-1)
-	c.rd.Grow(bodyBuffer)
+	c.In.Grow(bodyBuffer)
 	go u.run(c, b, idle)
 	return u
 }
 
-func (u *upload) run(c *conn, b *backend, idle time.Duration) {
+func (u *upload) run(c *conn, b *target.Conn, idle time.Duration) {
 	defer close(u.finished)
 	chunk := c.body.Framing == http1.Chunked
 	var out []byte
 	for {
 		now := time.Now()
-		c.touch(now, idle)
-		b.touch(now, idle)
+		c.Touch(now, idle)
+		b.Touch(now, idle)
 		if u.stop.Load() {
 			return
 		}
@@ -48,7 +54,7 @@ func (u *upload) run(c *conn, b *backend, idle time.Duration) {
 		case err == nil:
 			u.read.Store(!chunk && c.body.Ended())
 			if chunk {
-				out = appendChunk(out[:0], piece)
+				out = rewrite.AppendChunk(out[:0], piece)
 				piece = out
 			}
 		case errors.Is(err, io.EOF) && chunk:
@@ -60,9 +66,9 @@ func (u *upload) run(c *conn, b *backend, idle time.Duration) {
 			u.broke(c, b, err)
 			return
 		}
-		if _, err := b.conn.Write(piece); err != nil {
+		if _, err := b.Net.Write(piece); err != nil {
 			u.cutOff.Store(true)
-			return // whoever reads the answer sees what is wrong
+			return // whoever reads the answer sees the failure
 		}
 		if chunk && c.body.Ended() {
 			return
@@ -70,8 +76,8 @@ func (u *upload) run(c *conn, b *backend, idle time.Duration) {
 	}
 }
 
-// broke ends the request, as the client does.
-func (u *upload) broke(c *conn, b *backend, err error) {
+// broke ends the request because the client's side of it failed.
+func (u *upload) broke(c *conn, b *target.Conn, err error) {
 	if u.stop.Load() {
 		return
 	}
@@ -79,34 +85,34 @@ func (u *upload) broke(c *conn, b *backend, err error) {
 	switch {
 	case malformed:
 		u.status.Store(int64(bad.Status))
-	case isTimeout(err):
+	case deadline.Passed(err):
 		u.status.Store(408)
 	default:
 		u.status.Store(0)
-		c.gone.Store(true)
+		c.Gone.Store(true)
 	}
-	b.conn.Close()
+	b.Net.Close()
 }
 
-// delivered waits for the end of an upload that the client has sent all of,
-// and tells whether the target got it.
+// delivered waits for the end of an upload that the client has sent in full, and
+// tells whether the target got it.
 func (u *upload) delivered() bool {
 	<-u.finished
 	return !u.cutOff.Load()
 }
 
-// end waits for the upload. If it isn't done it is stopped, and the client's
-// connection is of no more use for another request.
+// end waits for the upload. An upload that isn't done is stopped; the client's
+// connection is then of no use for another request.
 func (u *upload) end(c *conn) {
 	u.stop.Store(true)
 	select {
 	case <-u.finished:
 	default:
-		c.nc.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // a closed connection is awake
-		if b := c.backend.Load(); b != nil && !u.read.Load() {
-			b.conn.Close() // it may be stuck there
+		c.Interrupt()
+		if b := c.Backend.Load(); b != nil && !u.read.Load() {
+			b.Net.Close() // it may be stuck there
 		}
 		<-u.finished
-		c.deadline.Store(0)
+		c.Calm()
 	}
 }

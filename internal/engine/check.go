@@ -14,7 +14,7 @@ func (t Task) Check() error {
 		return &StartError{Reason: fmt.Sprintf("process namespace mode %q is neither empty nor task", t.PIDMode)}
 	}
 	for _, c := range t.Containers {
-		for _, problem := range []string{c.HealthCheck.problem(), c.sysctlProblem(), c.mountProblem(t), c.sourceProblem(t)} {
+		for _, problem := range []string{c.HealthCheck.problem(), c.sysctlProblem(), c.mountProblem(t), c.sourceProblem(t), c.Secrets.problem()} {
 			if problem != "" {
 				return &StartError{Container: c.Name, Reason: problem}
 			}

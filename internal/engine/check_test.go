@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -105,5 +106,47 @@ func TestHealthCheckDefaults(t *testing.T) {
 	got, ok := (&HealthCheck{Command: []string{"CMD", "x"}, Retries: 5}).Active()
 	if !ok || got.Interval != 30*time.Second || got.Timeout != 5*time.Second || got.Retries != 5 || got.StartPeriod != 0 {
 		t.Errorf("health check %+v, %v", got, ok)
+	}
+}
+
+// TestTaskInJSON has a task without secrets go through JSON as it is; of one with them nothing is said.
+func TestTaskInJSON(t *testing.T) {
+	t.Parallel()
+	text, err := json.Marshal(pair())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got Task
+	if err := json.Unmarshal(text, &got); err != nil || len(got.Containers) != 2 || got.Containers[1].Name != "b" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	with := pair()
+	with.Containers[0].Secrets = Secrets{"A=canary"}
+	if text, err := json.Marshal(with); err != nil || strings.Contains(string(text), "canary") {
+		t.Errorf("got %s, %v", text, err)
+	}
+}
+
+func TestCheckSecrets(t *testing.T) {
+	t.Parallel()
+	for bad, want := range map[string]string{
+		"A=can\x00ary":    "the value for variable A has a NUL byte, which no environment variable can have",
+		"A\x00B=canary":   "the name of a variable that is secret is empty or has a NUL byte",
+		"=canary":         "the name of a variable that is secret is empty or has a NUL byte",
+		"canary without=": "",
+		"canary":          "the name of a variable that is secret is empty or has a NUL byte",
+	} {
+		task := pair()
+		task.Containers[1].Secrets = Secrets{"GOOD=x", bad}
+		err := task.Check()
+		if want == "" {
+			if err != nil {
+				t.Errorf("%q: %v", bad, err)
+			}
+			continue
+		}
+		if refused, ok := errors.AsType[*StartError](err); !ok || refused.Container != "b" || refused.Reason != want {
+			t.Errorf("%q: %v, want %s", bad, err, want)
+		}
 	}
 }

@@ -1,10 +1,11 @@
 // Package engine is the port to what runs containers.
 //
-// An engine works on whole tasks: a sandbox that owns the network namespace,
-// and the containers in it. Every call is idempotent and may be repeated after
-// a crash or a lost answer; what an engine runs outlives this process and is
-// found again by List. engine/docker is the default, engine/fake the simulated
-// one; engine/enginetest holds both to these promises.
+// An engine works on whole tasks: a sandbox that owns the network namespace, and
+// the containers in it. Every call is idempotent and may be repeated after a
+// crash or a lost answer; what an engine runs outlives this process and is found
+// again by List. engine/containerd is the default, engine/docker the other real
+// one, engine/fake the simulated one. engine/enginetest holds all of them to
+// these promises.
 package engine
 
 import (
@@ -57,6 +58,12 @@ type Engine interface {
 	// and a later call joins it. Errors: *PullError, ErrUnavailable.
 	Pull(ctx context.Context, ref string, auth Auth) (digestRef string, err error)
 
+	// Tidy removes images that Pull brought, and returns their names. It spares
+	// those that a task has, those among kept (as Pull returned them), and those
+	// that somebody pulled, or found present, within age. Errors: ErrUnavailable,
+	// and errors.ErrUnsupported where the engine's images are not only its own.
+	Tidy(ctx context.Context, kept []string, age time.Duration) (removed []string, err error)
+
 	// Identity returns who a container of an image that is present runs as, when
 	// its definition says user, in one of Docker's forms, or "" for the image's own.
 	// Errors: *StartError where the image has no such user, ErrNotFound,
@@ -68,6 +75,7 @@ type Engine interface {
 	// only loopback is up. What exists is left as it is; a sandbox that has
 	// stopped is not started again. However many processes a task starts, it gets
 	// no more than a ProcessPool gives it: see there.
+	// An engine that writes the environment of containers to a disk refuses Secrets.
 	// Errors: *StartError, ErrUnavailable.
 	Create(ctx context.Context, t Task) (netns string, err error)
 
@@ -84,6 +92,13 @@ type Engine interface {
 	// Signal sends sig ("SIGTERM", "SIGKILL") to a container. One that ended, or
 	// never started, is left without error. Errors: ErrNotFound, ErrUnavailable.
 	Signal(ctx context.Context, taskID, container, sig string) error
+
+	// Exec runs a command in a running container, and returns its exit code when
+	// the command has ended and all its output was handed on. The command ends
+	// with its container. When ctx ends, the command is killed and ctx's error
+	// returned. Errors: *StartError, ErrNotFound also of a container that doesn't
+	// run, ErrUnavailable.
+	Exec(ctx context.Context, taskID, container string, x Exec) (exitCode int, err error)
 
 	// Inspect returns what is true of a task now, or ErrNotFound.
 	Inspect(ctx context.Context, taskID string) (Status, error)
@@ -108,15 +123,16 @@ type Engine interface {
 	// Remove kills and removes everything of the task. A missing task is fine.
 	Remove(ctx context.Context, taskID string) error
 
-	// Watch calls changed with the id of each task whose status may have
-	// changed, and with "" when any may have (at first, and after the engine was
-	// away), until ctx ends. It reconnects by itself, and returns ctx's error.
-	// A container's health is part of that status.
-	// changed should return at once: an engine drops events for who is slow.
+	// Watch calls changed with the id of each task whose status may have changed,
+	// and with "" when any may have (at first, and after the engine was away),
+	// until ctx ends. It reconnects by itself, and returns ctx's error. A
+	// container's health is part of that status. It calls changed from one
+	// goroutine at a time. changed should return at once: an engine drops events
+	// of a slow one.
 	Watch(ctx context.Context, changed func(taskID string)) error
 
-	// Tail returns the last lines of a container's output, n at most, in order;
-	// of one that never started none. Errors: ErrNotFound, ErrUnavailable.
+	// Tail returns the last lines of a container's output, n at most, in order. A
+	// container that never started has none. Errors: ErrNotFound, ErrUnavailable.
 	Tail(ctx context.Context, taskID, container string, n int) ([]Line, error)
 
 	// Logs calls emit with the container's output lines after since (zero: from
@@ -126,6 +142,12 @@ type Engine interface {
 	// one. An error of emit ends it and is returned. Errors: ErrNotFound when the
 	// container is gone, ErrUnavailable.
 	Logs(ctx context.Context, taskID, container string, since time.Time, follow bool, emit func(Line) error) error
+
+	// Release says that a container's lines up to a line's time are kept elsewhere:
+	// the engine needs them no longer, and Output counts them no more. Errors:
+	// ErrNotFound, and errors.ErrUnsupported where output never waits and is never
+	// dropped because nobody takes it.
+	Release(ctx context.Context, taskID, container string, upto time.Time) error
 }
 
 // Task describes a whole task.
@@ -155,6 +177,7 @@ type Container struct {
 	Command           []string
 	EntryPoint        []string
 	Env               []string // "KEY=value"
+	Secrets           Secrets  `json:",omitempty"` // over Env; they are on no disk in the clear
 	WorkingDirectory  string
 	User              string
 	CPU               int   // CPU units, a share
@@ -165,6 +188,7 @@ type Container struct {
 	ReadonlyRootFilesystem bool
 	Interactive            bool // standard input stays open
 	PseudoTerminal         bool // its output is then one stream, standard output
+	Output                 Output
 
 	// Init puts an init process before the command, which reaps and hands on
 	// signals. In a task with one process namespace the sandbox is that already.
@@ -182,6 +206,27 @@ type Container struct {
 	Tmpfs       []Tmpfs
 	HealthCheck *HealthCheck // nil: none, whatever the image says
 }
+
+// Output says what becomes of a container's output when more of it waits to be
+// released than Buffer, in bytes. An engine may take more for it, to have room for
+// a line. The zero value is for output that nobody releases.
+type Output struct {
+	Mode   OutputMode
+	Buffer int64 // 0: the engine's choice
+}
+
+// OutputMode is what is done about output that nobody takes.
+type OutputMode string
+
+// The modes of output.
+const (
+	// OutputRolls loses the oldest lines.
+	OutputRolls OutputMode = ""
+	// OutputBlocks has the container wait when it writes.
+	OutputBlocks OutputMode = "blocks"
+	// OutputDrops loses the newest lines, and a line says how many (Dropped).
+	OutputDrops OutputMode = "drops"
+)
 
 // Ulimit is a limit on each process; -1 is unlimited. The name is that of
 // setrlimit's in lower case: "nofile". That of processes, "nproc", is one on the

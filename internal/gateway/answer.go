@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/aws/smithy-go"
@@ -22,8 +23,11 @@ func refusal(code string, status int, format string, args ...any) error {
 	return &refused{&smithy.GenericAPIError{Code: code, Message: fmt.Sprintf(format, args...), Fault: fault}, status}
 }
 
-// recorder notes the status of an answer, and replaces it by force where that
-// is set.
+// A file goes from the kernel to the connection only through an io.ReaderFrom.
+var _ io.ReaderFrom = (*recorder)(nil)
+
+// recorder notes the status of an answer. If force is set, it replaces the
+// status.
 type recorder struct {
 	http.ResponseWriter
 	status, force int
@@ -44,6 +48,14 @@ func (w *recorder) Write(b []byte) (int, error) {
 		w.WriteHeader(http.StatusOK)
 	}
 	return w.ResponseWriter.Write(b)
+}
+
+// ReadFrom lets the kernel copy a file to the connection.
+func (w *recorder) ReadFrom(r io.Reader) (int64, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	return io.Copy(w.ResponseWriter, r)
 }
 
 // Unwrap lets http.ResponseController reach the connection.

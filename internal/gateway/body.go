@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// body is a request's body with a deadline that moves as it arrives: who sends
-// slowly has time, who sends nothing doesn't hold the connection. A nil one is
-// of a request without a body, and has nothing to do.
+// body is a request's body with a deadline that moves on while bytes arrive: a slow
+// client has time, and a silent one doesn't hold the connection. It is nil for a
+// request without a body.
 type body struct {
 	io.ReadCloser
 	w      http.ResponseWriter
@@ -32,8 +32,8 @@ func (g *Gateway) bodyOf(w http.ResponseWriter, r *http.Request) *body {
 	return b
 }
 
-// expect says by when the next piece must come. What is left of a body after
-// the answer falls under it, too.
+// expect sets the deadline of the next piece. It also holds for what is left of the
+// body after the answer.
 func (b *body) expect(within time.Duration) {
 	// A server that knows no deadlines (httptest's recorder) sets none.
 	_ = b.ctl.SetReadDeadline(time.Now().Add(within))
@@ -55,9 +55,9 @@ func (b *body) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// refuse says that the body is not going to be read. The answer goes out at
-// once, and the connection ends with it; what has arrived by then is still taken
-// in, since closing with data unread would destroy the answer.
+// refuse says that nobody will read the body. The answer goes out at once, and the
+// connection ends with it. What has arrived by then is still read, because closing
+// a connection with unread data would destroy the answer.
 func (b *body) refuse() {
 	if b == nil || b.ended {
 		return
@@ -66,7 +66,8 @@ func (b *body) refuse() {
 	b.expect(lingerTime)
 }
 
-// guard returns w, whose errors don't wait for the rest of the body.
+// guard returns a writer to w that sends errors at once, without waiting for the
+// rest of the body.
 func (b *body) guard(w http.ResponseWriter) http.ResponseWriter {
 	if b == nil {
 		return w

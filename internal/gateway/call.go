@@ -15,16 +15,17 @@ import (
 
 	"github.com/aws/smithy-go"
 
-	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/caller"
-	"github.com/skylift/skylift/internal/policy"
+	"github.com/skylift/skylift/internal/gateway/form"
 	"github.com/skylift/skylift/internal/sigv4"
 	"github.com/skylift/skylift/internal/wire"
+	"github.com/skylift/skylift/internal/wire/authz"
+	"github.com/skylift/skylift/internal/wire/sniff"
 )
 
-// maxUnsigned bounds what is read of a request that will be refused, to see
-// which protocol it speaks.
+// maxUnsigned bounds how much is read of a request that will be refused: enough
+// to see which protocol it speaks.
 const maxUnsigned = 64 << 10
 
 // maxNote bounds what a caller can put into the audit log.
@@ -49,10 +50,13 @@ type call struct {
 	mount *Mount        // nil for an API call
 	svc   *wire.Service // nil when the scope names none of ours
 
-	body            []byte // as far as it was read
+	body            []byte     // as far as it was read
+	form            *form.Form // nil unless an HTML form is what is sent
 	caller          caller.Caller
 	service, action string
+	actions         []string // that policy was asked about, as ecs:RunTask
 	resources       []string // ARNs, or "*" alone
+	by              string   // the statement that denied the call
 	code            string   // of the error answered; "" when all is well
 	kept            []string // what the answer accepted and has no effect
 }
@@ -62,6 +66,13 @@ func (c *call) serve() {
 	defer c.audit()
 	defer c.caught()
 	var err error
+	if c.preflight() {
+		return
+	}
+	c.cors()
+	if c.mount == nil && c.g.forObjects(c.r) { // so that it is told of faults in S3's words
+		c.service, c.svc = s3Service, c.g.services[s3Service]
+	}
 	if c.body, err = c.admit(); err == nil {
 		err = c.handle()
 	}
@@ -73,27 +84,72 @@ func (c *call) serve() {
 // admit verifies who calls and returns the body.
 func (c *call) admit() ([]byte, error) {
 	sig, err := sigv4.Parse(c.r)
+	if e, ok := errors.AsType[*sigv4.Error](err); ok && e.Kind == sigv4.Missing && c.g.hasBucket(c.r) {
+		return c.stranger()
+	}
 	if err != nil {
-		return c.hint(), err
+		body := c.hint()
+		if c.unsigned(err, body) {
+			return body, nil
+		}
+		return body, err
 	}
 	c.service, c.svc = sig.Scope.Service, c.g.services[sig.Scope.Service]
-	who, secret, ok := c.g.cfg.Keys.Lookup(sig.AccessKeyID, sig.SessionToken)
-	if !ok {
-		return c.hint(), &sigv4.Error{Kind: sigv4.UnknownKey, Message: "The security token included in the request is invalid."}
+	who, secret, err := c.g.cfg.Keys.Lookup(sig.AccessKeyID, sig.SessionToken)
+	if err == nil && who.Session.Barred(c.service) {
+		err = caller.ErrUnknownKey
 	}
-	body, err := c.read(c.g.cfg.MaxBody)
 	if err != nil {
-		return nil, err
+		return c.hint(), stranger(err)
 	}
 	want := sigv4.Want{Secret: secret, Regions: c.regions(), Service: c.service, Now: time.Now()}
 	if c.mount != nil {
 		want.Service = c.mount.Service
+	}
+	if c.mount == nil && c.svc != nil && c.svc.UnsignedPayload() {
+		body, err := c.open(sig, want)
+		if err == nil {
+			c.caller = who
+		}
+		return body, err
+	}
+	body, err := c.read(c.g.cfg.MaxBody)
+	if err != nil {
+		return nil, err
 	}
 	if err := sig.Verify(c.r, body, want); err != nil {
 		return body, err
 	}
 	c.caller = who
 	return body, nil
+}
+
+// stranger says why nobody is known by an access key.
+func stranger(err error) error {
+	e := &sigv4.Error{Kind: sigv4.UnknownKey, Message: "The security token included in the request is invalid."}
+	switch {
+	case errors.Is(err, caller.ErrExpired):
+		e.Kind, e.Message = sigv4.OldToken, "The security token included in the request is expired"
+	case errors.Is(err, caller.ErrBadToken):
+		e.Kind = sigv4.BadToken
+	case !errors.Is(err, caller.ErrUnknownKey):
+		return err
+	}
+	return e
+}
+
+// unsigned says whether the call, which can't be read as a signed one, is one that nobody need sign, and notes which service's.
+func (c *call) unsigned(err error, body []byte) bool {
+	if e, ok := errors.AsType[*sigv4.Error](err); !ok || e.Kind != sigv4.Missing || c.mount != nil {
+		return false
+	}
+	for name, s := range c.g.services {
+		if s.Unsigned(c.r, body) {
+			c.service, c.svc = name, s
+			return true
+		}
+	}
+	return false
 }
 
 // regions returns what the call may be signed for. Clients sign for global
@@ -106,8 +162,8 @@ func (c *call) regions() []string {
 	return regions
 }
 
-// hint returns what the body of a call that is refused tells of its protocol:
-// nothing where its head does.
+// hint returns the body of a call that is refused, if only the body tells which
+// protocol it speaks.
 func (c *call) hint() []byte {
 	defer c.in.refuse()
 	h := c.r.Header
@@ -119,8 +175,7 @@ func (c *call) hint() []byte {
 	return body
 }
 
-// slowest is the pace in bytes a second that a call's body must have on the
-// whole.
+// slowest is the least average pace of a call's body, in bytes a second.
 const slowest = 8 << 10
 
 // read returns the body, of at most limit bytes, sent in good time.
@@ -134,6 +189,9 @@ func (c *call) read(limit int64) ([]byte, error) {
 		return body, nil
 	}
 	c.in.refuse()
+	if _, ok := errors.AsType[*sigv4.Error](err); ok {
+		return nil, err
+	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, refusal("RequestEntityTooLarge", http.StatusRequestEntityTooLarge, "The request body must not be larger than %d bytes.", tooLarge.Limit)
 	}
@@ -149,24 +207,42 @@ func (c *call) handle() error {
 	if c.svc == nil {
 		return c.unknownService()
 	}
+	if c.form != nil {
+		return c.post(ctx)
+	}
 	in, err := c.svc.Decode(c.r, c.body)
 	if err != nil {
 		c.action = short(c.svc.OperationName(c.r, c.body))
 		return err
 	}
-	c.action, c.resources = in.Operation, in.Resources(ctx, arn.Namespace{Region: c.g.cfg.Region, Account: c.caller.Account})
-	if err := c.authorize(); err != nil {
+	c.action = in.Operation
+	if c.caller.ARN == "" && c.service != s3Service && !in.Unsigned() { // whatever let it in
+		return &sigv4.Error{Kind: sigv4.Missing, Message: "Request is missing Authentication Token"}
+	}
+	if ctx, err = c.authorize(ctx, in); err != nil {
 		return err
 	}
 	if c.g.cfg.Context != nil {
 		ctx = c.g.cfg.Context(ctx, c.service, c.action)
+	}
+	if in.Lasts() {
+		var done func()
+		ctx, done = lasting(ctx)
+		defer done()
 	}
 	out, err := in.Do(ctx)
 	if err != nil {
 		return err
 	}
 	c.kept = in.Kept
-	if err := c.svc.Encode(c.w, in, c.id, out); err != nil {
+	err = c.svc.Encode(c.w, in, c.id, out)
+	if errors.Is(err, wire.ErrCut) {
+		if c.r.Context().Err() == nil {
+			c.g.cfg.Log.Error("answer cut off", "request", c.id, "service", c.service, "action", c.action, "err", err)
+		}
+		panic(http.ErrAbortHandler) // it must not look whole
+	}
+	if err != nil {
 		return fmt.Errorf("encode %s: %w", in.Operation, err)
 	}
 	return nil
@@ -174,22 +250,17 @@ func (c *call) handle() error {
 
 func (c *call) handleMount(ctx context.Context) error {
 	c.action, c.resources = c.r.Method, []string{c.r.URL.Path}
-	if err := c.authorize(); err != nil {
+	who, err := c.g.cfg.Identities.Identity(ctx, c.caller)
+	if err != nil {
+		return stranger(err)
+	}
+	if err := c.judge(ctx, who, c.keys(who), []authz.Question{{Action: c.service + ":" + c.action, Resource: c.r.URL.Path}}); err != nil {
 		return err
 	}
 	r := c.r.WithContext(ctx)
 	r.Body = io.NopCloser(bytes.NewReader(c.body))
 	c.mount.Handler.ServeHTTP(c.w, r)
 	return nil
-}
-
-func (c *call) authorize() error {
-	err := policy.Authorize(policy.Request{Principal: c.caller.ARN, Action: c.service + ":" + c.action, Resources: c.resources})
-	if err == nil {
-		return nil
-	}
-	codes := map[sigv4.Dialect]string{sigv4.Query: "AccessDenied", sigv4.JSON: "AccessDeniedException", sigv4.EC2: "UnauthorizedOperation"}
-	return refusal(codes[c.dialect()], http.StatusForbidden, "%s", err)
 }
 
 func (c *call) unknownService() error {
@@ -207,12 +278,16 @@ func (c *call) unknownService() error {
 
 // fail answers with err in the protocol of the caller.
 func (c *call) fail(err error) {
+	c.in.refuse() // where the handler did not read all of it
 	if errors.Is(err, context.Canceled) && c.r.Context().Err() != nil {
 		c.code = "ClientGone" // nobody reads an answer
 		return
 	}
 	if e, ok := errors.AsType[*sigv4.Error](err); ok {
 		a := e.For(c.dialect())
+		if c.dialect() == sigv4.S3 && e.Kind == sigv4.Incomplete && c.r.Header.Get("Authorization") == "" {
+			a.Code = "AuthorizationQueryParametersError"
+		}
 		err = refusal(a.Code, a.Status, "%s", a.Message)
 	}
 	if _, ok := errors.AsType[smithy.APIError](err); !ok {
@@ -257,16 +332,21 @@ func (c *call) protocol() wire.Protocol {
 	case c.svc != nil:
 		return c.svc.Protocol(c.r, c.body)
 	}
-	if p := wire.Sniff(c.r, c.body); p != wire.AWSJSON11 || c.r.Method == http.MethodPost {
+	if p := sniff.Protocol(c.r, c.body); p != wire.AWSJSON11 || c.r.Method == http.MethodPost {
 		return p
 	}
 	return wire.AWSQuery // a browser, or a presigned URL that lost something
 }
 
-// dialect says by which names the caller's service knows errors.
+// dialect says which names errors have in the caller's protocol.
 func (c *call) dialect() sigv4.Dialect {
 	switch c.protocol() {
 	case wire.AWSQuery:
+		return sigv4.Query
+	case wire.RESTXML:
+		if c.service == "s3" {
+			return sigv4.S3
+		}
 		return sigv4.Query
 	case wire.EC2Query:
 		return sigv4.EC2
@@ -305,8 +385,11 @@ func (c *call) audit() {
 	}
 	line := []any{
 		"request", c.id, "caller", c.caller.ARN, "access_key", c.caller.AccessKeyID,
-		"service", c.service, "action", c.action, "resource", short(strings.Join(c.resources, " ")),
+		"service", short(c.service), "action", short(c.action), "judged", short(strings.Join(c.actions, " ")), "resource", short(strings.Join(c.resources, " ")),
 		"code", code, "status", c.w.status, "ms", time.Since(c.start).Milliseconds(), "client", client,
+	}
+	if c.by != "" {
+		line = append(line, "denied_by", short(c.by))
 	}
 	if len(c.kept) > 0 {
 		slices.Sort(c.kept)

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/skylift/skylift/internal/arn"
-	"github.com/skylift/skylift/internal/service/ec2"
+	ec2api "github.com/skylift/skylift/internal/service/ec2/api"
 	"github.com/skylift/skylift/internal/store/memstore"
 )
 
@@ -50,7 +50,7 @@ func TestRealCLIOnNetworks(t *testing.T) {
 	t.Parallel()
 	db := memstore.New()
 	defer db.Close()
-	network := ec2.New(db, arn.Namespace{Region: region, Account: account}, netip.Prefix{})
+	network := ec2api.New(db, arn.Namespace{Region: region, Account: account}, netip.Prefix{})
 	if err := network.EnsureDefaults(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,9 @@
-// Package gateway is the front door: one handler for the AWS APIs and for all
-// that hangs on the same port.
+// Package gateway is the front door: one handler for the AWS APIs and for
+// everything else on the same port.
 //
-// No handler runs before the caller's signature is verified and policy allows
-// the action; what a handler then says goes out in the shape of the caller's
-// protocol. Every answer bears a request id and every call leaves one audit
-// line, in which there is never a secret nor a body.
+// No handler runs before the caller's signature is verified and policy allows the
+// action. An answer has the shape of the caller's protocol, and bears a request
+// id. Every call leaves one audit line, which never has a secret or a body.
 package gateway
 
 import (
@@ -21,7 +20,9 @@ import (
 	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/limit"
+	"github.com/skylift/skylift/internal/policy"
 	"github.com/skylift/skylift/internal/wire"
+	"github.com/skylift/skylift/internal/wire/authz"
 )
 
 const (
@@ -39,15 +40,25 @@ const (
 
 // Keys knows whose access key it is.
 type Keys interface {
-	// Lookup returns the owner and the secret of an access key; ok is false when
-	// there is no such key, or the session token does not go with it.
-	Lookup(accessKeyID, sessionToken string) (c caller.Caller, secret string, ok bool)
+	// Lookup returns the owner and the secret of an access key. The error is
+	// caller.ErrUnknownKey when there is no such key, or the session token does not
+	// go with it, caller.ErrBadToken or caller.ErrExpired.
+	Lookup(accessKeyID, sessionToken string) (c caller.Caller, secret string, err error)
 }
 
 // Config is all a gateway needs.
 type Config struct {
-	Region      string
-	Keys        Keys
+	Region     string
+	Keys       Keys
+	Identities Identities   // what callers may do; absent, root may do all and nobody else anything
+	Known      authz.Lookup // what is known of resources; it may be absent
+	Objects    Objects      // S3's buckets; absent where there is no S3
+	// Encode makes of what a denied call is told in secret, in JSON, a text that only
+	// DecodeAuthorizationMessage reads; "" when it can't. It may be absent.
+	Encode func(message []byte) string
+	// Own returns the policy that a resource other than S3's has of its own, by its ARN,
+	// for an action on it; nil when it has none. It may be absent.
+	Own         func(ctx context.Context, action, resource string) (*policy.Policy, error)
 	Services    []*wire.Service
 	Mounts      []Mount
 	MaxBody     int64         // bytes of an API call's body; 0: 16 MiB
@@ -69,9 +80,10 @@ type Config struct {
 // Mount is a handler of its own below a path.
 type Mount struct {
 	Prefix string // "/v2/"
-	// Service is the signing name that requests must be signed for; "" for a
-	// handler that lets callers in by itself.
+	// Service is the signing name that requests must be signed for; "" for a mount
+	// that has a Door, or whose handler lets callers in by itself.
 	Service string
+	Door    Door // nil: there is none
 	Handler http.Handler
 }
 
@@ -88,6 +100,9 @@ func New(cfg Config) *Gateway {
 	}
 	if cfg.ReadTimeout == 0 {
 		cfg.ReadTimeout = defaultReadTimeout
+	}
+	if cfg.Identities == nil {
+		cfg.Identities = onlyRoot{}
 	}
 	if cfg.Ready == nil {
 		cfg.Ready = func(context.Context) error { return nil }
@@ -108,6 +123,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amzn-Requestid", requestID)
 	w.Header().Set("X-Amz-Request-Id", requestID)
 	in := g.bodyOf(w, r)
+	if g.forObjects(r) {
+		c := &call{g: g, w: &recorder{ResponseWriter: w}, r: r, in: in, id: requestID, start: time.Now()}
+		c.serve()
+		return
+	}
 	switch r.URL.Path {
 	case "/livez":
 		in.refuse()
@@ -119,12 +139,16 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	m := g.mount(r.URL.Path)
-	if m != nil && m.Service == "" {
-		m.Handler.ServeHTTP(in.guard(w), r)
-		return
-	}
 	c := &call{g: g, w: &recorder{ResponseWriter: w}, r: r, in: in, id: requestID, start: time.Now(), mount: m}
-	c.serve()
+	switch {
+	case m != nil && m.Door != nil:
+		c.w.ResponseWriter = in.guard(w)
+		c.serveDoor()
+	case m != nil && m.Service == "":
+		m.Handler.ServeHTTP(in.guard(w), r)
+	default:
+		c.serve()
+	}
 }
 
 func (g *Gateway) mount(path string) *Mount {
@@ -152,12 +176,15 @@ func (g *Gateway) probe(w http.ResponseWriter, r *http.Request, reason error) {
 	}
 }
 
-// Serve answers on ln until ctx ends; what is under way then gets a while to
-// finish. It closes ln.
+// Serve answers on ln until ctx ends. Requests that are under way then get time
+// to finish. It closes ln.
 func (g *Gateway) Serve(ctx context.Context, ln net.Listener) error {
 	bounded := g.cfg.Conns.Listen(ln)
 	srv := &http.Server{
-		Handler:           g,
+		Handler: g,
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(context.WithoutCancel(ctx), servingKey{}, ctx)
+		},
 		ConnState:         bounded.State,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
@@ -172,6 +199,24 @@ func (g *Gateway) Serve(ctx context.Context, ln net.Listener) error {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
 	return <-ended
+}
+
+// servingKey finds Serve's ctx in the ctx of a request. When Serve's ctx ends, requests still get time to finish, except answers that would last for
+// hours.
+type servingKey struct{}
+
+// lasting returns ctx, of a request whose answer lasts, so that it ends with Serve's.
+func lasting(ctx context.Context) (context.Context, func()) {
+	serving, ok := ctx.Value(servingKey{}).(context.Context)
+	if !ok {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(serving, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
 }
 
 func shutdown(ctx context.Context, srv *http.Server) error {

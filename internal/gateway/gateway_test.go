@@ -30,6 +30,7 @@ import (
 	"github.com/skylift/skylift/internal/credential"
 	"github.com/skylift/skylift/internal/service/sts"
 	"github.com/skylift/skylift/internal/wire"
+	"github.com/skylift/skylift/internal/wire/onepiece"
 )
 
 const (
@@ -100,7 +101,7 @@ func open(t *testing.T, change func(*Config)) (g gate, done func()) {
 		Keys:   credential.Root{Key: rootKey, Account: account},
 		Log:    slog.New(slog.NewJSONHandler(g.log, nil)),
 		Services: []*wire.Service{
-			service(t, "sts", sts.New().Operations()...),
+			service(t, "sts", sts.New(sts.Config{}).Operations()...),
 			service(t, "ecs",
 				wire.Op("DescribeClusters", func(context.Context, *awsecs.DescribeClustersInput) (*awsecs.DescribeClustersOutput, error) {
 					return nil, awserr.New("ClusterNotFoundException", "Cluster not found.")
@@ -113,7 +114,7 @@ func open(t *testing.T, change func(*Config)) (g gate, done func()) {
 				}).On("cluster: cluster").Takes("*"),
 				wire.Op("CreateCluster", func(context.Context, *awsecs.CreateClusterInput) (*awsecs.CreateClusterOutput, error) {
 					panic("out of cheese")
-				}).On("cluster: clusterName=default").Takes("*")),
+				}).Makes("cluster: clusterName=default").Takes("*").Lacks("ecs:capacity-provider ecs:fargate-ephemeral-storage-kms-key", "")),
 			service(t, "ec2",
 				wire.Op("DescribeVpcs", func(context.Context, *awsec2.DescribeVpcsInput) (*awsec2.DescribeVpcsOutput, error) {
 					return &awsec2.DescribeVpcsOutput{}, nil
@@ -131,7 +132,7 @@ func open(t *testing.T, change func(*Config)) (g gate, done func()) {
 
 func awsConfig(g gate, k credential.Key, in string) aws.Config {
 	return aws.Config{
-		Region: in, BaseEndpoint: &g.url, RetryMaxAttempts: 1,
+		Region: in, BaseEndpoint: &g.url, RetryMaxAttempts: 1, HTTPClient: onepiece.Client(http.DefaultTransport),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: k.AccessKeyID, SecretAccessKey: k.SecretAccessKey}, nil
 		}),
@@ -162,7 +163,7 @@ func TestSDKClientsGetIn(t *testing.T) {
 		t.Fatalf("%d audit lines, want 4", len(lines))
 	}
 	for key, want := range map[string]any{
-		"caller": root, "access_key": rootKey.AccessKeyID, "service": "sts", "action": "GetCallerIdentity",
+		"caller": root, "access_key": rootKey.AccessKeyID, "service": "sts", "action": "GetCallerIdentity", "judged": "sts:GetCallerIdentity",
 		"resource": "*", "code": "OK", "status": 200.0, "client": "127.0.0.1",
 	} {
 		if lines[0][key] != want {

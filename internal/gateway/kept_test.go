@@ -19,7 +19,7 @@ func TestTheAuditLineSaysWhatIsKept(t *testing.T) {
 				wire.Keep(ctx, "a.key")
 			}
 			return &awsecs.UpdateServiceOutput{}, nil
-		}).On("service: cluster=default service").Takes("service").Keeps("enableExecuteCommand", "no command can be run"))
+		}).On("service: cluster=default service").Lacks("*", "it is for a test").Takes("service").Keeps("enableExecuteCommand", "no command can be run"))
 	})
 	client := awsecs.NewFromConfig(awsConfig(g, rootKey, region))
 	for _, in := range []*awsecs.UpdateServiceInput{

@@ -11,6 +11,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+
+	"github.com/skylift/skylift/internal/credential"
+	"github.com/skylift/skylift/internal/wire"
+	"github.com/skylift/skylift/internal/wire/onepiece"
 )
 
 // TestSlowBody holds a caller to its time: the answer comes without the body.
@@ -28,6 +35,55 @@ func TestSlowBody(t *testing.T) {
 	answer, err := io.ReadAll(conn)
 	if err != nil || !strings.Contains(string(answer), "408 Request Timeout") || !strings.Contains(string(answer), "RequestTimeout") {
 		t.Errorf("answer %q, %v, want RequestTimeout", answer, err)
+	}
+}
+
+// TestServeEndsWhatLasts: an answer that would last for hours ends with Serve, and is whole.
+func TestServeEndsWhatLasts(t *testing.T) {
+	t.Parallel()
+	tail := func(ctx context.Context, _ *cwl.StartLiveTailInput, events wire.Events[types.StartLiveTailResponseStream]) error {
+		if err := events.Send(&types.StartLiveTailResponseStreamMemberSessionStart{Value: types.LiveTailSessionStart{RequestId: &events.RequestID}}); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return nil
+	}
+	all := []types.StartLiveTailResponseStream{&types.StartLiveTailResponseStreamMemberSessionStart{}, &types.StartLiveTailResponseStreamMemberSessionUpdate{}}
+	svc, err := wire.NewService("logs", wire.OpEvents("StartLiveTail", tail, all...).On("log-group: logGroupIdentifiers").Takes("*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &logbook{}
+	gw := New(Config{
+		Region: region, Keys: credential.Root{Key: rootKey, Account: account}, Log: slog.New(slog.NewJSONHandler(log, nil)), Services: []*wire.Service{svc},
+	})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var served error
+	var wg sync.WaitGroup
+	wg.Go(func() { served = gw.Serve(ctx, ln) })
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, ln.Addr().String())
+	}}
+	cfg := awsConfig(gate{url: "http://skylift.test"}, rootKey, region)
+	cfg.HTTPClient = onepiece.Client(transport)
+	out, err := cwl.NewFromConfig(cfg).StartLiveTail(t.Context(), &cwl.StartLiveTailInput{LogGroupIdentifiers: []string{"g"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, ok := (<-out.GetStream().Events()).(*types.StartLiveTailResponseStreamMemberSessionStart); !ok || *e.Value.RequestId == "" {
+		t.Errorf("the first event is %+v", e)
+	}
+	stop()
+	if e, ok := <-out.GetStream().Events(); ok || out.GetStream().Err() != nil {
+		t.Errorf("then comes %v, %v", e, out.GetStream().Err())
+	}
+	wg.Wait()
+	if lines := log.lines(t, "call"); served != nil || len(lines) != 1 || lines[0]["code"] != "OK" || lines[0]["action"] != "StartLiveTail" {
+		t.Errorf("Serve: %v, log %s", served, log)
 	}
 }
 

@@ -194,6 +194,15 @@ func EachTagged[T any](tx store.Tx, t *store.Table[T], each func(arn string, tag
 	return nil
 }
 
+// TagsOf returns the tags of the record at key; none when there is no such record.
+func TagsOf[T any](tx store.Tx, t *store.Table[T], key string, of func(*T) Tags) (map[string]string, error) {
+	v, ok, err := Find(tx, t, key)
+	if !ok || err != nil {
+		return nil, err
+	}
+	return of(&v), nil
+}
+
 // TagsAsMap is the step to the version of a table whose records have a map of Tags where they had a list.
 func TagsAsMap(_ string, old []byte) (next store.Next, err error) {
 	var record map[string]json.RawMessage

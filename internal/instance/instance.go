@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/skylift/skylift/internal/atomicfile"
 	"github.com/skylift/skylift/internal/id"
 )
 
@@ -26,7 +27,21 @@ type Instance struct {
 	Listen    string       `json:"listen"` // host:port of the APIs
 	LBAddress netip.Addr   `json:"lbAddress"`
 	VPCCIDR   netip.Prefix `json:"vpcCidr"`
+	Engine    Engine       `json:"engine"`
+	// Containerd is the address of a containerd that isn't the instance's own; "": it is.
+	Containerd string `json:"containerd,omitempty"`
 }
+
+// Engine says which engines an instance may have tasks on.
+type Engine string
+
+// The engines of an instance.
+const (
+	NoEngine   Engine = "none" // it has no tasks: it starts on any
+	Docker     Engine = "docker"
+	Containerd Engine = "containerd"
+	Moving     Engine = "docker to containerd" // it has tasks on either, and starts new ones on containerd
+)
 
 const (
 	file     = "instance.json"
@@ -51,17 +66,20 @@ func Load(dir string) (Instance, error) {
 	if err := json.Unmarshal(b, &i); err != nil {
 		return i, fmt.Errorf("read %s: %w", filepath.Join(dir, file), err)
 	}
+	if i.Engine == "" { // releases that knew no other
+		i.Engine = Docker
+	}
 	return i, nil
 }
 
-// Settle returns the instance of dir as want describes it, made now where
-// there is none. What can't change once it was made is an error: the account,
-// the region and the VPC's range. An empty account takes the one that is, or a
-// new one.
+// Settle returns the instance of dir as want describes it, and makes one if there
+// is none. The account, the region and the VPC's range can't change later: another
+// value is an error. An empty account means the present one, or a new one. The
+// engine stays as it is: see Use.
 func Settle(dir string, want Instance) (Instance, error) {
 	is, err := Load(dir)
 	if errors.Is(err, ErrNone) {
-		want.ID = id.Hex(12)
+		want.ID, want.Engine = id.Hex(12), NoEngine
 		if want.AccountID == "" {
 			want.AccountID = strconv.FormatInt(100_000_000_000+rand.Int64N(900_000_000_000), 10)
 		}
@@ -79,14 +97,32 @@ func Settle(dir string, want Instance) (Instance, error) {
 			return is, fmt.Errorf("data directory %s was made with %s %s, which can't change to %s: leave the flag at %s, or use another --data-dir", dir, f.flag, f.is, f.want, f.is)
 		}
 	}
-	want.ID, want.AccountID = is.ID, is.AccountID
-	if want == is {
-		return is, nil // a full disk is no reason not to start
-	}
-	return want, write(dir, want)
+	want.ID, want.AccountID, want.Engine, want.Containerd = is.ID, is.AccountID, is.Engine, is.Containerd
+	return want, change(dir, is, want)
 }
 
-// Discard undoes the first Settle of dir, where nothing came of it.
+// Use has the instance of dir remember which engines it may have tasks on, before
+// it has any there, or once it has none; address is that of a containerd that
+// isn't its own.
+func Use(dir string, e Engine, address string) error {
+	is, err := Load(dir)
+	if err != nil {
+		return err
+	}
+	want := is
+	want.Engine, want.Containerd = e, address
+	return change(dir, is, want)
+}
+
+// change writes what differs: a full disk is no reason not to start.
+func change(dir string, is, want Instance) error {
+	if want == is {
+		return nil
+	}
+	return write(dir, want)
+}
+
+// Discard undoes the first Settle of dir, after a start that failed.
 func Discard(dir string) error { return os.Remove(filepath.Join(dir, file)) }
 
 // write replaces the file whole, or not at all.
@@ -95,17 +131,10 @@ func write(dir string, i Instance) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, file+".*")
-	if err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, file), append(b, '\n')); err != nil {
 		return fmt.Errorf("write instance: %w", err)
 	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(append(b, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return fmt.Errorf("write instance: %w", err)
-	}
-	return os.Rename(f.Name(), filepath.Join(dir, file))
+	return nil
 }
 
 // Lock is the hold of one process on a data directory.
@@ -121,8 +150,9 @@ func (e *ErrHeld) Error() string {
 	return fmt.Sprintf("data directory %s is in use by another Skylift (process %d): stop that one, or use another --data-dir", e.Dir, e.PID)
 }
 
-// Acquire takes the data directory, made when it isn't there, or returns
-// *ErrHeld. The kernel lets go of it when the process ends, however it ends.
+// Acquire takes the data directory, and makes it if it is missing. It returns
+// *ErrHeld when another process has it. The kernel releases the lock when the
+// process ends, however it ends.
 func Acquire(dir string) (*Lock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w; choose another with --data-dir", err)
@@ -141,7 +171,7 @@ func Acquire(dir string) (*Lock, error) {
 	// The file stays as long as it is, which takes no room on a full disk.
 	_, err = f.WriteAt(fmt.Appendf(nil, "%-*d", pidLength, os.Getpid()), 0)
 	if errors.Is(err, syscall.ENOSPC) {
-		err = nil // nobody is told which process it is
+		err = nil // the lock holds; only its reader misses the number
 	}
 	return &Lock{f}, err
 }

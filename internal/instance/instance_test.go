@@ -96,3 +96,31 @@ func TestAcquire(t *testing.T) {
 	}
 	l.Release()
 }
+
+func TestUse(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := Use(dir, Docker, ""); !errors.Is(err, ErrNone) {
+		t.Errorf("Use of an empty directory: %v, want ErrNone", err)
+	}
+	want := Instance{Region: "us-west-2", Listen: "127.0.0.1:4566", LBAddress: netip.MustParseAddr("127.0.0.1"), VPCCIDR: netip.MustParsePrefix("172.31.0.0/16")}
+	made, err := Settle(dir, want)
+	if err != nil || made.Engine != NoEngine {
+		t.Fatalf("Settle = %+v, %v; want no engine", made, err)
+	}
+	if err := Use(dir, Containerd, "/run/c.sock"); err != nil {
+		t.Fatal(err)
+	}
+	made.Engine, made.Containerd = Containerd, "/run/c.sock"
+	if is, err := Settle(dir, want); err != nil || is != made {
+		t.Errorf("Settle = %+v, %v; want %+v", is, err, made)
+	}
+	// What a release wrote that knew Docker only.
+	text := `{"id":"0123456789ab","region":"us-west-2","vpcCidr":"172.31.0.0/16","lbAddress":"127.0.0.1"}`
+	if err := os.WriteFile(dir+"/instance.json", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if is, err := Load(dir); err != nil || is.Engine != Docker {
+		t.Errorf("Load = %+v, %v; want Docker", is, err)
+	}
+}

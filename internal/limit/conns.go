@@ -14,14 +14,14 @@ import (
 
 // Conn is a connection that may be cut. It is comparable.
 type Conn interface {
-	// Resting says since when (Unix time in nanoseconds) nothing has been under
-	// way on it; ok is false when something is.
+	// Resting says since when (Unix time in nanoseconds) the connection has been
+	// idle; ok is false when a request is under way on it.
 	Resting() (since int64, ok bool)
-	// Cut ends it, and tells whether it did: not when something is under way.
+	// Cut closes the connection if it is idle, and tells whether it did.
 	Cut() bool
 }
 
-// Config is what Conns need. Only Max is a must.
+// Config is what Conns need. Only Max is required.
 type Config struct {
 	Name      string       // what the connections are to, as in "the APIs"
 	Max       int          // connections in all
@@ -37,27 +37,27 @@ var (
 	ErrMany = errors.New("too many connections of one address")
 )
 
-// Conns bounds connections: how many there are, and how many of one address. It
-// is safe for concurrent use, and takes nothing on a request's way.
+// Conns bounds connections: how many there are in all, and how many from one
+// address. It is safe for concurrent use, and costs a request nothing.
 type Conns struct {
 	cfg    Config
-	hungry atomic.Int32 // who wait to come in
+	hungry atomic.Int32 // connections that wait to be let in
 
 	mu     sync.Mutex
 	open   map[Conn]netip.Addr
 	by     map[netip.Addr]*address
-	freed  chan struct{} // has room for one
+	freed  chan struct{} // gets a value when a connection ends
 	short  shortage
 	logged time.Time
 }
 
 // address is the connections from one address.
 type address struct {
-	open map[Conn]netip.Addr // all of them are of this one
-	busy time.Time           // when all were found to be busy last
+	open map[Conn]netip.Addr // the value is always this address
+	busy time.Time           // when all were last found busy
 }
 
-// shortage is what came of bounds since the last time that somebody was told.
+// shortage is what the bounds did since they were last reported.
 type shortage struct {
 	at           time.Time // the last
 	cut, refused int
@@ -65,8 +65,8 @@ type shortage struct {
 	full         bool
 }
 
-// How long a new connection waits for another one's end, how long a shortage
-// is told of, and how often it is logged.
+// How long a new connection waits for another one to end, how long status tells
+// of a shortage, and how often a shortage is logged.
 const (
 	waitFor  = time.Second
 	lookFor  = 50 * time.Millisecond
@@ -74,11 +74,11 @@ const (
 	logEvery = 10 * time.Second
 )
 
-// batch is what share of a bound is cut at once, so that a flood of connections
-// doesn't look through all for each of its own.
+// batch is the share of a bound that is cut at once, so that a flood of new
+// connections doesn't search all connections for each new one.
 const batch = 64
 
-// NewConns returns bounds that nothing has come in through.
+// NewConns returns bounds without connections.
 func NewConns(c Config) *Conns {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -89,9 +89,10 @@ func NewConns(c Config) *Conns {
 	return &Conns{cfg: c, open: map[Conn]netip.Addr{}, by: map[netip.Addr]*address{}, freed: make(chan struct{}, 1)}
 }
 
-// Enter lets c in, which comes from an address. At a bound, those that have
-// rested longest are cut. Where none rests it waits a moment for one that
-// ends, or until done is closed; then it is refused. Who was let in leaves once.
+// Enter lets in c, a connection from an address. At a bound it cuts the connections
+// that have been idle longest. If none is idle, c waits a moment for one to end, or
+// until done is closed, and is refused after that. A connection that was let in
+// must Leave.
 func (c *Conns) Enter(done <-chan struct{}, nc Conn, from netip.Addr) error {
 	defer c.report()
 	if err := c.enter(nc, from); !errors.Is(err, ErrFull) {
@@ -141,9 +142,9 @@ func (c *Conns) enter(nc Conn, from netip.Addr) error {
 	return nil
 }
 
-// within tells whether an address may have one more connection, and cuts some
-// of its own for that. One that has busy ones only isn't looked through each time
-// that it tries. c.mu is held.
+// within tells whether an address may have one more connection, and cuts idle ones
+// of the same address to make that possible. An address whose connections are all
+// busy isn't searched again at each attempt. c.mu is held.
 func (c *Conns) within(from netip.Addr) bool {
 	most, a := c.bound(from), c.by[from]
 	if most == 0 || a == nil || len(a.open) < most {
@@ -160,9 +161,9 @@ func (c *Conns) within(from netip.Addr) bool {
 	return false
 }
 
-// bound is how many connections an address may have; 0: no bound. This
-// machine's loopback addresses stand for all that reach it through a proxy or
-// a tunnel, and where they can connect nobody else can.
+// bound is how many connections an address may have; 0: no bound. Loopback
+// addresses have none: behind them stand all clients of a proxy or a tunnel on
+// this machine.
 func (c *Conns) bound(from netip.Addr) int {
 	switch {
 	case c.cfg.Tasks.IsValid() && c.cfg.Tasks.Contains(from):
@@ -173,8 +174,9 @@ func (c *Conns) bound(from netip.Addr) int {
 	return c.cfg.PerClient
 }
 
-// cut ends the n of open that have rested longest, which are those of an address
-// if one is given, and returns how many it were. c.mu is held.
+// cut closes the n connections of open that have been idle longest, and returns
+// how many it closed. With a valid address it closes only those from there. c.mu is
+// held.
 func (c *Conns) cut(n int, open map[Conn]netip.Addr, of netip.Addr) (cut int) {
 	type resting struct {
 		conn  Conn
@@ -203,8 +205,8 @@ func (c *Conns) cut(n int, open map[Conn]netip.Addr, of netip.Addr) (cut int) {
 	return cut
 }
 
-// Relieve cuts some of those that have rested longest, since descriptors ran out
-// before the bound was reached.
+// Relieve cuts some of the connections that have been idle longest. It is for when
+// descriptors run out before the bound is reached.
 func (c *Conns) Relieve() {
 	defer c.report()
 	c.mu.Lock()
@@ -212,7 +214,8 @@ func (c *Conns) Relieve() {
 	c.cut(max(1, len(c.open)/batch), c.open, netip.Addr{})
 }
 
-// note remembers a shortage: of an address, or of all. c.mu is held.
+// note remembers that a bound was reached: that of an address, or that of all. c.mu
+// is held.
 func (c *Conns) note(of netip.Addr) {
 	c.short.at = time.Now()
 	if of.IsValid() {
@@ -222,7 +225,7 @@ func (c *Conns) note(of netip.Addr) {
 	}
 }
 
-// Leave ends what Enter began. It may be called again.
+// Leave forgets a connection that Enter let in. Calling it again does nothing.
 func (c *Conns) Leave(nc Conn) {
 	c.mu.Lock()
 	c.remove(nc)
@@ -248,8 +251,8 @@ func (c *Conns) remove(nc Conn) {
 // Max is how many connections there may be.
 func (c *Conns) Max() int { return c.cfg.Max }
 
-// Hungry tells whether somebody waits to come in: what becomes idle should end
-// then.
+// Hungry tells whether connections wait to be let in. A connection that becomes
+// idle should end then.
 func (c *Conns) Hungry() bool { return c.hungry.Load() > 0 }
 
 // report logs a shortage, now and then.
@@ -270,8 +273,8 @@ func (c *Conns) report() {
 	c.cfg.Log.Warn("connections run short: the longest idle ones are cut", attrs...)
 }
 
-// Problem says in a sentence that connections run short, or did a minute ago;
-// "" when they don't.
+// Problem says in a sentence that connections run short, or did so within the last
+// minute; "" when they don't.
 func (c *Conns) Problem() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

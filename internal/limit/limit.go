@@ -1,11 +1,10 @@
-// Package limit shares out what all of this process has in common: file
-// descriptors.
+// Package limit shares out this process's file descriptors.
 //
-// Traffic never takes those that Skylift itself needs: each kind of listener has
-// a bound, so have the address of a client and that of a task, and the bounds
-// add up to less than the process may have open. At a bound the longest idle
-// connection is cut for a new one. A failure for want of descriptors, ports or
-// memory of ours says nothing about whom we wanted to reach: see Ours.
+// Traffic never takes the descriptors that Skylift itself needs. Each kind of
+// listener, each client address and each task has a bound, and the bounds add up
+// to less than the process may open. At a bound, the connection that has been idle
+// longest is cut for a new one. When this machine lacks descriptors, ports or
+// memory, a failed connection says nothing about its target: see Ours.
 package limit
 
 import (
@@ -15,15 +14,15 @@ import (
 	"syscall"
 )
 
-// Ours tells whether err of a connection is this machine's own failure: for want
-// of what Exhausted tells of, or of a local address or port. Nobody else is to
-// blame for it.
+// Ours tells whether the error of a connection is this machine's own failure: it
+// lacks what Exhausted names, or a local address or port. The other end is not to
+// blame.
 func Ours(err error) bool {
 	return Exhausted(err) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EADDRINUSE)
 }
 
-// Exhausted tells whether err is for want of descriptors, buffers or memory, or
-// of local ports (EAGAIN of connect(2)).
+// Exhausted tells whether err says that this machine lacks descriptors, buffers,
+// memory or local ports (EAGAIN of connect(2)).
 func Exhausted(err error) bool {
 	for _, own := range []syscall.Errno{syscall.ENOBUFS, syscall.ENOMEM, syscall.EAGAIN} {
 		if errors.Is(err, own) {
@@ -33,8 +32,7 @@ func Exhausted(err error) bool {
 	return Crowded(err)
 }
 
-// Crowded tells whether err is for want of descriptors, which closing some
-// mends.
+// Crowded tells whether err says that descriptors ran out. Closing some helps.
 func Crowded(err error) bool { return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) }
 
 // Budget is how many descriptors may be open for what.
@@ -48,13 +46,13 @@ type Budget struct {
 	Checks   int // health checks at once, which are Skylift's own
 }
 
-// Few is below how many descriptors Skylift runs short soon.
+// Few is the number of free descriptors below which Skylift soon runs short.
 const Few = 4096
 
 // Plan shares out files descriptors. At least a quarter is Skylift's own: the
 // store, the engine, netlink, logs and health checks. A client of a load
 // balancer needs one connection to a target at a time, so there are as many
-// for targets as for clients, and who was let in never lacks one. No share is
+// for targets as for clients, and a client that was let in always gets one. No share is
 // larger than what one machine has memory for.
 func Plan(files int) Budget {
 	own := max(files/4, min(256, files/2))
@@ -110,5 +108,5 @@ func Open() (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("count the open files: %w", err)
 	}
-	return len(names) - 1, nil // but for the directory itself
+	return len(names) - 1, nil // without the descriptor of the directory itself
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Listener is a listener for net/http whose connections are bounded. Its Accept
-// fails only when it is closed: what else goes wrong passes.
+// fails only when the listener is closed; it tries again after any other error.
 type Listener struct {
 	net.Listener
 	conns *Conns
@@ -28,7 +28,7 @@ func (c *Conns) Listen(ln net.Listener) *Listener {
 	return &Listener{Listener: ln, conns: c, done: done, close: sync.OnceFunc(func() { close(done) })}
 }
 
-// Accept returns the next connection that is none too many.
+// Accept returns the next connection that the bounds let in.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		nc, err := l.Listener.Accept()
@@ -88,8 +88,8 @@ func Address(nc net.Conn) netip.Addr {
 	return ap.Addr().Unmap().WithZone("")
 }
 
-// conn is a connection of a Listener. What is written to it must be taken at
-// some pace, or writing fails.
+// conn is a connection of a Listener. Writing fails when the client reads too
+// slowly.
 type conn struct {
 	net.Conn
 	of    *Conns
@@ -120,8 +120,8 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// Writing goes in pieces, of which each has stall to be taken: whoever doesn't
-// read an answer is not waited for for ever.
+// An answer is written in pieces, and the client has stall to take each piece, so
+// that nobody waits for ever for a client that doesn't read.
 const (
 	piece = 256 << 10
 	stall = time.Minute
@@ -182,7 +182,7 @@ func (c *conn) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// Pause is how long a loop rests that fails again and again. It isn't safe for
+// Pause is how long a loop waits between failures in a row. It isn't safe for
 // concurrent use.
 type Pause struct {
 	next time.Duration
@@ -194,7 +194,7 @@ const (
 	lastPause  = time.Second
 )
 
-// Reset says that it went well.
+// Reset ends the row of failures.
 func (p *Pause) Reset() { p.next = 0 }
 
 // Loud tells whether it is time to log a failure.
@@ -207,7 +207,7 @@ func (p *Pause) Loud() bool {
 	return true
 }
 
-// Wait rests, twice as long each time, or until done is closed.
+// Wait waits, twice as long each time, or until done is closed.
 func (p *Pause) Wait(done <-chan struct{}) {
 	p.next = min(max(2*p.next, firstPause), lastPause)
 	t := time.NewTimer(p.next)

@@ -140,6 +140,18 @@ func TestListenerSurvives(t *testing.T) {
 	}
 }
 
+// rests is how many connections are idle.
+func rests(c *Conns) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for nc := range c.open {
+		if _, ok := nc.Resting(); ok {
+			n++
+		}
+	}
+	return n
+}
+
 // When descriptors run out before the bound is reached, an idle connection goes
 // for the next one.
 func TestListenerRelieves(t *testing.T) {
@@ -150,6 +162,9 @@ func TestListenerRelieves(t *testing.T) {
 	idle := dial()
 	if idle.get("/") != 200 {
 		t.Fatal("not answered")
+	}
+	for resting := false; !resting; time.Sleep(time.Millisecond) { // net/http notes it after the answer
+		resting = rests(c) == 1
 	}
 	ln.fail(syscall.EMFILE)
 	if _, next := dial(), dial(); next.get("/") != 200 { // the first of them ends the Accept that is under way

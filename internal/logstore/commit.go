@@ -28,10 +28,11 @@ type commit struct {
 	stats map[Stream]*stat
 	seq   uint64
 	db    *Store
+	told  []stored // for who follows
 }
 
-// submit hands o to the writer and waits until it is on disk. When ctx ends
-// while it waits, the change may or may not be made.
+// submit hands o to the writer and waits until it is on disk. If ctx ends while
+// it waits, the change may or may not be made.
 func (s *Store) submit(ctx context.Context, o *op) error {
 	if s.readOnly.Load() {
 		return fmt.Errorf("%w: it can be read only", ErrFull)
@@ -86,7 +87,8 @@ func (s *Store) gather(first *op) []*op {
 	return ops
 }
 
-// commitAll commits ops in order, those that must be alone by themselves.
+// commitAll commits ops in order. An op that must be alone gets a commit of its
+// own.
 func (s *Store) commitAll(ops []*op) {
 	for len(ops) > 0 {
 		n := 1
@@ -119,6 +121,7 @@ func (s *Store) commit(ops []*op) error {
 		return fmt.Errorf("commit log events: %w", err)
 	}
 	s.seq = c.seq
+	s.follow.tell(c.told)
 	return nil
 }
 

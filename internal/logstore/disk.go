@@ -113,9 +113,10 @@ func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
-// wait waits before a write to name that found the disk full is tried again;
-// false: it shall not be. A table is not waited for: pebble throws away what
-// it wrote of it, which makes room, and writes it again later.
+// wait waits before a write to name that found the disk full is tried again. It
+// returns false when the write must not be tried again. It doesn't wait for a
+// table: pebble throws the unfinished table away, which makes room, and writes it
+// again later.
 func (d *disk) wait(name string) bool {
 	if d.opening.Load() {
 		return false

@@ -59,8 +59,8 @@ func (s *Store) GroupBytes(ctx context.Context, group string) (int64, error) {
 	return sum, err
 }
 
-// Streams returns the names of the streams of a group that the store has
-// anything of, in order.
+// Streams returns the names of a group's streams that have anything in the store,
+// in order.
 func (s *Store) Streams(ctx context.Context, group string) ([]string, error) {
 	done, err := s.reading(ctx)
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *Store) Streams(ctx context.Context, group string) ([]string, error) {
 	return names, err
 }
 
-// Groups returns the names of the groups that the store has anything of, in
+// Groups returns the names of the groups that have anything in the store, in
 // order.
 func (s *Store) Groups(ctx context.Context) ([]string, error) {
 	done, err := s.reading(ctx)

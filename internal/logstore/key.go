@@ -22,8 +22,7 @@ const (
 
 var seqKey = []byte{'q'}
 
-// pos is where an event stands among all of the store: by time, then by
-// arrival.
+// pos is an event's place in the order of all events: by time, then by arrival.
 type pos struct {
 	ms  int64
 	seq uint64

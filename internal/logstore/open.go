@@ -11,8 +11,8 @@ import (
 
 type urgentKey struct{}
 
-// Urgent returns a ctx whose Append is not refused by what RefuseWhile was given,
-// but only when there is no room.
+// Urgent returns a ctx for an Append that RefuseWhile doesn't apply to: its
+// events are refused only when there is no room at all.
 func Urgent(ctx context.Context) context.Context { return context.WithValue(ctx, urgentKey{}, true) }
 
 // IsUrgent says whether ctx is, or comes from, one of Urgent.
@@ -21,8 +21,8 @@ func IsUrgent(ctx context.Context) bool { return ctx.Value(urgentKey{}) != nil }
 // RefuseWhile has Append refuse events, as on a full disk, while full says so.
 func (s *Store) RefuseWhile(full func() bool) { s.disk.held.Store(&full) }
 
-// openAny opens the database: to be read only, when the disk has no room for
-// what opening writes.
+// openAny opens the database. If the disk has no room for what opening writes, it
+// opens it for reading only.
 func (s *Store) openAny() error {
 	s.disk.opening.Store(true)
 	defer s.disk.opening.Store(false)
@@ -53,8 +53,9 @@ func (s *Store) openAs(readOnly bool) (err error) {
 	return err
 }
 
-// widen waits until a store that was opened to be read only can be opened to be
-// written, and does so; false: it was closed, or failed.
+// widen waits until a store that is open for reading only can be opened for
+// writing, and opens it. It returns false when the store was closed or failed
+// first.
 func (s *Store) widen() bool {
 	tick := time.NewTicker(fullRetry)
 	defer tick.Stop()

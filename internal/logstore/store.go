@@ -1,11 +1,10 @@
 // Package logstore keeps log events on disk, in time order.
 //
-// What Append acknowledged survives kill -9, and a source's cursor is written
-// in the same commit as the events it covers, so that whoever copies events
-// here goes on from Cursor with nothing lost and nothing doubled. A full disk
-// is an error (ErrFull) and no more: what is stored stays readable and writing
-// goes on when there is room. A reader may see events a moment before they are
-// acknowledged.
+// Events that Append acknowledged survive kill -9. A source's cursor is written
+// in the same commit as the events that it covers. So whoever copies events here
+// goes on from Cursor, and no event is lost or doubled. A full disk is an error
+// (ErrFull) and no more: stored events stay readable, and writing goes on when
+// there is room. A reader may see events a moment before they are acknowledged.
 package logstore
 
 import (
@@ -76,12 +75,14 @@ type Store struct {
 
 	seq uint64 // owned by the writer
 
+	follow followers
+
 	readOnly atomic.Bool // there was no room to open it otherwise
 	writable chan struct{}
 }
 
-// Open opens the store in dir, making it if need be. One process at a time
-// can have it open: ErrLocked.
+// Open opens the store in dir, and makes it if there is none. Only one process at
+// a time can have it open; others get ErrLocked.
 func Open(dir string, log *slog.Logger) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make log store directory: %w", err)
@@ -141,8 +142,8 @@ func (s *Store) options() *pebble.Options {
 	}
 }
 
-// Close waits for what is being read and written and closes the store. Of one
-// that failed, it leaves the files to the end of the process.
+// Close waits for reads and writes that are under way, and closes the store. The
+// files of a store that failed stay open until the process ends.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		close(s.closing)

@@ -5,15 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Append stores events in st and, where cursor is given, sets it: all or
-// nothing. It returns when they are on disk; concurrent calls share an fsync.
-// ErrFull: there is no room, nothing was written. When ctx ends while it waits
+// Append stores events in st and, if cursor is given, sets it: all or nothing. It
+// returns when they are on disk. Concurrent calls share an fsync. ErrFull means
+// that there is no room, and nothing was written. If ctx ends while Append waits,
 // the events may or may not be stored: the cursor tells.
 func (s *Store) Append(ctx context.Context, st Stream, events []Event, cursor *Cursor) error {
 	if err := st.check(); err != nil {
@@ -44,6 +45,13 @@ func (c *commit) append(st Stream, events []Event, cursor *Cursor) error {
 		return err
 	}
 	ingested := time.Now().UnixMilli()
+	if c.db.follow.some() {
+		told := slices.Clone(events)
+		for i := range told {
+			told[i].Ingested = time.UnixMilli(ingested)
+		}
+		c.told = append(c.told, stored{st, told})
+	}
 	for _, e := range events {
 		c.seq++
 		p := pos{e.Time.UnixMilli(), c.seq}

@@ -123,7 +123,7 @@ func (l *Loop) backoff(failures int) time.Duration {
 // nothing else waiting.
 const parts = 60
 
-// resync goes over the keys that are known when a round begins.
+// resync enqueues all keys that are known when a round begins.
 func (l *Loop) resync(ctx context.Context, q *queue) {
 	t := time.NewTicker(l.opts.Resync / parts)
 	defer t.Stop()

@@ -40,6 +40,25 @@ func TestRequestsAreBounded(t *testing.T) {
 	})
 }
 
+// A manifest that the API pushes is bounded as those of docker are.
+func TestPutIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		full := false
+		r := &Registry{slots: make(chan struct{}, 1), full: func() bool { return full }}
+		if err := r.enter(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Put(t.Context(), Pushed{}, nil); !errors.Is(err, error(errBusy)) {
+			t.Errorf("one too many: %v", err)
+		}
+		full = true
+		if _, err := r.Put(t.Context(), Pushed{}, nil); !errors.Is(err, error(errDiskFull)) {
+			t.Errorf("on a full disk: %v", err)
+		}
+	})
+}
+
 // What this process lacks is no fault of the image: Docker is to ask again.
 func TestOwnFailureIsUnavailable(t *testing.T) {
 	t.Parallel()

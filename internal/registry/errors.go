@@ -7,6 +7,7 @@ import (
 
 	"github.com/skylift/skylift/internal/limit"
 	"github.com/skylift/skylift/internal/registry/durable"
+	"github.com/skylift/skylift/internal/registry/manifest"
 )
 
 // Error is a refusal that the client sees, in the shape of the OCI
@@ -19,6 +20,9 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
+// HTTPStatus returns the status that the refusal has over HTTP.
+func (e *Error) HTTPStatus() int { return e.Status }
+
 // NameUnknown refuses a repository that doesn't exist.
 func NameUnknown(message string) *Error {
 	return &Error{http.StatusNotFound, "NAME_UNKNOWN", message}
@@ -27,6 +31,19 @@ func NameUnknown(message string) *Error {
 // ManifestUnknown refuses a manifest that a repository doesn't hold.
 func ManifestUnknown(message string) *Error {
 	return &Error{http.StatusNotFound, "MANIFEST_UNKNOWN", message}
+}
+
+// BlobUnknown refuses a layer that a repository hasn't got.
+func BlobUnknown() *Error { return errBlobUnknown }
+
+// Unavailable refuses what can't be had for now.
+func Unavailable(message string) *Error {
+	return &Error{http.StatusServiceUnavailable, "UNAVAILABLE", message}
+}
+
+// TooMany refuses what an upstream registry gives to nobody for now.
+func TooMany(message string) *Error {
+	return &Error{http.StatusTooManyRequests, "TOOMANYREQUESTS", message}
 }
 
 // TagInvalid refuses to tag.
@@ -39,7 +56,7 @@ func Unauthorized(message string) *Error {
 	return &Error{http.StatusUnauthorized, "UNAUTHORIZED", message}
 }
 
-// Denied refuses a login that is known and no longer good.
+// Denied refuses what somebody may not do, or may not do any more.
 func Denied(message string) *Error {
 	return &Error{http.StatusForbidden, "DENIED", message}
 }
@@ -61,9 +78,17 @@ func badRequest(code, message string) *Error {
 	return &Error{http.StatusBadRequest, code, message}
 }
 
-// fail answers with err; what is not for the client's eyes is logged.
-func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
+// fail answers with err and returns the answer's code. What is not for the client's eyes
+// is logged.
+func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) (code string) {
+	if refused, ok := errors.AsType[*Refusal](err); ok {
+		refused.write(w)
+		return "MANIFEST_INVALID"
+	}
 	e, ok := errors.AsType[*Error](err)
+	if invalid, is := errors.AsType[*manifest.InvalidError](err); is {
+		e, ok = badRequest("MANIFEST_INVALID", invalid.Error()), true
+	}
 	if durable.IsFull(err) {
 		e, ok = errDiskFull, true
 	}
@@ -78,6 +103,7 @@ func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
 		r.log.Error("registry request", "method", req.Method, "path", req.URL.Path, "err", err)
 	}
 	e.write(w, req.Method)
+	return e.Code
 }
 
 func (e *Error) write(w http.ResponseWriter, method string) {

@@ -45,6 +45,8 @@ func (f *fakeRecords) Repository(_ context.Context, repo string) error {
 	return nil
 }
 
+func (f *fakeRecords) ForPush(ctx context.Context, repo string) error { return f.Repository(ctx, repo) }
+
 func (f *fakeRecords) Repositories(context.Context) ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -75,7 +77,10 @@ func (f *fakeRecords) Tags(_ context.Context, repo string) ([]string, error) {
 
 func (m Manifest) is(ref string) bool { return m.Digest == ref || slices.Contains(m.Tags, ref) }
 
-func (f *fakeRecords) Resolve(_ context.Context, repo, ref string) (string, error) {
+func (f *fakeRecords) Resolve(ctx context.Context, repo, ref string) (string, error) {
+	if err := f.Repository(ctx, repo); err != nil {
+		return "", err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, m := range f.repos[repo] {

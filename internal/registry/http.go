@@ -26,6 +26,8 @@ var (
 	tags   = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 )
 
+const catalogPath = "/v2/_catalog"
+
 // route is a path under /v2/ taken apart.
 type route struct {
 	repo string
@@ -53,22 +55,23 @@ func parseRoute(path string) (route, bool) {
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 	if err := r.login(req); err != nil {
-		w.Header().Set("WWW-Authenticate", fmt.Sprintf("Basic realm=%q", "http://"+req.Host+"/"))
-		r.fail(w, req, err)
+		r.Refuse(w, req, err)
 		return
 	}
-	if err := r.enter(req.Context()); err != nil {
-		r.fail(w, req, err)
-		return
-	}
-	defer func() { <-r.slots }()
-	if err := r.serve(w, req); err != nil {
+	if err := r.within(req.Context(), func() error { return r.serve(w, req) }); err != nil {
 		r.fail(w, req, err)
 	}
 }
 
-// enterWait is how long a request waits for the end of others. Docker asks again
-// when it is told that the registry is unavailable.
+// Refuse answers a request that doesn't come in, and returns the answer's code.
+func (r *Registry) Refuse(w http.ResponseWriter, req *http.Request, err error) (code string) {
+	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
+	w.Header().Set("WWW-Authenticate", fmt.Sprintf("Basic realm=%q", "http://"+req.Host+"/"))
+	return r.fail(w, req, err)
+}
+
+// enterWait is how long a request waits for others to end. Docker asks again after
+// the answer that the registry is unavailable.
 const enterWait = 10 * time.Second
 
 // enter takes a place among the requests that are answered at once.
@@ -103,21 +106,27 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) error {
 	switch req.URL.Path {
 	case "/v2/", "/v2":
 		return base(w)
-	case "/v2/_catalog":
+	case catalogPath:
 		return r.catalog(w, req)
 	}
 	to, ok := parseRoute(req.URL.Path)
 	if !ok {
 		return errRoute
 	}
-	if r.full() && (req.Method == http.MethodPost || req.Method == http.MethodPatch || req.Method == http.MethodPut) {
-		return errDiskFull
+	find := r.records.Repository
+	if req.Method == http.MethodPost || req.Method == http.MethodPatch || req.Method == http.MethodPut {
+		if r.full() {
+			return errDiskFull
+		}
+		find = r.records.ForPush
 	}
 	if !names.MatchString(to.repo) {
 		return errNameInvalid
 	}
-	if err := r.records.Repository(req.Context(), to.repo); err != nil {
-		return err
+	if to.kind != "manifests" || req.Method != http.MethodGet && req.Method != http.MethodHead { // else Resolve finds it, or a repository for it
+		if err := find(req.Context(), to.repo); err != nil {
+			return err
+		}
 	}
 	switch to.kind {
 	case "manifests":
@@ -140,8 +149,8 @@ func base(w http.ResponseWriter) error {
 	return nil
 }
 
-// serveBlob notes that the blob is wanted, since the client may count on it
-// from now on; it sends a blob, and hands uploads to distribution.
+// serveBlob sends a blob, and hands uploads to distribution. It notes that the blob
+// is in use, since the client may rely on it from now on.
 func (r *Registry) serveBlob(w http.ResponseWriter, req *http.Request, to route) error {
 	query := req.URL.Query()
 	wanted := []string{query.Get("digest"), query.Get("mount")}
@@ -153,7 +162,7 @@ func (r *Registry) serveBlob(w http.ResponseWriter, req *http.Request, to route)
 			return err
 		}
 	}
-	r.used.touch(slices.DeleteFunc(wanted, func(d string) bool { return digest.Digest(d).Validate() != nil })...)
+	r.used.Touch(slices.DeleteFunc(wanted, func(d string) bool { return digest.Digest(d).Validate() != nil })...)
 	if to.kind == "blobs" {
 		return r.getBlob(w, req, to)
 	}
@@ -161,7 +170,7 @@ func (r *Registry) serveBlob(w http.ResponseWriter, req *http.Request, to route)
 		return err
 	}
 	if from := query.Get("from"); from != "" && r.records.Repository(req.Context(), from) != nil {
-		req = without(req, "from", "mount") // then an ordinary upload, says the specification
+		req = WithoutFrom(req) // as the specification says
 	}
 	return r.upload(w, req, to)
 }
@@ -175,23 +184,9 @@ func (r *Registry) getBlob(w http.ResponseWriter, req *http.Request, to route) e
 	if dgst.Validate() != nil {
 		return badRequest("DIGEST_INVALID", "invalid digest "+to.ref)
 	}
-	repository, err := r.repository(req.Context(), to.repo)
+	file, err := r.fetchBlob(req.Context(), to.repo, dgst)
 	if err != nil {
 		return err
-	}
-	_, err = repository.Blobs(req.Context()).Stat(req.Context(), dgst)
-	if errors.Is(err, distribution.ErrBlobUnknown) {
-		return errBlobUnknown
-	}
-	if err != nil {
-		return fmt.Errorf("read blob %s@%s: %w", to.repo, dgst, err)
-	}
-	file, err := os.Open(r.blobFile(dgst))
-	if errors.Is(err, fs.ErrNotExist) {
-		return errBlobUnknown // removed since
-	}
-	if err != nil {
-		return fmt.Errorf("read blob: %w", err)
 	}
 	defer file.Close()
 	h := w.Header()
@@ -203,6 +198,46 @@ func (r *Registry) getBlob(w http.ResponseWriter, req *http.Request, to route) e
 	return nil
 }
 
+// fetchBlob opens a blob that a repository has, or that its upstream has.
+func (r *Registry) fetchBlob(ctx context.Context, repo string, dgst digest.Digest) (*os.File, error) {
+	file, err := r.openBlob(ctx, repo, dgst)
+	if !errors.Is(err, errBlobUnknown) || r.from == nil {
+		return file, err
+	}
+	if err := r.from.Fetch(ctx, repo, dgst); err != nil {
+		return nil, err
+	}
+	return r.openBlob(ctx, repo, dgst)
+}
+
+// openBlob opens a blob that a repository has.
+func (r *Registry) openBlob(ctx context.Context, repo string, dgst digest.Digest) (*os.File, error) {
+	repository, err := r.repository(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	_, err = repository.Blobs(ctx).Stat(ctx, dgst)
+	if errors.Is(err, distribution.ErrBlobUnknown) {
+		return nil, errBlobUnknown
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read blob %s@%s: %w", repo, dgst, err)
+	}
+	return r.openFile(dgst)
+}
+
+// openFile opens the file of a blob, whatever repository has it.
+func (r *Registry) openFile(dgst digest.Digest) (*os.File, error) {
+	file, err := os.Open(r.blobFile(dgst))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errBlobUnknown // removed since
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read blob: %w", err)
+	}
+	return file, nil
+}
+
 // blobFile is where distribution keeps a blob.
 func (r *Registry) blobFile(d digest.Digest) string {
 	return filepath.Join(r.root, "blobs", d.Algorithm().String(), d.Encoded()[:2], d.Encoded(), "data")
@@ -212,6 +247,8 @@ func (r *Registry) upload(w http.ResponseWriter, req *http.Request, to route) er
 	var s durable.Session
 	defer s.Close()
 	answer := &guard{ResponseWriter: w, session: &s, method: req.Method}
+	// distribution would take parameters out of a form, too: ones that nobody has judged.
+	req.Header.Set("Content-Type", "application/octet-stream")
 	r.app.ServeHTTP(answer, req.WithContext(s.In(req.Context())))
 	if answer.failed {
 		s.Close()
@@ -229,7 +266,7 @@ func checkDigest(d string) error {
 	return nil
 }
 
-// dropUpload makes room: on a full disk no upload can go on.
+// dropUpload frees space: no upload can go on while the disk is full.
 func (r *Registry) dropUpload(to route) {
 	if !uuids.MatchString(to.ref) {
 		return
@@ -249,8 +286,8 @@ func without(req *http.Request, keys ...string) *http.Request {
 	return req
 }
 
-// guard answers that the disk is full in place of whatever distribution makes
-// of it, which may even be a success: it ignores errors of the last flush.
+// guard answers that the disk is full instead of what distribution would answer.
+// That may even be a success, because distribution ignores errors of the last flush.
 type guard struct {
 	http.ResponseWriter
 	session       *durable.Session

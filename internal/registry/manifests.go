@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -17,7 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/skylift/skylift/internal/registry/durable"
+	"github.com/skylift/skylift/internal/registry/manifest"
 )
 
 // maxManifest is distribution's bound, and that of the specification.
@@ -70,166 +67,6 @@ func (r *Registry) deleteManifest(w http.ResponseWriter, req *http.Request, to r
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil
-}
-
-// putManifest lets distribution check and store the manifest under its digest,
-// and then records it under the tag.
-func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, to route) error {
-	body, err := io.ReadAll(io.LimitReader(req.Body, maxManifest+1))
-	if err != nil {
-		return badRequest("MANIFEST_INVALID", "the manifest could not be read")
-	}
-	if len(body) > maxManifest {
-		return errTooLarge
-	}
-	dgst := digest.FromBytes(body)
-	m := Manifest{Repo: to.repo, Digest: dgst.String(), PushedAt: time.Now(), ManifestSize: int64(len(body))}
-	if digest.Digest(to.ref).Validate() != nil {
-		m.Tags = []string{to.ref}
-	} else if to.ref != m.Digest {
-		return errDigestInvalid
-	}
-	r.pushing.RLock()
-	defer r.pushing.RUnlock()
-	if err := r.checkManifest(req.Context(), to.repo, body); err != nil {
-		return err
-	}
-	if done, err := r.storeManifest(w, req, m, body); done || err != nil {
-		return err
-	}
-	if err := r.describe(req.Context(), &m, body); err != nil {
-		return err
-	}
-	if err := r.records.Push(context.WithoutCancel(req.Context()), m); err != nil {
-		return err
-	}
-	if m.Subject != "" {
-		w.Header().Set("OCI-Subject", m.Subject)
-	}
-	w.Header().Set("Location", fmt.Sprintf("/v2/%s/manifests/%s", m.Repo, m.Digest))
-	w.Header().Set("Docker-Content-Digest", m.Digest)
-	w.WriteHeader(http.StatusCreated)
-	return nil
-}
-
-// storeManifest hands the manifest to distribution. When it is refused, done
-// is true and the client has the answer.
-func (r *Registry) storeManifest(w http.ResponseWriter, req *http.Request, m Manifest, body []byte) (done bool, err error) {
-	var s durable.Session
-	defer s.Close()
-	put, err := http.NewRequestWithContext(s.In(req.Context()), http.MethodPut, fmt.Sprintf("http://%s/v2/%s/manifests/%s", req.Host, m.Repo, m.Digest), bytes.NewReader(body))
-	if err != nil {
-		return false, fmt.Errorf("make request for distribution: %w", err)
-	}
-	put.Header = req.Header
-	var answer recorder
-	r.app.ServeHTTP(&answer, put)
-	if s.Full() {
-		return false, errDiskFull
-	}
-	if answer.status == http.StatusCreated {
-		return false, nil
-	}
-	if answer.status >= http.StatusInternalServerError {
-		return false, fmt.Errorf("store manifest: distribution answers %d: %s", answer.status, answer.body.String())
-	}
-	maps.Copy(w.Header(), answer.Header())
-	w.WriteHeader(answer.status)
-	w.Write(answer.body.Bytes()) //nolint:errcheck // a client that went away
-	return true, nil
-}
-
-// recorder keeps an answer, to send it or not.
-type recorder struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (a *recorder) Header() http.Header {
-	if a.header == nil {
-		a.header = http.Header{}
-	}
-	return a.header
-}
-
-func (a *recorder) WriteHeader(status int) {
-	if a.status == 0 {
-		a.status = status
-	}
-}
-
-func (a *recorder) Write(p []byte) (int, error) {
-	a.WriteHeader(http.StatusOK)
-	return a.body.Write(p)
-}
-
-// fields are what is read of a manifest or an index.
-type fields struct {
-	SchemaVersion int               `json:"schemaVersion"`
-	MediaType     string            `json:"mediaType"`
-	ArtifactType  string            `json:"artifactType"`
-	Config        *v1.Descriptor    `json:"config"`
-	Layers        []v1.Descriptor   `json:"layers"`
-	Manifests     []v1.Descriptor   `json:"manifests"`
-	Subject       *v1.Descriptor    `json:"subject"`
-	Annotations   map[string]string `json:"annotations"`
-}
-
-// describe fills in what a stored manifest says about itself.
-func (r *Registry) describe(ctx context.Context, m *Manifest, body []byte) error {
-	_, mediaType, err := r.Manifest(ctx, m.Repo, m.Digest)
-	if err != nil {
-		return err
-	}
-	f, err := readFields(body)
-	if err != nil {
-		return err
-	}
-	m.MediaType, m.ArtifactType, m.Size = mediaType, f.artifactType(), f.size()
-	if f.Subject != nil {
-		m.Subject = f.Subject.Digest.String()
-	}
-	for _, child := range f.Manifests {
-		m.Children = append(m.Children, child.Digest.String())
-		content, _, err := r.Manifest(ctx, m.Repo, child.Digest.String())
-		if errors.Is(err, ErrNoManifest) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		image, err := readFields(content)
-		if err != nil {
-			return err
-		}
-		m.Size = max(m.Size, image.size())
-	}
-	return nil
-}
-
-func readFields(body []byte) (f fields, err error) {
-	if err := json.Unmarshal(body, &f); err != nil {
-		return f, badManifest("%v", err)
-	}
-	return f, nil
-}
-
-func (f fields) artifactType() string {
-	if f.ArtifactType == "" && f.Config != nil {
-		return f.Config.MediaType
-	}
-	return f.ArtifactType
-}
-
-func (f fields) size() (n int64) {
-	if f.Config != nil {
-		n = f.Config.Size
-	}
-	for _, l := range f.Layers {
-		n += l.Size
-	}
-	return n
 }
 
 func (r *Registry) catalog(w http.ResponseWriter, req *http.Request) error {
@@ -324,7 +161,7 @@ func (r *Registry) descriptor(ctx context.Context, m Manifest) (v1.Descriptor, e
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
-	f, err := readFields(content)
+	f, err := manifest.Read(content)
 	return v1.Descriptor{
 		MediaType:    m.MediaType,
 		ArtifactType: m.ArtifactType,

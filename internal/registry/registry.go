@@ -31,7 +31,10 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/sirupsen/logrus"
 
+	"github.com/skylift/skylift/internal/atomicfile"
 	"github.com/skylift/skylift/internal/registry/durable"
+	"github.com/skylift/skylift/internal/registry/garbage"
+	"github.com/skylift/skylift/internal/registry/parts"
 )
 
 // Records says who may come in and what the repositories hold. Its errors are
@@ -42,6 +45,8 @@ type Records interface {
 	Authenticate(ctx context.Context, user, password string) error
 	// Repository fails (404 NAME_UNKNOWN) when there is no such repository.
 	Repository(ctx context.Context, repo string) error
+	// ForPush is Repository for a push, which may make it.
+	ForPush(ctx context.Context, repo string) error
 	// Repositories lists all repositories in order.
 	Repositories(ctx context.Context) ([]string, error)
 	// Manifests lists what a repository holds, without tags; nothing when it
@@ -50,13 +55,21 @@ type Records interface {
 	// Tags lists the tags of a repository in order; nothing when it doesn't exist.
 	Tags(ctx context.Context, repo string) ([]string, error)
 	// Resolve returns the digest that ref, a tag or a digest, stands for, or
-	// fails (404 MANIFEST_UNKNOWN) when the repository doesn't hold it.
+	// fails (404 MANIFEST_UNKNOWN) when the repository doesn't hold it, or as
+	// Repository does.
 	Resolve(ctx context.Context, repo, ref string) (digest string, err error)
 	// Push records a manifest and moves its first tag, if any, to it. It
 	// returns after the commit, and nothing is recorded when it fails.
 	Push(ctx context.Context, m Manifest) error
 	// Delete removes ref: a tag, or a digest with all its tags.
 	Delete(ctx context.Context, repo, ref string) error
+}
+
+// Upstream brings what repositories stand for that lies in other registries.
+type Upstream interface {
+	// Fetch brings a layer to a repository, by Receive. It fails (404 BLOB_UNKNOWN) when the
+	// repository stands for none elsewhere.
+	Fetch(ctx context.Context, repo string, dgst digest.Digest) error
 }
 
 // Manifest describes what was pushed.
@@ -77,7 +90,9 @@ type Manifest struct {
 type Config struct {
 	Root    string // the directory of the blobs, made when missing
 	Records Records
-	Log     *slog.Logger
+	// Upstream may be absent: all that repositories have is here.
+	Upstream Upstream
+	Log      *slog.Logger
 	// Full says that the disk has no room for pushes, before it has none at all. It
 	// may be absent.
 	Full func() bool
@@ -89,12 +104,10 @@ type Config struct {
 	MaxRequests int
 }
 
-// uploadAge is how long an upload may lie untouched before GC removes it.
-const uploadAge = 24 * time.Hour
-
 // Registry is an http.Handler for /v2/. Make it with New.
 type Registry struct {
 	records Records
+	from    Upstream
 	log     *slog.Logger
 	full    func() bool
 	root    string // holds blobs/ and repositories/
@@ -102,11 +115,12 @@ type Registry struct {
 	app     *handlers.App
 	store   distribution.Namespace
 	slots   chan struct{} // a place each, for requests
+	uploads *parts.Uploads
 
 	// pushing is held shared from the check of a manifest's blobs to the
 	// commit of its record, and alone by GC while it decides and sweeps.
 	pushing sync.RWMutex
-	used    usage
+	used    garbage.Usage
 }
 
 // New opens the registry in cfg.Root. It starts nothing: see Run.
@@ -131,15 +145,18 @@ func New(ctx context.Context, cfg Config) (*Registry, error) {
 	if cfg.Grace == 0 {
 		cfg.Grace = time.Hour
 	}
+	root := filepath.Join(cfg.Root, "docker/registry/v2")
 	return &Registry{
 		records: cfg.Records,
+		from:    cfg.Upstream,
 		log:     cfg.Log,
 		full:    cfg.Full,
-		root:    filepath.Join(cfg.Root, "docker/registry/v2"),
+		root:    root,
 		grace:   cfg.Grace,
 		app:     handlers.NewApp(ctx, appConfig(secret, driver)),
 		store:   store,
 		slots:   make(chan struct{}, cmp.Or(cfg.MaxRequests, 1024)),
+		uploads: parts.New(store, root),
 	}, nil
 }
 
@@ -241,10 +258,7 @@ func secret(file string) (string, error) {
 	key := make([]byte, 32)
 	rand.Read(key) // never fails, by its contract
 	text := hex.EncodeToString(key)
-	if err := os.WriteFile(file+".tmp", []byte(text+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("write upload secret: %w", err)
-	}
-	if err := errors.Join(durable.Sync(file+".tmp"), os.Rename(file+".tmp", file), durable.Sync(filepath.Dir(file))); err != nil {
+	if err := atomicfile.Write(file, []byte(text+"\n")); err != nil {
 		return "", fmt.Errorf("write upload secret: %w", err)
 	}
 	return text, nil

@@ -16,6 +16,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/skylift/skylift/internal/registry/durable"
+	"github.com/skylift/skylift/internal/registry/garbage"
 )
 
 func TestParseRoute(t *testing.T) {
@@ -85,13 +86,24 @@ func (c *client) age(by time.Duration) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.reg.used.forget(time.Now())
+	c.reg.used.Forget(time.Now())
 }
 
 func (c *client) gc() {
 	c.t.Helper()
 	if err := c.reg.GC(c.t.Context()); err != nil {
 		c.t.Fatal(err)
+	}
+}
+
+// TestNoMountByForm: parameters of a form are judged by nobody, however it is written that it is one.
+func TestNoMountByForm(t *testing.T) {
+	t.Parallel()
+	c := open(t, "app", "other")
+	_, layer := c.push("app", "v1")
+	for _, kind := range []string{"application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded", " application/x-www-form-urlencoded"} {
+		c.want(c.do("POST", "/v2/other/blobs/uploads/", []byte("from=app&mount="+layer.String()), "Content-Type", kind), 202)
+		c.want(c.do("HEAD", "/v2/other/blobs/"+layer.String(), nil), 404)
 	}
 }
 
@@ -160,7 +172,7 @@ func TestGCPurgesUploads(t *testing.T) {
 	c := open(t, "app")
 	old := c.want(c.do("POST", "/v2/app/blobs/uploads/", nil), 202)
 	c.want(c.do("PATCH", c.location(old), []byte("half")), 202)
-	c.age(uploadAge + time.Minute)
+	c.age(garbage.UploadAge + time.Minute)
 	fresh := c.want(c.do("POST", "/v2/app/blobs/uploads/", nil), 202)
 	c.gc()
 	c.want(c.do("GET", c.location(old), nil), 404)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"mime"
 	"net/http"
 	"regexp"
@@ -12,70 +11,11 @@ import (
 
 	"github.com/distribution/distribution/v3"
 	"github.com/opencontainers/go-digest"
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/skylift/skylift/internal/registry/manifest"
 )
 
-// checkManifest holds what a manifest says of others against what there is.
-// Whether they are there is distribution's to check.
-func (r *Registry) checkManifest(ctx context.Context, repo string, body []byte) error {
-	f, err := readFields(body)
-	if err != nil {
-		return err
-	}
-	if f.SchemaVersion != 2 {
-		return badManifest("its schemaVersion is %d, and only 2 is supported", f.SchemaVersion)
-	}
-	blobs := f.Layers
-	if f.Config != nil {
-		blobs = append([]v1.Descriptor{*f.Config}, blobs...)
-	}
-	if err := checkSizes(blobs, r.blobSize(ctx, repo)); err != nil {
-		return err
-	}
-	manifests := f.Manifests
-	if f.Subject != nil {
-		manifests = append([]v1.Descriptor{*f.Subject}, manifests...)
-	}
-	return checkSizes(manifests, r.manifestSize(ctx, repo))
-}
-
-// sizeOf returns the bytes of what is called by a digest; there is false when
-// the repository hasn't got it.
-type sizeOf func(digest.Digest) (size int64, there bool, err error)
-
-// checkSizes refuses descriptors with a size that isn't that of what they
-// describe. Only that of what isn't there, as of a layer that lies elsewhere, is
-// believed.
-func checkSizes(list []v1.Descriptor, of sizeOf) error {
-	known := make(map[digest.Digest]int64) // -1: it isn't there
-	sum := int64(0)
-	for _, d := range list {
-		if d.Digest.Validate() != nil || d.Digest.Algorithm() != digest.SHA256 {
-			return badManifest("%.100q is not a sha256 digest", d.Digest)
-		}
-		if d.Size < 0 || d.Size > math.MaxInt64-sum {
-			return badManifest("it says that %s has %d bytes", d.Digest, d.Size)
-		}
-		sum += d.Size
-		size, ok := known[d.Digest]
-		if !ok {
-			n, there, err := of(d.Digest)
-			if err != nil {
-				return err
-			}
-			if size = n; !there {
-				size = -1
-			}
-			known[d.Digest] = size
-		}
-		if size >= 0 && size != d.Size {
-			return badManifest("it says that %s has %d bytes, and it has %d", d.Digest, d.Size, size)
-		}
-	}
-	return nil
-}
-
-func (r *Registry) blobSize(ctx context.Context, repo string) sizeOf {
+func (r *Registry) blobSize(ctx context.Context, repo string) manifest.SizeOf {
 	return func(dgst digest.Digest) (int64, bool, error) {
 		repository, err := r.repository(ctx, repo)
 		if err != nil {
@@ -92,7 +32,7 @@ func (r *Registry) blobSize(ctx context.Context, repo string) sizeOf {
 	}
 }
 
-func (r *Registry) manifestSize(ctx context.Context, repo string) sizeOf {
+func (r *Registry) manifestSize(ctx context.Context, repo string) manifest.SizeOf {
 	return func(dgst digest.Digest) (int64, bool, error) {
 		content, _, err := r.Manifest(ctx, repo, dgst.String())
 		if errors.Is(err, ErrNoManifest) {
@@ -102,15 +42,12 @@ func (r *Registry) manifestSize(ctx context.Context, repo string) sizeOf {
 	}
 }
 
-func badManifest(format string, args ...any) error {
-	return badRequest("MANIFEST_INVALID", "the manifest is not valid: "+fmt.Sprintf(format, args...))
-}
-
 // chunks is the form of a Content-Range of an upload.
 // https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-a-blob-in-chunks
 var chunks = regexp.MustCompile(`^([0-9]{1,18})-([0-9]{1,18})$`)
 
-// checkChunk refuses what distribution takes for a fault of its own, or believes.
+// checkChunk refuses ranges that distribution would answer with 5xx, or accept
+// unchecked.
 func checkChunk(req *http.Request) error {
 	if kind := req.Header.Get("Content-Type"); kind != "" && req.Method == http.MethodPatch {
 		if t, _, err := mime.ParseMediaType(kind); err != nil || t != "application/octet-stream" {

@@ -63,22 +63,39 @@ type Want struct {
 
 // Verify holds s against r and its body. The error is an *Error.
 func (s *Signature) Verify(r *http.Request, body []byte, w Want) error {
-	if err := s.checkScope(w); err != nil {
-		return err
-	}
-	if err := s.checkTime(w.Now); err != nil {
-		return err
-	}
-	if err := s.checkSigned(r); err != nil {
+	if err := s.checkHead(r, w); err != nil {
 		return err
 	}
 	hash, err := s.payloadHash(r, body, w.AllowUnsignedPayload)
 	if err != nil {
 		return err
 	}
+	return s.checkMAC(r, hash, w.Secret)
+}
+
+// verify is Verify for a body that hash stands for.
+func (s *Signature) verify(r *http.Request, hash string, w Want) error {
+	if err := s.checkHead(r, w); err != nil {
+		return err
+	}
+	return s.checkMAC(r, hash, w.Secret)
+}
+
+// checkHead refuses what is wrong whatever the signature is.
+func (s *Signature) checkHead(r *http.Request, w Want) error {
+	if err := s.checkScope(w); err != nil {
+		return err
+	}
+	if err := s.checkTime(w.Now); err != nil {
+		return err
+	}
+	return s.checkSigned(r)
+}
+
+func (s *Signature) checkMAC(r *http.Request, hash, secret string) error {
 	canonical := s.canonicalRequest(r, hash)
 	toSign := s.stringToSign(canonical)
-	want := hex.EncodeToString(mac(s.signingKey(w.Secret), toSign))
+	want := hex.EncodeToString(mac(s.signingKey(secret), toSign))
 	if subtle.ConstantTimeCompare([]byte(want), []byte(s.mac)) == 1 {
 		return nil
 	}
@@ -91,7 +108,7 @@ func (s *Signature) Verify(r *http.Request, body []byte, w Want) error {
 // checkScope compares the scope with what the service accepts.
 func (s *Signature) checkScope(w Want) error {
 	if !slices.Contains(w.Regions, s.Scope.Region) {
-		return mismatch("Credential should be scoped to a valid region, not '%s'. This instance's region is '%s'.", s.Scope.Region, w.Regions[0])
+		return &Error{Region, fmt.Sprintf("Credential should be scoped to a valid region, not '%s'. This instance's region is '%s'.", s.Scope.Region, w.Regions[0])}
 	}
 	if s.Scope.Service != w.Service {
 		return mismatch("Credential should be scoped to correct service: '%s'. ", w.Service)
@@ -110,12 +127,16 @@ func (s *Signature) checkTime(now time.Time) error {
 	if s.presigned {
 		good = s.Expires
 	}
+	early, late := Expired, Expired
+	if s.presigned {
+		early, late = NotYet, Outdated
+	}
 	at, clock := s.Time.Format(timeFormat), now.Format(timeFormat)
 	if oldest := now.Add(-good); s.Time.Before(oldest) {
-		return &Error{Expired, fmt.Sprintf("Signature expired: %s is now earlier than %s (%s - %s.)", at, oldest.Format(timeFormat), clock, span(good))}
+		return &Error{late, fmt.Sprintf("Signature expired: %s is now earlier than %s (%s - %s.)", at, oldest.Format(timeFormat), clock, span(good))}
 	}
 	if newest := now.Add(skew); s.Time.After(newest) {
-		return &Error{Expired, fmt.Sprintf("Signature not yet current: %s is still later than %s (%s + %s.)", at, newest.Format(timeFormat), clock, span(skew))}
+		return &Error{early, fmt.Sprintf("Signature not yet current: %s is still later than %s (%s + %s.)", at, newest.Format(timeFormat), clock, span(skew))}
 	}
 	return nil
 }
@@ -136,6 +157,15 @@ func (s *Signature) checkSigned(r *http.Request) error {
 	if r.Header.Get("X-Amz-Target") != "" && !s.signs("x-amz-target") {
 		return mismatch("'X-Amz-Target' must be a 'SignedHeader' in the AWS Authorization.")
 	}
+	if s.Scope.Service != "s3" {
+		return nil
+	}
+	// S3's headers change what a request does (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html).
+	for name := range r.Header {
+		if strings.HasPrefix(name, "X-Amz-") && !s.signs(name) {
+			return &Error{Unsigned, "There were headers present in the request which were not signed: " + strings.ToLower(name)}
+		}
+	}
 	return nil
 }
 
@@ -148,21 +178,31 @@ func (s *Signature) signs(name string) bool {
 func (s *Signature) payloadHash(r *http.Request, body []byte, allowUnsigned bool) (string, error) {
 	sum := sha256.Sum256(body)
 	actual := hex.EncodeToString(sum[:])
-	declared := r.Header.Get("X-Amz-Content-Sha256")
-	if s.presigned && declared == "" {
-		declared = queryValue(r.URL.RawQuery, "X-Amz-Content-Sha256")
-	}
+	declared := s.declared(r)
 	switch {
 	case declared == UnsignedPayload && allowUnsigned:
 		return UnsignedPayload, nil
 	case declared == UnsignedPayload:
-		return "", mismatch("The payload of this request must be signed: x-amz-content-sha256 must not be %s for service '%s'.", UnsignedPayload, s.Scope.Service)
+		return "", s.mustSign()
 	case declared == "" && s.presigned && allowUnsigned:
 		return UnsignedPayload, nil
 	case declared == "" || subtle.ConstantTimeCompare([]byte(declared), []byte(actual)) == 1:
 		return actual, nil
 	}
 	return "", mismatch("The provided x-amz-content-sha256 header does not match what was computed: '%s' != '%s'.", declared, actual)
+}
+
+func (s *Signature) mustSign() error {
+	return mismatch("The payload of this request must be signed: x-amz-content-sha256 must not be %s for service '%s'.", UnsignedPayload, s.Scope.Service)
+}
+
+// declared returns what the client says stands for the body; "" where it says nothing.
+func (s *Signature) declared(r *http.Request) string {
+	declared := r.Header.Get("X-Amz-Content-Sha256")
+	if s.presigned && declared == "" {
+		declared = queryValue(r.URL.RawQuery, "X-Amz-Content-Sha256")
+	}
+	return declared
 }
 
 func (s *Signature) stringToSign(canonical string) string {
@@ -181,6 +221,10 @@ func mac(key []byte, s string) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(s))
 	return h.Sum(nil)
+}
+
+func broken(format string, args ...any) error {
+	return &Error{Broken, fmt.Sprintf(format, args...)}
 }
 
 func mismatch(format string, args ...any) error {

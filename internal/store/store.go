@@ -17,12 +17,12 @@ var ErrNotFound = errors.New("record not found")
 
 // Why a store can't do what it was asked, apart from the caller's own reasons.
 var (
-	// ErrFull: there is no room left to write. What is there can be read.
+	// ErrFull: there is no space left to write. Records can be read.
 	ErrFull = errors.New("the store is full")
 	// ErrAway: the store did not answer in time. Whether it has made the change
 	// is not known; what was there can be read.
 	ErrAway = errors.New("the store does not answer")
-	// ErrTooLarge: a transaction writes or reads more than the store takes at once.
+	// ErrTooLarge: a transaction writes or reads more than the store allows.
 	ErrTooLarge = errors.New("the transaction is too large for the store")
 	// ErrClosed: the store was closed, or has failed for good.
 	ErrClosed = errors.New("the store is closed")
@@ -39,8 +39,8 @@ type DB interface {
 	// it must only read and write through tx. Reads in f see one snapshot plus
 	// f's own writes; a commit whose reads (keys, and ranges including keys that
 	// appeared or vanished in them) are no longer true is retried. An error of f
-	// is returned as it is and nothing is written. A store that has no room left
-	// returns ErrFull where f wrote; one whose ctx is of Freeing may use its reserve.
+	// is returned as it is and nothing is written. A store without space
+	// returns ErrFull when f wrote; with a ctx of Freeing it may use its reserve.
 	Update(ctx context.Context, f func(tx Tx) error) error
 
 	// View runs f on one snapshot that includes every Update that returned

@@ -12,8 +12,8 @@ import (
 
 // Table is a set of records of one type, kept as JSON under "r/<name>/<key>",
 // with its indexes under "x/<name>/<index>/<value>/<key>". It holds no state
-// and is safe for concurrent use. What it returns is the caller's own, but for
-// what Peek, PeekBy and Follow show: that is everybody's, and must not be changed.
+// and is safe for concurrent use. The caller owns what it returns, except for what
+// Peek, PeekBy and Follow show: that is shared, and must not be changed.
 type Table[T any] struct {
 	name    string
 	indexes []Index[T]
@@ -43,7 +43,7 @@ func (t *Table[T]) Get(tx Tx, key string) (T, error) {
 	return t.clone(v), nil
 }
 
-// look returns the record at key, which is everybody's.
+// look returns the record at key, which is shared and must not be changed.
 func (t *Table[T]) look(tx Tx, key string) (*T, error) {
 	v, ok := tx.Get(t.row(key))
 	if !ok {
@@ -75,7 +75,7 @@ func (t *Table[T]) Scan(tx Tx, prefix, after string) iter.Seq2[T, error] {
 	return t.own(t.peek(tx, prefix, after))
 }
 
-// own yields copies of what seq shows.
+// own yields copies of what seq yields.
 func (t *Table[T]) own(seq iter.Seq2[*T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for v, err := range seq {
@@ -183,19 +183,28 @@ func (t *Table[T]) Follow(ctx context.Context, db DB, f func(reset bool, events 
 	return db.Follow(ctx, t.row(""), func(b Batch) error {
 		events := make([]Event[T], len(b.Changes))
 		for i, c := range b.Changes {
-			events[i].Key = strings.TrimPrefix(c.Key, t.row(""))
-			if c.Value == nil {
-				continue
-			}
-			v, err := t.decode(events[i].Key, c.Value)
-			if err != nil {
+			var err error
+			if events[i], _, err = t.Event(c); err != nil {
 				return err
 			}
-			events[i].Value = v
 		}
 		return f(b.Reset, events)
 	})
 }
+
+// Event reads a change, as DB.Follow delivers it for TablesOf; ok is false when
+// it is another table's.
+func (t *Table[T]) Event(c Change) (e Event[T], ok bool, err error) {
+	if e.Key, ok = strings.CutPrefix(c.Key, t.row("")); !ok || c.Value == nil {
+		return e, ok, nil
+	}
+	e.Value, err = t.decode(e.Key, c.Value)
+	return e, true, err
+}
+
+// TablesOf is what DB.Follow follows all tables by whose names begin so. Rows of
+// one commit come together.
+func TablesOf(name string) (prefix string) { return "r/" + name }
 
 func (t *Table[T]) row(key string) string { return "r/" + t.name + "/" + key }
 
@@ -205,8 +214,8 @@ func (t *Table[T]) entry(index, value, key string) string {
 	return "x/" + t.name + "/" + index + "/" + value + "\x00" + key
 }
 
-// decode returns the record that b encodes, which is everybody's. One that was
-// decoded before is not again.
+// decode returns the record that b encodes. It is shared, must not be changed, and
+// is decoded only once.
 func (t *Table[T]) decode(key string, b *Value) (*T, error) {
 	v, err := read[T](b)
 	if err != nil {

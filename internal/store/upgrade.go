@@ -17,8 +17,8 @@ type form struct {
 	Version int      // of its records
 	Indexes []string // the names of those that are complete, in order of their declaration
 
-	// While the records are brought to the next version, those up to After have
-	// it. Begun tells that from the start.
+	// During an upgrade, the records up to the key After have the next version.
+	// Begun is true from the first piece of an upgrade to its last.
 	Begun bool   `json:",omitempty"`
 	After string `json:",omitempty"`
 }
@@ -27,8 +27,8 @@ type form struct {
 // it, which is version 1, or has no records yet.
 var forms = NewTable[form]("table-version")
 
-// Outdated says whether Upgrade has something to do. Its error is ErrNewer when
-// there are records that this program can't read.
+// Outdated says whether Upgrade has something to do. It returns ErrNewer when there
+// are records that this program can't read.
 func Outdated(ctx context.Context, db DB, tables ...Schema) (bool, error) {
 	unknown, old, err := survey(ctx, db, tables)
 	return len(unknown)+len(old) > 0, err
@@ -59,8 +59,7 @@ func survey(ctx context.Context, db DB, tables []Schema) (unknown, old []Schema,
 	return unknown, old, err
 }
 
-// Upgraded returns when Upgrade has nothing to do any more, because another one
-// has done it.
+// Upgraded waits until another process has done what Upgrade would do.
 func Upgraded(ctx context.Context, db DB, tables ...Schema) error {
 	done := errors.New("done")
 	err := forms.Follow(ctx, db, func(bool, []Event[form]) error {

@@ -16,7 +16,7 @@ type Value struct {
 	content atomic.Pointer[content]
 }
 
-// content is one form of a value, or both. Bytes that went left their sum.
+// content is one form of a value, or both. Bytes that were dropped leave their sum.
 type content struct {
 	bytes  []byte
 	sum    [sha256.Size]byte
@@ -35,9 +35,9 @@ func NewValue(b []byte) *Value {
 	return v
 }
 
-// WrittenValue is NewValue for a row that is in a database already. Of such a
-// one only the record is kept once a table has read it: most of the memory that
-// a store takes would be bytes that nobody reads.
+// WrittenValue is NewValue for a row that is in a database already. Once a table
+// has read it, the value keeps only the record: else most of a store's memory would
+// be bytes that nobody reads.
 func WrittenValue(b []byte) *Value {
 	v := NewValue(b)
 	v.written = true
@@ -69,7 +69,7 @@ func (v *Value) String() string {
 	return string(c.bytes)
 }
 
-// read returns the record, which is everybody's.
+// read returns the record, which is shared and must not be changed.
 func read[T any](v *Value) (*T, error) {
 	c := v.content.Load()
 	if r, ok := c.record.(*T); ok {

@@ -5,13 +5,13 @@ import (
 	"fmt"
 )
 
-// Step makes of a record in one version what the next version has in its place.
-// It is a pure function: it may run again for a record, and gives the same.
+// Step turns a record of one version into what the next version has in its place.
+// It is a pure function: it may run again for a record, with the same result.
 type Step func(key string, old []byte) (Next, error)
 
-// Next is what a Step makes of a record.
+// Next is the result of a Step.
 type Next struct {
-	Record []byte   // its JSON in the next version; nil: there is none any more
+	Record []byte   // its JSON in the next version; nil: the record goes
 	Others []Record // what it gives rise to in other tables, in their present form
 }
 

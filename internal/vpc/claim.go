@@ -8,6 +8,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/skylift/skylift/internal/vpc/kernel"
 )
 
 // claim marks the range as the instance's, and lets the host answer for what
@@ -47,12 +49,12 @@ func (v *VPC) mark() error {
 
 func unreachable(cidr netip.Prefix) *netlink.Route {
 	const last = 1 << 20 // any other route goes first
-	return &netlink.Route{Dst: netOf(cidr), Type: unix.RTN_UNREACHABLE, Priority: last, Protocol: routeProtocol}
+	return &netlink.Route{Dst: kernel.NetOf(cidr), Type: unix.RTN_UNREACHABLE, Priority: last, Protocol: routeProtocol}
 }
 
 // free says what on the host uses addresses of the range.
 func (v *VPC) free() error {
-	links, err := allLinks()
+	links, err := kernel.Links()
 	if err != nil {
 		return err
 	}
@@ -75,7 +77,7 @@ func (v *VPC) free() error {
 
 func (v *VPC) freeOfAddresses(names map[int]string) error {
 	var addrs []netlink.Addr
-	err := retry(netlink.ErrDumpInterrupted, func() (err error) {
+	err := kernel.Retry(netlink.ErrDumpInterrupted, func() (err error) {
 		addrs, err = netlink.AddrList(nil, netlink.FAMILY_V4)
 		return err
 	})
@@ -84,7 +86,7 @@ func (v *VPC) freeOfAddresses(names map[int]string) error {
 	}
 	for _, a := range addrs {
 		name, foreign := names[a.LinkIndex]
-		if p := prefixOf(a.IPNet); foreign && p.Overlaps(v.cidr) {
+		if p := kernel.PrefixOf(a.IPNet); foreign && p.Overlaps(v.cidr) {
 			return v.taken(fmt.Sprintf("interface %s (%s)", name, p))
 		}
 	}
@@ -93,7 +95,7 @@ func (v *VPC) freeOfAddresses(names map[int]string) error {
 
 func (v *VPC) freeOfRoutes(names map[int]string) error {
 	var routes []netlink.Route
-	err := retry(netlink.ErrDumpInterrupted, func() (err error) {
+	err := kernel.Retry(netlink.ErrDumpInterrupted, func() (err error) {
 		routes, err = netlink.RouteList(nil, netlink.FAMILY_V4)
 		return err
 	})
@@ -101,7 +103,7 @@ func (v *VPC) freeOfRoutes(names map[int]string) error {
 		return fmt.Errorf("list routes: %w", err)
 	}
 	for _, r := range routes {
-		p := prefixOf(r.Dst)
+		p := kernel.PrefixOf(r.Dst)
 		// What covers half of everything is a default route, and what leads
 		// nowhere uses nothing.
 		if !p.IsValid() || p.Bits() <= 1 || r.Type != unix.RTN_UNICAST || !p.Overlaps(v.cidr) {

@@ -13,6 +13,10 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/skylift/skylift/internal/vpc/firewall"
+	"github.com/skylift/skylift/internal/vpc/kernel"
+	"github.com/skylift/skylift/internal/vpc/nft"
 )
 
 // inside is a network inside the machine, as Docker makes them: a bridge, and a
@@ -33,7 +37,7 @@ func (w *world) inside() (behind *space, bridge, its netip.Addr) {
 	}))
 	near, err := netlink.LinkByName(port)
 	check(w.t, err)
-	check(w.t, netlink.AddrAdd(master, &netlink.Addr{IPNet: netOf(netip.PrefixFrom(bridge, 24))}))
+	check(w.t, netlink.AddrAdd(master, &netlink.Addr{IPNet: kernel.NetOf(netip.PrefixFrom(bridge, 24))}))
 	check(w.t, errors.Join(netlink.LinkSetUp(master), netlink.LinkSetUp(near)))
 	check(w.t, behind.do(func() error {
 		far, err := netlink.LinkByName("eth0")
@@ -41,7 +45,7 @@ func (w *world) inside() (behind *space, bridge, its netip.Addr) {
 			return err
 		}
 		return errors.Join(
-			netlink.AddrAdd(far, &netlink.Addr{IPNet: netOf(netip.PrefixFrom(its, 24))}), netlink.LinkSetUp(far),
+			netlink.AddrAdd(far, &netlink.Addr{IPNet: kernel.NetOf(netip.PrefixFrom(its, 24))}), netlink.LinkSetUp(far),
 			netlink.RouteAdd(&netlink.Route{LinkIndex: far.Attrs().Index, Gw: bridge.AsSlice()}),
 		)
 	}))
@@ -61,7 +65,7 @@ func everywhere(t *testing.T, port uint16) {
 func answersHost(t *testing.T, to netip.AddrPort) {
 	t.Helper()
 	for range 20 {
-		if (*space)(nil).reaches(protoTCP, netip.Addr{}, to) {
+		if (*space)(nil).reaches(firewall.TCP, netip.Addr{}, to) {
 			return
 		}
 	}
@@ -75,7 +79,7 @@ func hostsAddrs(t *testing.T) (all []netip.Addr) {
 	addrs, err := netlink.AddrList(nil, netlink.FAMILY_V4)
 	check(t, err)
 	for _, a := range addrs {
-		p := prefixOf(a.IPNet)
+		p := kernel.PrefixOf(a.IPNet)
 		all = append(all, p.Addr())
 		if p.Bits() < 31 {
 			last := p.Masked().Addr().As4()
@@ -112,9 +116,9 @@ func TestTheMachineIsClosed(t *testing.T) {
 		if to.IsLoopback() || to == netip.IPv4Unspecified() {
 			continue // in the task, its own
 		}
-		for _, protocol := range []int{protoTCP, protoUDP, protoICMP} {
+		for _, protocol := range []int{firewall.TCP, firewall.UDP, firewall.ICMP} {
 			wg.Go(func() {
-				if task.reaches(protocol, w.addrs["eni-a"], netip.AddrPortFrom(to, port)) && !(protocol == protoICMP && to == w.addrs["eni-lb"]) {
+				if task.reaches(protocol, w.addrs["eni-a"], netip.AddrPortFrom(to, port)) && !(protocol == firewall.ICMP && to == w.addrs["eni-lb"]) {
 					t.Errorf("a task reaches %s of the host by protocol %d", to, protocol)
 				}
 			})
@@ -124,13 +128,13 @@ func TestTheMachineIsClosed(t *testing.T) {
 	for name, to := range map[string]netip.AddrPort{
 		"a network inside the machine": netip.AddrPortFrom(beyondBridge, 7000), "another instance's task": netip.AddrPortFrom(x.addrs["eni-b"], 7000),
 	} {
-		for _, protocol := range []int{protoTCP, protoUDP, protoICMP} {
+		for _, protocol := range []int{firewall.TCP, firewall.UDP, firewall.ICMP} {
 			if task.reaches(protocol, w.addrs["eni-a"], to) {
 				t.Errorf("a task reaches %s by protocol %d", name, protocol)
 			}
 		}
 	}
-	for _, protocol := range []int{protoTCP, protoUDP, protoICMP} {
+	for _, protocol := range []int{firewall.TCP, firewall.UDP, firewall.ICMP} {
 		if !task.reaches(protocol, w.addrs["eni-a"], netip.AddrPortFrom(its, 7000)) {
 			t.Errorf("a task doesn't reach the outside by protocol %d", protocol)
 		}
@@ -139,7 +143,7 @@ func TestTheMachineIsClosed(t *testing.T) {
 	w.wantAnswer("eni-a")
 	// The other way round the groups decide, and answers come back.
 	for name, from := range map[string]*space{"the network inside": behind, "the outside": out, "the host": nil} {
-		for _, protocol := range []int{protoTCP, protoUDP} {
+		for _, protocol := range []int{firewall.TCP, firewall.UDP} {
 			if !from.reaches(protocol, netip.Addr{}, netip.AddrPortFrom(w.addrs["eni-a"], 7000)) {
 				t.Errorf("%s doesn't reach a task that admits it, by protocol %d", name, protocol)
 			}
@@ -147,15 +151,15 @@ func TestTheMachineIsClosed(t *testing.T) {
 	}
 
 	// What comes later is closed from its first moment: nothing is written.
-	before, err := generation()
+	before, err := nft.Generation()
 	check(t, err)
 	_, laterBridge, later := w.inside()
 	for _, to := range []netip.AddrPort{netip.AddrPortFrom(later, 7000), netip.AddrPortFrom(laterBridge, port)} {
-		if task.reaches(protoTCP, netip.Addr{}, to) {
+		if task.reaches(firewall.TCP, netip.Addr{}, to) {
 			t.Errorf("a task reaches %s, which came later", to)
 		}
 	}
-	if after, err := generation(); err != nil || after != before {
+	if after, err := nft.Generation(); err != nil || after != before {
 		t.Errorf("the rules were written meanwhile: %d, %d, %v", before, after, err)
 	}
 }
@@ -201,7 +205,7 @@ func TestNobodyHears(t *testing.T) {
 	if got := heard(); len(got) > 0 {
 		t.Errorf("the host hears what a task sends to %v", got)
 	}
-	check(t, deleteTable(w.own.table()))
+	check(t, nft.Delete(w.own.table()))
 	got := heard()
 	for _, a := range addrs {
 		if !slices.Contains(got, a.String()) {
@@ -220,7 +224,7 @@ func TestTheMachinesRoleIsClosed(t *testing.T) {
 	reach := func(a netip.Addr, protocol int) bool {
 		return task.reaches(protocol, w.addrs["eni-a"], netip.AddrPortFrom(a, 7000))
 	}
-	roles := append([]netip.Addr{netip.MustParseAddr("169.254.169.254"), netip.MustParseAddr("169.254.0.23")}, machinesOwn...)
+	roles := append([]netip.Addr{netip.MustParseAddr("169.254.169.254"), netip.MustParseAddr("169.254.0.23")}, firewall.MachinesOwn...)
 	control := netip.MustParseAddr("192.0.2.77")
 	for _, a := range append(slices.Clone(roles), control) {
 		check(t, out.do(func() error {
@@ -232,7 +236,7 @@ func TestTheMachinesRoleIsClosed(t *testing.T) {
 		t.Cleanup(func() { _ = netlink.RouteDel(r) })
 		out.serve(t, netip.AddrPortFrom(a, 7000).String())
 		answersHost(t, netip.AddrPortFrom(a, 7000))
-		for _, protocol := range []int{protoTCP, protoUDP, protoICMP} {
+		for _, protocol := range []int{firewall.TCP, firewall.UDP, firewall.ICMP} {
 			if got := reach(a, protocol); got != (a == control) {
 				t.Errorf("a task reaches %s by protocol %d: %t", a, protocol, got)
 			}
@@ -247,30 +251,30 @@ func TestNoIPv6(t *testing.T) {
 	w.apply(&Ruleset{Groups: []Group{open("sg")}, Members: []Member{w.member("eni-a", "sg")}})
 	host, err := netlink.LinkByName(w.own.link("eni-a"))
 	check(t, err)
-	check(t, setSysctl("net/ipv6/conf/"+host.Attrs().Name+"/disable_ipv6", "0")) // even so
+	check(t, kernel.SetSysctl("net/ipv6/conf/"+host.Attrs().Name+"/disable_ipv6", "0")) // even so
 	linkLocals := func(l netlink.Link) (all []netip.Addr) {
 		addrs, err := netlink.AddrList(l, netlink.FAMILY_V6)
 		check(t, err)
 		for _, a := range addrs {
-			all = append(all, prefixOf(a.IPNet).Addr())
+			all = append(all, kernel.PrefixOf(a.IPNet).Addr())
 		}
 		return all
 	}
 	near := netip.MustParseAddr("fe80::1")
-	check(t, netlink.AddrReplace(host, &netlink.Addr{IPNet: netOf(netip.PrefixFrom(near, 64)), Flags: unix.IFA_F_NODAD}))
+	check(t, netlink.AddrReplace(host, &netlink.Addr{IPNet: kernel.NetOf(netip.PrefixFrom(near, 64)), Flags: unix.IFA_F_NODAD}))
 	if !slices.Contains(linkLocals(host), near) {
 		t.Fatal("the host's end has no link-local address to look for")
 	}
 	// The task may have taken IPv6 back, too.
 	check(t, task.do(func() error {
-		if err := setSysctl("net/ipv6/conf/eth0/disable_ipv6", "0"); err != nil {
+		if err := kernel.SetSysctl("net/ipv6/conf/eth0/disable_ipv6", "0"); err != nil {
 			return err
 		}
 		l, err := netlink.LinkByName(inside)
 		if err != nil {
 			return err
 		}
-		return netlink.AddrReplace(l, &netlink.Addr{IPNet: netOf(netip.MustParsePrefix("fe80::2/64")), Flags: unix.IFA_F_NODAD})
+		return netlink.AddrReplace(l, &netlink.Addr{IPNet: kernel.NetOf(netip.MustParsePrefix("fe80::2/64")), Flags: unix.IFA_F_NODAD})
 	}))
 	heard := make(chan string, 8)
 	p, err := net.ListenPacket("udp6", "[::]:7401")
@@ -318,7 +322,7 @@ func TestUpgradeCutsWhatIsClosed(t *testing.T) {
 	out, _, outside := w.outside()
 	rs := &Ruleset{Groups: []Group{open("sg")}, Members: []Member{w.member("eni-a", "sg"), w.member("eni-lb", "sg")}}
 	w.apply(rs)
-	check(t, deleteTable(w.own.table())) // what did not judge
+	check(t, nft.Delete(w.own.table())) // what did not judge
 	closed := map[string]conversation{
 		"to the host":               converse(t, a, nil, netip.Addr{}, netip.AddrPortFrom(bridge, 7601)),
 		"to a network inside":       converse(t, a, behind, netip.Addr{}, netip.AddrPortFrom(its, 7602)),
@@ -352,7 +356,7 @@ func TestUpgradeCutsWhatIsClosed(t *testing.T) {
 			t.Errorf("%s: was cut", name)
 		}
 	}
-	if !a.reaches(protoTCP, netip.Addr{}, netip.AddrPortFrom(outside, 7000)) {
+	if !a.reaches(firewall.TCP, netip.Addr{}, netip.AddrPortFrom(outside, 7000)) {
 		t.Error("the outside isn't reached")
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/coreos/go-iptables/iptables"
+
+	"github.com/skylift/skylift/internal/vpc/kernel"
 )
 
 // Docker drops what is forwarded and not its own, a host's own filter often all
@@ -22,12 +24,12 @@ const (
 // accepts are the rules that exempt an instance's interfaces from others'
 // drops, by the chain that they belong into.
 func accepts(own owner, forwarded string, opened []Ports) map[string][][]string {
-	tag := []string{"-m", "comment", "--comment", aliasPrefix + string(own), "-j", "ACCEPT"}
+	tag := []string{"-m", "comment", "--comment", kernel.AliasPrefix + string(own), "-j", "ACCEPT"}
 	ours := own.prefix() + "+"
 	input := [][]string{append([]string{"-i", ours, "-m", "conntrack", "--ctstate", "DNAT"}, tag...)} // what tasks send to a service
 	for _, p := range opened {
-		name := p.protocolName()
-		input = append(input, append([]string{"-i", ours, "-p", name, "-m", name, "--dport", p.ports(":")}, tag...))
+		name := p.ProtocolName()
+		input = append(input, append([]string{"-i", ours, "-p", name, "-m", name, "--dport", p.Numbers(":")}, tag...))
 	}
 	return map[string][][]string{
 		forwarded:  {append([]string{"-i", ours}, tag...), append([]string{"-o", ours}, tag...)},
@@ -89,7 +91,7 @@ func removeAccepts(t *iptables.IPTables, own owner, chain string, keep [][]strin
 	}
 	for _, line := range lines {
 		rule := strings.Fields(strings.ReplaceAll(line, `"`, ""))
-		if len(rule) < 2 || rule[0] != "-A" || !slices.Contains(rule, aliasPrefix+string(own)) {
+		if len(rule) < 2 || rule[0] != "-A" || !slices.Contains(rule, kernel.AliasPrefix+string(own)) {
 			continue
 		}
 		rule = rule[2:]

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/skylift/skylift/internal/vpc/firewall"
+	"github.com/skylift/skylift/internal/vpc/nft"
 )
 
 func TestNothingPassesUnlessAdmitted(t *testing.T) {
@@ -26,7 +29,7 @@ func TestNothingPassesUnlessAdmitted(t *testing.T) {
 	w.apply(&Ruleset{
 		Groups: []Group{
 			{ID: "sg-web", Egress: []Rule{all}},
-			{ID: "sg-db", Ingress: []Rule{{Protocol: protoTCP, FromPort: 7000, ToPort: 7000, Group: "sg-web"}}, Egress: []Rule{all}},
+			{ID: "sg-db", Ingress: []Rule{{Protocol: firewall.TCP, FromPort: 7000, ToPort: 7000, Group: "sg-web"}}, Egress: []Rule{all}},
 		},
 		Members: []Member{w.member("eni-a", "sg-web"), w.member("eni-b", "sg-db")},
 	})
@@ -44,7 +47,7 @@ func TestDefaultGroupAdmitsItsOwn(t *testing.T) {
 	w.task("eni-b", 11)
 	w.balancer("eni-lb", 12)
 	w.task("eni-other", 13)
-	def := Group{ID: "sg-default", Ingress: []Rule{{Protocol: protoAll, Group: "sg-default"}}, Egress: []Rule{all}}
+	def := Group{ID: "sg-default", Ingress: []Rule{{Protocol: firewall.All, Group: "sg-default"}}, Egress: []Rule{all}}
 	w.apply(&Ruleset{
 		Groups: []Group{def, open("sg-open")},
 		Members: []Member{
@@ -59,7 +62,7 @@ func TestDefaultGroupAdmitsItsOwn(t *testing.T) {
 	w.want("eni-other", "eni-a", false)
 	w.want("eni-other", "eni-lb", false)
 	w.want("eni-a", "eni-other", true)
-	if (*space)(nil).reaches(protoTCP, netip.Addr{}, netip.AddrPortFrom(w.addrs["eni-a"], 7000)) {
+	if (*space)(nil).reaches(firewall.TCP, netip.Addr{}, netip.AddrPortFrom(w.addrs["eni-a"], 7000)) {
 		t.Error("the host reaches a task of the default group")
 	}
 }
@@ -70,7 +73,7 @@ func TestOutsideIsMasqueradedAndJudged(t *testing.T) {
 	task := w.task("eni-a", 10)
 	out, host, its := w.outside()
 	rs := &Ruleset{
-		Groups:  []Group{{ID: "sg", Egress: []Rule{{Protocol: protoTCP, FromPort: 7001, ToPort: 7001, CIDR: netip.PrefixFrom(its, 32)}}}},
+		Groups:  []Group{{ID: "sg", Egress: []Rule{{Protocol: firewall.TCP, FromPort: 7001, ToPort: 7001, CIDR: netip.PrefixFrom(its, 32)}}}},
 		Members: []Member{w.member("eni-a", "sg")},
 	}
 	w.apply(rs)
@@ -86,15 +89,15 @@ func TestOutsideIsMasqueradedAndJudged(t *testing.T) {
 	if got, _, _ := net.SplitHostPort(seen.RemoteAddr().String()); got != host.String() {
 		t.Errorf("outside sees %s, want the host's %s", got, host)
 	}
-	if task.reaches(protoTCP, netip.Addr{}, netip.AddrPortFrom(its, 7000)) {
+	if task.reaches(firewall.TCP, netip.Addr{}, netip.AddrPortFrom(its, 7000)) {
 		t.Error("egress to a port without a rule came through")
 	}
-	if out.reaches(protoTCP, netip.Addr{}, netip.AddrPortFrom(w.addrs["eni-a"], 7000)) {
+	if out.reaches(firewall.TCP, netip.Addr{}, netip.AddrPortFrom(w.addrs["eni-a"], 7000)) {
 		t.Error("outside reaches the task without a rule")
 	}
 	rs.Groups[0].Ingress = []Rule{tcp(7000, netip.PrefixFrom(its, 32))}
 	w.apply(rs)
-	if !out.reaches(protoTCP, netip.Addr{}, netip.AddrPortFrom(w.addrs["eni-a"], 7000)) {
+	if !out.reaches(firewall.TCP, netip.Addr{}, netip.AddrPortFrom(w.addrs["eni-a"], 7000)) {
 		t.Error("outside doesn't reach the task that admits it")
 	}
 }
@@ -248,7 +251,7 @@ func TestFrontsAdmitForTheirMembers(t *testing.T) {
 		w.apply(&Ruleset{
 			Groups: []Group{
 				open("sg-task"),
-				{ID: "sg-tasks-only", Ingress: []Rule{{Protocol: protoTCP, FromPort: 7000, ToPort: 7000, Group: "sg-task"}}},
+				{ID: "sg-tasks-only", Ingress: []Rule{{Protocol: firewall.TCP, FromPort: 7000, ToPort: 7000, Group: "sg-task"}}},
 				{ID: "sg-out", Ingress: []Rule{tcp(7000, netip.PrefixFrom(its, 32))}},
 			},
 			Members: []Member{w.member("eni-a", "sg-task"), w.member("eni-lb", "sg-tasks-only"), w.member("eni-lb2", "sg-out")},
@@ -265,10 +268,10 @@ func TestFrontsAdmitForTheirMembers(t *testing.T) {
 		{nil, false, false},
 	} {
 		apply(tc.members...)
-		if got := w.tasks["eni-a"].reaches(protoTCP, netip.Addr{}, front); got != tc.task {
+		if got := w.tasks["eni-a"].reaches(firewall.TCP, netip.Addr{}, front); got != tc.task {
 			t.Errorf("front of %v: task reaches it: %t, want %t", tc.members, got, tc.task)
 		}
-		if got := out.reaches(protoTCP, netip.Addr{}, front); got != tc.outside {
+		if got := out.reaches(firewall.TCP, netip.Addr{}, front); got != tc.outside {
 			t.Errorf("front of %v: outside reaches it: %t, want %t", tc.members, got, tc.outside)
 		}
 	}
@@ -291,10 +294,10 @@ func TestFrontOnEveryAddress(t *testing.T) {
 		}
 	}
 	w.apply(rules(tcp(port, netip.PrefixFrom(its, 32))))
-	if !out.reaches(protoTCP, netip.Addr{}, netip.AddrPortFrom(host, port)) {
+	if !out.reaches(firewall.TCP, netip.Addr{}, netip.AddrPortFrom(host, port)) {
 		t.Error("outside doesn't reach the front that admits it")
 	}
-	if (*space)(nil).reaches(protoTCP, netip.Addr{}, netip.MustParseAddrPort(fmt.Sprintf("127.0.0.1:%d", port))) {
+	if (*space)(nil).reaches(firewall.TCP, netip.Addr{}, netip.MustParseAddrPort(fmt.Sprintf("127.0.0.1:%d", port))) {
 		t.Error("loopback reaches a front that doesn't admit it")
 	}
 	c, err := out.dial(netip.Addr{}, netip.AddrPortFrom(host, port))
@@ -335,17 +338,17 @@ func TestKernelAgreesWithAdmits(t *testing.T) {
 			if from == "outside" && to == "outside" || r.IntN(6) == 0 {
 				dst = front
 			}
-			f := Flow{Protocol: []int{protoTCP, protoUDP, protoICMP}[r.IntN(3)], Src: w.addrs[from], Dst: dst.Addr(), DstPort: 7000}
-			if f.Protocol == protoICMP {
+			f := Flow{Protocol: []int{firewall.TCP, firewall.UDP, firewall.ICMP}[r.IntN(3)], Src: w.addrs[from], Dst: dst.Addr(), DstPort: 7000}
+			if f.Protocol == firewall.ICMP {
 				f.DstPort = 8 << 8
 			}
-			if f.Protocol != protoTCP && from == "eni-lb" && to == "eni-lb" {
+			if f.Protocol != firewall.TCP && from == "eni-lb" && to == "eni-lb" {
 				continue
 			}
 			full := *rs
 			full.CIDR = w.cidr
 			want := full.Check(f)
-			if dst == front && f.Protocol != protoTCP && w.cidr.Contains(f.Src) && from != "eni-lb" {
+			if dst == front && f.Protocol != firewall.TCP && w.cidr.Contains(f.Src) && from != "eni-lb" {
 				want = Verdict{} // the host's own address is closed to tasks
 			}
 			wg.Go(func() {
@@ -381,12 +384,12 @@ func (w *world) randomRuleset(r *rand.Rand, front netip.AddrPort) *Ruleset {
 func (w *world) randomRules(r *rand.Rand, groups []string) []Rule {
 	var rules []Rule
 	for range r.IntN(4) {
-		rule := Rule{Protocol: []int{protoAll, protoTCP, protoUDP, protoICMP}[r.IntN(4)]}
+		rule := Rule{Protocol: []int{firewall.All, firewall.TCP, firewall.UDP, firewall.ICMP}[r.IntN(4)]}
 		switch rule.Protocol {
-		case protoTCP, protoUDP:
+		case firewall.TCP, firewall.UDP:
 			rule.FromPort = 6998 + r.IntN(4)
 			rule.ToPort = rule.FromPort + r.IntN(3)
-		case protoICMP:
+		case firewall.ICMP:
 			rule.FromPort, rule.ToPort = []int{-1, 0, 8}[r.IntN(3)], -1
 		}
 		switch r.IntN(4) {
@@ -444,7 +447,7 @@ func BenchmarkApply(b *testing.B) {
 	for g := range groups {
 		sg := Group{ID: fmt.Sprintf("sg-%017d", g), Egress: []Rule{all}}
 		for port := range 10 {
-			sg.Ingress = append(sg.Ingress, tcp(8000+port, wide), Rule{Protocol: protoTCP, FromPort: 80, ToPort: 90, Group: fmt.Sprintf("sg-%017d", (g+port)%groups)})
+			sg.Ingress = append(sg.Ingress, tcp(8000+port, wide), Rule{Protocol: firewall.TCP, FromPort: 80, ToPort: 90, Group: fmt.Sprintf("sg-%017d", (g+port)%groups)})
 		}
 		rs.Groups = append(rs.Groups, sg)
 	}
@@ -458,7 +461,7 @@ func BenchmarkApply(b *testing.B) {
 	fewer.Members = rs.Members[1:]
 	b.Run("anew", func(b *testing.B) {
 		for b.Loop() {
-			w.seal = seal{}
+			w.seal = nft.Seal{}
 			_, err := w.Apply(b.Context(), rs)
 			check(b, err)
 		}

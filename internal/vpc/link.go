@@ -12,6 +12,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"github.com/skylift/skylift/internal/vpc/kernel"
 )
 
 // inside is what a task's interface is called in its namespace.
@@ -249,7 +251,7 @@ func (v *VPC) List(ctx context.Context) ([]Attached, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	links, err := allLinks()
+	links, err := kernel.Links()
 	if err != nil {
 		return nil, err
 	}
@@ -283,17 +285,6 @@ func (v *VPC) find(id string) (netlink.Link, error) {
 		return nil, fmt.Errorf("interface %s is taken by %s", link.Attrs().Name, a)
 	}
 	return link, nil
-}
-
-func allLinks() (links []netlink.Link, err error) {
-	err = retry(netlink.ErrDumpInterrupted, func() error {
-		links, err = netlink.LinkList()
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list interfaces: %w", err)
-	}
-	return links, nil
 }
 
 func removeLink(l netlink.Link) error {

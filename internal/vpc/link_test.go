@@ -14,6 +14,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/skylift/skylift/internal/vpc/conntrack"
+	"github.com/skylift/skylift/internal/vpc/firewall"
+	"github.com/skylift/skylift/internal/vpc/kernel"
 )
 
 var addrsEqual = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
@@ -163,7 +167,7 @@ func TestInstancesSideBySide(t *testing.T) {
 	a.apply(rules(a))
 	a.want("eni-a", "eni-b", false)
 	b.want("eni-a", "eni-b", true)
-	if b.tasks["eni-a"].reaches(protoTCP, netip.Addr{}, netip.AddrPortFrom(a.addrs["eni-a"], 7000)) {
+	if b.tasks["eni-a"].reaches(firewall.TCP, netip.Addr{}, netip.AddrPortFrom(a.addrs["eni-a"], 7000)) {
 		t.Error("another instance's task reaches one that admits nothing")
 	}
 
@@ -188,7 +192,7 @@ func TestOpenNamesTheRouteInTheWay(t *testing.T) {
 	needRoot(t)
 	lo, err := netlink.LinkByName("lo")
 	check(t, err)
-	r := &netlink.Route{LinkIndex: lo.Attrs().Index, Dst: netOf(netip.MustParsePrefix("172.20.0.0/14")), Scope: unix.RT_SCOPE_LINK}
+	r := &netlink.Route{LinkIndex: lo.Attrs().Index, Dst: kernel.NetOf(netip.MustParsePrefix("172.20.0.0/14")), Scope: unix.RT_SCOPE_LINK}
 	check(t, netlink.RouteAdd(r))
 	t.Cleanup(func() { _ = netlink.RouteDel(r) })
 	_, err = Open(t.Context(), Config{Instance: newInstance(), CIDR: netip.MustParsePrefix("172.21.0.0/16")})
@@ -228,15 +232,15 @@ func TestPurgeLeavesNothing(t *testing.T) {
 	w.apply(&Ruleset{Groups: []Group{open("sg")}, Members: []Member{w.member("eni-a", "sg"), w.member("eni-lb", "sg")}})
 	w.want("eni-lb", "eni-a", true)
 	w.wantAnswer("eni-a")
-	check(t, accept(w.own, []Ports{{protoTCP, 7000, 7001}}))
+	check(t, accept(w.own, []Ports{{Protocol: firewall.TCP, From: 7000, To: 7001}}))
 	for range 2 {
 		check(t, Purge(t.Context(), string(w.own)))
 		if d := cmp.Diff(before, footprint(t)); d != "" {
 			t.Errorf("left after purge (-before +after):\n%s", d)
 		}
 	}
-	if _, err := cut(unix.AF_INET, func(t2 tracked) bool {
-		f := t2.flow
+	if _, err := conntrack.Cut(unix.AF_INET, func(t2 conntrack.Tracked) bool {
+		f := t2.Flow
 		if w.cidr.Contains(f.Src) || w.cidr.Contains(f.Dst) {
 			t.Errorf("flow left after purge: %v", f)
 		}

@@ -6,17 +6,11 @@ import (
 	"net"
 	"net/netip"
 
-	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-)
 
-// service is where what tasks send to a socket address really goes.
-type service struct {
-	addr netip.AddrPort // as the tasks know it
-	to   netip.AddrPort // where this process listens
-}
+	"github.com/skylift/skylift/internal/vpc/firewall"
+)
 
 // Listen returns a listener for what the instance's tasks send over TCP to
 // addr, which is no address of anything, and the same for all instances.
@@ -39,7 +33,7 @@ func (v *VPC) Listen(ctx context.Context, addr netip.AddrPort) (net.Listener, er
 		return nil, fmt.Errorf("listen for tasks at %s: %w", addr, err)
 	}
 	to := l.Addr().(*net.TCPAddr).AddrPort()
-	if err := v.serve(service{addr, netip.AddrPortFrom(router, to.Port())}); err != nil {
+	if err := v.serve(firewall.Service{Addr: addr, To: netip.AddrPortFrom(router, to.Port())}); err != nil {
 		_ = l.Close()
 		return nil, err
 	}
@@ -66,12 +60,12 @@ func (v *VPC) offerRouter(router netip.Addr) error {
 
 // serve adds a service to the firewall, in place of one at the same address. A
 // firewall that an earlier process has left is changed by Apply, like all of it.
-func (v *VPC) serve(s service) error {
+func (v *VPC) serve(s firewall.Service) error {
 	v.firewall.Lock()
 	defer v.firewall.Unlock()
-	var services []service
+	var services []firewall.Service
 	for _, old := range v.services {
-		if old.addr != s.addr {
+		if old.Addr != s.Addr {
 			services = append(services, old)
 		}
 	}
@@ -80,37 +74,6 @@ func (v *VPC) serve(s service) error {
 		return nil
 	}
 	rs := *v.applied
-	rs.services = v.services
+	rs.Services = v.services
 	return v.write(&rs)
-}
-
-// serves says that f is a task's flow to a service, which no rules judge.
-func (r *Ruleset) serves(f Flow) bool {
-	for _, s := range r.services {
-		if f.Protocol == protoTCP && s.to == netip.AddrPortFrom(f.Dst, f.DstPort) && r.CIDR.Contains(f.Src) {
-			return true
-		}
-	}
-	return false
-}
-
-// services sends what tasks address to a service to where it is, before anybody
-// else on the host does.
-func (c *compiler) services(rs *Ruleset) {
-	if len(rs.services) == 0 {
-		return
-	}
-	var rules []exprs
-	for _, s := range rs.services {
-		rules = append(rules, rule(iifPrefix(expr.CmpOpEq, c.prefix), toSocket(s.addr), redirect(s.to)))
-	}
-	c.base("prerouting_services", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, *nftables.ChainPriorityNATDest-1, rules...)
-}
-
-// served admits what has been sent to a service.
-func (c *compiler) served(rs *Ruleset) (rules []exprs) {
-	for _, s := range rs.services {
-		rules = append(rules, rule(iifPrefix(expr.CmpOpEq, c.prefix), toSocket(s.to), redirected(), acceptIt()))
-	}
-	return rules
 }

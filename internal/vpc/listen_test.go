@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/skylift/skylift/internal/vpc/firewall"
 )
 
 var wellKnown = netip.MustParseAddrPort("169.254.170.2:80")
@@ -88,17 +90,17 @@ func TestListen(t *testing.T) {
 		w.wantAnswer(id)
 		x.wantAnswer(id)
 	}
-	if w.tasks["eni-a"].reaches(protoTCP, netip.Addr{}, netip.AddrPortFrom(wellKnown.Addr(), 81)) {
+	if w.tasks["eni-a"].reaches(firewall.TCP, netip.Addr{}, netip.AddrPortFrom(wellKnown.Addr(), 81)) {
 		t.Error("another port of the address answers")
 	}
 	out, _, _ := w.outside()
 	direct := l.Addr().(*net.TCPAddr).AddrPort()
 	for name, from := range map[string]*space{"a task without egress": w.tasks["eni-a"], "a task": w.tasks["eni-b"], "a neighbour's task": x.tasks["eni-b"], "outside": out, "the host": nil} {
-		if from.reaches(protoTCP, netip.Addr{}, direct) {
+		if from.reaches(firewall.TCP, netip.Addr{}, direct) {
 			t.Errorf("%s reaches %s, where the listener really is", name, direct)
 		}
 	}
-	if (*space)(nil).reaches(protoTCP, netip.Addr{}, wellKnown) || out.reaches(protoTCP, netip.Addr{}, wellKnown) {
+	if (*space)(nil).reaches(firewall.TCP, netip.Addr{}, wellKnown) || out.reaches(firewall.TCP, netip.Addr{}, wellKnown) {
 		t.Error("who is no task reaches the address")
 	}
 }
@@ -124,13 +126,13 @@ func TestListenLasts(t *testing.T) {
 		t.Error("a change of the rules cut a conversation")
 	}
 	check(t, l.Close())
-	if w.tasks["eni-a"].reaches(protoTCP, netip.Addr{}, wellKnown) {
+	if w.tasks["eni-a"].reaches(firewall.TCP, netip.Addr{}, wellKnown) {
 		t.Error("nobody listens, and the address answers")
 	}
 	l = w.answering()
 	w.wantAnswer("eni-a")
 	run(t, "nft", "flush", "ruleset")
-	if w.tasks["eni-a"].reaches(protoTCP, netip.Addr{}, wellKnown) {
+	if w.tasks["eni-a"].reaches(firewall.TCP, netip.Addr{}, wellKnown) {
 		t.Error("flushed, and the address answers")
 	}
 	if _, err := w.repairFirewall(); err != nil {

@@ -20,6 +20,9 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+
+	"github.com/skylift/skylift/internal/vpc/firewall"
+	"github.com/skylift/skylift/internal/vpc/kernel"
 )
 
 // The tests run in a network namespace of their own, which plays the host: they
@@ -28,7 +31,7 @@ import (
 const isolated = "SKYLIFT_VPC_TEST_ISOLATED"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(isolated) != "" || capable() != nil {
+	if os.Getenv(isolated) != "" || kernel.Capable() != nil {
 		os.Exit(m.Run())
 	}
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
@@ -48,7 +51,7 @@ func TestMain(m *testing.M) {
 
 func needRoot(t testing.TB) {
 	t.Helper()
-	if err := capable(); err == nil {
+	if err := kernel.Capable(); err == nil {
 		lo, err := netlink.LinkByName("lo")
 		check(t, err)
 		check(t, netlink.LinkSetUp(lo))
@@ -101,7 +104,7 @@ func (s *space) do(f func() error) error {
 	if s == nil {
 		return f()
 	}
-	return within(s.handle, f)
+	return kernel.Within(s.handle, f)
 }
 
 func (s *space) listen(t testing.TB, addr string) net.Listener {
@@ -169,13 +172,13 @@ func (s *space) dial(from netip.Addr, to netip.AddrPort) (c net.Conn, err error)
 // reaches says whether the first packet of a flow, and its answer, come through.
 func (s *space) reaches(protocol int, from netip.Addr, to netip.AddrPort) bool {
 	switch protocol {
-	case protoTCP:
+	case firewall.TCP:
 		c, err := s.dial(from, to)
 		if err == nil {
 			c.Close()
 		}
 		return err == nil
-	case protoUDP:
+	case firewall.UDP:
 		return s.exchange(from, to)
 	default:
 		return s.ping(from, to.Addr())
@@ -308,7 +311,7 @@ func (w *world) apply(rs *Ruleset) (cut []Flow) {
 // want checks a tcp flow to port 7000.
 func (w *world) want(from, to string, admitted bool) {
 	w.t.Helper()
-	got := w.tasks[from].reaches(protoTCP, w.addrs[from], netip.AddrPortFrom(w.addrs[to], 7000))
+	got := w.tasks[from].reaches(firewall.TCP, w.addrs[from], netip.AddrPortFrom(w.addrs[to], 7000))
 	if got != admitted {
 		w.t.Errorf("%s reaches %s: %t, want %t", from, to, got, admitted)
 	}
@@ -328,7 +331,7 @@ func (w *world) outside() (s *space, host, its netip.Addr) {
 	near, err := netlink.LinkByName(name)
 	check(w.t, err)
 	w.t.Cleanup(func() { _ = netlink.LinkDel(near) })
-	check(w.t, netlink.AddrAdd(near, &netlink.Addr{IPNet: netOf(netip.PrefixFrom(host, 24))}))
+	check(w.t, netlink.AddrAdd(near, &netlink.Addr{IPNet: kernel.NetOf(netip.PrefixFrom(host, 24))}))
 	check(w.t, netlink.LinkSetUp(near))
 	w.named = append(w.named, name)
 	check(w.t, w.lookForUplinks())
@@ -338,9 +341,9 @@ func (w *world) outside() (s *space, host, its netip.Addr) {
 			return err
 		}
 		return errors.Join(
-			netlink.AddrAdd(far, &netlink.Addr{IPNet: netOf(netip.PrefixFrom(its, 24))}),
+			netlink.AddrAdd(far, &netlink.Addr{IPNet: kernel.NetOf(netip.PrefixFrom(its, 24))}),
 			netlink.LinkSetUp(far),
-			netlink.RouteAdd(&netlink.Route{LinkIndex: far.Attrs().Index, Dst: netOf(w.cidr), Gw: host.AsSlice()}),
+			netlink.RouteAdd(&netlink.Route{LinkIndex: far.Attrs().Index, Dst: kernel.NetOf(w.cidr), Gw: host.AsSlice()}),
 		)
 	}))
 	check(w.t, settle(&netlink.Handle{}, near))
@@ -350,11 +353,11 @@ func (w *world) outside() (s *space, host, its netip.Addr) {
 
 var (
 	anywhere = netip.MustParsePrefix("0.0.0.0/0")
-	all      = Rule{Protocol: protoAll, CIDR: anywhere}
+	all      = Rule{Protocol: firewall.All, CIDR: anywhere}
 )
 
 func tcp(port int, from netip.Prefix) Rule {
-	return Rule{Protocol: protoTCP, FromPort: port, ToPort: port, CIDR: from}
+	return Rule{Protocol: firewall.TCP, FromPort: port, ToPort: port, CIDR: from}
 }
 
 // open is a group that everything passes.

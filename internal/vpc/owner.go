@@ -3,10 +3,11 @@ package vpc
 import (
 	"crypto/sha256"
 	"encoding/base32"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"github.com/skylift/skylift/internal/vpc/kernel"
 )
 
 // owner is an instance's id, from which all names in the kernel derive.
@@ -29,22 +30,20 @@ func (o owner) prefix() string { return "sl" + digest(string(o), 5) }
 func (o owner) link(id string) string { return o.prefix() + digest(id, 8) }
 
 // alias is what an interface is labelled with, so that it is found again.
-func (o owner) alias(id string) string { return aliasPrefix + string(o) + "/" + id }
+func (o owner) alias(id string) string { return kernel.AliasPrefix + string(o) + "/" + id }
 
 // id is the reverse of alias.
 func (o owner) id(alias string) (string, bool) {
-	return strings.CutPrefix(alias, aliasPrefix+string(o)+"/")
+	return strings.CutPrefix(alias, kernel.AliasPrefix+string(o)+"/")
 }
 
 // claimID labels, followed by the range, the interface that marks a range as
 // the instance's.
 const claimID = "vpc/"
 
-const aliasPrefix = "skylift/"
-
 // claimant reads the label of any instance's mark.
 func claimant(alias string) (instance string, cidr netip.Prefix, ok bool) {
-	rest, ok := strings.CutPrefix(alias, aliasPrefix)
+	rest, ok := strings.CutPrefix(alias, kernel.AliasPrefix)
 	if !ok {
 		return "", netip.Prefix{}, false
 	}
@@ -59,15 +58,4 @@ func claimant(alias string) (instance string, cidr netip.Prefix, ok bool) {
 func digest(s string, n int) string {
 	sum := sha256.Sum256([]byte(s))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:n]
-}
-
-// retry runs f again while it says that the kernel's answer was interrupted.
-func retry(interrupted error, f func() error) error {
-	var err error
-	for range 5 {
-		if err = f(); !errors.Is(err, interrupted) {
-			return err
-		}
-	}
-	return err
 }

@@ -8,6 +8,9 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/skylift/skylift/internal/vpc/kernel"
+	"github.com/skylift/skylift/internal/vpc/nft"
 )
 
 // Purge removes all that an instance has on the host: interfaces, routes,
@@ -18,19 +21,19 @@ func Purge(ctx context.Context, instance string) error {
 	if err != nil {
 		return err
 	}
-	if err := capable(); err != nil {
+	if err := kernel.Capable(); err != nil {
 		return err
 	}
 	if err := purgeLinks(ctx, own); err != nil {
 		return err
 	}
-	return errors.Join(unaccept(own), deleteTable(own.table()))
+	return errors.Join(unaccept(own), nft.Delete(own.table()))
 }
 
 // purgeLinks removes the interfaces, the mark of the range last: as long as
 // anything is left, it says which routes and flows are the instance's.
 func purgeLinks(ctx context.Context, own owner) error {
-	links, err := allLinks()
+	links, err := kernel.Links()
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/skylift/skylift/internal/vpc/firewall"
 )
 
 // TestRefusedIsTold: the log says what a task tried in vain and what opens it,
@@ -30,7 +32,7 @@ func TestRefusedIsTold(t *testing.T) {
 		send(netip.MustParseAddr("224.0.0.1"), 5353)
 		send(its, 7777)
 	}
-	told := make(map[refusal]bool)
+	told := make(map[firewall.Refusal]bool)
 	log.Reset()
 	for range 2 {
 		check(t, w.tellRefused(told))
@@ -55,12 +57,12 @@ func TestRefusedIsTold(t *testing.T) {
 	if n := strings.Count(log.String(), "\n"); n != toldAtOnce {
 		t.Errorf("a thousand refusals are told in %d lines, want %d", n, toldAtOnce)
 	}
-	all, err := readRefused(w.own.table())
+	all, err := firewall.Refused(w.own.table())
 	check(t, err)
-	if len(all) > refusedMost {
+	if len(all) > firewall.RefusedMost {
 		t.Errorf("%d are remembered", len(all))
 	}
-	if task.reaches(protoUDP, w.addrs["eni-a"], netip.AddrPortFrom(bridge, 53)) {
+	if task.reaches(firewall.UDP, w.addrs["eni-a"], netip.AddrPortFrom(bridge, 53)) {
 		t.Error("with the memory full, what is closed is reached")
 	}
 }

@@ -7,11 +7,12 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"github.com/skylift/skylift/internal/vpc/kernel"
 )
 
 // gateway is every task's next hop. No interface has the address: the task
@@ -30,7 +31,7 @@ func configureTask(task *netlink.Handle, ns netns.NsHandle, eth0 netlink.Link, h
 			return fmt.Errorf("set address %s of %s: %w", i.MAC, inside, err)
 		}
 	}
-	if err := within(ns, func() error { return withoutIPv6(inside) }); err != nil {
+	if err := kernel.Within(ns, func() error { return withoutIPv6(inside) }); err != nil {
 		return err
 	}
 	if err := task.LinkSetUp(eth0); err != nil {
@@ -52,7 +53,7 @@ func configureTask(task *netlink.Handle, ns netns.NsHandle, eth0 netlink.Link, h
 	if err := task.RouteReplace(&toGateway); err != nil {
 		return fmt.Errorf("set route to gateway: %w", err)
 	}
-	everywhere := netlink.Route{LinkIndex: index, Dst: netOf(netip.PrefixFrom(netip.IPv4Unspecified(), 0)), Gw: gateway.AsSlice()}
+	everywhere := netlink.Route{LinkIndex: index, Dst: kernel.NetOf(netip.PrefixFrom(netip.IPv4Unspecified(), 0)), Gw: gateway.AsSlice()}
 	if err := task.RouteReplace(&everywhere); err != nil {
 		return fmt.Errorf("set default route: %w", err)
 	}
@@ -69,11 +70,11 @@ func (v *VPC) configureHost(host netlink.Link, taskMAC net.HardwareAddr, id stri
 	if err := withoutIPv6(name); err != nil {
 		return err
 	}
-	if err := setSysctl("net/ipv4/conf/"+name+"/forwarding", "1"); err != nil {
+	if err := kernel.SetSysctl("net/ipv4/conf/"+name+"/forwarding", "1"); err != nil {
 		return err
 	}
 	// Else whoever sends ARP requests learns which addresses the host has.
-	if err := setSysctl("net/ipv4/conf/"+name+"/arp_ignore", "8"); err != nil {
+	if err := kernel.SetSysctl("net/ipv4/conf/"+name+"/arp_ignore", "8"); err != nil {
 		return err
 	}
 	if err := netlink.LinkSetUp(host); err != nil {
@@ -117,17 +118,17 @@ func addressOf(link netlink.Link) (netip.Addr, error) {
 		if err != nil || len(addrs) == 0 {
 			return netip.Addr{}, err
 		}
-		return prefixOf(addrs[0].IPNet).Addr(), nil
+		return kernel.PrefixOf(addrs[0].IPNet).Addr(), nil
 	}
 	routes, err := routesOf(link)
 	if err != nil || len(routes) == 0 {
 		return netip.Addr{}, err
 	}
-	return prefixOf(routes[0].Dst).Addr(), nil
+	return kernel.PrefixOf(routes[0].Dst).Addr(), nil
 }
 
 func routesOf(link netlink.Link) (routes []netlink.Route, err error) {
-	err = retry(netlink.ErrDumpInterrupted, func() error {
+	err = kernel.Retry(netlink.ErrDumpInterrupted, func() error {
 		routes, err = netlink.RouteList(link, netlink.FAMILY_V4)
 		return err
 	})
@@ -144,7 +145,7 @@ func ensureAddress(h *netlink.Handle, link netlink.Link, addr netip.Addr, scope 
 		return fmt.Errorf("list addresses of %s: %w", link.Attrs().Name, err)
 	}
 	for _, a := range have {
-		if prefixOf(a.IPNet) == netip.PrefixFrom(addr, 32) {
+		if kernel.PrefixOf(a.IPNet) == netip.PrefixFrom(addr, 32) {
 			continue
 		}
 		if err := h.AddrDel(link, &a); err != nil {
@@ -176,58 +177,22 @@ func defaultMTU() int {
 	return link.Attrs().MTU
 }
 
-// within runs f on a thread that is in the namespace.
-func within(ns netns.NsHandle, f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		if err := netns.Set(ns); err != nil {
-			done <- fmt.Errorf("enter network namespace: %w", err)
-			return
-		}
-		done <- f()
-	}()
-	return <-done
-}
-
 // forwarding lets the host route packets, as Docker does.
 func forwarding() error {
 	const key = "net/ipv4/ip_forward"
 	if now, err := os.ReadFile(filepath.Join("/proc/sys", key)); err == nil && string(now) == "1\n" {
 		return nil
 	}
-	return setSysctl(key, "1")
+	return kernel.SetSysctl(key, "1")
 }
 
 // withoutIPv6 takes IPv6 from an interface, where the kernel has it at all.
 func withoutIPv6(link string) error {
-	err := setSysctl("net/ipv6/conf/"+link+"/disable_ipv6", "1")
+	err := kernel.SetSysctl("net/ipv6/conf/"+link+"/disable_ipv6", "1")
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	return err
 }
 
-// setSysctl writes a key of the calling thread's network namespace.
-func setSysctl(key, value string) error {
-	if err := os.WriteFile(filepath.Join("/proc/sys", key), []byte(value), 0); err != nil {
-		return fmt.Errorf("set sysctl: %w", err)
-	}
-	return nil
-}
-
-func only(a netip.Addr) *net.IPNet { return netOf(netip.PrefixFrom(a, a.BitLen())) }
-
-func netOf(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
-}
-
-// prefixOf is invalid for a nil network, which stands for "default".
-func prefixOf(n *net.IPNet) netip.Prefix {
-	if n == nil {
-		return netip.Prefix{}
-	}
-	addr, _ := netip.AddrFromSlice(n.IP)
-	ones, _ := n.Mask.Size()
-	return netip.PrefixFrom(addr.Unmap(), ones)
-}
+func only(a netip.Addr) *net.IPNet { return kernel.NetOf(netip.PrefixFrom(a, a.BitLen())) }

@@ -17,16 +17,17 @@ package vpc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/skylift/skylift/internal/vpc/firewall"
+	"github.com/skylift/skylift/internal/vpc/kernel"
+	"github.com/skylift/skylift/internal/vpc/nft"
+	"github.com/skylift/skylift/internal/vpc/uplinks"
 )
 
 // Config is what Open needs to know.
@@ -58,12 +59,12 @@ type VPC struct {
 	links sync.Mutex // one change of interfaces at a time
 
 	firewall sync.Mutex // guards what follows
-	services []service
-	ways     ways
+	services []firewall.Service
+	ways     firewall.Ways
 	looked   bool // at the flows that were there before this process
 	applied  *Ruleset
-	program  *program // what applied became in the kernel
-	seal     seal     // whether it is still that
+	program  *nft.Program // what applied became in the kernel
+	seal     nft.Seal     // whether it is still that
 }
 
 // Interface is a task's network interface.
@@ -96,7 +97,7 @@ func Open(ctx context.Context, c Config) (*VPC, error) {
 	if !c.CIDR.IsValid() || !c.CIDR.Addr().Is4() || c.CIDR != c.CIDR.Masked() || c.CIDR.Bits() < 8 || c.CIDR.Bits() > 28 {
 		return nil, fmt.Errorf("address range %s is not an IPv4 network of /8 to /28: choose another with --vpc-cidr", c.CIDR)
 	}
-	if err := capable(); err != nil {
+	if err := kernel.Capable(); err != nil {
 		return nil, err
 	}
 	v := &VPC{own: own, cidr: c.CIDR, log: c.Log, hostAccess: c.HostAccess, named: c.Uplinks}
@@ -128,11 +129,11 @@ func (v *VPC) CIDR() netip.Prefix { return v.cidr }
 func (v *VPC) openFirewall() error {
 	v.firewall.Lock()
 	defer v.firewall.Unlock()
-	found, err := tableExists(v.own.table())
+	found, err := nft.Exists(v.own.table())
 	if err != nil || found {
 		return err
 	}
-	return v.write(&Ruleset{CIDR: v.cidr, ways: v.ways})
+	return v.write(&Ruleset{CIDR: v.cidr, Ways: v.ways})
 }
 
 // Apply makes the kernel enforce rs, in one transaction, and then cuts the
@@ -149,12 +150,12 @@ func (v *VPC) Apply(ctx context.Context, rs *Ruleset) ([]Flow, error) {
 	if full.CIDR != v.cidr {
 		return nil, fmt.Errorf("ruleset for %s, this VPC is %s", full.CIDR, v.cidr)
 	}
-	if err := full.validate(); err != nil {
+	if err := full.Validate(); err != nil {
 		return nil, err
 	}
 	v.firewall.Lock()
 	defer v.firewall.Unlock()
-	full.services, full.ways = v.services, v.ways
+	full.Services, full.Ways = v.services, v.ways
 	if err := v.write(&full); err != nil {
 		return nil, err
 	}
@@ -178,23 +179,23 @@ const sealTries = 3
 // instances, and Docker, write too, and each of their writes before that would
 // make this one look like somebody else's.
 func (v *VPC) write(rs *Ruleset) error {
-	p, name := compile(rs, v.own.prefix()), v.own.table()
+	p, name := firewall.Compile(rs, v.own.prefix()), v.own.table()
 	for range sealTries {
-		known, err := v.seal.intact(name)
+		known, err := v.seal.Intact(name)
 		if err != nil {
 			return err
 		}
-		before, err := generation()
+		before, err := nft.Generation()
 		if err != nil {
 			return err
 		}
-		if !known || update(name, v.program, p) != nil {
-			if err := rewrite(name, p); err != nil {
+		if !known || nft.Update(name, v.program, p) != nil {
+			if err := nft.Rewrite(name, p); err != nil {
 				return err
 			}
 		}
 		v.applied, v.program = rs, p
-		if v.seal, err = sealed(name, before); err != nil || v.seal.rules != nil {
+		if v.seal, err = nft.Sealed(name, before); err != nil || v.seal.Rules != nil {
 			return err
 		}
 	}
@@ -214,20 +215,20 @@ const (
 func (v *VPC) Run(ctx context.Context) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	var uplinks uplinkWatch
-	defer uplinks.drain()
+	var watch uplinks.Watch
+	defer watch.Drain()
 	var asked time.Time
-	told := make(map[refusal]bool)
+	told := make(map[firewall.Refusal]bool)
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case u, ok := <-uplinks.links:
-			uplinks.link(u, ok)
-		case u, ok := <-uplinks.routes:
-			uplinks.route(u, ok)
+		case u, ok := <-watch.Links:
+			watch.Link(u, ok)
+		case u, ok := <-watch.Routes:
+			watch.Route(u, ok)
 		case now := <-look.C:
-			if err := uplinks.look(ctx, v); err != nil {
+			if err := watch.Look(ctx, v.lookForUplinks); err != nil {
 				v.log.Error("the interfaces that lead beyond this machine are not known", "err", err)
 			}
 			changed, err := v.repairFirewall()
@@ -254,19 +255,19 @@ func (v *VPC) repairFirewall() (changed bool, err error) {
 	v.firewall.Lock()
 	defer v.firewall.Unlock()
 	if v.applied == nil { // what an earlier process left is in force, if it is there
-		found, err := tableExists(v.own.table())
+		found, err := nft.Exists(v.own.table())
 		if err != nil || found {
 			return false, err
 		}
-		return true, v.write(&Ruleset{CIDR: v.cidr, services: v.services, ways: v.ways})
+		return true, v.write(&Ruleset{CIDR: v.cidr, Services: v.services, Ways: v.ways})
 	}
-	before := v.seal.generation
-	intact, err := v.seal.intact(v.own.table())
+	before := v.seal.Generation
+	intact, err := v.seal.Intact(v.own.table())
 	if err != nil {
 		return false, err
 	}
 	if intact {
-		return v.seal.generation != before, nil
+		return v.seal.Generation != before, nil
 	}
 	v.log.Warn("the firewall may have been changed by somebody else: writing it again", "table", v.own.table())
 	if err := v.write(v.applied); err != nil {
@@ -275,27 +276,4 @@ func (v *VPC) repairFirewall() (changed bool, err error) {
 	v.looked = false // what began meanwhile was judged by nobody
 	_, err = v.cut(v.applied)
 	return true, err
-}
-
-// capable says what this process lacks, and how to mend it.
-func capable() error {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return fmt.Errorf("read own capabilities: %w", err)
-	}
-	const netAdmin, sysAdmin = 1 << 12, 1 << 21
-	for line := range strings.Lines(string(status)) {
-		hex, ok := strings.CutPrefix(line, "CapEff:")
-		if !ok {
-			continue
-		}
-		caps, err := strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
-		if err != nil {
-			return fmt.Errorf("read own capabilities: %w", err)
-		}
-		if caps&netAdmin != 0 && caps&sysAdmin != 0 {
-			return nil
-		}
-	}
-	return errors.New("making network interfaces needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN): run Skylift with sudo")
 }

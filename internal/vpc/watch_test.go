@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/nftables"
+
+	"github.com/skylift/skylift/internal/vpc/nft"
 )
 
 // watchTables is the names of tables as they are made, until ctx ends.
@@ -41,14 +43,14 @@ func TestNeighboursDoNotRewrite(t *testing.T) {
 		w.apply(&Ruleset{Groups: []Group{open("sg-1")}})
 		x.apply(&Ruleset{Groups: []Group{open("sg-1")}})
 	}
-	before, err := generation()
+	before, err := nft.Generation()
 	check(t, err)
 	for _, v := range []*VPC{w.VPC, x.VPC, w.VPC} {
 		if _, err := v.repairFirewall(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	after, err := generation()
+	after, err := nft.Generation()
 	check(t, err)
 	if after != before {
 		t.Errorf("looking wrote %d times", after-before)

@@ -14,6 +14,11 @@ import (
 // newer is the fields that the SDK has and the API models that we describe do not have yet. A request
 // that sets one is refused by name.
 var newer = map[string][]string{
+	"acm": {
+		"CertificateDetail.AcmeAccountId", "CertificateDetail.AcmeEndpointArn", "CertificateDetail.CertificateKeyPairOrigin",
+		"CertificateDetail.UpdateSummary", "CertificateOptions.ValidationMethod", "CertificateSummary.CertificateKeyPairOrigin",
+		"ListCertificatesInput.CertificateKeyPairOrigins",
+	},
 	"ecs": {
 		"Container.GpuSharingStrategy", "Container.NeuronDeviceIds", "ContainerInstance.GpuDevices",
 		"CreateServiceInput.GatewayConnectors", "CreateServiceInput.Monitoring",
@@ -26,8 +31,44 @@ var newer = map[string][]string{
 		"VpcLatticeConfiguration.AdvancedConfiguration",
 	},
 	"elasticloadbalancing": {"SourceIpConditionConfig.IpAddressType"},
-	"logs":                 {"FilterLogEventsInput.StartFromHead", "LogGroup.RetentionPolicyName"},
-	"tagging":              {"ComplianceDetails.MissingTagKeys"},
+	"iam": {
+		"Role.SourceRoleTemplate", "SimulateCustomPolicyInput.OrderedOrganizationPolicyInputList", "SimulatePrincipalPolicyInput.PolicyExclusionList",
+	},
+	"kms": {
+		"CreateGrantInput.GranteeServicePrincipal", "CreateGrantInput.RetiringServicePrincipal", "GetPublicKeyOutput.EncapsulationAlgorithms",
+		"GrantConstraints.SourceArn", "GrantListEntry.GranteeServicePrincipal", "GrantListEntry.RetiringServicePrincipal",
+		"KeyMetadata.EncapsulationAlgorithms", "ListGrantsInput.GranteeServicePrincipal", "ListRetirableGrantsInput.RetiringServicePrincipal",
+	},
+	"logs": {"FilterLogEventsInput.StartFromHead", "LogGroup.RetentionPolicyName"},
+	"sts": {
+		"AssumeRoleInput.MinimumSessionTokenSize", "AssumeRoleOutput.SessionTokenSize", "AssumeRoleOutput.SessionTokenUtilization",
+		"AssumeRoleWithWebIdentityInput.MinimumSessionTokenSize", "AssumeRoleWithWebIdentityOutput.SessionTokenSize", "AssumeRoleWithWebIdentityOutput.SessionTokenUtilization",
+		"GetFederationTokenInput.MinimumSessionTokenSize", "GetFederationTokenOutput.SessionTokenSize", "GetFederationTokenOutput.SessionTokenUtilization",
+		"GetSessionTokenInput.MinimumSessionTokenSize", "GetSessionTokenOutput.SessionTokenSize", "GetSessionTokenOutput.SessionTokenUtilization",
+	},
+	"tagging": {"ComplianceDetails.MissingTagKeys"},
+}
+
+// newerElsewhere is the same for the services that are described for tests only. The SDK fills ExpiresString itself.
+var newerElsewhere = map[string][]string{
+	"monitoring": {"PutMetricAlarmInput.ActionConfiguration", "PutMetricAlarmInput.EvaluationWindow", "PutMetricAlarmInput.WarmUpConfiguration"},
+	"s3": {
+		"CopyObjectInput.AnnotationDirective", "CopyObjectInput.ObjectLockEventHold", "CopyObjectInput.ObjectLockEventHoldDurationDays",
+		"CopyObjectInput.ObjectLockEventHoldDurationYears", "CreateMultipartUploadInput.ObjectLockEventHold",
+		"CreateMultipartUploadInput.ObjectLockEventHoldDurationDays", "CreateMultipartUploadInput.ObjectLockEventHoldDurationYears",
+		"DefaultRetention.DefaultEventHold", "GetObjectOutput.ExpiresString", "GetObjectOutput.ObjectLockEventHold",
+		"GetObjectOutput.ObjectLockEventHoldDurationDays", "GetObjectOutput.ObjectLockEventHoldDurationYears",
+		"HeadObjectOutput.ExpiresString", "HeadObjectOutput.ObjectLockEventHold",
+		"HeadObjectOutput.ObjectLockEventHoldDurationDays", "HeadObjectOutput.ObjectLockEventHoldDurationYears",
+		"MetadataConfiguration.AnnotationTableConfiguration", "MetadataConfigurationResult.AnnotationTableConfigurationResult",
+		"ObjectLockRetention.EventHold", "ObjectLockRetention.EventHoldDuration",
+		"PutObjectInput.ObjectLockEventHold", "PutObjectInput.ObjectLockEventHoldDurationDays", "PutObjectInput.ObjectLockEventHoldDurationYears",
+	},
+}
+
+// newerHeaders are the headers that they go by.
+var newerHeaders = []string{
+	"X-Amz-Object-Annotation-Directive", "X-Amz-Object-Lock-Event-Hold", "X-Amz-Object-Lock-Event-Hold-Duration-Days", "X-Amz-Object-Lock-Event-Hold-Duration-Years",
 }
 
 func TestEveryDescribedOperationFitsTheSDK(t *testing.T) {
@@ -41,7 +82,7 @@ func TestEveryDescribedOperationFitsTheSDK(t *testing.T) {
 		if slices.ContainsFunc(missing, func(m string) bool { return slices.Contains(implemented, m) }) {
 			t.Errorf("%s: an operation is both implemented and missing", name)
 		}
-		if got := unbound(s); !slices.Equal(got, newer[name]) {
+		if got := unbound(s); name != elsewhere && !slices.Equal(got, newer[name]) {
 			t.Errorf("%s: SDK fields without descriptor (-want +got):\n%s", name, gocmp.Diff(newer[name], got))
 		}
 	}

@@ -24,9 +24,9 @@ type codec interface {
 	failure(h http.Header, namespace, requestID string, f failure) ([]byte, error)
 }
 
-// routed is a codec that needs the routes of the service that it is for.
-type routed interface {
-	routed(routes map[string]descriptor.Route) (codec, error)
+// bound is a codec that needs to know the service that it is for.
+type bound interface {
+	bound(s *descriptor.Service) (codec, error)
 }
 
 // headed is a codec whose answers say something beside the body.
@@ -50,6 +50,7 @@ type failure struct {
 	// What the body calls them, where the service has names of its own for them.
 	codeName, messageName string
 
+	details [][2]string // elements of an XML body
 	status  int
 	members *bind.Type    // of the error's own members; nil when it has none
 	value   reflect.Value // the struct that holds them
@@ -60,6 +61,7 @@ var codecs = map[Protocol]codec{
 	AWSJSON11: jsonCodec{"application/x-amz-json-1.1"},
 	AWSQuery:  queryCodec{},
 	EC2Query:  ec2Codec{},
-	RESTJSON:  restCodec{},
+	RESTJSON:  restJSONCodec{},
+	RESTXML:   restXMLCodec{},
 	RPCv2CBOR: cborCodec{},
 }

@@ -84,6 +84,9 @@ func decode(t testing.TB, s *Service, r *http.Request, body []byte) (any, *bind.
 		t.Fatalf("parse %s: %v", body, err)
 	}
 	in := op.input.Read(v, nil, s.faces[0].protocol == EC2Query)
+	if f := op.input.Stream(); f != nil && len(body) > 0 {
+		reflect.ValueOf(in.Value).Elem().Field(f.Index).Set(reflect.ValueOf(bytes.NewReader(body)))
+	}
 	return in.Value, &in.Faults
 }
 
@@ -94,12 +97,21 @@ func TestGoldenRequestsDecodeWithNothingLost(t *testing.T) {
 	t.Parallel()
 	var sent []byte
 	all := operations(func(r *http.Request) (*http.Response, error) {
-		sent, _ = io.ReadAll(r.Body)
+		sent = nil
+		if r.Body != nil {
+			sent, _ = io.ReadAll(r.Body)
+		}
 		return nil, errCaptured
 	})
 	for name, ops := range all {
+		if name == elsewhere {
+			continue
+		}
 		s := service(t, name, ops)
 		for _, o := range ops {
+			if lasting[o.Name()] {
+				continue
+			}
 			r, body := snapshot(t, name, o.Name())
 			in, faults := decode(t, s, r, body)
 			if len(faults.Malformed) > 0 {
@@ -156,7 +168,8 @@ func without(t testing.TB, body []byte, unknown []string, service string) any {
 	return v
 }
 
-// pruneAt removes the member at a path, whose numbers count from 1.
+// pruneAt removes the member at a path, whose numbers count from 1. A path has its names as they are declared
+// in messages, which may begin with a small letter where the body has a capital.
 func pruneAt(v any, path []string) {
 	for ; len(path) > 1; path = path[1:] {
 		if list, ok := v.([]any); ok {
@@ -164,9 +177,19 @@ func pruneAt(v any, path []string) {
 			v = list[n-1]
 			continue
 		}
-		v = v.(map[string]any)[path[0]]
+		v = v.(map[string]any)[nameIn(v, path[0])]
 	}
-	delete(v.(map[string]any), path[0])
+	delete(v.(map[string]any), nameIn(v, path[0]))
+}
+
+// nameIn is the name of a member of v, whatever the case of its letters.
+func nameIn(v any, name string) string {
+	for k := range v.(map[string]any) {
+		if strings.EqualFold(k, name) {
+			return k
+		}
+	}
+	return name
 }
 
 // prune removes every member called name, whatever the case of its letters.
@@ -183,7 +206,7 @@ func prune(v any, name string) {
 		}
 	case url.Values:
 		for k := range v {
-			if strings.HasSuffix(k, "."+name) {
+			if slices.Contains(strings.Split(k, "."), name) { // it, or what is in it
 				delete(v, k)
 			}
 		}
@@ -199,6 +222,9 @@ func TestGoldenAnswers(t *testing.T) {
 	})
 	seen := 0
 	for name, ops := range all {
+		if name == elsewhere {
+			continue
+		}
 		s := service(t, name, ops)
 		for _, o := range ops {
 			raw, err := os.ReadFile(filepath.Join(moduleDir(t, name), "response_snapshot", o.Name()+".response.snap"))
@@ -278,8 +304,14 @@ func TestTheSDKReadsWhatWeEncode(t *testing.T) {
 	var answer *http.Response
 	all := operations(func(*http.Request) (*http.Response, error) { return answer, nil })
 	for name, ops := range all {
+		if name == elsewhere {
+			continue
+		}
 		s := service(t, name, ops)
 		for _, o := range ops {
+			if lasting[o.Name()] {
+				continue
+			}
 			op := s.faces[0].ops[o.Name()]
 			want := reflect.New(op.out)
 			fill(op.output, want.Elem(), 0)

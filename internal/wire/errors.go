@@ -2,6 +2,7 @@ package wire
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"reflect"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/wire/bind"
 	"github.com/skylift/skylift/internal/wire/descriptor"
+	"github.com/skylift/skylift/internal/wire/dialect"
 )
 
 // EncodeError answers with what may leave the building of err; status and members are those that
@@ -21,7 +23,7 @@ func (s *Service) EncodeError(p Protocol, w http.ResponseWriter, requestID strin
 	codec := s.faces[max(0, slices.IndexFunc(s.faces, func(f *face) bool { return f.protocol == p }))].codec
 	f := failureOf(p, err)
 	if _, modelled := s.errors[f.code]; f.code == opaque && !modelled {
-		f.code = s.words.internal
+		f.code = s.words.Internal
 	}
 	if p == RESTJSON {
 		f.codeName, f.messageName = s.errorNames(f.code)
@@ -30,12 +32,22 @@ func (s *Service) EncodeError(p Protocol, w http.ResponseWriter, requestID strin
 	if !ok {
 		e, ok = s.shapes[f.code] // the SDK's types of errors call themselves so
 	}
+	if status := s.words.Statuses[f.code]; status != 0 {
+		f.status = status
+	}
 	if ok {
 		f.status = e.Status
 		f.members, f.value = s.errorMembers(p, e, awserr.ForCaller(err))
 	}
 	if s.desc.QueryCompatible {
 		f.translate(p, e)
+	}
+	if own, is := errors.AsType[awserr.Detailed](err); is {
+		head, details := own.Details()
+		for name, value := range head {
+			w.Header().Set(name, value)
+		}
+		f.details = details
 	}
 	sendFailure(codec, w, s.desc.Namespace, requestID, f)
 }
@@ -83,24 +95,10 @@ func sendFailure(c codec, w http.ResponseWriter, namespace, requestID string, f 
 func (s *Service) errorNames(code string) (codeName, messageName string) {
 	e, ok := s.errors[code]
 	if !ok && len(s.desc.Errors) > 0 {
-		e, ok = s.desc.Errors[0], true
+		e = s.desc.Errors[0]
 	}
-	if !ok {
-		return "", ""
-	}
-	for _, m := range s.desc.Shapes[e.Shape].Members {
-		switch {
-		case m.Name == errorCode:
-			codeName = m.Name
-		case strings.EqualFold(m.Name, "message"):
-			messageName = m.Name
-		}
-	}
-	return codeName, messageName
+	return s.desc.Shapes[e.Shape].ErrorNames()
 }
-
-// errorCode is the member that some REST services have their errors' code in.
-const errorCode = "ErrorCode"
 
 func failureOf(p Protocol, err error) failure {
 	api := awserr.ForCaller(err)
@@ -108,32 +106,10 @@ func failureOf(p Protocol, err error) failure {
 	if api.ErrorFault() == smithy.FaultServer {
 		f.status = http.StatusInternalServerError
 	}
-	if status, ok := statuses[f.code]; ok && p != AWSJSON11 && p != AWSJSON10 && p != RPCv2CBOR {
+	if status, ok := dialect.Statuses[f.code]; ok && p != AWSJSON11 && p != AWSJSON10 && p != RPCv2CBOR {
 		f.status = status
 	}
 	return f
-}
-
-// statuses is that of the errors which every query service has, where it is not 400. The JSON
-// services answer all of them with 400.
-var statuses = map[string]int{
-	"AccessDenied":                 http.StatusForbidden,
-	"AccessDeniedException":        http.StatusForbidden,
-	"UnknownOperationException":    http.StatusNotFound,
-	"UnauthorizedOperation":        http.StatusForbidden,
-	"AuthFailure":                  http.StatusUnauthorized,
-	"InvalidClientTokenId":         http.StatusForbidden,
-	"SignatureDoesNotMatch":        http.StatusForbidden,
-	"RequestExpired":               http.StatusBadRequest,
-	"MissingAuthenticationToken":   http.StatusForbidden,
-	"OptInRequired":                http.StatusForbidden,
-	"ServiceUnavailable":           http.StatusServiceUnavailable,
-	"Unavailable":                  http.StatusServiceUnavailable,
-	"InternalFailure":              http.StatusInternalServerError,
-	"InternalError":                http.StatusInternalServerError,
-	"RequestEntityTooLarge":        http.StatusRequestEntityTooLarge,
-	"RequestLimitExceeded":         http.StatusServiceUnavailable,
-	"InsufficientInstanceCapacity": http.StatusInternalServerError,
 }
 
 // errorMembers ties a modelled error's members, but for its message, to the SDK's type of it. An error
@@ -149,7 +125,7 @@ func (s *Service) errorMembers(p Protocol, e descriptor.Error, api smithy.APIErr
 	}
 	var own []bind.Field
 	for _, f := range t.Fields {
-		if !strings.EqualFold(f.Out, "message") && (f.Out != errorCode || p != RESTJSON) {
+		if !strings.EqualFold(f.Out, "message") && (f.Out != descriptor.ErrorCode || p != RESTJSON) {
 			own = append(own, f)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/wire/awsxml"
 )
 
 // TestTheSDKReadsOurErrors has errors of handlers read by the SDK's client, typed where AWS has a type.
@@ -107,36 +108,12 @@ func TestErrorBodies(t *testing.T) {
 	}{
 		{AWSJSON11, 400, "application/x-amz-json-1.1", `{"__type":"SignatureDoesNotMatch","message":"a < b"}`},
 		{AWSQuery, 403, "text/xml;charset=UTF-8", `<ErrorResponse><Error><Type>Sender</Type><Code>SignatureDoesNotMatch</Code><Message>a &lt; b</Message></Error><RequestId>r</RequestId></ErrorResponse>`},
-		{EC2Query, 403, "text/xml;charset=UTF-8", declaration + `<Response><Errors><Error><Code>SignatureDoesNotMatch</Code><Message>a &lt; b</Message></Error></Errors><RequestID>r</RequestID></Response>`},
+		{EC2Query, 403, "text/xml;charset=UTF-8", awsxml.Declaration + `<Response><Errors><Error><Code>SignatureDoesNotMatch</Code><Message>a &lt; b</Message></Error></Errors><RequestID>r</RequestID></Response>`},
 	} {
 		w := httptest.NewRecorder()
 		EncodeErrorAs(tc.protocol, w, "r", err)
 		if w.Code != tc.status || w.Header().Get("Content-Type") != tc.contentType || w.Body.String() != tc.body {
 			t.Errorf("%s:\n got %d %s %s\nwant %d %s %s", tc.protocol, w.Code, w.Header().Get("Content-Type"), w.Body, tc.status, tc.contentType, tc.body)
-		}
-	}
-}
-
-func TestSniff(t *testing.T) {
-	t.Parallel()
-	const form = "application/x-www-form-urlencoded; charset=utf-8"
-	for _, tc := range []struct {
-		name, url, target, contentType, body string
-		want                                 Protocol
-	}{
-		{"a target", "/", "X.Y", "", "{}", AWSJSON11},
-		{"JSON", "/", "", "application/x-amz-json-1.1", "{}", AWSJSON11},
-		{"an action", "/", "", form, "Action=GetCallerIdentity&Version=2011-06-15", AWSQuery},
-		{"an action of EC2", "/", "", form, "Action=DescribeVpcs&Version=2016-11-15", EC2Query},
-		{"an action in the URL", "/?Action=DescribeVpcs&Version=2016-11-15", "", "", "", EC2Query},
-		{"a broken form", "/", "", form, "Action=%zz", AWSQuery},
-		{"nothing", "/", "", "", "", AWSJSON11},
-	} {
-		r := httptest.NewRequest("POST", tc.url, nil)
-		r.Header.Set("X-Amz-Target", tc.target)
-		r.Header.Set("Content-Type", tc.contentType)
-		if got := Sniff(r, []byte(tc.body)); got != tc.want {
-			t.Errorf("%s: got %s, want %s", tc.name, got, tc.want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"io"
 	"reflect"
 	"strings"
 	"time"
@@ -21,8 +22,12 @@ var comparers = []cmp.Option{
 		bb, _ := b.MarshalSmithyDocument()
 		return string(ab) == string(bb)
 	}),
+	// Streams have tests of their own.
 	cmp.FilterPath(func(p cmp.Path) bool {
-		return strings.HasPrefix(p.Last().String(), ".noSmithyDocumentSerde")
+		return p.Last().Type() == reflect.TypeFor[io.Reader]() || p.Last().Type() == reflect.TypeFor[io.ReadCloser]()
+	}, cmp.Ignore()),
+	cmp.FilterPath(func(p cmp.Path) bool {
+		return strings.HasPrefix(p.Last().String(), ".noSmithyDocumentSerde") || p.Last().String() == ".ExpiresString"
 	}, cmp.Ignore()),
 }
 
@@ -61,12 +66,54 @@ func fill(t *bind.Type, dst reflect.Value, depth int) {
 			fillOptional(t.Elem, t.ElemPtr, e, depth)
 			dst.SetMapIndex(reflect.ValueOf(k).Convert(t.Go.Key()), e)
 		}
+	case bind.Union:
+		made := reflect.New(t.Fields[depth%len(t.Fields)].Case)
+		f := &t.Fields[depth%len(t.Fields)]
+		fill(f.Type, made.Elem().Field(f.Index), depth+1)
+		dst.Set(made)
 	case bind.Struct:
 		for _, f := range t.Fields {
 			if depth < deepest {
 				fillOptional(f.Type, f.Ptr, dst.Field(f.Index), depth+1)
 			}
 		}
+	}
+}
+
+// plainText makes all texts in v of letters that stand in headers and paths, too, and all times whole seconds.
+func plainText(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		plainText(v.Elem())
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(when.Truncate(time.Second)))
+			return
+		}
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				plainText(v.Field(i))
+			}
+		}
+	case reflect.String:
+		switch {
+		case !v.CanSet() || v.Len() == 0:
+		case v.Type().Name() == "ChecksumAlgorithm":
+			v.SetString("CRC32")
+		default:
+			v.SetString("a-Z_0 9")
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			plainText(v.Index(i))
+		}
+	case reflect.Map:
+		if v.Type().Elem().Kind() != reflect.String || v.Len() == 0 {
+			return
+		}
+		made := reflect.MakeMap(v.Type())
+		made.SetMapIndex(reflect.ValueOf("key-1"), reflect.ValueOf("a-Z_0 9"))
+		v.Set(made)
 	}
 }
 

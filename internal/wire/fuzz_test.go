@@ -16,6 +16,9 @@ func FuzzDecode(f *testing.F) {
 		s := service(f, name, ops)
 		services = append(services, s)
 		for _, o := range ops {
+			if lasting[o.Name()] {
+				continue // the SDK has no golden request of it
+			}
 			_, body := snapshot(f, name, o.Name())
 			f.Add(name, o.Name(), body)
 		}
@@ -30,7 +33,6 @@ func FuzzDecode(f *testing.F) {
 		s := services[i]
 		r := httptest.NewRequest("POST", "/", nil)
 		r.Header.Set("X-Amz-Target", s.desc.Target+"."+operation)
-		Sniff(r, body)
 		c, err := s.Decode(r, body)
 		if _, refused := errors.AsType[smithy.APIError](err); (err != nil) != refused || (c != nil) == refused {
 			t.Errorf("%s %s %q: got %v and error %v", name, operation, body, c, err)

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/skylift/skylift/internal/wire/authz"
 	"github.com/skylift/skylift/internal/wire/bind"
 	"github.com/skylift/skylift/internal/wire/resource"
 )
@@ -30,7 +31,10 @@ type spec struct {
 	code    string        // of unsupported members; "" is the service's
 	check   func(in any) []error
 	patient bool // check takes an input that lacks required members
-	on      []resource.Declaration
+	auth    authz.Declaration
+	unions  []bind.Variants
+	events  *bind.Variants // of the answer; nil when it is no stream of events
+	nobody  bool           // need sign it
 }
 
 type keep struct{ members, why string }
@@ -118,7 +122,7 @@ func (s *spec) ready(f *bind.Faults) bool {
 // The types are those that AWS's service authorization reference has for the operation.
 func (d Declared[I]) On(resources ...string) Declared[I] {
 	for _, text := range resources {
-		d.s.on = append(d.s.on, resource.Declaration{Text: text})
+		d.s.auth.On = append(d.s.auth.On, resource.Declaration{Text: text})
 	}
 	return d
 }
@@ -127,9 +131,115 @@ func (d Declared[I]) On(resources ...string) Declared[I] {
 // what the last member says, from records for instance. It returns none when there is no such thing, or it
 // can't be read; the handler says so.
 func (d Declared[I]) OnFound(text string, find func(ctx context.Context, named []string) []string) Declared[I] {
-	d.s.on = append(d.s.on, resource.Declaration{Text: text, Find: find})
+	d.s.auth.On = append(d.s.auth.On, resource.Declaration{Text: text, Find: find})
 	return d
 }
+
+// OnThose is On for a type of which those, a pure function of the input, makes the ARNs. It is for ids that may look like ARNs of
+// others.
+func (d Declared[I]) OnThose(kind string, those func(in *I) []string) Declared[I] {
+	d.s.auth.On = append(d.s.auth.On, resource.Declaration{Text: kind, Whole: func(in any) []string { return those(in.(*I)) }})
+	return d
+}
+
+// Judged declares that the action which an input is judged by depends on the input: action names it, without the service's
+// prefix, or returns "" where it is the operation's usual one; and the version of the resource that the input names, if any.
+func (d Declared[I]) Judged(action func(in *I) (name, version string)) Declared[I] {
+	d.s.auth.Action = func(in any) (name, version string) { return action(in.(*I)) }
+	return d
+}
+
+// Makes declares the resources that the operation makes, in the form of On. A request is about them where the reference says
+// so, and tags in it are for them: who gives tags must be allowed to tag those.
+func (d Declared[I]) Makes(resources ...string) Declared[I] {
+	for _, text := range resources {
+		d.s.auth.Makes = append(d.s.auth.Makes, resource.Declaration{Text: text})
+	}
+	return d
+}
+
+// MakesFound is Makes for one type whose ids the members do not say, as OnFound is On.
+func (d Declared[I]) MakesFound(text string, find func(ctx context.Context, named []string) []string) Declared[I] {
+	d.s.auth.Makes = append(d.s.auth.Makes, resource.Declaration{Text: text, Find: find})
+	return d
+}
+
+// Keys declares the service's condition keys for the operation and the members that they have their values from, in the form
+// that authz.Key describes:
+//
+//	Keys("ecs:cluster: cluster=default")
+//
+// Those about tags are found without.
+func (d Declared[I]) Keys(texts ...string) Declared[I] {
+	for _, text := range texts {
+		d.s.auth.Keys = append(d.s.auth.Keys, authz.Key{Text: text})
+	}
+	return d
+}
+
+// KeyFound declares a condition key whose values find makes of the input; none when it has none.
+func (d Declared[I]) KeyFound(key string, find func(ctx context.Context, in *I) []string) Declared[I] {
+	d.s.auth.Keys = append(d.s.auth.Keys, authz.Key{Text: key, Find: func(ctx context.Context, in any) []string { return find(ctx, in.(*I)) }})
+	return d
+}
+
+// Lacks lists condition keys that the reference has for the operation and that are never there, and why.
+func (d Declared[I]) Lacks(keys, why string) Declared[I] {
+	d.s.auth.Unanswered = append(d.s.auth.Unanswered, authz.Unanswered{Keys: keys, Why: why})
+	return d
+}
+
+// Passes declares that the operation hands roles to a service, for which the caller needs iam:PassRole, in the form that
+// authz.Pass describes:
+//
+//	Passes("ecs-tasks.amazonaws.com: taskRoleArn executionRoleArn")
+func (d Declared[I]) Passes(text string) Declared[I] {
+	d.s.auth.Passes = append(d.s.auth.Passes, authz.Pass{Text: text})
+	return d
+}
+
+// PassesFound is Passes for roles that the members do not say.
+func (d Declared[I]) PassesFound(service string, find func(ctx context.Context, in *I) []string) Declared[I] {
+	d.s.auth.Passes = append(d.s.auth.Passes, authz.Pass{Text: service, Find: func(ctx context.Context, in any) []string { return find(ctx, in.(*I)) }})
+	return d
+}
+
+// Open declares that anybody who signs may call the operation, whatever policies say.
+func (d Declared[I]) Open() Declared[I] {
+	d.s.auth.Open = true
+	return d
+}
+
+// Unsigned declares that nobody need sign a call of the operation, which lets callers in by itself.
+func (d Declared[I]) Unsigned() Declared[I] {
+	d.s.nobody = true
+	return d.Open()
+}
+
+// Asks declares questions that policy is asked besides those which follow from the rest of the declaration.
+func (d Declared[I]) Asks(also func(ctx context.Context, in *I) []authz.Question) Declared[I] {
+	d.s.auth.Also = func(ctx context.Context, in any) []authz.Question { return also(ctx, in.(*I)) }
+	return d
+}
+
+// Known declares of all ops that the service's resources tell these condition keys, divided by spaces, and returns ops.
+func Known(keys string, ops []Operation) []Operation {
+	for _, op := range ops {
+		op.spec().auth.Known = keys
+	}
+	return ops
+}
+
+// Unions declares the types that the SDK has for the unions in the operation's input and output.
+func (d Declared[I]) Unions(list ...bind.Variants) Declared[I] {
+	d.s.unions = append(d.s.unions, list...)
+	return d
+}
+
+// Union is a union of the SDK's, with a pointer, which may be nil, to the type of each of its members:
+//
+//	wire.Union[types.EvaluationCriteria](&types.EvaluationCriteriaMemberPromQLCriteria{})
+func Union[U any](members ...U) bind.Variants { return bind.UnionOf(members...) }
 
 // mask compiles the declaration for the input's type.
 func (s *spec) mask(in *bind.Type) (*bind.Mask, error) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/wire/awsquery"
+	"github.com/skylift/skylift/internal/wire/awsxml"
 	"github.com/skylift/skylift/internal/wire/bind"
 	"github.com/skylift/skylift/internal/wire/descriptor"
 )
@@ -60,8 +61,6 @@ func (queryCodec) unnamed() string { return "MissingAction" }
 
 func (queryCodec) contentType() string { return "text/xml;charset=UTF-8" }
 
-const declaration = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
-
 func (queryCodec) answer(w *bytes.Buffer, s *descriptor.Service, op *operation, requestID string, out reflect.Value) error {
 	fmt.Fprintf(w, `<%sResponse`, op.name)
 	if s.Namespace != "" {
@@ -71,22 +70,22 @@ func (queryCodec) answer(w *bytes.Buffer, s *descriptor.Service, op *operation, 
 	if op.wrapper != "" {
 		w.WriteString("<" + op.wrapper + ">")
 	}
-	if err := awsquery.WriteFields(w, op.output, out); err != nil {
+	if err := awsxml.WriteFields(w, op.output, out); err != nil {
 		return err
 	}
 	if op.wrapper != "" {
 		w.WriteString("</" + op.wrapper + ">")
 	}
 	w.WriteString("<ResponseMetadata>")
-	awsquery.Element(w, "RequestId", requestID)
+	awsxml.Element(w, "RequestId", requestID)
 	fmt.Fprintf(w, "</ResponseMetadata></%sResponse>", op.name)
 	return nil
 }
 
 func (ec2Codec) answer(w *bytes.Buffer, s *descriptor.Service, op *operation, requestID string, out reflect.Value) error {
-	fmt.Fprintf(w, declaration+`<%sResponse xmlns="%s/">`, op.name, s.Namespace)
-	awsquery.Element(w, "requestId", requestID)
-	if err := awsquery.WriteFields(w, op.output, out); err != nil {
+	fmt.Fprintf(w, awsxml.Declaration+`<%sResponse xmlns="%s/">`, op.name, s.Namespace)
+	awsxml.Element(w, "requestId", requestID)
+	if err := awsxml.WriteFields(w, op.output, out); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "</%sResponse>", op.name)
@@ -104,33 +103,33 @@ func (queryCodec) failure(_ http.Header, namespace, requestID string, f failure)
 	if f.status >= http.StatusInternalServerError {
 		fault = "Receiver"
 	}
-	awsquery.Element(&w, "Type", fault)
+	awsxml.Element(&w, "Type", fault)
 	if err := writeFailure(&w, f); err != nil {
 		return nil, err
 	}
 	w.WriteString("</Error>")
-	awsquery.Element(&w, "RequestId", requestID)
+	awsxml.Element(&w, "RequestId", requestID)
 	w.WriteString("</ErrorResponse>")
 	return w.Bytes(), nil
 }
 
 func (ec2Codec) failure(_ http.Header, _, requestID string, f failure) ([]byte, error) {
 	var w bytes.Buffer
-	w.WriteString(declaration + "<Response><Errors><Error>")
+	w.WriteString(awsxml.Declaration + "<Response><Errors><Error>")
 	if err := writeFailure(&w, f); err != nil {
 		return nil, err
 	}
 	w.WriteString("</Error></Errors>")
-	awsquery.Element(&w, "RequestID", requestID)
+	awsxml.Element(&w, "RequestID", requestID)
 	w.WriteString("</Response>")
 	return w.Bytes(), nil
 }
 
 func writeFailure(w *bytes.Buffer, f failure) error {
-	awsquery.Element(w, "Code", f.code)
-	awsquery.Element(w, "Message", f.message)
+	awsxml.Element(w, "Code", f.code)
+	awsxml.Element(w, "Message", f.message)
 	if f.members == nil {
 		return nil
 	}
-	return awsquery.WriteFields(w, f.members, f.value)
+	return awsxml.WriteFields(w, f.members, f.value)
 }

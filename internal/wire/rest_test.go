@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,9 @@ func (g *taken) RoundTrip(r *http.Request) (*http.Response, error) {
 		g.body, _ = io.ReadAll(r.Body)
 	}
 	g.r = httptest.NewRequest(r.Method, r.URL.String(), nil)
-	g.r.Header = r.Header
+	if g.r.Header = r.Header; r.ContentLength > 0 {
+		g.r.Header.Set("Content-Length", strconv.FormatInt(r.ContentLength, 10))
+	}
 	return nil, errCaptured
 }
 
@@ -173,7 +176,7 @@ func TestRESTDecodeRefuses(t *testing.T) {
 		{"GET", "/2015-02-01/file-systems", `{"?MaxItems":2}`, "ValidationException", "Unknown parameter: 'body:?MaxItems'"},
 		{"DELETE", "/2015-02-01/resource-tags/" + id, ``, "ValidationException", "1 validation error detected: Value null at 'tagKeys' failed to satisfy constraint: Member must not be null"},
 
-		{"PUT", "/2015-02-01/file-systems/" + id + "/policy", `{}`, "UnknownOperationException", "Skylift does not implement EFS PutFileSystemPolicy yet."},
+		{"PUT", "/2015-02-01/file-systems/" + id + "/protection", `{}`, "UnknownOperationException", "Skylift does not implement EFS UpdateFileSystemProtection yet."},
 		{"GET", "/2015-02-01/file-systems/replication-configurations", ``, "UnknownOperationException", "Skylift does not implement EFS DescribeReplicationConfigurations yet."},
 		{"PATCH", "/2015-02-01/file-systems", ``, "UnknownOperationException", "The request names no operation."},
 		{"GET", "/2015-02-01/file-systems/", ``, "", ""},
@@ -324,7 +327,7 @@ func TestRESTPlacesOfMembers(t *testing.T) {
 	want := &brewInput{
 		Key: aws.String("green/big one"), Rest: map[string]string{"milk": "no"}, Tags: []string{"a", "b,c"}, When: &at, Since: &at,
 		Strong: aws.Bool(true), Cups: []int32{1, 2}, Notes: []string{"plain", `a, "b"`}, Dates: []time.Time{at, at},
-		Meta: map[string]string{"Owner": "me"}, Recipe: &recipe{Leaves: aws.String("many")}, Version: aws.Int64(9),
+		Meta: map[string]string{"owner": "me"}, Recipe: &recipe{Leaves: aws.String("many")}, Version: aws.Int64(9),
 	}
 	if diff := gocmp.Diff(want, c.Input); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

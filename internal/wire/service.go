@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"reflect"
@@ -13,15 +14,17 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/wire/authz"
 	"github.com/skylift/skylift/internal/wire/bind"
 	"github.com/skylift/skylift/internal/wire/descriptor"
-	"github.com/skylift/skylift/internal/wire/resource"
+	"github.com/skylift/skylift/internal/wire/dialect"
+	"github.com/skylift/skylift/internal/wire/gzipped"
 )
 
 // Service answers for the operations of one AWS service, in each of its protocols. It is immutable.
 type Service struct {
 	desc   *descriptor.Service
-	words  dialect
+	words  dialect.Dialect
 	faces  []*face                     // in the order in which they are tried
 	errors map[string]descriptor.Error // by code
 	shapes map[string]descriptor.Error // by the name of their shape
@@ -39,7 +42,8 @@ type operation struct {
 	*spec
 	input, output *bind.Type
 	mask          *bind.Mask
-	resources     *resource.Set
+	auth          *authz.Set
+	events        *bind.Type // of the answer, where it is a stream of them
 	wrapper       string
 }
 
@@ -53,12 +57,17 @@ func NewService(signingName string, ops ...Operation) (*Service, error) {
 	return newService(desc, ops)
 }
 
+// NewDescribed is NewService with a descriptor of one's own.
+func NewDescribed(desc *descriptor.Service, ops ...Operation) (*Service, error) {
+	return newService(desc, ops)
+}
+
 func newService(desc *descriptor.Service, ops []Operation) (*Service, error) {
 	if len(desc.Protocols) == 0 {
 		return nil, fmt.Errorf("%s: no protocol", desc.SigningName)
 	}
 	s := &Service{
-		desc: desc, words: dialectOf(desc),
+		desc: desc, words: dialect.Of(desc),
 		errors: map[string]descriptor.Error{}, shapes: map[string]descriptor.Error{},
 	}
 	for _, e := range desc.Errors {
@@ -83,15 +92,18 @@ func codecOf(desc *descriptor.Service, protocol Protocol) (codec, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: no codec for protocol %q", desc.SigningName, protocol)
 	}
-	if r, ok := c.(routed); ok {
-		return r.routed(desc.Routes)
+	if b, ok := c.(bound); ok {
+		return b.bound(desc)
 	}
 	return c, nil
 }
 
 func (s *face) bind(desc *descriptor.Service, ops []Operation) error {
 	b := bind.New(desc, string(s.protocol))
-	reference := resource.Of(desc)
+	for _, op := range ops {
+		b.Unions(op.spec().unions...)
+	}
+	reference := authz.Of(desc)
 	var errs []error
 	var err error
 	for _, op := range ops {
@@ -113,6 +125,9 @@ func (s *face) bind(desc *descriptor.Service, ops []Operation) error {
 			wrapper = o.name + "Result"
 		}
 		s.ops[o.name] = &operation{spec: o, input: in, output: out, wrapper: wrapper}
+		if o.events != nil {
+			errs = append(errs, s.bindEvents(b, desc.Events(d.Output), s.ops[o.name]))
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -122,7 +137,7 @@ func (s *face) bind(desc *descriptor.Service, ops []Operation) error {
 		if o.mask, err = o.spec.mask(o.input); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", desc.SigningName, err))
 		}
-		if o.resources, err = reference.Compile(o.name, o.input, o.on); err != nil {
+		if o.auth, err = reference.Compile(o.name, o.input, o.spec.auth); err != nil {
 			errs = append(errs, fmt.Errorf("%s: declaration of %s: %w", desc.SigningName, o.name, err))
 		}
 	}
@@ -170,13 +185,15 @@ func (s *Service) face(r *http.Request, body []byte) *face {
 	return s.faces[0]
 }
 
-// Decode finds the operation that r asks for and reads its input from r and body. The error is the
-// caller's, with the code that the service uses for it.
+// Decode finds the operation that r asks for and reads its input from r and body. Body is nil where r's own is
+// read by the operation (Streams). The error is the caller's, with the code that the service uses for it.
 func (s *Service) Decode(r *http.Request, body []byte) (*Call, error) {
 	f := s.face(r, body)
-	body, err := plain(r, body)
-	if err != nil {
-		return nil, s.malformed(err)
+	if !s.desc.UnsignedPayload { // where any body may be what it says, its encoding is told to the handler
+		var err error
+		if body, err = gzipped.Plain(r, body); err != nil {
+			return nil, s.malformed(err)
+		}
 	}
 	req, err := f.codec.open(s.desc, r, body)
 	if err != nil {
@@ -197,9 +214,18 @@ func (s *Service) Decode(r *http.Request, body []byte) (*Call, error) {
 		wrong = op.check(in.Value)
 	}
 	if in.Faults.Any() || len(wrong) > 0 {
-		return nil, s.words.refuse(&in.Faults, op.code, wrong)
+		return nil, s.words.Refuse(&in.Faults, op.code, wrong)
+	}
+	if err := s.feed(op, reflect.ValueOf(in.Value), r, body); err != nil {
+		return nil, err
 	}
 	return &Call{Operation: name, Input: in.Value, Kept: in.Kept, op: op, face: f}, nil
+}
+
+// Unsigned says whether r asks for an operation that nobody need sign. What is compressed doesn't: Decode could read another one in it.
+func (s *Service) Unsigned(r *http.Request, body []byte) bool {
+	op := s.face(r, body).ops[s.OperationName(r, body)]
+	return op != nil && op.nobody && r.Header.Get("Content-Encoding") == ""
 }
 
 // OperationName returns the name of the operation that r asks for, as far as it can be told: for the
@@ -217,7 +243,7 @@ func (s *Service) malformed(err error) error {
 	if _, ok := errors.AsType[smithy.APIError](err); ok {
 		return err
 	}
-	return awserr.New(s.words.malformed, "%v", err)
+	return awserr.New(s.words.Malformed, "%v", err)
 }
 
 // notImplemented tells an operation that AWS has from one that it does not have.
@@ -226,13 +252,16 @@ func (s *Service) notImplemented(f *face, name string) error {
 		return awserr.New(f.codec.unnamed(), "The request names no operation.")
 	}
 	if _, described := s.desc.Operations[name]; described || slices.Contains(s.desc.Missing, name) {
-		return awserr.New(s.words.noSuch, "Skylift does not implement %s %s yet.", s.desc.Title, name)
+		return awserr.New(s.words.NoSuch, "Skylift does not implement %s %s yet.", s.desc.Title, name)
 	}
-	return awserr.New(s.words.noSuch, "%s has no operation %s in version %s.", s.desc.Title, name, s.desc.Version)
+	return awserr.New(s.words.NoSuch, "%s has no operation %s in version %s.", s.desc.Title, name, s.desc.Version)
 }
 
-// Encode answers c with out, what Do returned. Nothing is written when it fails.
+// Encode answers c with out, what Do returned. Nothing is written when it fails, but where the error is ErrCut.
 func (s *Service) Encode(w http.ResponseWriter, c *Call, requestID string, out any) error {
+	if run, ok := out.(eventRun); ok {
+		return s.encodeEvents(w, c, requestID, run)
+	}
 	v := reflect.ValueOf(out)
 	if want := reflect.PointerTo(c.op.out); !v.IsValid() || v.Type() != want {
 		return fmt.Errorf("answer %s %s: output is %T, want %s", s.Name(), c.Operation, out, want)
@@ -246,9 +275,19 @@ func (s *Service) Encode(w http.ResponseWriter, c *Call, requestID string, out a
 		return fmt.Errorf("answer %s %s: %w", s.Name(), c.Operation, err)
 	}
 	status := http.StatusOK
-	w.Header().Set("Content-Type", c.face.codec.contentType())
+	if b.Len() > 0 {
+		w.Header().Set("Content-Type", c.face.codec.contentType())
+	}
 	if h, ok := c.face.codec.(headed); ok {
 		status = h.head(w.Header(), c.op, v.Elem())
+	}
+	if f := c.op.output.Stream(); f != nil {
+		if body, ok := f.Value(v.Elem()); ok {
+			if err := copyTo(w, status, requestID, body.Interface().(io.ReadCloser)); err != nil {
+				return fmt.Errorf("answer %s %s: %w", s.Name(), c.Operation, err)
+			}
+			return nil
+		}
 	}
 	send(w, status, requestID, b.Bytes())
 	return nil
@@ -284,9 +323,6 @@ func (s *Service) Coverage() (implemented, missing []string) {
 func send(w http.ResponseWriter, status int, requestID string, body []byte) {
 	h := w.Header()
 	h.Set("X-Amzn-Requestid", requestID)
-	if len(body) == 0 {
-		h.Del("Content-Type")
-	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

@@ -28,7 +28,7 @@ func TestAllAtOnce(t *testing.T) {
 	}{
 		{
 			"every kind", "ecs",
-			Op("RegisterTaskDefinition", none[ecs.RegisterTaskDefinitionInput, ecs.RegisterTaskDefinitionOutput]).On("*: *").Refuses("ClientException").
+			Op("RegisterTaskDefinition", none[ecs.RegisterTaskDefinitionInput, ecs.RegisterTaskDefinitionOutput]).On("*: *").Lacks("*", "it is for a test").Refuses("ClientException").
 				Takes("family containerDefinitions{name} networkMode").
 				Checks(func(in *ecs.RegisterTaskDefinitionInput) []error {
 					return []error{awserr.New("ClientException", "Family %s is taken.", *in.Family), errors.New("nothing essential")}
@@ -41,35 +41,35 @@ func TestAllAtOnce(t *testing.T) {
 		},
 		{
 			"unsupported only", "ecs",
-			Op("RegisterTaskDefinition", none[ecs.RegisterTaskDefinitionInput, ecs.RegisterTaskDefinitionOutput]).On("*: *").Refuses("ClientException").
+			Op("RegisterTaskDefinition", none[ecs.RegisterTaskDefinitionInput, ecs.RegisterTaskDefinitionOutput]).On("*: *").Lacks("*", "it is for a test").Refuses("ClientException").
 				Takes("family containerDefinitions{name}"),
 			`{"family":"f","containerDefinitions":[],"taskRoleArn":"r"}`,
 			"ClientException", "The parameter 'taskRoleArn' is not supported by Skylift.",
 		},
 		{
 			"a check that cannot run", "ecs",
-			Op("RegisterTaskDefinition", none[ecs.RegisterTaskDefinitionInput, ecs.RegisterTaskDefinitionOutput]).On("*: *").Takes("*").
+			Op("RegisterTaskDefinition", none[ecs.RegisterTaskDefinitionInput, ecs.RegisterTaskDefinitionOutput]).On("*: *").Lacks("*", "it is for a test").Takes("*").
 				Checks(func(in *ecs.RegisterTaskDefinitionInput) []error { return []error{errors.New(*in.Family)} }),
 			`{"containerDefinitions":[]}`,
 			"InvalidParameterException", "1 validation error detected: Value null at 'family' failed to satisfy constraint: Member must not be null",
 		},
 		{
 			"a check that takes what is incomplete", "ecs",
-			Op("RegisterTaskDefinition", none[ecs.RegisterTaskDefinitionInput, ecs.RegisterTaskDefinitionOutput]).On("*: *").Takes("*").
+			Op("RegisterTaskDefinition", none[ecs.RegisterTaskDefinitionInput, ecs.RegisterTaskDefinitionOutput]).On("*: *").Lacks("*", "it is for a test").Takes("*").
 				ChecksIncomplete(func(in *ecs.RegisterTaskDefinitionInput) []error { return []error{errors.New(*in.Cpu)} }),
 			`{"containerDefinitions":[],"cpu":"7"}`,
 			"InvalidParameterException", "1 validation error detected: Value null at 'family' failed to satisfy constraint: Member must not be null. 7.",
 		},
 		{
 			"a check that cannot run with a value of the wrong type", "ecs",
-			Op("RegisterTaskDefinition", none[ecs.RegisterTaskDefinitionInput, ecs.RegisterTaskDefinitionOutput]).On("*: *").Takes("*").
+			Op("RegisterTaskDefinition", none[ecs.RegisterTaskDefinitionInput, ecs.RegisterTaskDefinitionOutput]).On("*: *").Lacks("*", "it is for a test").Takes("*").
 				ChecksIncomplete(func(in *ecs.RegisterTaskDefinitionInput) []error { return []error{errors.New(*in.Cpu)} }),
 			`{"family":"f","containerDefinitions":[],"cpu":7}`,
 			"SerializationException", "Value '7' at 'cpu' is not a string.",
 		},
 		{
 			"ECR", "ecr",
-			Op("CreateRepository", none[ecr.CreateRepositoryInput, ecr.CreateRepositoryOutput]).On("*: *").Takes("repositoryName imageTagMutability"),
+			Op("CreateRepository", none[ecr.CreateRepositoryInput, ecr.CreateRepositoryOutput]).On("*: *").Lacks("*", "it is for a test").Takes("repositoryName imageTagMutability"),
 			`{"repositoryName":"a","imageTagMutability":"X","registryId":"123456789012"}`,
 			"InvalidParameterException",
 			"Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must have length greater than or equal to 2'. " +
@@ -78,7 +78,7 @@ func TestAllAtOnce(t *testing.T) {
 		},
 		{
 			"EC2", "ec2",
-			Op("CreateSecurityGroup", none[ec2.CreateSecurityGroupInput, ec2.CreateSecurityGroupOutput]).On("*: *").Takes("GroupName GroupDescription"),
+			Op("CreateSecurityGroup", none[ec2.CreateSecurityGroupInput, ec2.CreateSecurityGroupOutput]).On("*: *").Lacks("*", "it is for a test").Takes("GroupName GroupDescription"),
 			`VpcId=vpc-1&Nam=a&DryRun=false`,
 			"UnknownParameter",
 			"The parameter Nam is not recognized. The request must contain the parameter GroupDescription. The request must contain the parameter GroupName. " +
@@ -102,7 +102,7 @@ func TestAllAtOnce(t *testing.T) {
 // TestMessagesAreBounded sends what has very much wrong with it.
 func TestMessagesAreBounded(t *testing.T) {
 	t.Parallel()
-	s, err := NewService("ecs", Op("RegisterTaskDefinition", none[ecs.RegisterTaskDefinitionInput, ecs.RegisterTaskDefinitionOutput]).On("*: *").
+	s, err := NewService("ecs", Op("RegisterTaskDefinition", none[ecs.RegisterTaskDefinitionInput, ecs.RegisterTaskDefinitionOutput]).On("*: *").Lacks("*", "it is for a test").
 		Takes("family containerDefinitions{name}"))
 	if err != nil {
 		t.Fatal(err)

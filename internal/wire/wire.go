@@ -11,6 +11,7 @@ import (
 	"context"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/wire/authz"
 )
 
 // Protocol is one of the ways in which AWS services are spoken to.
@@ -23,6 +24,7 @@ const (
 	AWSQuery  Protocol = "awsquery"
 	EC2Query  Protocol = "ec2query"
 	RESTJSON  Protocol = "restjson"
+	RESTXML   Protocol = "restxml"
 	RPCv2CBOR Protocol = "rpcv2cbor"
 )
 
@@ -40,11 +42,17 @@ func (c *Call) Do(ctx context.Context) (any, error) {
 	return c.op.do(context.WithValue(ctx, keptKey{}, c), c.Input)
 }
 
-// Resources returns the ARNs of the resources that the call is about, in ns, the namespace of the caller; "*"
-// alone where AWS knows none for the operation.
-func (c *Call) Resources(ctx context.Context, ns arn.Namespace) []string {
-	return c.op.resources.Of(ctx, ns, c.Input)
+// Questions returns what policy is asked about the call, in ns, the namespace of the caller. The first questions are about the
+// operation's own action.
+func (c *Call) Questions(ctx context.Context, ns arn.Namespace, known authz.Lookup) ([]authz.Question, error) {
+	return c.op.auth.Questions(ctx, ns, known, c.Input)
 }
+
+// Open says that anybody who signs may call the operation, whatever policies say.
+func (c *Call) Open() bool { return c.op.spec.auth.Open }
+
+// Unsigned says whether nobody need sign the call.
+func (c *Call) Unsigned() bool { return c.op.nobody }
 
 type keptKey struct{}
 

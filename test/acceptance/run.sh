@@ -11,6 +11,7 @@ set -euo pipefail
 skylift=$(realpath "${1:?path to the skylift binary}"); shift
 here=$(cd "$(dirname "$0")" && pwd)
 shared=$here/../../../shared/acceptance
+stacks="config" # those of terraform-stack.sh that come up
 [ $# -gt 0 ] || set -- $(ls "$shared"/*.sh "$here"/*-workflow.sh 2>/dev/null || true)
 
 bin=$(mktemp -d); trap 'rm -rf "$bin"' EXIT
@@ -25,7 +26,11 @@ if [ -n "$two" ] && [ "$two" != "$one" ]; then
 	chmod +x "$bin/aws"
 	export PATH="$bin:$PATH"
 fi
+[ $# -gt 0 ] || echo "no acceptance script is here: nothing was run"
 for script; do
 	printf '\n#### %s\n' "$(basename "$script")"
-	bash "$script" "$skylift"
+	case $script in
+	*/terraform-stack.sh) bash "$script" "$skylift" $stacks ;;
+	*) bash "$script" "$skylift" ;;
+	esac
 done

@@ -13,6 +13,11 @@ import (
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/skylift/skylift/test/bench/cloud"
+	"github.com/skylift/skylift/test/bench/figure"
+	"github.com/skylift/skylift/test/bench/peers"
+	"github.com/skylift/skylift/test/bench/proc"
 )
 
 const (
@@ -26,36 +31,41 @@ type contender struct {
 	url  string
 	pid  int // whose CPU time counts; 0: nobody's
 
-	requests, p50, p99, cpu series
+	requests, p50, p99, cpu figure.Series
 }
 
 // measureBalancer measures Skylift, nginx and HAProxy before the same task, by
 // turns, and the task alone.
-func measureBalancer(ctx context.Context, b *bench) (figures []figure, err error) {
-	c, err := b.open(ctx)
+func measureBalancer(ctx context.Context, b *bench) (figures []figure.Figure, err error) {
+	c, err := b.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, c.down(ctx)) }()
-	target, err := c.balanced(ctx)
+	defer func() { err = errors.Join(err, c.Down(ctx)) }()
+	target, err := balanced(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	nginx, err := b.nginx(ctx, target)
+	nginx, nginxURL, err := peers.Nginx(ctx, b.Work, target)
 	if err != nil {
 		return nil, err
 	}
-	defer nginx.stop()
-	haproxy, err := b.haproxy(ctx, target)
+	defer nginx.Stop()
+	haproxy, haproxyURL, err := peers.HAProxy(ctx, b.Work, target)
 	if err != nil {
 		return nil, err
 	}
-	defer haproxy.stop()
-	own := &contender{name: "skylift", url: fmt.Sprintf("http://%s:%d/", b.lb, balancerPort), pid: c.Process.Pid}
-	if err := c.answers(ctx, own.url); err != nil {
+	defer haproxy.Stop()
+	own := &contender{name: "skylift", url: fmt.Sprintf("http://%s:%d/", b.LB, balancerPort), pid: c.Process.Pid}
+	if err := c.Answers(ctx, own.url); err != nil {
 		return nil, err
 	}
-	all := []*contender{own, nginx.contender, haproxy.contender, {name: "the task alone", url: "http://" + target + "/"}}
+	all := []*contender{
+		own,
+		{name: "nginx", url: nginxURL, pid: nginx.Process.Pid},
+		{name: "haproxy", url: haproxyURL, pid: haproxy.Process.Pid},
+		{name: "the task alone", url: "http://" + target + "/"},
+	}
 	for _, w := range all {
 		if _, err := w.load(ctx, time.Second); err != nil {
 			return nil, err
@@ -75,50 +85,50 @@ func measureBalancer(ctx context.Context, b *bench) (figures []figure, err error
 	return compare(own, all[1:]), nil
 }
 
-func compare(own *contender, peers []*contender) (figures []figure) {
+func compare(own *contender, peers []*contender) (figures []figure.Figure) {
 	for _, p := range peers {
-		figures = append(figures, figure{Name: "balancer: requests/s", Ours: own.requests, Peer: p.name, Theirs: p.requests})
+		figures = append(figures, figure.Figure{Name: "balancer: requests/s", Ours: own.requests, Peer: p.name, Theirs: p.requests})
 	}
 	for _, p := range peers {
-		figures = append(figures, figure{Name: "balancer: half of the answers within", Unit: "ms", Ours: own.p50, Peer: p.name, Theirs: p.p50})
+		figures = append(figures, figure.Figure{Name: "balancer: half of the answers within", Unit: "ms", Ours: own.p50, Peer: p.name, Theirs: p.p50})
 	}
 	for _, p := range peers {
-		figures = append(figures, figure{Name: "balancer: 99 % of the answers within", Unit: "ms", Ours: own.p99, Peer: p.name, Theirs: p.p99})
+		figures = append(figures, figure.Figure{Name: "balancer: 99 % of the answers within", Unit: "ms", Ours: own.p99, Peer: p.name, Theirs: p.p99})
 	}
 	for _, p := range peers {
 		if p.pid != 0 {
-			figures = append(figures, figure{Name: "balancer: CPU time of a request", Unit: "µs", Ours: own.cpu, Peer: p.name, Theirs: p.cpu})
+			figures = append(figures, figure.Figure{Name: "balancer: CPU time of a request", Unit: "µs", Ours: own.cpu, Peer: p.name, Theirs: p.cpu})
 		}
 	}
 	return figures
 }
 
 // balanced runs the app behind a load balancer and returns the task's address.
-func (c *cloud) balanced(ctx context.Context) (string, error) {
-	if err := c.define(ctx); err != nil {
+func balanced(ctx context.Context, c *cloud.Cloud) (string, error) {
+	if err := c.Define(ctx); err != nil {
 		return "", err
 	}
-	t, err := c.runTask(ctx)
+	t, err := c.RunTask(ctx)
 	if err != nil {
 		return "", err
 	}
 	ip := *t.Containers[0].NetworkInterfaces[0].PrivateIpv4Address
-	group, err := c.targetGroup(ctx, "bench")
+	group, err := c.TargetGroup(ctx, "bench")
 	if err != nil {
 		return "", err
 	}
-	if _, err := c.balancer(ctx, balancerPort, elbtypes.Action{Type: elbtypes.ActionTypeEnumForward, TargetGroupArn: &group}); err != nil {
+	if _, err := c.Balancer(ctx, balancerPort, elbtypes.Action{Type: elbtypes.ActionTypeEnumForward, TargetGroupArn: &group}); err != nil {
 		return "", err
 	}
-	_, err = c.elb.RegisterTargets(ctx, &elb.RegisterTargetsInput{TargetGroupArn: &group, Targets: []elbtypes.TargetDescription{{Id: &ip, Port: new(int32(appPort))}}})
+	_, err = c.ELB.RegisterTargets(ctx, &elb.RegisterTargetsInput{TargetGroupArn: &group, Targets: []elbtypes.TargetDescription{{Id: &ip, Port: new(int32(cloud.AppPort))}}})
 	if err != nil {
 		return "", err
 	}
-	healthy := elb.NewTargetInServiceWaiter(c.elb, func(o *elb.TargetInServiceWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, time.Second })
+	healthy := elb.NewTargetInServiceWaiter(c.ELB, func(o *elb.TargetInServiceWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, time.Second })
 	if err := healthy.Wait(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: &group}, time.Minute); err != nil {
 		return "", fmt.Errorf("wait for a healthy target: %w", err)
 	}
-	return net.JoinHostPort(ip, strconv.Itoa(appPort)), nil
+	return net.JoinHostPort(ip, strconv.Itoa(cloud.AppPort)), nil
 }
 
 // result is what one load gave; times in ms.
@@ -139,7 +149,7 @@ func (w *contender) load(ctx context.Context, lasts time.Duration) (r result, er
 	if err != nil {
 		return r, err
 	}
-	out, err := output(ctx, "wrk", "-t2", "-c"+strconv.Itoa(connections), fmt.Sprintf("-d%ds", int(lasts.Seconds())), "--latency", w.url)
+	out, err := proc.Output(ctx, "wrk", "-t2", "-c"+strconv.Itoa(connections), fmt.Sprintf("-d%ds", int(lasts.Seconds())), "--latency", w.url)
 	if err != nil {
 		return r, err
 	}
@@ -158,7 +168,7 @@ func (w *contender) used() (time.Duration, error) {
 	if w.pid == 0 {
 		return 0, nil
 	}
-	return cpuOf(w.pid)
+	return proc.CPUOf(w.pid)
 }
 
 var (

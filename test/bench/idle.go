@@ -10,6 +10,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/skylift/skylift/test/bench/cloud"
+	"github.com/skylift/skylift/test/bench/figure"
+	"github.com/skylift/skylift/test/bench/proc"
 )
 
 const (
@@ -20,57 +24,57 @@ const (
 
 // measureIdle measures what an instance needs that has ten services of a task
 // each behind a load balancer, and nothing to do but to check their health.
-func measureIdle(ctx context.Context, b *bench) (figures []figure, err error) {
-	c, err := b.open(ctx)
+func measureIdle(ctx context.Context, b *bench) (figures []figure.Figure, err error) {
+	c, err := b.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, c.down(ctx)) }()
-	names, err := c.serve(ctx)
+	defer func() { err = errors.Join(err, c.Down(ctx)) }()
+	names, err := serve(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	wait := ecs.NewServicesStableWaiter(c.ecs, func(o *ecs.ServicesStableWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, time.Second })
+	wait := ecs.NewServicesStableWaiter(c.ECS, func(o *ecs.ServicesStableWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, time.Second })
 	if err := wait.Wait(ctx, &ecs.DescribeServicesInput{Services: names}, 2*time.Minute); err != nil {
 		return nil, fmt.Errorf("wait for %d services: %w", services, err)
 	}
 	progress("idle: %d services run; letting them settle", services)
-	if err := pause(ctx, settle); err != nil {
+	if err := proc.Pause(ctx, settle); err != nil {
 		return nil, err
 	}
 	what := fmt.Sprintf("idle with %d services behind a balancer: ", services)
-	resident := figure{Name: what + "resident memory (RSS)", Unit: "MB", AtMost: 120}
-	proportional := figure{Name: what + "proportional memory (PSS)", Unit: "MB"}
-	cpu := figure{Name: what + "CPU", Unit: "% of a core"}
+	resident := figure.Figure{Name: what + "resident memory (RSS)", Unit: "MB", AtMost: 120}
+	proportional := figure.Figure{Name: what + "proportional memory (PSS)", Unit: "MB"}
+	cpu := figure.Figure{Name: what + "CPU", Unit: "% of a core"}
 	for range b.rounds {
-		before, err := cpuOf(c.Process.Pid)
+		before, err := proc.CPUOf(c.Process.Pid)
 		if err != nil {
 			return nil, err
 		}
-		if err := pause(ctx, window); err != nil {
+		if err := proc.Pause(ctx, window); err != nil {
 			return nil, err
 		}
-		after, err := cpuOf(c.Process.Pid)
+		after, err := proc.CPUOf(c.Process.Pid)
 		if err != nil {
 			return nil, err
 		}
-		m, err := memoryOf(c.Process.Pid)
+		m, err := proc.MemoryOf(c.Process.Pid)
 		if err != nil {
 			return nil, err
 		}
-		resident.Ours = append(resident.Ours, m.resident/1e6)
-		proportional.Ours = append(proportional.Ours, m.proportional/1e6)
+		resident.Ours = append(resident.Ours, m.Resident/1e6)
+		proportional.Ours = append(proportional.Ours, m.Proportional/1e6)
 		cpu.Ours = append(cpu.Ours, 100*(after-before).Seconds()/window.Seconds())
 	}
-	return []figure{resident, proportional, cpu}, nil
+	return []figure.Figure{resident, proportional, cpu}, nil
 }
 
 // serve makes a load balancer and the services behind it, each with a rule.
-func (c *cloud) serve(ctx context.Context) (names []string, err error) {
-	if err := c.define(ctx); err != nil {
+func serve(ctx context.Context, c *cloud.Cloud) (names []string, err error) {
+	if err := c.Define(ctx); err != nil {
 		return nil, err
 	}
-	listener, err := c.balancer(ctx, 8080, elbtypes.Action{
+	listener, err := c.Balancer(ctx, 8080, elbtypes.Action{
 		Type: elbtypes.ActionTypeEnumFixedResponse, FixedResponseConfig: &elbtypes.FixedResponseActionConfig{StatusCode: new("503")},
 	})
 	if err != nil {
@@ -78,11 +82,11 @@ func (c *cloud) serve(ctx context.Context) (names []string, err error) {
 	}
 	for i := range services {
 		name := fmt.Sprintf("site-%d", i)
-		group, err := c.targetGroup(ctx, name)
+		group, err := c.TargetGroup(ctx, name)
 		if err != nil {
 			return nil, err
 		}
-		_, err = c.elb.CreateRule(ctx, &elb.CreateRuleInput{
+		_, err = c.ELB.CreateRule(ctx, &elb.CreateRuleInput{
 			ListenerArn: &listener, Priority: new(int32(i + 1)),
 			Conditions: []elbtypes.RuleCondition{{Field: new("host-header"), Values: []string{name + ".example.test"}}},
 			Actions:    []elbtypes.Action{{Type: elbtypes.ActionTypeEnumForward, TargetGroupArn: &group}},
@@ -90,10 +94,10 @@ func (c *cloud) serve(ctx context.Context) (names []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		_, err = c.ecs.CreateService(ctx, &ecs.CreateServiceInput{
+		_, err = c.ECS.CreateService(ctx, &ecs.CreateServiceInput{
 			ServiceName: &name, TaskDefinition: new("app"), DesiredCount: new(int32(1)), LaunchType: types.LaunchTypeFargate,
-			NetworkConfiguration: c.networking(), HealthCheckGracePeriodSeconds: new(int32(60)),
-			LoadBalancers: []types.LoadBalancer{{TargetGroupArn: &group, ContainerName: new("app"), ContainerPort: new(int32(appPort))}},
+			NetworkConfiguration: c.Networking(), HealthCheckGracePeriodSeconds: new(int32(60)),
+			LoadBalancers: []types.LoadBalancer{{TargetGroupArn: &group, ContainerName: new("app"), ContainerPort: new(int32(cloud.AppPort))}},
 		})
 		if err != nil {
 			return nil, err

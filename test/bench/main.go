@@ -4,7 +4,7 @@
 // the peer alternate, so that what else the machine does falls on both. All load is bounded and stays on this machine,
 // and nothing is left behind.
 //
-//	go run ./test/bench [-only start,idle,task,many,rolling,balancer,registry,scale] [-n 5] [-json | -markdown] [-write docs/benchmarks.md]
+//	go run ./test/bench [-only start,idle,task,many,cost,rolling,balancer,registry,scale] [-n 5] [-json | -markdown] [-write docs/benchmarks.md]
 package main
 
 import (
@@ -22,14 +22,15 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/skylift/skylift/test/bench/cloud"
+	"github.com/skylift/skylift/test/bench/figure"
+	"github.com/skylift/skylift/test/bench/machine"
 )
 
 // bench is what the sections share.
 type bench struct {
-	skylift   string // the program under test
-	work      string // a directory of this run
-	cidr      string // the range of the instances' VPC
-	lb        string // the address of their load balancers
+	cloud.Config
 	rounds    int
 	load      time.Duration // how long one load on a balancer lasts
 	layer     int           // bytes of a layer
@@ -40,7 +41,7 @@ type bench struct {
 // section measures one part.
 type section struct {
 	name string
-	run  func(context.Context, *bench) ([]figure, error)
+	run  func(context.Context, *bench) ([]figure.Figure, error)
 }
 
 var sections = []section{
@@ -48,6 +49,7 @@ var sections = []section{
 	{"idle", measureIdle},
 	{"task", measureTask},
 	{"many", measureMany},
+	{"cost", measureCost},
 	{"rolling", measureRolling},
 	{"balancer", measureBalancer},
 	{"registry", measureRegistry},
@@ -64,15 +66,15 @@ type options struct {
 
 func main() {
 	o := options{bench: bench{sizes: []int{1000, 5000, 10_000, 20_000}}}
-	flag.StringVar(&o.skylift, "skylift", "bin/skylift", "the program to measure")
-	flag.StringVar(&o.only, "only", "", "sections to run, by comma: start, idle, task, many, rolling, balancer, registry, scale (default: all)")
+	flag.StringVar(&o.Skylift, "skylift", "bin/skylift", "the program to measure")
+	flag.StringVar(&o.only, "only", "", "sections to run, by comma: start, idle, task, many, cost, rolling, balancer, registry, scale (default: all)")
 	flag.IntVar(&o.rounds, "n", 5, "rounds")
 	flag.DurationVar(&o.load, "d", 5*time.Second, "how long one load on a balancer lasts")
 	flag.IntVar(&o.layer, "layer", 500, "size of the layer that is pushed and pulled, in MB")
 	flag.Func("sizes", "numbers of tasks on the simulated engine, by comma (default: 1000,5000,10000,20000)", o.readSizes)
 	flag.StringVar(&o.simulated, "simulated", "", "further flags of test/bench/simulated, as in '-pprof 127.0.0.1:6060'")
-	flag.StringVar(&o.cidr, "vpc-cidr", "10.93.0.0/16", "range of the VPC of the instances that are measured")
-	flag.StringVar(&o.lb, "lb-address", "127.0.0.93", "address of their load balancers")
+	flag.StringVar(&o.CIDR, "vpc-cidr", "10.93.0.0/16", "range of the VPC of the instances that are measured")
+	flag.StringVar(&o.LB, "lb-address", "127.0.0.93", "address of their load balancers")
 	flag.BoolVar(&o.json, "json", false, "print JSON")
 	flag.BoolVar(&o.markdown, "markdown", false, "print Markdown, with the machine")
 	flag.StringVar(&o.write, "write", "", "also write the figures between the marks of this file")
@@ -111,18 +113,18 @@ func (o *options) run(ctx context.Context) (err error) {
 	case os.Geteuid() != 0:
 		return errors.New("the instances that are measured need root: run it as root")
 	}
-	if o.skylift, err = filepath.Abs(o.skylift); err != nil {
+	if o.Skylift, err = filepath.Abs(o.Skylift); err != nil {
 		return err
 	}
-	if _, err := os.Stat(o.skylift); err != nil {
+	if _, err := os.Stat(o.Skylift); err != nil {
 		return fmt.Errorf("%w: run make build first", err)
 	}
-	if o.work, err = os.MkdirTemp("", "skylift-bench-"); err != nil {
+	if o.Work, err = os.MkdirTemp("", "skylift-bench-"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(o.work)
-	before := describeMachine(ctx, o.skylift)
-	var figures []figure
+	defer os.RemoveAll(o.Work)
+	before := machine.Describe(ctx, o.Skylift)
+	var figures []figure.Figure
 	for _, s := range chosen {
 		begin := time.Now()
 		progress("%s", s.name)
@@ -152,14 +154,14 @@ func choose(only string) ([]section, error) {
 	return chosen, nil
 }
 
-func (o *options) report(w io.Writer, m machine, figures []figure) error {
-	text := m.markdown(o.rounds) + "\n" + markdown(figures)
+func (o *options) report(w io.Writer, m machine.Machine, figures []figure.Figure) error {
+	text := m.Markdown(o.rounds) + "\n" + figure.Markdown(figures)
 	if o.write != "" {
 		doc, err := os.ReadFile(o.write)
 		if err != nil {
 			return err
 		}
-		out, err := between(string(doc), text)
+		out, err := figure.Between(string(doc), text)
 		if err != nil {
 			return fmt.Errorf("%s: %w", o.write, err)
 		}
@@ -177,7 +179,7 @@ func (o *options) report(w io.Writer, m machine, figures []figure) error {
 		return err
 	}
 	fmt.Fprintf(w, "\nMedians of %d rounds (least – most), on %s\n\n", o.rounds, m)
-	return printTable(w, figures)
+	return figure.PrintTable(w, figures)
 }
 
 // progress tells the user what goes on.

@@ -9,6 +9,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/skylift/skylift/test/bench/cloud"
+	"github.com/skylift/skylift/test/bench/figure"
+	"github.com/skylift/skylift/test/bench/proc"
 )
 
 const (
@@ -18,40 +22,40 @@ const (
 
 // measureMany measures how long many tasks take until all run, beside as often
 // the two plain docker commands, as many of those at once as is best.
-func measureMany(ctx context.Context, b *bench) (figures []figure, err error) {
-	c, err := b.open(ctx)
+func measureMany(ctx context.Context, b *bench) (figures []figure.Figure, err error) {
+	c, err := b.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, c.down(ctx)) }()
-	if err := c.defineAs(ctx, "small", "256", "512"); err != nil {
+	defer func() { err = errors.Join(err, c.Down(ctx)) }()
+	if err := c.DefineAs(ctx, "small", "256", "512"); err != nil {
 		return nil, err
 	}
-	best, err := c.bestParallel(ctx)
+	best, err := bestParallel(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	f := figure{Name: fmt.Sprintf("%d tasks at once: run-task sent → all are seen RUNNING", many), Unit: "s", Peer: fmt.Sprintf("docker run -d, twice, %d at a time", best), AtMost: 1.5}
+	f := figure.Figure{Name: fmt.Sprintf("%d tasks at once: run-task sent → all are seen RUNNING", many), Unit: "s", Peer: fmt.Sprintf("docker run -d, twice, %d at a time", best), AtMost: 0.4}
 	for i := range b.rounds {
-		ours, err := c.runMany(ctx)
+		ours, err := runMany(ctx, c)
 		if err != nil {
 			return nil, err
 		}
-		theirs, err := c.plainMany(ctx, best)
+		theirs, err := plainMany(ctx, c, best)
 		if err != nil {
 			return nil, err
 		}
 		progress("many: round %d: %.1f s, docker run: %.1f s", i+1, ours.Seconds(), theirs.Seconds())
 		f.Ours, f.Theirs = append(f.Ours, ours.Seconds()), append(f.Theirs, theirs.Seconds())
 	}
-	return []figure{f}, nil
+	return []figure.Figure{f}, nil
 }
 
 // bestParallel finds with how many at a time plain docker is fastest.
-func (c *cloud) bestParallel(ctx context.Context) (best int, err error) {
+func bestParallel(ctx context.Context, c *cloud.Cloud) (best int, err error) {
 	var least time.Duration
 	for _, n := range []int{2, 4, 8, 16} {
-		took, err := c.plainMany(ctx, n)
+		took, err := plainMany(ctx, c, n)
 		if err != nil {
 			return 0, err
 		}
@@ -64,21 +68,17 @@ func (c *cloud) bestParallel(ctx context.Context) (best int, err error) {
 }
 
 // plainMany runs the containers of many tasks by hand, n tasks at a time.
-func (c *cloud) plainMany(ctx context.Context, n int) (took time.Duration, err error) {
-	image, err := pauseImage(ctx)
-	if err != nil {
-		return 0, err
-	}
+func plainMany(ctx context.Context, c *cloud.Cloud, n int) (took time.Duration, err error) {
 	names := make([]string, 0, 2*many)
 	next := make(chan int, many)
 	for i := range many {
-		sandbox, app := c.plainNames(i)
+		sandbox, app := plainNames(c, i)
 		names = append(names, sandbox, app)
 		next <- i
 	}
 	close(next)
 	defer func() {
-		_, gone := output(context.WithoutCancel(ctx), "docker", append([]string{"rm", "-f"}, names...)...)
+		_, gone := proc.Output(context.WithoutCancel(ctx), "docker", append([]string{"rm", "-f"}, names...)...)
 		err = errors.Join(err, gone)
 	}()
 	began := time.Now()
@@ -87,8 +87,8 @@ func (c *cloud) plainMany(ctx context.Context, n int) (took time.Duration, err e
 	for worker := range n {
 		wg.Go(func() {
 			for i := range next {
-				sandbox, app := c.plainNames(i)
-				errs[worker] = errors.Join(errs[worker], c.plainPair(ctx, image, sandbox, app))
+				sandbox, app := plainNames(c, i)
+				errs[worker] = errors.Join(errs[worker], plainPair(ctx, c, sandbox, app))
 			}
 		})
 	}
@@ -98,14 +98,23 @@ func (c *cloud) plainMany(ctx context.Context, n int) (took time.Duration, err e
 
 // runMany starts many tasks and returns after how long all run; then it stops
 // them.
-func (c *cloud) runMany(ctx context.Context) (took time.Duration, err error) {
-	var wg sync.WaitGroup
-	arns, errs := make([][]string, many/perCall), make([]error, many/perCall)
+func runMany(ctx context.Context, c *cloud.Cloud) (took time.Duration, err error) {
 	began := time.Now()
+	all, err := startMany(ctx, c, many)
+	if err != nil {
+		return 0, err
+	}
+	return time.Since(began), stopMany(ctx, c, all)
+}
+
+// startMany starts tasks, all at once, and waits until they run.
+func startMany(ctx context.Context, c *cloud.Cloud, n int) (all []string, err error) {
+	var wg sync.WaitGroup
+	arns, errs := make([][]string, n/perCall), make([]error, n/perCall)
 	for i := range arns {
 		wg.Go(func() {
-			out, err := c.ecs.RunTask(ctx, &ecs.RunTaskInput{
-				TaskDefinition: new("small"), Count: new(int32(perCall)), LaunchType: types.LaunchTypeFargate, NetworkConfiguration: c.networking(),
+			out, err := c.ECS.RunTask(ctx, &ecs.RunTaskInput{
+				TaskDefinition: new("small"), Count: new(int32(perCall)), LaunchType: types.LaunchTypeFargate, NetworkConfiguration: c.Networking(),
 			})
 			if err == nil && len(out.Failures) > 0 {
 				err = fmt.Errorf("start %d tasks: %s", perCall, *out.Failures[0].Reason)
@@ -120,30 +129,29 @@ func (c *cloud) runMany(ctx context.Context) (took time.Duration, err error) {
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
-		return 0, err
+		return nil, err
 	}
-	var all []string
 	for _, some := range arns {
 		all = append(all, some...)
 	}
-	if err := c.awaitAll(ctx, all, "RUNNING"); err != nil {
-		return 0, err
-	}
-	took = time.Since(began)
+	return all, awaitAll(ctx, c, all, "RUNNING")
+}
+
+func stopMany(ctx context.Context, c *cloud.Cloud, all []string) error {
 	for _, arn := range all {
-		if _, err := c.ecs.StopTask(ctx, &ecs.StopTaskInput{Task: &arn}); err != nil {
-			return 0, err
+		if _, err := c.ECS.StopTask(ctx, &ecs.StopTaskInput{Task: &arn}); err != nil {
+			return err
 		}
 	}
-	return took, c.awaitAll(ctx, all, "STOPPED")
+	return awaitAll(ctx, c, all, "STOPPED")
 }
 
 // awaitAll polls tasks until all have the status.
-func (c *cloud) awaitAll(ctx context.Context, tasks []string, status string) error {
+func awaitAll(ctx context.Context, c *cloud.Cloud, tasks []string, status string) error {
 	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
 	defer stop()
 	for {
-		out, err := c.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Tasks: tasks})
+		out, err := c.ECS.DescribeTasks(ctx, &ecs.DescribeTasksInput{Tasks: tasks})
 		if err != nil {
 			return err
 		}
@@ -159,7 +167,7 @@ func (c *cloud) awaitAll(ctx context.Context, tasks []string, status string) err
 		if there == len(tasks) {
 			return nil
 		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
+		if err := proc.Pause(ctx, 20*time.Millisecond); err != nil {
 			return fmt.Errorf("%d of %d tasks are %s: %w", there, len(tasks), status, err)
 		}
 	}

@@ -12,12 +12,15 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+
+	"github.com/skylift/skylift/test/bench/cloud"
+	"github.com/skylift/skylift/test/bench/figure"
+	"github.com/skylift/skylift/test/bench/peers"
+	"github.com/skylift/skylift/test/bench/proc"
 )
 
 // shelf is a registry with a repository that takes layers.
@@ -27,34 +30,35 @@ type shelf struct {
 	user, password string
 	pid            int // of its process
 
-	push, pull, pushCPU, pullCPU series
+	push, pull, pushCPU, pullCPU figure.Series
 }
 
 // measureRegistry measures how fast a layer is pushed to and pulled from
 // Skylift and Debian's docker-registry, by turns. The layer is new in every
 // round; what was written is flushed between the measurements.
-func measureRegistry(ctx context.Context, b *bench) (figures []figure, err error) {
-	in, err := b.start(ctx)
+func measureRegistry(ctx context.Context, b *bench) (figures []figure.Figure, err error) {
+	in, err := b.Start(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, in.down(ctx)) }()
-	c := &cloud{instance: in}
-	if err := c.connect(ctx); err != nil {
+	defer func() { err = errors.Join(err, in.Down(ctx)) }()
+	c := &cloud.Cloud{Instance: in}
+	if err := c.Connect(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := c.ecr.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: new("layers")}); err != nil {
+	if _, err := c.ECR.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: new("layers")}); err != nil {
 		return nil, err
 	}
-	own := &shelf{name: "skylift", base: "http://" + in.listen + "/v2/layers", pid: in.Process.Pid}
-	if own.user, own.password, err = c.login(ctx); err != nil {
+	own := &shelf{name: "skylift", base: "http://" + in.Listen + "/v2/layers", pid: in.Process.Pid}
+	if own.user, own.password, err = c.Login(ctx); err != nil {
 		return nil, err
 	}
-	process, other, err := b.dockerRegistry(ctx)
+	debian, address, err := peers.Registry(ctx, b.Work)
 	if err != nil {
 		return nil, err
 	}
-	defer process.stop()
+	defer debian.Stop()
+	other := &shelf{name: "docker-registry", base: address + "/v2/layers", pid: debian.Process.Pid}
 	layer := make([]byte, b.layer)
 	if _, err := rand.Read(layer); err != nil {
 		return nil, err
@@ -72,35 +76,12 @@ func measureRegistry(ctx context.Context, b *bench) (figures []figure, err error
 		}
 	}
 	what := fmt.Sprintf(" of a %d MB layer", b.layer/1e6)
-	return []figure{
+	return []figure.Figure{
 		{Name: "registry: push" + what, Unit: "MB/s", Ours: own.push, Peer: other.name, Theirs: other.push},
 		{Name: "registry: pull" + what, Unit: "MB/s", Ours: own.pull, Peer: other.name, Theirs: other.pull},
 		{Name: "registry: CPU time of a push", Unit: "ms", Ours: own.pushCPU, Peer: other.name, Theirs: other.pushCPU},
 		{Name: "registry: CPU time of a pull", Unit: "ms", Ours: own.pullCPU, Peer: other.name, Theirs: other.pullCPU},
 	}, nil
-}
-
-// dockerRegistry starts Debian's.
-func (b *bench) dockerRegistry(ctx context.Context) (*process, *shelf, error) {
-	listen, err := freeAddress()
-	if err != nil {
-		return nil, nil, err
-	}
-	config := filepath.Join(b.work, "registry.yml")
-	text := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %s}\n",
-		filepath.Join(b.work, "docker-registry"), listen)
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
-		return nil, nil, err
-	}
-	p, err := b.spawn("docker-registry", "serve", config)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := p.answers(ctx, "http://"+listen+"/v2/"); err != nil {
-		p.stop()
-		return nil, nil, err
-	}
-	return p, &shelf{name: "docker-registry", base: "http://" + listen + "/v2/layers", pid: p.Process.Pid}, nil
 }
 
 // round pushes a layer that the registry doesn't have, and pulls it.
@@ -121,9 +102,9 @@ func (s *shelf) round(ctx context.Context, layer []byte, n uint64) error {
 
 // measure notes the MB/s of what moves size bytes, and the CPU time in ms that
 // the registry spends on it. What was written before is flushed first.
-func (s *shelf) measure(rate, cpu *series, size int, move func() error) error {
+func (s *shelf) measure(rate, cpu *figure.Series, size int, move func() error) error {
 	syscall.Sync()
-	before, err := cpuOf(s.pid)
+	before, err := proc.CPUOf(s.pid)
 	if err != nil {
 		return err
 	}
@@ -132,7 +113,7 @@ func (s *shelf) measure(rate, cpu *series, size int, move func() error) error {
 		return err
 	}
 	took := time.Since(began)
-	after, err := cpuOf(s.pid)
+	after, err := proc.CPUOf(s.pid)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/skylift/skylift/test/bench/cloud"
+	"github.com/skylift/skylift/test/bench/figure"
+	"github.com/skylift/skylift/test/bench/proc"
 )
 
 const (
@@ -31,9 +35,9 @@ const (
 // measureScale measures what Skylift itself costs with thousands of tasks. They
 // run on a simulated engine: it takes 10 ms for a call, and no machine has room
 // for them. Each size is measured once, on a data directory of its own.
-func measureScale(ctx context.Context, b *bench) (figures []figure, err error) {
-	program := filepath.Join(b.work, "simulated")
-	if _, err := output(ctx, "go", "build", "-trimpath", "-o", program, "./test/bench/simulated"); err != nil {
+func measureScale(ctx context.Context, b *bench) (figures []figure.Figure, err error) {
+	program := filepath.Join(b.Work, "simulated")
+	if _, err := proc.Output(ctx, "go", "build", "-trimpath", "-o", program, "./test/bench/simulated"); err != nil {
 		return nil, err
 	}
 	for _, size := range b.sizes {
@@ -47,50 +51,50 @@ func measureScale(ctx context.Context, b *bench) (figures []figure, err error) {
 }
 
 // scale measures one size.
-func (b *bench) scale(ctx context.Context, program string, size int) (figures []figure, err error) {
+func (b *bench) scale(ctx context.Context, program string, size int) (figures []figure.Figure, err error) {
 	c, err := b.simulate(ctx, program)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
-		c.stop()
-		err = errors.Join(err, os.RemoveAll(c.dir))
+		c.Stop()
+		err = errors.Join(err, os.RemoveAll(c.Dir))
 	}()
 	add := func(unit string, atMost float64, name string, values ...float64) {
 		if size != bound {
 			atMost = 0
 		}
 		name = fmt.Sprintf("%d services of %d tasks: %s", size/tasksEach, tasksEach, name)
-		figures = append(figures, figure{Name: name, Unit: unit, Ours: values, AtMost: atMost})
+		figures = append(figures, figure.Figure{Name: name, Unit: unit, Ours: values, AtMost: atMost})
 		progress("scale: %s: %s %s", name, figures[len(figures)-1].Ours, unit)
 	}
-	before, err := cpuOf(c.Process.Pid)
+	before, err := proc.CPUOf(c.Process.Pid)
 	if err != nil {
 		return nil, err
 	}
-	took, err := c.launch(ctx, size)
+	took, err := launch(ctx, c, size)
 	if err != nil {
 		return nil, err
 	}
-	after, err := cpuOf(c.Process.Pid)
+	after, err := proc.CPUOf(c.Process.Pid)
 	if err != nil {
 		return nil, err
 	}
 	add("s", 60, "from the first request until all run", took.Seconds())
 	add("ms", 0, "CPU time of a task until all run", ms(after-before)/float64(size))
-	cpu, m, err := c.idle(ctx)
+	cpu, m, err := rested(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	add("% of a core", 5, "idle: CPU", cpu)
-	add("MB", 500, "idle: resident memory (RSS)", m.resident/1e6)
+	add("MB", 500, "idle: resident memory (RSS)", m.Resident/1e6)
 	for _, ask := range []struct {
 		what string
 		once func(context.Context) error
 	}{
-		{"DescribeServices of 10", func(ctx context.Context) error { return c.describeSome(ctx, size/tasksEach) }},
-		{"ListTasks, a page of 100", c.listPage},
-		{"ListTasks of a service", func(ctx context.Context) error { return c.listService(ctx, size/tasksEach) }},
+		{"DescribeServices of 10", func(ctx context.Context) error { return describeSome(ctx, c, size/tasksEach) }},
+		{"ListTasks, a page of 100", func(ctx context.Context) error { return listPage(ctx, c) }},
+		{"ListTasks of a service", func(ctx context.Context) error { return listService(ctx, c, size/tasksEach) }},
 	} {
 		took, err := repeat(ctx, asked, ask.once)
 		if err != nil {
@@ -103,19 +107,19 @@ func (b *bench) scale(ctx context.Context, program string, size int) (figures []
 }
 
 // simulate starts Skylift on a simulated host.
-func (b *bench) simulate(ctx context.Context, program string) (*cloud, error) {
-	in, err := b.startAs(ctx, func(dir, listen string) []string {
-		return append([]string{program, "-data-dir", dir, "-listen", listen, "-lb-address", b.lb}, strings.Fields(b.simulated)...)
+func (b *bench) simulate(ctx context.Context, program string) (*cloud.Cloud, error) {
+	in, err := b.StartAs(ctx, func(dir, listen string) []string {
+		return append([]string{program, "-data-dir", dir, "-listen", listen, "-lb-address", b.LB}, strings.Fields(b.simulated)...)
 	})
 	if in == nil {
 		return nil, err
 	}
-	c := &cloud{instance: in}
+	c := &cloud.Cloud{Instance: in}
 	if err == nil {
-		err = c.connect(ctx)
+		err = c.Connect(ctx)
 	}
 	if err != nil {
-		c.stop()
+		c.Stop()
 		return nil, err
 	}
 	return c, nil
@@ -123,47 +127,47 @@ func (b *bench) simulate(ctx context.Context, program string) (*cloud, error) {
 
 // launch makes services for so many tasks, and returns after how long all of
 // them run.
-func (c *cloud) launch(ctx context.Context, size int) (time.Duration, error) {
-	c.image = "example.test/app:1"
-	if err := c.define(ctx); err != nil {
+func launch(ctx context.Context, c *cloud.Cloud, size int) (time.Duration, error) {
+	c.Image = "example.test/app:1"
+	if err := c.Define(ctx); err != nil {
 		return 0, err
 	}
-	subnets, err := c.ec2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{})
+	subnets, err := c.EC2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{})
 	if err != nil {
 		return 0, err
 	}
 	for _, s := range subnets.Subnets {
-		c.subnets = append(c.subnets, *s.SubnetId)
+		c.Subnets = append(c.Subnets, *s.SubnetId)
 	}
 	began := time.Now()
 	ctx, stop := context.WithTimeout(ctx, 20*time.Minute)
 	defer stop()
-	if err := c.createServices(ctx, size/tasksEach); err != nil {
+	if err := createServices(ctx, c, size/tasksEach); err != nil {
 		return 0, err
 	}
 	for {
-		out, err := c.ecs.DescribeClusters(ctx, &ecs.DescribeClustersInput{})
+		out, err := c.ECS.DescribeClusters(ctx, &ecs.DescribeClustersInput{})
 		if err != nil {
 			return 0, err
 		}
 		if int(out.Clusters[0].RunningTasksCount) == size {
 			return time.Since(began), nil
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := proc.Pause(ctx, 200*time.Millisecond); err != nil {
 			return 0, fmt.Errorf("%d of %d tasks run: %w", out.Clusters[0].RunningTasksCount, size, err)
 		}
 	}
 }
 
-func (c *cloud) createServices(ctx context.Context, n int) error {
+func createServices(ctx context.Context, c *cloud.Cloud, n int) error {
 	var wg sync.WaitGroup
 	errs := make([]error, clients)
 	for client := range clients {
 		wg.Go(func() {
 			for i := client; i < n && errs[client] == nil; i += clients {
-				_, errs[client] = c.ecs.CreateService(ctx, &ecs.CreateServiceInput{
+				_, errs[client] = c.ECS.CreateService(ctx, &ecs.CreateServiceInput{
 					ServiceName: new(serviceName(i)), TaskDefinition: new("app"), DesiredCount: new(int32(tasksEach)), LaunchType: types.LaunchTypeFargate,
-					NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: c.subnets}},
+					NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: c.Subnets}},
 				})
 			}
 		})
@@ -174,24 +178,24 @@ func (c *cloud) createServices(ctx context.Context, n int) error {
 
 func serviceName(i int) string { return fmt.Sprintf("service-%05d", i) }
 
-// idle returns the share of a core that the instance takes, and its memory,
+// rested returns the share of a core that the instance takes, and its memory,
 // when it has nothing to do.
-func (c *cloud) idle(ctx context.Context) (percent float64, m memory, err error) {
-	if err := pause(ctx, rest); err != nil {
+func rested(ctx context.Context, c *cloud.Cloud) (percent float64, m proc.Memory, err error) {
+	if err := proc.Pause(ctx, rest); err != nil {
 		return 0, m, err
 	}
-	before, err := cpuOf(c.Process.Pid)
+	before, err := proc.CPUOf(c.Process.Pid)
 	if err != nil {
 		return 0, m, err
 	}
-	if err := pause(ctx, idle); err != nil {
+	if err := proc.Pause(ctx, idle); err != nil {
 		return 0, m, err
 	}
-	after, err := cpuOf(c.Process.Pid)
+	after, err := proc.CPUOf(c.Process.Pid)
 	if err != nil {
 		return 0, m, err
 	}
-	m, err = memoryOf(c.Process.Pid)
+	m, err = proc.MemoryOf(c.Process.Pid)
 	return 100 * (after - before).Seconds() / idle.Seconds(), m, err
 }
 
@@ -211,12 +215,12 @@ func repeat(ctx context.Context, n int, call func(context.Context) error) ([]flo
 }
 
 // describeSome describes ten of the services.
-func (c *cloud) describeSome(ctx context.Context, services int) error {
+func describeSome(ctx context.Context, c *cloud.Cloud, services int) error {
 	var names []string
 	for _, i := range rand.Perm(services)[:10] {
 		names = append(names, serviceName(i))
 	}
-	out, err := c.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Services: names})
+	out, err := c.ECS.DescribeServices(ctx, &ecs.DescribeServicesInput{Services: names})
 	if err != nil {
 		return err
 	}
@@ -228,8 +232,8 @@ func (c *cloud) describeSome(ctx context.Context, services int) error {
 	return nil
 }
 
-func (c *cloud) listPage(ctx context.Context) error {
-	out, err := c.ecs.ListTasks(ctx, &ecs.ListTasksInput{})
+func listPage(ctx context.Context, c *cloud.Cloud) error {
+	out, err := c.ECS.ListTasks(ctx, &ecs.ListTasksInput{})
 	if err != nil {
 		return err
 	}
@@ -239,8 +243,8 @@ func (c *cloud) listPage(ctx context.Context) error {
 	return nil
 }
 
-func (c *cloud) listService(ctx context.Context, services int) error {
-	out, err := c.ecs.ListTasks(ctx, &ecs.ListTasksInput{ServiceName: new(serviceName(rand.IntN(services)))})
+func listService(ctx context.Context, c *cloud.Cloud, services int) error {
+	out, err := c.ECS.ListTasks(ctx, &ecs.ListTasksInput{ServiceName: new(serviceName(rand.IntN(services)))})
 	if err != nil {
 		return err
 	}

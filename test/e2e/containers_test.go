@@ -178,9 +178,8 @@ func (s *stage) testSettings(t *testing.T) {
 			"who", "fd", "limit", "status CapBnd", "put /x y", "cat /x", "hold"),
 	)
 	s.reaches(t, arn, "RUNNING")
-	labels := s.dockerRun(t, "ps", "--filter", "label=team=blue", "--format", "{{.Names}}")
-	if !strings.Contains(labels, "strict") {
-		t.Errorf("containers with the label: %q", labels)
+	if with := s.behind().labelled(t, s.skylift, "team", "blue"); len(with) != 1 || with[0].name != "strict" {
+		t.Errorf("containers with the label: %+v", with)
 	}
 	s.aws(t, "ecs", "stop-task", "--task", arn)
 	s.reaches(t, arn, "STOPPED")
@@ -188,7 +187,7 @@ func (s *stage) testSettings(t *testing.T) {
 	for name, wants := range map[string][]string{
 		"strict": {
 			// The Go runtime raises the soft limit to the hard one.
-			"who: 7:8", "where: /tmp", "fd: /dev/pts /dev/pts", " 2345\n", "1=docker-init", "status CapBnd: 0000000000000000",
+			"who: 7:8", "where: /tmp", "fd: /dev/pts /dev/pts", " 2345\n", "1=" + s.behind().init(), "status CapBnd: 0000000000000000",
 			"put /x y: open /x: read-only file system", "somaxconn: 321",
 		},
 		"plain": {"who: 0:0", "status CapBnd: 00000000a80c25fb", "cat /x: y"},

@@ -18,7 +18,7 @@ import (
 func TestCorpus(t *testing.T) {
 	t.Parallel()
 	s := onStage(t)
-	all := must(definitions.All())(t)
+	all := must(definitions.All(s.account))(t)
 	t.Run("register", func(t *testing.T) {
 		t.Parallel()
 		for _, d := range all {

@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -79,23 +78,4 @@ func primary(svc ecstypes.Service) ecstypes.Deployment {
 func (s *skylift) describe(t *testing.T, name string) ecstypes.Service {
 	t.Helper()
 	return must(s.clients().ecs.DescribeServices(t.Context(), &ecs.DescribeServicesInput{Services: []string{name}}))(t).Services[0]
-}
-
-// exactly waits until so many tasks are there, and no container of any other.
-func (s *skylift) exactly(t *testing.T, n int) {
-	t.Helper()
-	var tasks []string
-	waitFor(t, time.Minute, "no tasks and containers but those wanted", func() error {
-		tasks = s.tasks(t)
-		owners := strings.Fields(s.dockerRun(t, "ps", "-a", "--filter", "label=skylift.instance="+s.id(), "--format", `{{.Label "skylift.task"}}`))
-		for _, o := range owners {
-			if !slices.ContainsFunc(tasks, func(arn string) bool { return strings.HasSuffix(arn, "/"+o) }) {
-				return fmt.Errorf("a container of task %s, which is not to run", o)
-			}
-		}
-		if len(tasks) != n || len(owners) != 2*n {
-			return fmt.Errorf("%d tasks, %d containers", len(tasks), len(owners))
-		}
-		return nil
-	})
 }

@@ -218,6 +218,10 @@ func (s *stage) testDrain(t *testing.T) {
 	} {
 		must(s.ecs.UpdateService(t.Context(), &ecs.UpdateServiceInput{Service: new("drain"), DesiredCount: new(int32(1))}))(t)
 		s.stable(t, "drain")
+		takes(t, 30*time.Second, "the task answers", func() bool {
+			code, _ := s.ask(f.url("/"))
+			return code == 200
+		})
 		arn := s.tasksOf(t, "drain", types.DesiredStatusRunning)[0]
 		res := must(s.browser().Get(f.url("/slow?ms=3000&begin=1")))(t) // the task has begun to answer
 		stop(arn)

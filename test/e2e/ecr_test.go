@@ -21,6 +21,9 @@ func TestECR(t *testing.T) {
 	t.Run("login", s.testLogin)
 	t.Run("images", s.testImages)
 	t.Run("immutable", s.testImmutable)
+	t.Run("layers", s.testLayers)
+	t.Run("templates", s.testTemplates)
+	t.Run("registry policy", s.testRegistryPolicy)
 }
 
 func (s *stage) testRepositories(t *testing.T) {

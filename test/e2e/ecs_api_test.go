@@ -161,13 +161,13 @@ func (s *stage) testCLIRunTask(t *testing.T) {
 		options []string
 	}{
 		{"No Fargate configuration exists for given values", []string{"--overrides", `{"cpu":"300"}`}},
-		{"'overrides.taskRoleArn'", []string{"--overrides", `{"taskRoleArn":"arn:aws:iam::1:role/x"}`}},
 		{"No Container Instances were found in your cluster.", []string{"--launch-type", "EC2"}},
 		{"Placement constraints are not supported with FARGATE launch type", []string{"--placement-constraints", "type=distinctInstance"}},
 		{"Placement strategies are not supported with FARGATE launch type", []string{"--placement-strategy", "type=random"}},
 	} {
 		s.awsRefused(t, "InvalidParameterException", c.words, append(slices.Clone(refuse), c.options...)...)
 	}
+	s.awsRefused(t, "ClientException", "Role is not valid", append(refuse, "--overrides", `{"taskRoleArn":"arn:aws:iam::1:role/x"}`)...)
 }
 
 // Every list is the same at once and page by page.

@@ -287,12 +287,12 @@ func (s *stage) testStop(t *testing.T) {
 	arn := s.started(t, s.defineProbe(t, "stubborn", command("stubborn"), func(in *ecs.RegisterTaskDefinitionInput) {
 		in.ContainerDefinitions[0].StopTimeout = new(int32(2))
 	}))
-	s.reaches(t, arn, "RUNNING")
+	listens(t, address(t, s.reaches(t, arn, "RUNNING")))
 	must(s.ecs.StopTask(t.Context(), &ecs.StopTaskInput{Task: &arn}))(t)
 	task := s.reaches(t, arn, "STOPPED")
 	took := task.ExecutionStoppedAt.Sub(*task.StoppingAt)
 	if *task.StoppedReason != "Task stopped by user" || aws.ToInt32(task.Containers[0].ExitCode) != 137 || took < 2*time.Second || took > 6*time.Second {
-		t.Errorf("%q, exit code %v, %s after it was to stop", *task.StoppedReason, task.Containers[0].ExitCode, took)
+		t.Errorf("%q, exit code %v, %s after it was to stop", *task.StoppedReason, aws.ToInt32(task.Containers[0].ExitCode), took)
 	}
 	if again := must(s.ecs.StopTask(t.Context(), &ecs.StopTaskInput{Task: &arn}))(t).Task; *again.LastStatus != "STOPPED" {
 		t.Errorf("stopped again, the task is %s", *again.LastStatus)

@@ -132,14 +132,14 @@ func (s *stage) testBalancerRefused(t *testing.T) {
 	refused(t, balancer(func(in *elb.CreateLoadBalancerInput) { in.SecurityGroups = []string{"sg-0123456789abcdef0"} }), "InvalidSecurityGroup", "")
 	refused(t, balancer(func(in *elb.CreateLoadBalancerInput) { in.Type = types.LoadBalancerTypeEnumNetwork }), "InvalidConfigurationRequest", "network")
 	refused(t, listener(func(in *elb.CreateListenerInput) { in.Port = new(int32(8111)) }), "DuplicateListener", "A listener already exists on this port for this load balancer")
-	refused(t, listener(func(in *elb.CreateListenerInput) { in.Protocol = types.ProtocolEnumHttps }), "InvalidConfigurationRequest", "Protocol")
+	refused(t, listener(func(in *elb.CreateListenerInput) { in.Protocol = types.ProtocolEnumHttps }), "ValidationError", "certificate")
 	refused(t, listener(func(in *elb.CreateListenerInput) { in.DefaultActions = []types.Action{fixed("302", "x")} }), "ValidationError", "302")
 	refused(t, listener(func(in *elb.CreateListenerInput) { in.LoadBalancerArn = new(f.balancer + "0") }), "LoadBalancerNotFound", "")
 	refused(t, listener(func(in *elb.CreateListenerInput) {
 		in.DefaultActions = []types.Action{{Type: types.ActionTypeEnumRedirect, RedirectConfig: &types.RedirectActionConfig{StatusCode: "HTTP_301"}}}
-	}), "InvalidConfigurationRequest", "RedirectConfig")
+	}), "InvalidLoadBalancerAction", "creates a loop")
 	refused(t, rule(func(in *elb.CreateRuleInput) { in.Priority = new(int32(50001)) }), "ValidationError", "50001")
-	refused(t, rule(func(in *elb.CreateRuleInput) { in.Conditions[0].Field = new("http-header") }), "InvalidConfigurationRequest", "http-header")
+	refused(t, rule(func(in *elb.CreateRuleInput) { in.Conditions[0].Field = new("http-header") }), "ValidationError", "http-header")
 	refused(t, rule(func(in *elb.CreateRuleInput) { in.Conditions = []types.RuleCondition{} }), "ValidationError", "ondition")
 	refused(t, rule(func(in *elb.CreateRuleInput) { in.Actions = []types.Action{forward(pool + "0")} }), "TargetGroupNotFound", "")
 	refused(t, rule(func(in *elb.CreateRuleInput) { in.ListenerArn = new("nonsense") }), "ValidationError", "nonsense")
@@ -158,7 +158,7 @@ func (s *stage) testBalancerRefused(t *testing.T) {
 		return err
 	}
 	refused(t, group(func(in *elb.CreateTargetGroupInput) { in.Name = new("refused") }), "DuplicateTargetGroupName", "")
-	refused(t, group(func(in *elb.CreateTargetGroupInput) { in.TargetType = types.TargetTypeEnumInstance }), "InvalidConfigurationRequest", "instance")
+	refused(t, group(func(in *elb.CreateTargetGroupInput) { in.TargetType = types.TargetTypeEnumLambda }), "InvalidConfigurationRequest", "lambda")
 	refused(t, group(func(in *elb.CreateTargetGroupInput) { in.VpcId = new("vpc-0123456789abcdef0") }), "ValidationError", "vpc-0123456789abcdef0")
 	refused(t, group(func(in *elb.CreateTargetGroupInput) { in.Matcher = &types.Matcher{HttpCode: new("600")} }), "ValidationError", "600")
 	refused(t, group(func(in *elb.CreateTargetGroupInput) { in.HealthCheckTimeoutSeconds = new(int32(60)) }), "ValidationError", "imeout")

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -136,8 +138,21 @@ func (m *machine) remove(t *testing.T) {
 	m.stopDocker(t)
 	_ = m.holder.Process.Kill()
 	_ = m.holder.Wait() // killed
+	m.sweep(t)
 	if err := os.RemoveAll(m.dir); err != nil {
 		t.Error(err)
+	}
+}
+
+// sweep kills the shims that the daemon left: it ends without waiting for them.
+func (m *machine) sweep(t *testing.T) {
+	t.Helper()
+	all := must(filepath.Glob("/proc/[0-9]*/cmdline"))(t)
+	for _, path := range all {
+		line, _ := os.ReadFile(path) // it may have ended
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil && bytes.Contains(line, []byte(m.dir+"/")) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
 	}
 }
 
@@ -168,10 +183,34 @@ func (m *machine) dial(ctx context.Context, network, addr string) (net.Conn, err
 	return d.conn, d.err
 }
 
+// TestDockerRestarted restarts the Docker daemon of a machine whose tasks don't run
+// on it: no task notices.
+func TestDockerRestarted(t *testing.T) {
+	t.Parallel()
+	onContainerdOnly(t)
+	m := newMachine(t)
+	s := prepare(t)
+	s.within, s.extra, s.dial = m.within(), []string{"DOCKER_HOST=" + m.socket()}, m.dial
+	s.serve(t)
+	s.site(t, "shop", 2)
+	load := s.load(t, "shop.test")
+	before, there := s.tasks(t), s.containers(t)
+	m.stopDocker(t)
+	s.answers(t, "shop.test", "site=shop version=1")
+	m.startDocker(t)
+	s.stable(t, "shop")
+	sameTasks(t, before, s.tasks(t))
+	if now := s.containers(t); !slices.Equal(there, now) {
+		t.Errorf("containers before %v, after %v", there, now)
+	}
+	load.lossless(t)
+}
+
 // TestEngineRestarted restarts the Docker daemon under Skylift: the tasks that
 // ended with it are seen to have, and replaced.
 func TestEngineRestarted(t *testing.T) {
 	t.Parallel()
+	onDockerOnly(t)
 	m := newMachine(t)
 	s := prepare(t)
 	s.within, s.extra, s.dial = m.within(), []string{"DOCKER_HOST=" + m.socket()}, m.dial

@@ -220,8 +220,8 @@ func (s *stage) testUnknown(t *testing.T) {
 		{"ec2", "", "Action=RunInstances&Version=2016-11-15&MinCount=1&MaxCount=1", "", "RunInstances"},
 		{"ec2", "", "Action=DescribeVpcs&Version=2016-11-15&Colour=red", "UnknownParameter", "Colour"},
 		{"elasticloadbalancing", "", "Action=DescribeLoadBalancers&Version=2015-12-01&Colour=red", "", "Colour"},
-		{"sts", "", "Action=AssumeRole&Version=2011-06-15&RoleArn=x&RoleSessionName=y", "", "AssumeRole"},
-		{"s3", "", "Action=ListBuckets", "", "s3"},
+		{"sts", "", "Action=AssumeRoleWithSAML&Version=2011-06-15&RoleArn=x&PrincipalArn=y", "", "AssumeRoleWithSAML"},
+		{"sns", "", "Action=ListTopics", "", "sns"},
 		{"ecs", listClusters, `{"maxResults":101}`, "", "maxResults"},
 	} {
 		code, _, body := s.post(t, c.service, c.target, c.body, time.Now())
@@ -245,7 +245,7 @@ func (s *stage) testAudit(t *testing.T) {
 	takes(t, 5*time.Second, "the audit has the calls", func() bool {
 		b, err := os.ReadFile(s.skylift.logs)
 		all = string(b)
-		return err == nil && strings.Contains(all, fmt.Sprintf(`"action":"DeleteCluster","resource":"%s","code":"OK","status":200,"ms":`, *out.Cluster.ClusterArn))
+		return err == nil && strings.Contains(all, fmt.Sprintf(`"action":"DeleteCluster","judged":"ecs:DeleteCluster","resource":"%s","code":"OK","status":200,"ms":`, *out.Cluster.ClusterArn))
 	})
 	for _, secret := range []string{s.access["AWS_SECRET_ACCESS_KEY"], password, base64.StdEncoding.EncodeToString([]byte("AWS:" + password))} {
 		if strings.Contains(all, secret) {

@@ -31,6 +31,7 @@ type skylift struct {
 	lb     string // address of the load balancers
 	cidr   string // of the default VPC
 	flags  []string
+	engine string                                                            // that its tasks run on: containerd or docker
 	within []string                                                          // a command that runs the program in another place; none: here
 	extra  []string                                                          // environment besides this process's
 	dial   func(ctx context.Context, network, addr string) (net.Conn, error) // where the instance is; nil: here
@@ -74,7 +75,7 @@ func prepare(t *testing.T, flags ...string) *skylift {
 }
 
 // newSkylift makes an instance in the directory tmp. Who makes it, purges it:
-// in a test's Cleanup, or, when tests share it, in atEnd.
+// in a test's Cleanup, or, when tests share it, by later.
 func newSkylift(tmp string, flags ...string) (*skylift, error) {
 	listen, err := freeListen()
 	if err != nil {
@@ -86,7 +87,7 @@ func newSkylift(tmp string, flags ...string) (*skylift, error) {
 	}
 	s := &skylift{
 		dir: filepath.Join(tmp, "data"), listen: listen, lb: fmt.Sprintf("127.0.%d.%d", 1+rand.IntN(254), 1+rand.IntN(254)),
-		cidr: cidr, flags: flags, logs: filepath.Join(tmp, "skylift.log"), docker: filepath.Join(tmp, "docker"),
+		cidr: cidr, flags: flags, engine: *engineFlag, logs: filepath.Join(tmp, "skylift.log"), docker: filepath.Join(tmp, "docker"),
 	}
 	s.clients = sync.OnceValue(func() *clients { return s.connect() })
 	return s, nil
@@ -123,7 +124,11 @@ func freeCIDR() (string, error) {
 		used.Write(b)
 	}
 	for range 1000 {
-		network := fmt.Sprintf("10.%d.", 16+rand.IntN(230))
+		second := 16 + rand.IntN(230)
+		if second >= 77 && second <= 79 { // the acceptance scripts', which run beside these tests
+			continue
+		}
+		network := fmt.Sprintf("10.%d.", second)
 		if _, again := taken.LoadOrStore(network, true); !again && !strings.Contains(used.String(), network) {
 			return network + "0.0/16", nil
 		}
@@ -134,7 +139,7 @@ func freeCIDR() (string, error) {
 // args are those of `skylift serve`; flags given to start win over these.
 func (s *skylift) args() []string {
 	return append([]string{
-		"serve", "--data-dir=" + s.dir, "--listen=" + s.listen, "--lb-address=" + s.lb, "--vpc-cidr=" + s.cidr, "--region=" + region,
+		"serve", "--data-dir=" + s.dir, "--listen=" + s.listen, "--lb-address=" + s.lb, "--vpc-cidr=" + s.cidr, "--region=" + region, "--engine=" + s.engine,
 		"--cpu-overcommit=100", // many tests, few CPUs
 	}, s.flags...)
 }
@@ -334,12 +339,9 @@ func (s *skylift) awsErr(t *testing.T, args ...string) (code, message string) {
 }
 
 func (s *skylift) awsRun(args ...string) (string, error) {
-	var stderr strings.Builder
-	cmd := exec.Command("aws", args...)
-	cmd.Env, cmd.Stderr = s.env(), &stderr
-	out, err := cmd.Output()
+	out, stderr, err := runAWS(s.env(), args...)
 	if err != nil {
-		err = fmt.Errorf("%w\n%s%s", err, out, stderr.String())
+		err = fmt.Errorf("%w\n%s%s", err, out, stderr)
 	}
 	return string(out), err
 }
@@ -393,6 +395,7 @@ func (s *skylift) answers(t *testing.T, host, want string) {
 // report is what `skylift status` says, as far as tests look at it.
 type report struct {
 	Account, Region string
+	Engine          string
 	Capacity        struct {
 		Total, Reserved struct{ Memory int }
 		Waiting         []struct {

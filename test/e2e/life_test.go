@@ -29,8 +29,8 @@ func TestStart(t *testing.T) {
 	if took := s.term(t); took > 10*time.Second {
 		t.Errorf("took %v to end", took)
 	}
-	if n := len(s.containers(t)); n != 4 { // each task has a sandbox and a container
-		t.Errorf("%d containers run without Skylift, want 4", n)
+	if n, want := len(s.containers(t)), 2*(1+s.behind().sandboxes()); n != want {
+		t.Errorf("%d containers run without Skylift, want %d", n, want)
 	}
 	s.restart(t)
 	s.answers(t, "shop.test", "site=shop version=1")

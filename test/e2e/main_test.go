@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -26,7 +27,17 @@ var (
 )
 
 // atEnd is called after all tests, last first: it purges what they shared.
-var atEnd []func() error
+var (
+	atEndLock sync.Mutex
+	atEnd     []func() error
+)
+
+// later adds to atEnd.
+func later(f func() error) {
+	atEndLock.Lock()
+	defer atEndLock.Unlock()
+	atEnd = append(atEnd, f)
+}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -70,6 +81,9 @@ func lacking() string {
 	}
 	if err := exec.Command("docker", "version").Run(); err != nil {
 		return "no Docker engine"
+	}
+	if _, err := exec.LookPath("containerd"); err != nil && *engineFlag == "containerd" {
+		return "no containerd"
 	}
 	if _, err := exec.LookPath("aws"); err != nil {
 		return "no aws CLI"

@@ -26,7 +26,7 @@ func (s *skylift) purge() error {
 	if out, err := s.command("down", "--purge", "--yes", "--data-dir", s.dir).CombinedOutput(); err != nil {
 		errs = append(errs, fmt.Errorf("skylift down --purge: %w\n%s", err, out))
 	}
-	return errors.Join(append(errs, s.pulled(), s.removeImages(), s.left(id))...)
+	return errors.Join(append(errs, s.left(id), s.removeImages())...)
 }
 
 // end has the process end, gently at first.
@@ -81,18 +81,6 @@ func (s *skylift) images() (refs []string, err error) {
 	return refs, err
 }
 
-// pulled says which images are in the engine only because Skylift pulled them:
-// those that nobody tagged.
-func (s *skylift) pulled() error {
-	out, err := s.dockerCLI("images", "--digests", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}")
-	for line := range strings.Lines(out) {
-		if strings.HasPrefix(line, s.listen+"/") && strings.Contains(line, " <none> ") {
-			err = errors.Join(err, fmt.Errorf("an image that Skylift pulled is left: %s", line))
-		}
-	}
-	return err
-}
-
 func (s *skylift) removeImages() error {
 	refs, err := s.images()
 	for _, ref := range refs {
@@ -107,12 +95,11 @@ func (s *skylift) removeImages() error {
 
 // left says what of the instance is left on the host.
 func (s *skylift) left(id string) error {
-	var errs []error
+	errs := []error{s.behind().left(s, id)}
 	if _, err := os.Stat(s.dir); !errors.Is(err, fs.ErrNotExist) {
-		errs = append(errs, fmt.Errorf("data directory %s is left: %w", s.dir, err))
+		errs = append(errs, fmt.Errorf("data directory %s is left", s.dir))
 	}
 	for what, line := range map[string][]string{
-		"container":         {"docker", "ps", "-aq", "--filter", "label=skylift.instance=" + id},
 		"interface":         {"ip", "link", "show"},
 		"route":             {"ip", "route", "show", "table", "all"},
 		"nftables table":    {"nft", "list", "tables"},
@@ -120,9 +107,7 @@ func (s *skylift) left(id string) error {
 		"mount":             {"cat", "/proc/self/mounts"},
 		"network namespace": {"ip", "netns", "list"},
 	} {
-		if what != "container" {
-			line = append(append([]string(nil), s.within...), line...)
-		}
+		line = append(append([]string(nil), s.within...), line...)
 		cmd := exec.Command(line[0], line[1:]...)
 		cmd.Env = s.env()
 		out, err := cmd.Output()
@@ -130,7 +115,7 @@ func (s *skylift) left(id string) error {
 			errs = append(errs, fmt.Errorf("%s: %w", strings.Join(line, " "), err))
 		}
 		for l := range strings.Lines(string(out)) {
-			if what == "container" || s.names(l, id) {
+			if s.names(l, id) {
 				errs = append(errs, fmt.Errorf("%s left: %s", what, l))
 			}
 		}

@@ -346,12 +346,6 @@ func (s *skylift) reaches(t *testing.T, arn, status string) (task ecstypes.Task)
 	return task
 }
 
-// containers are the ids of the instance's running containers.
-func (s *skylift) containers(t *testing.T) []string {
-	t.Helper()
-	return strings.Fields(s.dockerRun(t, "ps", "-q", "--filter", "label=skylift.instance="+s.id()))
-}
-
 // sameTasks checks that nothing became of the tasks but that they run on.
 func sameTasks(t *testing.T, before, after []string) {
 	t.Helper()

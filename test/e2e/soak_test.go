@@ -184,6 +184,7 @@ func (b *blueGreen) alone(t *testing.T) (serving string) {
 // containers, at random moments of deployments: each ends all the same.
 func TestSurvivesEngineRestarts(t *testing.T) {
 	t.Parallel()
+	onDockerOnly(t)
 	m := newMachine(t)
 	s := prepare(t)
 	s.within, s.extra, s.dial = m.within(), []string{"DOCKER_HOST=" + m.socket()}, m.dial
@@ -231,7 +232,7 @@ func TestSurvivesLossOfImage(t *testing.T) {
 			s.reaches(t, task, "STOPPED")
 		}
 	}
-	s.dockerRun(t, "rmi", "-f", tag)
+	s.behind().forget(t, s, tag)
 	told := func(what string) {
 		t.Helper()
 		waitFor(t, time.Minute, "an event "+what, func() error {

@@ -46,7 +46,7 @@ var theStage = sync.OnceValues(func() (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	atEnd = append(atEnd, func() error { return errors.Join(in.purge(), os.RemoveAll(dir)) })
+	later(func() error { return errors.Join(in.purge(), os.RemoveAll(dir)) })
 	return &stage{skylift: in}, nil
 })
 

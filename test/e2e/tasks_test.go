@@ -1,8 +1,8 @@
 package e2e
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -95,13 +95,13 @@ func TestMeddling(t *testing.T) {
 	s.service(t, "app", s.define(t, "app", image), 1, "")
 	s.stable(t, "app")
 
-	orphan := s.dockerRun(t, "run", "-d", "--label", "skylift.instance="+s.id(), "--label", "skylift.task="+strings.Repeat("ab", 16),
-		"--label", "skylift.container=web", baseImage)
+	orphan := strings.Repeat("ab", 16)
+	s.behind().plant(t, s, orphan, baseImage)
 	begin := time.Now()
 	const gone, ended = "removed from the container engine", "Essential container in task exited"
 	for _, tt := range []struct {
-		what, container string
-		unseen          bool // it happens while Skylift doesn't run
+		what, container string // "": its network
+		unseen          bool   // it happens while Skylift doesn't run
 		reasons         []string
 	}{
 		{"its container", "web", false, []string{ended, gone}}, // Docker kills it first, which may be seen
@@ -111,13 +111,21 @@ func TestMeddling(t *testing.T) {
 		{"everything unseen", "*", true, []string{gone}},
 	} {
 		arn := s.tasks(t)[0]
-		containers := s.containersOf(t, arn, tt.container)
+		containers := s.containersOf(t, arn, cmp.Or(tt.container, "*"))
 		if tt.unseen {
 			s.kill9(t)
 		}
-		s.dockerRun(t, append([]string{"rm", "-f"}, containers...)...)
+		if tt.container != "" {
+			s.behind().remove(t, s, containers...)
+		}
+		if tt.container == "" || tt.container == "*" {
+			s.behind().cutOff(t, s, arn[strings.LastIndex(arn, "/")+1:])
+		}
 		if tt.unseen {
 			s.restart(t)
+		}
+		if s.behind().remembers() {
+			tt.reasons = append(tt.reasons, ended, "network is gone")
 		}
 		task := s.reaches(t, arn, "STOPPED")
 		said := *task.StoppedReason + "; " + aws.ToString(task.Containers[0].Reason)
@@ -130,29 +138,11 @@ func TestMeddling(t *testing.T) {
 		}
 	}
 	waitFor(t, time.Until(begin.Add(35*time.Second)), "the orphan to be swept", func() error {
-		if _, err := s.dockerCLI("inspect", orphan); err == nil {
-			return errors.New("it is there")
+		all, err := s.behind().all(s)
+		if slices.ContainsFunc(all, func(c container) bool { return c.task == orphan }) {
+			err = errors.New("it is there")
 		}
-		return nil
+		return err
 	})
 	s.exactly(t, 1)
-}
-
-// containersOf are the ids of a task's containers: the one of that name, "" for
-// the sandbox, or all ("*").
-func (s *skylift) containersOf(t *testing.T, arn, name string) (ids []string) {
-	t.Helper()
-	task := arn[strings.LastIndex(arn, "/")+1:]
-	out := s.dockerRun(t, "ps", "-a", "--filter", "label=skylift.instance="+s.id(), "--filter", "label=skylift.task="+task,
-		"--format", `{{.ID}}={{.Label "skylift.container"}}`)
-	for line := range strings.Lines(out) {
-		id, is, _ := strings.Cut(strings.TrimSpace(line), "=")
-		if name == "*" || is == name {
-			ids = append(ids, id)
-		}
-	}
-	if len(ids) == 0 {
-		t.Fatal(fmt.Errorf("task %s has no container %q in:\n%s", arn, name, out))
-	}
-	return ids
 }

@@ -8,49 +8,12 @@
 # (TF_PLUGIN_MIRROR, or found by its name), else terraform init gets it. Without Terraform or the provider it is skipped, and says so;
 # where CI is set, or REQUIRE names terraform, that is a failure. Runs beside others of its kind, and leaves nothing behind.
 set -euo pipefail
+shopt -s inherit_errexit # a list that can't be had isn't an empty one
 skylift=$(realpath "${1:?path to the skylift binary}")
 here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d)
-
-die() { printf 'FAIL: %s\n' "$*" >&2; exit 1; }
-ok() { printf 'ok    %s\n' "$*"; }
-skip() {
-	case ",${REQUIRE:-},${CI:+terraform}," in *,terraform,*) die "$*, and it is required here" ;; esac
-	printf 'SKIP: %s\n' "$*"
-	exit 0
-}
-cleanup() {
-	set +e
-	[ -n "${pid:-}" ] && kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
-	[ -d "$work/data" ] && "$skylift" down --purge --yes --data-dir "$work/data" >/dev/null 2>&1
-	[ -n "${port:-}" ] && docker images --format '{{.Repository}}:{{.Tag}}' | grep "127.0.0.1:$port/\|^stack-app-$port:" | xargs -r docker rmi -f >/dev/null 2>&1
-	rm -rf "$work"
-}
-trap cleanup EXIT
-
-export DOCKER_CONFIG="$work/docker" DOCKER_BUILDKIT=0 AWS_PAGER="" TF_IN_AUTOMATION=1 CHECKPOINT_DISABLE=1 TF_CLI_CONFIG_FILE="$work/terraformrc"
-: >"$TF_CLI_CONFIG_FILE"
-command -v terraform >/dev/null || skip "there is no terraform on this machine"
-mirror=${TF_PLUGIN_MIRROR:-$(find / -xdev -maxdepth 7 -type d -path '*/registry.terraform.io/hashicorp/aws' -not -path '*/.terraform/*' 2>/dev/null | head -n 1 | sed 's,/registry.terraform.io/.*,,' || true)}
-[ -z "$mirror" ] || printf 'provider_installation {\n  filesystem_mirror {\n    path = "%s"\n  }\n}\n' "$mirror" >"$TF_CLI_CONFIG_FILE"
-cp "$here"/stack/*.tf "$work/"
-cd "$work"
-terraform init -no-color -input=false >init.log 2>&1 || { tail -n 20 init.log; skip "terraform can't get the AWS provider (TF_PLUGIN_MIRROR names a directory that has it)"; }
-
-# Addresses that nobody has: runs of this script, and of others, share the machine.
-for _ in $(seq 100); do
-	port=$((15000 + RANDOM % 17000)) net=$((16 + RANDOM % 230)) lb=127.$((1 + RANDOM % 250)).$((RANDOM % 250)).$((2 + RANDOM % 250))
-	if ! ss -Hltn "sport = :$port" | grep -q . && ! { ip -4 address; cat /sys/class/net/*/ifalias 2>/dev/null; } | grep -q "10\.$net\."; then break; fi
-done
-"$skylift" serve --data-dir data --listen "127.0.0.1:$port" --lb-address "$lb" --vpc-cidr "10.$net.0.0/16" --region us-west-2 >skylift.log 2>&1 &
-pid=$!
-for _ in $(seq 200); do
-	curl -fsS "http://127.0.0.1:$port/readyz" >/dev/null 2>&1 && break
-	kill -0 "$pid" || { cat skylift.log; die "skylift ended"; }
-	sleep 0.1
-done
-eval "$("$skylift" env --data-dir "$work/data")"
-aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" --output text "$@"; }
+configuration=$here/stack
+leave() { [ -n "${port:-}" ] && docker images --format '{{.Repository}}:{{.Tag}}' | grep "127.0.0.1:$port/\|^stack-app-$port:" | xargs -r docker rmi -f >/dev/null 2>&1; }
+. "$here/instance.sh"
 
 # Two versions of an application. The stack pushes them into its own repository.
 (cd "$here/../.." && CGO_ENABLED=0 go build -o "$work/app" ./test/e2e/app)
@@ -62,8 +25,6 @@ done
 aws ecr get-login-password | docker login --username AWS --password-stdin "127.0.0.1:$port" >/dev/null 2>&1
 export TF_VAR_app="stack-app-$port"
 
-apply() { terraform apply -no-color -input=false -auto-approve >apply.log 2>&1 || { grep -A8 '^Error' apply.log || tail -n 40 apply.log; die "$1"; }; ok "$1"; }
-no_difference() { terraform plan -no-color -input=false -detailed-exitcode >plan.log 2>&1 || { tail -n 60 plan.log; die "$1"; }; ok "$1"; }
 answers() { # ID-OF-CHECK WANT: the site answers so, through the balancer
 	got=$(curl -sS --max-time 10 --resolve "stack.example.test:80:$lb" http://stack.example.test/)
 	[ "$got" = "$2" ] || die "$1: the site answers '$got', want '$2'"
@@ -76,13 +37,19 @@ for step in 1 2; do
 	no_difference "step $step: read back without a difference"
 	answers "step $step: it serves its site" "site=stack version=$step"
 done
+bucket=stack-site-$(aws sts get-caller-identity --query Account)
+for kind in '' _versioning _ownership_controls _public_access_block _server_side_encryption_configuration _lifecycle_configuration _cors_configuration _policy; do
+	terraform state rm "aws_s3_bucket$kind.site" >import.log 2>&1 && terraform import -no-color -input=false "aws_s3_bucket$kind.site" "$bucket" >import.log 2>&1 ||
+		{ tail -n 20 import.log; die "aws_s3_bucket$kind is imported"; }
+done
+apply "the bucket and its settings are imported" # force_destroy is Terraform's own
+no_difference "imported: read back without a difference"
 other=$(curl -s -o /dev/null -w '%{http_code}' --resolve "other.example.test:80:$lb" http://other.example.test/)
 [ "$other" = 404 ] || die "what no rule wants gets $other, want the listener's 404"
 ok "what no rule wants gets the listener's answer"
 [ "$(aws ecs describe-services --cluster stack --services stack --query 'services[0].[desiredCount,runningCount]' | tr '\t' ' ')" = "2 2" ] || die "the service doesn't run its two tasks"
 
-terraform destroy -no-color -input=false -auto-approve >destroy.log 2>&1 || { grep -A8 '^Error' destroy.log || tail -n 40 destroy.log; die "destroyed"; }
-ok "destroyed"
+destroy
 left=$(
 	aws elbv2 describe-load-balancers --query 'LoadBalancers[].LoadBalancerArn'
 	aws elbv2 describe-target-groups --query 'TargetGroups[].TargetGroupArn'
@@ -94,6 +61,7 @@ left=$(
 	aws ecr describe-repositories --query 'repositories[].repositoryName'
 	aws logs describe-log-groups --query 'logGroups[].logGroupName'
 	aws efs describe-file-systems --query 'FileSystems[].FileSystemId'
+	aws s3api list-buckets --query 'Buckets[].Name'
 )
 left=$(grep -v '^None$\|^$' <<<"$left" || true)
 [ -z "$left" ] || die "left after destroy: $left"

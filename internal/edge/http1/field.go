@@ -45,6 +45,9 @@ const (
 	ForwardedPort
 	TraceID
 	Date
+	Cookie
+	Said // by the load balancer alone: what a client says of it is not passed on
+	SetCookie
 )
 
 var kinds = map[string]Kind{
@@ -63,11 +66,21 @@ var kinds = map[string]Kind{
 	"x-forwarded-port":  ForwardedPort,
 	"x-amzn-trace-id":   TraceID,
 	"date":              Date,
+	"cookie":            Cookie,
+	"set-cookie":        SetCookie,
 }
+
+// said are how the names begin that targets trust a load balancer with.
+var said = [][]byte{[]byte("x-amzn-mtls-"), []byte("x-amzn-oidc-"), []byte("x-amzn-tls-")}
 
 // kindOf folds the name's case in an array, so that the lookup takes no
 // memory.
 func kindOf(name []byte) Kind {
+	for _, p := range said {
+		if len(name) > len(p) && bytes.EqualFold(name[:len(p)], p) {
+			return Said
+		}
+	}
 	var low [17]byte // as long as the longest
 	if len(name) > len(low) || len(name) < 2 {
 		return Other
@@ -86,6 +99,7 @@ type framing struct {
 	length  int64 // -1: not told
 	chunked bool
 	coded   bool // has a Transfer-Encoding at all
+	twice   bool // the length is told twice
 }
 
 // maxOptions is how many options Connection may name: each is looked for in
@@ -100,6 +114,9 @@ type head struct {
 	keep    bool
 	upgrade bool // Connection names it
 	options int  // of Connection
+
+	bare       bool // a line ends without a carriage return
+	suspicious bool // a name is nearly that of a framing header
 }
 
 // parse reads the lines after the first.
@@ -107,6 +124,7 @@ func (h *head) parse(p []byte) error {
 	*h = head{Fields: h.Fields[:0], framing: framing{length: -1}}
 	for {
 		line, rest := cutLine(p)
+		h.bare = h.bare || len(p)-len(rest)-len(line) == 1
 		if len(line) == 0 {
 			break
 		}
@@ -174,6 +192,8 @@ func (h *head) note(f *Field) error {
 		f.Hop = true
 	case TE:
 		f.Hop = !bytes.EqualFold(f.Value, []byte("trailers"))
+	case Other:
+		h.suspicious = h.suspicious || suspicious(f.Name)
 	}
 	return nil
 }
@@ -191,6 +211,7 @@ func (m *framing) setLength(value []byte) error {
 	if err != nil || m.length >= 0 && m.length != n {
 		return malformed("Content-Length given twice")
 	}
+	m.twice = m.twice || m.length >= 0
 	m.length = n
 	return nil
 }

@@ -51,8 +51,8 @@ func TestRequest(t *testing.T) {
 		if err := req.Parse(head); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if string(req.Method) != "POST" || string(req.Host) != "A.b:80" || string(req.Target) != "/p?q" || string(req.Path()) != "/p" {
-			t.Errorf("%s: got %s %s %s %s", name, req.Method, req.Host, req.Target, req.Path())
+		if string(req.Method) != "POST" || string(req.Host) != "A.b:80" || string(req.Target) != "/p?q" || path(req) != "/p" {
+			t.Errorf("%s: got %s %s %s %s", name, req.Method, req.Host, req.Target, path(req))
 		}
 		if !req.Closes() {
 			t.Errorf("%s: a request with two lengths doesn't end the connection", name)
@@ -218,4 +218,9 @@ func FuzzResponse(f *testing.F) {
 			t.Errorf("read %q as %d with body %q, net/http as %d with %q", text, res.Status, got, theirs.StatusCode, want)
 		}
 	})
+}
+
+func path(r http1.Request) string {
+	p, _ := r.Split()
+	return string(p)
 }

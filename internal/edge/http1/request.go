@@ -38,6 +38,7 @@ func (r *Request) Parse(p []byte) error {
 	if err := r.parse(rest); err != nil {
 		return err
 	}
+	r.bare = r.bare || len(p)-len(rest)-len(line) == 1
 	if err := r.check(); err != nil {
 		return err
 	}
@@ -63,10 +64,8 @@ func (r *Request) parseLine(line []byte) error {
 	if len(r.Target) == 0 || bytes.Equal(r.Method, []byte("CONNECT")) {
 		return malformed("malformed request target")
 	}
-	for _, c := range r.Target {
-		if c <= ' ' || c == 0x7f {
-			return malformed("malformed request target")
-		}
+	if !IsTarget(r.Target) {
+		return malformed("malformed request target")
 	}
 	if len(version) != 8 || !bytes.HasPrefix(version, []byte("HTTP/")) {
 		return malformed("malformed HTTP version")
@@ -105,7 +104,7 @@ func (r *Request) check() error {
 	var protocol []byte
 	for i := range r.Fields {
 		f := &r.Fields[i]
-		if len(f.Name)+len(": ")+len(f.Value) >= MaxLine && !bytes.EqualFold(f.Name, []byte("Cookie")) {
+		if len(f.Name)+len(": ")+len(f.Value) >= MaxLine && f.Kind != Cookie {
 			return malformed("header too long")
 		}
 		switch f.Kind {
@@ -123,10 +122,8 @@ func (r *Request) check() error {
 	if hosts > 1 || hosts == 0 && r.Minor == 1 || len(r.Host) == 0 && r.Minor == 1 {
 		return malformed("not exactly one Host")
 	}
-	for _, c := range r.Host {
-		if c == '/' || c == ' ' || c == '\t' || c == ',' || c == '@' || c == '\\' {
-			return malformed("malformed Host")
-		}
+	if !IsHost(r.Host) {
+		return malformed("malformed Host")
 	}
 	if r.upgrade && len(protocol) > 0 && !bytes.EqualFold(protocol, []byte("h2c")) {
 		r.Switch = protocol
@@ -137,12 +134,34 @@ func (r *Request) check() error {
 	return nil
 }
 
-// Path is the target without its query.
-func (r *Request) Path() []byte {
-	if i := bytes.IndexByte(r.Target, '?'); i >= 0 {
-		return r.Target[:i]
+// IsTarget tells whether a target has no byte that a request line can't have.
+func IsTarget(target []byte) bool {
+	for _, c := range target {
+		if c <= ' ' || c == 0x7f {
+			return false
+		}
 	}
-	return r.Target
+	return true
+}
+
+// IsHost tells whether a host has no byte that nobody's host has.
+func IsHost(host []byte) bool {
+	for _, c := range host {
+		if c <= ' ' || c == 0x7f || c == '/' || c == ',' || c == '@' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// Split returns the target's path, and the query behind it.
+func (r *Request) Split() (path, query []byte) {
+	path, query, _ = bytes.Cut(r.Target, []byte("?"))
+	if i := bytes.IndexByte(path, '#'); i >= 0 {
+		return path[:i], nil
+	}
+	query, _, _ = bytes.Cut(query, []byte("#"))
+	return path, query
 }
 
 // Closes tells whether the connection ends with this request: because the

@@ -48,8 +48,8 @@ type Groups struct {
 	pool     engine.ProcessPool
 }
 
-// Open makes the cgroups of an instance, in which those of its tasks will be.
-// Where that fails, no task has one, and Why says the reason.
+// Open makes the cgroups of an instance, in which those of its tasks will be. If
+// that fails, no task has one, and Why says the reason.
 func Open(ctx context.Context, h Host) Groups {
 	g := Groups{root: MountPoint, unified: h.Unified, slices: h.Slices, instance: h.Instance}
 	g.pool = findPool(kernelParameters, h.Memory)

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// freezeWait bounds the wait for processes to stand still: one that waits for a
-// disk may take long.
+// freezeWait bounds the wait for processes to stand still: a process that waits
+// for a disk may take long.
 const freezeWait = 2 * time.Second
 
-// Freeze has all tasks stand still until thaw is called, or Thaw. Where that
-// can't be done, it does nothing.
+// Freeze makes all tasks stand still until thaw or Thaw is called. On a host
+// where that can't be done, it does nothing.
 func (g Groups) Freeze(ctx context.Context) (thaw func() error, err error) {
 	thaw = func() error { return g.freeze(false) }
 	if err := g.freeze(true); err != nil {

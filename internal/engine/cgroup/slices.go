@@ -13,7 +13,7 @@ import (
 )
 
 // Where Docker leaves its cgroups to systemd, a task's cgroup is a slice, and
-// only systemd may change what it limits: what is written past it, it resets.
+// only systemd may change its limits: systemd resets what others write.
 
 // sliceOf is the slice of a task, which is inside those of the instance and of
 // Skylift by its name.

@@ -46,6 +46,7 @@ import (
 	"github.com/skylift/skylift/internal/engine/containerd/image"
 	"github.com/skylift/skylift/internal/engine/containerd/output"
 	"github.com/skylift/skylift/internal/engine/containerd/record"
+	"github.com/skylift/skylift/internal/engine/containerd/secrets"
 	"github.com/skylift/skylift/internal/engine/containerd/spec"
 	"github.com/skylift/skylift/internal/engine/keylock"
 	"github.com/skylift/skylift/internal/engine/program"
@@ -59,13 +60,16 @@ const callTimeout = 2 * time.Minute
 type Config struct {
 	Instance string        // unique id of this Skylift instance: 12 or more hex digits
 	Address  string        // path of containerd's socket
-	Root     string        // where containerd keeps what containers write
+	Root     string        // where containerd keeps what containers write; "": containerd is asked
 	State    string        // containerd's directory of state
 	Data     string        // a directory of the engine's own, which lives as long as its tasks
 	Run      string        // another, which may go with the machine's power
 	Output   *output.Store // where keepers work
 	Log      *slog.Logger
 }
+
+// Memory is a directory below Run that is in memory.
+func (c Config) Memory() string { return filepath.Join(c.Run, "secrets") }
 
 // Engine is an engine.Engine on a containerd. The zero value is not usable; Open
 // returns one.
@@ -80,6 +84,7 @@ type Engine struct {
 	cgroups  cgroup.Groups
 	images   *image.Store
 	records  *record.Store
+	secrets  *secrets.Store
 	output   *output.Store
 	programs programs
 	tasks    keylock.Locks
@@ -109,16 +114,18 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	if !instanceForm.MatchString(c.Instance) {
 		return nil, fmt.Errorf("open containerd engine: instance %q is not 12 or more hex digits", c.Instance)
 	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
 	client, err := connect(ctx, c.Address, c.Instance)
 	if err != nil {
 		return nil, err
 	}
 	e := &Engine{
 		client: client, instance: c.Instance, root: c.Root, state: c.State, run: c.Run, log: c.Log, output: c.Output,
-		images: image.New(client),
 	}
-	if e.log == nil {
-		e.log = slog.New(slog.DiscardHandler)
+	if e.images, err = image.New(ctx, client, c.Log); err != nil {
+		return nil, errors.Join(fmt.Errorf("open containerd engine: %w", err), client.Close())
 	}
 	if err := e.prepare(ctx, c); err != nil {
 		e.images.Close()
@@ -134,7 +141,8 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 
 // connect returns a client that has spoken with containerd.
 func connect(ctx context.Context, address, instance string) (*containerd.Client, error) {
-	client, err := containerd.New(address, containerd.WithDefaultNamespace(namespaceOf(instance)), containerd.WithTimeout(10*time.Second))
+	client, err := containerd.New(address, containerd.WithDefaultNamespace(namespaceOf(instance)), containerd.WithTimeout(10*time.Second),
+		containerd.WithServices(containerd.WithDiffService(image.NewApplier())))
 	if err != nil {
 		return nil, fmt.Errorf("containerd can't be reached at %s: %w", address, err)
 	}
@@ -156,6 +164,11 @@ func (e *Engine) prepare(ctx context.Context, c Config) (err error) {
 	if e.host, err = findHost(); err != nil {
 		return err
 	}
+	if e.root == "" {
+		if e.root, err = snapshotsOf(ctx, e.client); err != nil {
+			return err
+		}
+	}
 	if e.records, err = record.New(filepath.Join(c.Data, "tasks")); err != nil {
 		return err
 	}
@@ -165,7 +178,25 @@ func (e *Engine) prepare(ctx context.Context, c Config) (err error) {
 	if e.programs, err = writePrograms(filepath.Join(c.Data, "programs")); err != nil {
 		return err
 	}
+	if e.secrets, err = secrets.Open(c.Memory(), filepath.Join(c.Data, "programs")); err != nil {
+		return err
+	}
+	e.endExecs(ctx)
 	return e.adopt(e.in(ctx))
+}
+
+// snapshotsOf returns where a containerd keeps its snapshots.
+func snapshotsOf(ctx context.Context, client *containerd.Client) (string, error) {
+	is, err := client.IntrospectionService().Plugins(ctx, "id=="+image.Snapshotter)
+	if err != nil {
+		return "", fmt.Errorf("ask containerd about its plugins: %w", err)
+	}
+	for _, p := range is.Plugins {
+		if root := p.Exports["root"]; root != "" {
+			return root, nil
+		}
+	}
+	return "", fmt.Errorf("containerd has no snapshotter %s", image.Snapshotter)
 }
 
 // findHost finds out what this kernel has.
@@ -255,8 +286,8 @@ func (e *Engine) Close() error {
 // Root returns the directory where containerd keeps what containers write.
 func (e *Engine) Root() string { return e.root }
 
-// Freeze has all tasks stand still until thaw is called, or the engine is opened
-// again. Where that can't be done, it does nothing.
+// Freeze makes all tasks stand still until thaw is called, or the engine is
+// opened again. On a host where that can't be done, it does nothing.
 func (e *Engine) Freeze(ctx context.Context) (thaw func() error, err error) {
 	return e.cgroups.Freeze(ctx)
 }
@@ -270,13 +301,22 @@ func (e *Engine) Pull(ctx context.Context, ref string, auth engine.Auth) (digest
 	return digestRef, translate("pull "+ref, err)
 }
 
+// UseRegistry makes images whose references begin with host ("127.0.0.1:4566")
+// come from a registry whose files are on this host, without HTTP.
+func (e *Engine) UseRegistry(host string, r image.Registry) { e.images.Use(host, r) }
+
+// Tidy removes pulled images that nobody uses.
+func (e *Engine) Tidy(ctx context.Context, kept []string, age time.Duration) (removed []string, err error) {
+	removed, err = e.images.Tidy(e.in(ctx), kept, age)
+	return removed, translate("tidy images", err)
+}
+
 // in returns a context of the instance's namespace.
 func (e *Engine) in(ctx context.Context) context.Context {
 	return namespaces.WithNamespace(ctx, namespaceOf(e.instance))
 }
 
-// change returns a context for a change that must not be broken off by the
-// caller's end.
+// change returns a context for a change that goes on when the caller's ends.
 func (e *Engine) change(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(e.in(context.WithoutCancel(ctx)), callTimeout)
 }

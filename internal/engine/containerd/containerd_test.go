@@ -77,7 +77,7 @@ func containerdHost(tb testing.TB) *host {
 		err = errors.Join(err, errors.New("not root"))
 	}
 	if err != nil {
-		if strings.Contains(os.Getenv("REQUIRE"), "docker") {
+		if strings.Contains(os.Getenv("REQUIRE"), "containerd") {
 			tb.Fatal(err)
 		}
 		tb.Skipf("needs containerd: %v", err)
@@ -157,13 +157,14 @@ type file struct {
 	link string
 	text []byte
 	user int
+	more map[string]string // records of its header: "SCHILY.xattr.user.note"
 }
 
 func tarOf(files ...file) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, f := range files {
-		header := &tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.text)), Uid: f.user, Gid: f.user}
+		header := &tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.text)), Uid: f.user, Gid: f.user, PAXRecords: f.more}
 		if f.link != "" {
 			header.Typeflag, header.Linkname = tar.TypeSymlink, f.link
 		}

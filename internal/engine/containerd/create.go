@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -117,16 +118,20 @@ func (m *maker) makeContainer(ctx context.Context, c engine.Container) error {
 	if err := m.snapshot(ctx, img, id); err != nil {
 		return fmt.Errorf("make the files of container %s: %w", c.Name, err)
 	}
+	runc, err := m.keepSecrets(ctx, c, id, is)
+	if err != nil {
+		return err
+	}
 	err = m.makeRecord(ctx, containers.Container{
 		ID: id, Image: img.Record.Name(), SnapshotKey: id, Snapshotter: image.Snapshotter, Labels: m.labels(c),
-	}, is)
+	}, is, runc)
 	if err != nil {
 		if unavailable(err) {
 			return err
 		}
 		return &engine.StartError{Container: c.Name, Reason: err.Error()}
 	}
-	r := record.Container{Name: c.Name, Terminal: c.PseudoTerminal, Interactive: c.Interactive, Shell: img.Config.Shell, Created: time.Now().UTC()}
+	r := record.Container{Name: c.Name, Terminal: c.PseudoTerminal, Interactive: c.Interactive, Output: c.Output, Shell: img.Config.Shell, Created: time.Now().UTC()}
 	if check, ok := c.HealthCheck.Active(); ok {
 		r.Check = &check
 	}
@@ -136,17 +141,32 @@ func (m *maker) makeContainer(ctx context.Context, c engine.Container) error {
 	return m.records.Put(m.task.ID, id, r)
 }
 
-// makeRecord has containerd know a container.
-func (e *Engine) makeRecord(ctx context.Context, c containers.Container, is *specs.Spec) error {
+// keepSecrets keeps the specification of a container that has secrets where they are in memory only, and returns the
+// program that has runc read it there; "" for a container without. Its arguments, which everybody sees, are those of the one without the secrets.
+func (m *maker) keepSecrets(ctx context.Context, c engine.Container, id string, without *specs.Spec) (runc string, err error) {
+	if len(c.Secrets) == 0 {
+		return "", nil
+	}
+	c.Env = slices.Concat(c.Env, c.Secrets)
+	whole, err := m.specOf(ctx, c, id)
+	if err != nil {
+		return "", err
+	}
+	whole.Process.Args = without.Process.Args
+	return m.secrets.Program(), m.secrets.Put(id, whole)
+}
+
+// makeRecord has containerd know a container. runc is the program that runs it; "" is containerd's choice.
+func (e *Engine) makeRecord(ctx context.Context, c containers.Container, is *specs.Spec, runc string) error {
 	text, err := typeurl.MarshalAny(is)
 	if err != nil {
 		return fmt.Errorf("encode the specification: %w", err)
 	}
-	runc, err := typeurl.MarshalAny(&options.Options{SystemdCgroup: sliced()})
+	how, err := typeurl.MarshalAny(&options.Options{SystemdCgroup: sliced(), BinaryName: runc})
 	if err != nil {
 		return fmt.Errorf("encode the runtime's options: %w", err)
 	}
-	c.Spec, c.Runtime = text, containers.RuntimeInfo{Name: runtimeName, Options: runc}
+	c.Spec, c.Runtime = text, containers.RuntimeInfo{Name: runtimeName, Options: how}
 	_, err = e.client.ContainerService().Create(ctx, c)
 	if cerrdefs.IsAlreadyExists(err) {
 		return nil
@@ -175,7 +195,11 @@ func (m *maker) snapshot(ctx context.Context, img image.Image, id string) error 
 // specOf writes the specification of a container.
 func (m *maker) specOf(ctx context.Context, c engine.Container, id string) (*specs.Spec, error) {
 	img := m.images[c.Name]
-	user, err := m.userOf(ctx, c, img)
+	who := c.User
+	if who == "" {
+		who = img.Config.User
+	}
+	user, err := m.userOf(ctx, c.Name, who, img)
 	if err != nil {
 		return nil, err
 	}
@@ -196,19 +220,15 @@ func (m *maker) specOf(ctx context.Context, c engine.Container, id string) (*spe
 	return m.host.Of(of)
 }
 
-// userOf finds out who a container runs as.
-func (m *maker) userOf(ctx context.Context, c engine.Container, img image.Image) (specs.User, error) {
-	who := c.User
-	if who == "" {
-		who = img.Config.User
-	}
-	passwd, group, err := m.Engine.images.Accounts(ctx, img)
+// userOf finds out who somebody is in a container of an image.
+func (e *Engine) userOf(ctx context.Context, container, who string, img image.Image) (specs.User, error) {
+	passwd, group, err := e.images.Accounts(ctx, img)
 	if err != nil {
 		return specs.User{}, err
 	}
 	is, more, err := identity.Groups(who, passwd, group)
 	if refused, ok := errors.AsType[*engine.StartError](err); ok {
-		return specs.User{}, &engine.StartError{Container: c.Name, Reason: refused.Reason}
+		return specs.User{}, &engine.StartError{Container: container, Reason: refused.Reason}
 	}
 	if err != nil {
 		return specs.User{}, err

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	tasks "github.com/containerd/containerd/api/services/tasks/v1"
+	cerrdefs "github.com/containerd/errdefs"
 	"golang.org/x/sys/unix"
 
 	"github.com/skylift/skylift/internal/engine"
@@ -335,6 +337,38 @@ func TestAnEngineIsOpenedAgain(t *testing.T) {
 	removed(t, e, task.ID)
 }
 
+// TestALostNetworkIsTold takes a task's network away, of which containerd tells
+// nothing.
+func TestALostNetworkIsTold(t *testing.T) {
+	t.Parallel()
+	e, h := openEngine(t), containerdHost(t)
+	task := enginetest.AppTask(h.app, "deaf")
+	launch(t, e, task)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	told := make(chan string, 100)
+	go func() {
+		_ = e.Watch(ctx, func(id string) { told <- id }) // its error is ctx's
+	}()
+	if err := unix.Unmount(e.netnsPath(task.ID), unix.MNT_DETACH); err != nil { // before anybody could look
+		t.Fatal(err)
+	}
+	for {
+		s, err := e.Inspect(ctx, task.ID)
+		if err == nil && !s.Sandbox && s.NetNS == "" {
+			break
+		}
+		select {
+		case id := <-told:
+			if id != "" && id != task.ID {
+				t.Errorf("told of %q", id)
+			}
+		case <-ctx.Done():
+			t.Fatalf("nobody tells of it: %+v, %v", s, err)
+		}
+	}
+}
+
 func TestPurgeLeavesNothing(t *testing.T) {
 	t.Parallel()
 	m, h := ownMachine(t), containerdHost(t)
@@ -359,5 +393,46 @@ func TestPurgeLeavesNothing(t *testing.T) {
 	images, err := e.client.ImageService().List(e.in(t.Context()))
 	if err != nil || len(images) > 0 {
 		t.Errorf("images left: %v, %v", images, err)
+	}
+}
+
+// A command whose engine was killed ends when the engine is opened again.
+func TestExecIsEndedAfterAKill(t *testing.T) {
+	t.Parallel()
+	h := containerdHost(t)
+	c := configOf(t, h.machine)
+	e := openOn(t, c)
+	task := enginetest.AppTask(h.app, "run")
+	launch(t, e, task)
+	id := containerID(task.ID, "app")
+	process, err := e.processFor(e.in(t.Context()), id, "app", engine.Exec{Command: []string{"/app", "deaf"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := execution{id: "exec-left", process: process}
+	streams, err := e.openStreams(id, x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, ctx := e.client.TaskService(), e.in(t.Context())
+	_, err = service.Exec(ctx, &tasks.ExecProcessRequest{ContainerID: id, ExecID: x.id, Spec: process, Stdout: streams.paths[1], Stderr: streams.paths[2]})
+	if err == nil {
+		_, err = service.Start(ctx, &tasks.StartRequest{ContainerID: id, ExecID: x.id})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := openOn(t, c)
+	if _, err := service.Get(ctx, &tasks.GetRequest{ContainerID: id, ExecID: x.id}); !cerrdefs.IsNotFound(native(err)) {
+		t.Errorf("the command is there: %v", err)
+	}
+	if left, err := os.ReadDir(again.execsDir()); err == nil {
+		t.Errorf("there is left of commands: %v", left)
+	}
+	if s, err := again.Inspect(t.Context(), task.ID); err != nil || s.Containers[0].State != engine.Running {
+		t.Errorf("the container is %+v, %v", s, err)
+	}
+	if err := again.Remove(t.Context(), task.ID); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,25 +1,17 @@
 package containerd
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	tasks "github.com/containerd/containerd/api/services/tasks/v1"
 	tasktypes "github.com/containerd/containerd/api/types/task"
 	cerrdefs "github.com/containerd/errdefs"
-	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/skylift/skylift/internal/engine"
@@ -97,7 +89,7 @@ func (c *checks) end(task string) {
 
 // checkLoop checks a container again and again, until its run has ended.
 func (e *Engine) checkLoop(ctx context.Context, task, id string, r record.Container) {
-	process, err := e.checkProcess(ctx, id, r)
+	process, err := e.processFor(ctx, id, r.Name, engine.Exec{Command: r.CheckArgs()})
 	if err != nil {
 		e.log.Warn("a health check can't be made", "task", task, "container", r.Name, "err", err)
 		return
@@ -108,7 +100,7 @@ func (e *Engine) checkLoop(ctx context.Context, task, id string, r record.Contai
 			return
 		case <-time.After(r.Check.Interval):
 		}
-		healthy, said, err := e.checkOnce(ctx, id, process, r.Check.Timeout)
+		healthy, said, err := e.checkOnce(ctx, id, process, r)
 		if ctx.Err() != nil {
 			return
 		}
@@ -127,8 +119,8 @@ func (e *Engine) checkLoop(ctx context.Context, task, id string, r record.Contai
 	}
 }
 
-// brokenOff says whether the end of the container may have ended its check too,
-// which then says nothing.
+// brokenOff says whether the end of the container may have ended its check. Such
+// a check says nothing about health.
 func (e *Engine) brokenOff(ctx context.Context, id string) bool {
 	select {
 	case <-ctx.Done():
@@ -159,111 +151,33 @@ func (e *Engine) noteHealth(task, id string, run record.Container, healthy bool,
 	return goesOn, err
 }
 
-// checkExec is the id of a check's process. There is one at a time, so what a kill
-// left of one is found.
+// checkExec is the id of a check's process. There is one at a time, so one that
+// outlived a kill of Skylift is found by it.
 const checkExec = "health"
 
 // longestLog bounds, in bytes, what is kept of what a check said, as in Docker.
 const longestLog = 4096
 
-// checkProcess is how a container runs, with its check as the command.
-func (e *Engine) checkProcess(ctx context.Context, id string, r record.Container) (*anypb.Any, error) {
-	c, err := e.client.ContainerService().Get(ctx, id)
-	if err != nil {
-		return nil, fmt.Errorf("look at container %s: %w", id, err)
-	}
-	var is specs.Spec
-	if err := json.Unmarshal(c.Spec.GetValue(), &is); err != nil || is.Process == nil {
-		return nil, fmt.Errorf("read the specification of container %s: %w", id, errors.Join(err))
-	}
-	is.Process.Args, is.Process.Terminal = r.CheckArgs(), false
-	text, err := json.Marshal(is.Process)
-	if err != nil {
-		return nil, fmt.Errorf("encode the check of container %s: %w", id, err)
-	}
-	return &anypb.Any{TypeUrl: "types.containerd.io/opencontainers/runtime-spec/1/Process", Value: text}, nil
-}
-
 // checkOnce runs a check and returns what it said. Errors: engine.ErrUnavailable,
 // and why it can't run, which is unhealthy.
-func (e *Engine) checkOnce(ctx context.Context, id string, process *anypb.Any, timeout time.Duration) (healthy bool, said string, err error) {
-	fifo, file, err := e.checkFIFO(id)
-	if err != nil {
-		return false, "", fmt.Errorf("run the health check: %w", err)
-	}
-	defer file.Close()
-	service := e.client.TaskService()
-	whole, cancel := e.change(ctx)
-	defer cancel()
-	exec := &tasks.ExecProcessRequest{ContainerID: id, ExecID: checkExec, Stdout: fifo, Stderr: fifo, Spec: process}
-	_, err = service.Exec(whole, exec)
-	if cerrdefs.IsAlreadyExists(native(err)) {
-		e.endCheck(whole, id)
-		_, err = service.Exec(whole, exec)
-	}
-	if err != nil {
-		return false, "", translate("run the health check", native(err))
-	}
-	defer e.endCheck(whole, id)
-	if _, err := service.Start(whole, &tasks.StartRequest{ContainerID: id, ExecID: checkExec}); err != nil {
-		return false, "", translate("run the health check", native(err))
-	}
-	output := make(chan string, 1)
-	go func() {
-		var b bytes.Buffer
-		_, _ = io.Copy(&b, io.LimitReader(file, longestLog)) // what can't be read wasn't said
-		output <- b.String()
-		_, _ = io.Copy(io.Discard, file)
-	}()
-	waiting, stop := context.WithTimeout(ctx, timeout)
+func (e *Engine) checkOnce(ctx context.Context, id string, process *anypb.Any, r record.Container) (healthy bool, said string, err error) {
+	waiting, stop := context.WithTimeout(ctx, r.Check.Timeout)
 	defer stop()
-	ended, err := service.Wait(waiting, &tasks.WaitRequest{ContainerID: id, ExecID: checkExec})
+	var log capped
+	code, err := e.execute(waiting, id, execution{
+		Exec: engine.Exec{Stdout: &log}, container: r.Name, id: checkExec, process: process, joined: true,
+	})
 	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
-		e.endCheck(whole, id)
-		return false, fmt.Sprintf("Health check exceeded timeout (%v)", timeout), nil
+		return false, fmt.Sprintf("Health check exceeded timeout (%v)", r.Check.Timeout), nil
 	}
-	if err != nil {
-		return false, "", translate("wait for the health check", native(err))
-	}
-	e.endCheck(whole, id) // then all that it said is in the FIFO
-	select {
-	case said = <-output:
-	case <-time.After(time.Second): // somebody that it left behind holds its output
-	}
-	return ended.ExitStatus == 0, said, nil
+	return err == nil && code == 0, string(log), err
 }
 
-// endCheck kills and removes the process of a check, if there is one.
-func (e *Engine) endCheck(ctx context.Context, id string) {
-	service := e.client.TaskService()
-	request := &tasks.DeleteProcessRequest{ContainerID: id, ExecID: checkExec}
-	_, err := service.DeleteProcess(ctx, request)
-	if !cerrdefs.IsFailedPrecondition(native(err)) {
-		return
-	}
-	_, _ = service.Kill(ctx, &tasks.KillRequest{ContainerID: id, ExecID: checkExec, Signal: uint32(syscall.SIGKILL)}) // it may have ended
-	_, _ = service.Wait(ctx, &tasks.WaitRequest{ContainerID: id, ExecID: checkExec})
-	if _, err := service.DeleteProcess(ctx, request); err != nil && !cerrdefs.IsNotFound(native(err)) {
-		e.log.Warn("the process of a health check stays", "container", id, "err", native(err))
-	}
-}
+// capped keeps the beginning of what is written to it.
+type capped []byte
 
-// checkPath is where the FIFO is that a container's checks write to.
-func (e *Engine) checkPath(id string) string { return filepath.Join(e.run, "checks", id) }
-
-// checkFIFO makes a FIFO for a check's output, and opens its reading end.
-func (e *Engine) checkFIFO(id string) (path string, file *os.File, err error) {
-	path = e.checkPath(id)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return "", nil, err
-	}
-	// A new one each time: what a kill left may have a writer yet.
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", nil, err
-	}
-	if err := unix.Mkfifo(path, 0o600); err != nil {
-		return "", nil, &os.PathError{Op: "mkfifo", Path: path, Err: err}
-	}
-	file, err = os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	return path, file, err
+// Write implements io.Writer.
+func (c *capped) Write(p []byte) (int, error) {
+	*c = append(*c, p[:min(len(p), longestLog-len(*c))]...)
+	return len(p), nil
 }

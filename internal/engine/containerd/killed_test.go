@@ -178,7 +178,7 @@ func goOn(t *testing.T, e *Engine, tasks []engine.Task) error {
 		if left := leftOf(t, e, task.ID); len(left) > 0 {
 			return fmt.Errorf("of task %s there are: %v", task.ID, left)
 		}
-		if output, _ := filepath.Glob(filepath.Join(filepath.Dir(filepath.Dir(e.root)), "output", task.ID+"*")); len(output) > 0 {
+		if output, _ := filepath.Glob(filepath.Join(filepath.Dir(e.root), "output", task.ID+"*")); len(output) > 0 {
 			return fmt.Errorf("of task %s there are: %v", task.ID, output)
 		}
 	}

@@ -45,7 +45,7 @@ func (e *Engine) Tail(ctx context.Context, taskID, name string, n int) ([]engine
 	return e.output.Tail(ctx, id, n)
 }
 
-// look returns what is true of a container that one may want the output of.
+// look returns the status of a container whose output somebody wants.
 func (e *Engine) look(ctx context.Context, taskID, name string) (id string, r record.Container, err error) {
 	if id, r, err = e.find(taskID, name); err != nil {
 		return id, r, err
@@ -56,8 +56,26 @@ func (e *Engine) look(ctx context.Context, taskID, name string) (id string, r re
 	return id, r, nil
 }
 
-// outputOf says how a container's output is kept: as a log that loses its oldest
-// lines, since nobody may read it.
+// Release says that a container's lines are kept elsewhere.
+func (e *Engine) Release(ctx context.Context, taskID, name string, upto time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	id, _, err := e.find(taskID, name)
+	if err != nil {
+		return fmt.Errorf("release output: %w", err)
+	}
+	return e.output.Release(id, upto)
+}
+
+// outputOf says how a container's output is kept.
 func outputOf(r record.Container) output.Options {
-	return output.Options{Mode: output.Roll, Terminal: r.Terminal}
+	o := output.Options{Mode: output.Roll, Unread: r.Output.Buffer, Terminal: r.Terminal}
+	switch r.Output.Mode {
+	case engine.OutputBlocks:
+		o.Mode = output.Block
+	case engine.OutputDrops:
+		o.Mode = output.Drop
+	}
+	return o
 }

@@ -27,7 +27,7 @@ type machine struct {
 }
 
 func newMachine(dir string) (*machine, error) {
-	d, err := supervise.New(supervise.Config{Root: filepath.Join(dir, "root"), Run: filepath.Join(dir, "run")})
+	d, err := supervise.New(supervise.Config{Root: filepath.Join(dir, "root"), Run: filepath.Join(dir, "run"), Memory: filepath.Join(dir, "memory")})
 	if err != nil {
 		return nil, err
 	}

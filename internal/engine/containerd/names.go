@@ -43,7 +43,7 @@ const (
 // netnsPath is where a task's network namespace is.
 func (e *Engine) netnsPath(task string) string { return filepath.Join(e.run, netnsDir, task) }
 
-// pidnsPath is where the process namespace is of a task that has one.
+// pidnsPath is where a task's process namespace is, if it has one.
 func (e *Engine) pidnsPath(task string) string { return filepath.Join(e.run, pidnsDir, task) }
 
 // cgroupPath is the cgroup of a container, as runc takes it.

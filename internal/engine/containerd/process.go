@@ -17,11 +17,11 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// containerd makes a process in steps: a directory, a shim, the container. When who
-// asked for it is killed meanwhile, or the shim is, it takes all of that back, some
-// of it more than once, by the container's id and while nobody waits for it. A
-// process that is made under the same id at that time is hit as well. So before
-// one is made, or the id is given up, all of that must have come to an end.
+// containerd makes a process in steps: a directory, a shim, the container. If its
+// client or the shim is killed meanwhile, containerd takes these steps back, some
+// of them more than once, by the container's id and while nobody waits for it. A
+// process that is then made under the same id is hit as well. So before one is
+// made, or the id is given up, all of that must have ended.
 
 // native is the error that a service of containerd answered with.
 func native(err error) error {
@@ -103,16 +103,16 @@ func (e *Engine) deleteProcess(ctx context.Context, task, id string, vanished bo
 }
 
 const (
-	// settlesWithin bounds the wait for containerd to come to an end with a process.
+	// settlesWithin bounds the wait for containerd to be done with a process.
 	settlesWithin = 20 * time.Second
-	// quiet is how long nothing may be seen of a process that it is done with: what
-	// follows on each other in containerd does so at once.
+	// quiet is how long nothing must be seen of a process before containerd is
+	// done with it: its steps follow each other at once.
 	quiet = 300 * time.Millisecond
 )
 
-// settled waits until containerd does nothing more about a container's process
-// that was not made, or taken away, in the usual way, and returns the process if
-// there is one for good.
+// settled waits until containerd has nothing more to do about a container's
+// process whose making or removal was broken off. It returns the process if there
+// is one for good.
 func (e *Engine) settled(ctx context.Context, id string) (*tasktypes.Process, error) {
 	last := time.Now()
 	for deadline := last.Add(settlesWithin); ; {
@@ -134,8 +134,9 @@ func (e *Engine) settled(ctx context.Context, id string) (*tasktypes.Process, er
 	}
 }
 
-// busy reports whether something is seen of what containerd does about a process:
-// without one its directory, or programs that make it or clear up after it.
+// busy reports whether containerd is seen to work on a container's process. There
+// is no process, but its directory, or programs that make it or clear up after
+// it.
 func (e *Engine) busy(id string, p *tasktypes.Process) bool {
 	if p != nil {
 		return false

@@ -14,11 +14,12 @@ import (
 	"github.com/skylift/skylift/internal/engine/cgroup"
 	"github.com/skylift/skylift/internal/engine/containerd/image"
 	"github.com/skylift/skylift/internal/engine/containerd/netns"
+	"github.com/skylift/skylift/internal/engine/containerd/secrets"
 	"github.com/skylift/skylift/internal/engine/parallel"
 )
 
-// Remove kills and removes all that there is of a task. Its directory goes last,
-// so what is broken off is found again.
+// Remove kills and removes everything of a task. Its directory goes last, so a
+// removal that is broken off is found again.
 func (e *Engine) Remove(ctx context.Context, taskID string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -113,27 +114,42 @@ func (e *Engine) removeContainer(ctx context.Context, task, id string) error {
 	if err := e.client.SnapshotService(image.Snapshotter).Remove(ctx, id); err != nil && !cerrdefs.IsNotFound(err) {
 		return fmt.Errorf("remove the files of container %s: %w", id, err)
 	}
-	if err := os.Remove(e.checkPath(id)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove the FIFO of container %s: %w", id, err)
+	if err := os.RemoveAll(filepath.Join(e.execsDir(), id)); err != nil {
+		return fmt.Errorf("remove the FIFOs of container %s: %w", id, err)
 	}
-	return e.output.Remove(id)
+	return errors.Join(e.secrets.Remove(id), e.output.Remove(id))
 }
 
-// Purge removes all tasks and images of an engine's instance. The engine is
-// closed after it.
-func (e *Engine) Purge(ctx context.Context) error {
+// RemoveAll removes all tasks of an engine's instance.
+func (e *Engine) RemoveAll(ctx context.Context) error {
 	tasks, err := e.records.Tasks()
 	if err != nil {
 		return err
 	}
 	if err := parallel.Do(len(tasks), func(i int) error { return e.Remove(ctx, tasks[i]) }); err != nil {
-		return fmt.Errorf("purge instance %s: %w", e.instance, err)
+		return fmt.Errorf("remove the tasks of instance %s: %w", e.instance, err)
+	}
+	return nil
+}
+
+// Purge removes all tasks and images of an engine's instance, and its namespace in
+// containerd. The engine is closed after it.
+func (e *Engine) Purge(ctx context.Context) error {
+	if err := e.RemoveAll(ctx); err != nil {
+		return err
 	}
 	if err := e.images.Purge(e.in(ctx)); err != nil {
 		return fmt.Errorf("purge instance %s: %w", e.instance, err)
 	}
+	if err := e.client.NamespaceService().Delete(e.in(ctx), namespaceOf(e.instance)); err != nil && !cerrdefs.IsNotFound(err) {
+		return fmt.Errorf("purge instance %s: %w", e.instance, err)
+	}
 	return cgroup.Purge(ctx, e.instance)
 }
+
+// runcRoot is where shims keep what runc knows, by namespace, whatever containerd
+// they are of. runc empties the directory and leaves it.
+const runcRoot = "/run/containerd/runc"
 
 // Clear removes what an engine with this configuration left on the host outside
 // of its directories and of containerd, which doesn't run any more: processes,
@@ -142,7 +158,8 @@ func Clear(ctx context.Context, c Config) error {
 	if !instanceForm.MatchString(c.Instance) {
 		return fmt.Errorf("clear: instance %q is not 12 or more hex digits", c.Instance)
 	}
-	errs := []error{cgroup.Purge(ctx, c.Instance)}
+	errs := []error{cgroup.Purge(ctx, c.Instance), secrets.Clear(c.Memory())}
+	_ = os.Remove(filepath.Join(runcRoot, namespaceOf(c.Instance))) // it isn't there, or a containerd that runs has containers there
 	for _, kind := range []string{netnsDir, pidnsDir} {
 		names, err := filepath.Glob(filepath.Join(c.Run, kind, "*"))
 		errs = append(errs, err)

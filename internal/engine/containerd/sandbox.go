@@ -100,7 +100,7 @@ func blame(t engine.Task, err error) error {
 func (e *Engine) startInit(ctx context.Context, t engine.Task) error {
 	err := e.makeRecord(ctx, containers.Container{
 		ID: t.ID, Labels: map[string]string{labelInstance: e.instance, labelTask: t.ID, labelContainer: ""},
-	}, e.host.Sandbox(t, e.programs.pause, e.netnsPath(t.ID), e.cgroupPath(t.ID, t.ID)))
+	}, e.host.Sandbox(t, e.programs.pause, e.netnsPath(t.ID), e.cgroupPath(t.ID, t.ID)), "")
 	if err != nil {
 		return err
 	}
@@ -138,8 +138,8 @@ func (e *Engine) ResolvConf(task string) string {
 	return filepath.Join(e.records.Dir(task), "files", "resolv.conf")
 }
 
-// hostResolv are where a host's resolvers are, and where those are that systemd's
-// resolver on loopback asks.
+// hostResolv are the files with the host's resolvers, and with those that
+// systemd's resolver on loopback asks.
 var hostResolv = [2]string{"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"}
 
 // writeFiles writes the files that a task's containers share.

@@ -2,6 +2,7 @@ package containerd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,11 +16,13 @@ import (
 	tasktypes "github.com/containerd/containerd/api/types/task"
 	"github.com/containerd/containerd/v2/core/mount"
 	cerrdefs "github.com/containerd/errdefs"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/containerd/image"
 	"github.com/skylift/skylift/internal/engine/containerd/record"
+	"github.com/skylift/skylift/internal/engine/containerd/secrets"
 )
 
 // find returns the record of a container of a task.
@@ -94,8 +97,8 @@ func (e *Engine) StartAgain(ctx context.Context, taskID, name string) error {
 	return e.begin(ctx, taskID, id, r, p)
 }
 
-// begin begins a run of a container, whose process is nil, or was created when a
-// kill came.
+// begin begins a run of a container. Its process is nil, or one that was created
+// before a kill of Skylift.
 func (e *Engine) begin(ctx context.Context, task, id string, r record.Container, p *tasktypes.Process) error {
 	if box, ok := e.records.Sandbox(task); !ok || !e.sandboxRuns(ctx, task, box) {
 		return &engine.StartError{Container: r.Name, Reason: "the task's sandbox has stopped"}
@@ -118,10 +121,11 @@ func (e *Engine) begin(ctx context.Context, task, id string, r record.Container,
 		e.checks.begin(e, task, id)
 		return nil
 	}
-	if err := startError(r.Name, refused); errors.Is(err, engine.ErrUnavailable) {
-		return err
+	why := e.startError(ctx, id, r.Name, refused)
+	if errors.Is(why, engine.ErrUnavailable) {
+		return why
 	}
-	return e.refuse(ctx, task, id, r, startError(r.Name, refused))
+	return e.refuse(ctx, task, id, r, why)
 }
 
 // noteStart remembers that a run begins.
@@ -136,8 +140,8 @@ func (e *Engine) noteStart(task, id string, before record.Container) error {
 	return err
 }
 
-// refuse takes a start back that failed with why: a container that never ran still
-// never did, one that ended has ended again.
+// refuse takes back a start that failed with why. A container that never ran is
+// one that still never ran. One that had ended has ended again.
 func (e *Engine) refuse(ctx context.Context, task, id string, before record.Container, why error) error {
 	gone := e.deleteProcess(ctx, task, id, false)
 	_, noted := e.records.Update(task, id, func(r *record.Container) bool {
@@ -176,8 +180,8 @@ func (e *Engine) createProcess(ctx context.Context, task, id string, r record.Co
 	return e.createTask(ctx, task, request)
 }
 
-// standardInput makes a FIFO to which nobody writes, so that a container which
-// reads it waits.
+// standardInput makes a FIFO that nobody writes to: a container that reads it
+// waits.
 func (e *Engine) standardInput(task, id string) (string, error) {
 	path := filepath.Join(e.records.Dir(task), "stdin", id)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -225,13 +229,42 @@ func (e *Engine) Signal(ctx context.Context, taskID, name, sig string) error {
 	return translate("signal container "+name, err)
 }
 
-// startError says why a container can't run, unless it is containerd that can't
-// be asked.
+// startError says why a container can't run, unless the reason is that containerd
+// can't be asked.
 func startError(name string, err error) error {
 	if err = native(err); unavailable(err) {
 		return translate("run container "+name, err)
 	}
 	return &engine.StartError{Container: name, Reason: explain(err.Error())}
+}
+
+// startError is startError of a container, and leaves its secrets out of what the runtime says.
+func (e *Engine) startError(ctx context.Context, id, name string, err error) error {
+	err = startError(name, err)
+	if refused, ok := errors.AsType[*engine.StartError](err); ok {
+		refused.Reason = e.masked(ctx, id, refused.Reason)
+	}
+	return err
+}
+
+// masked returns a text without the values of a container's secrets, which are the variables that containerd isn't told.
+func (e *Engine) masked(ctx context.Context, id, text string) string {
+	whole, ok, err := e.secrets.Get(id)
+	if err != nil {
+		return err.Error() // what the text has of it is then unknown
+	}
+	if !ok || whole.Process == nil {
+		return text
+	}
+	var told specs.Spec
+	if c, err := e.client.ContainerService().Get(ctx, id); err == nil {
+		_ = json.Unmarshal(c.Spec.GetValue(), &told) // of one that can't be read all variables are taken for secrets
+	}
+	var plain []string
+	if told.Process != nil {
+		plain = told.Process.Env
+	}
+	return secrets.Mask(text, whole.Process.Env, plain)
 }
 
 // explain says what the runtime's message means where that is hard to guess.

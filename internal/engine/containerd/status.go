@@ -11,6 +11,7 @@ import (
 
 	tasks "github.com/containerd/containerd/api/services/tasks/v1"
 	tasktypes "github.com/containerd/containerd/api/types/task"
+	"golang.org/x/sys/unix"
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/containerd/netns"
@@ -98,8 +99,8 @@ func (e *Engine) List(ctx context.Context) ([]engine.Status, error) {
 	return list, nil
 }
 
-// status puts a task together from its records, as they were before, and its
-// processes.
+// status puts a task's status together from its records, which were read before,
+// and its processes.
 func (e *Engine) status(task string, records map[string]record.Container, processes map[string]*tasktypes.Process, box record.Sandbox, made bool) (engine.Status, error) {
 	s := engine.Status{ID: task}
 	if s.Sandbox = made && netns.Is(e.netnsPath(task)) && (box.PIDMode == "" || running(processes[task])); s.Sandbox {
@@ -133,10 +134,10 @@ func (e *Engine) observe(ctx context.Context, task, id string) (record.Container
 	return r, p, err
 }
 
-// settle brings a container's record, read before its process was looked at, to
-// what is true: it remembers how the container ended, once. A run that is in the
-// record and has no process has ended unseen: its shim was killed, or the machine
-// went down.
+// settle updates a container's record, which was read before its process: it
+// remembers, once, how the container ended. If the record has a run and there is
+// no process, the run has ended unseen: its shim was killed, or the machine went
+// down.
 func (e *Engine) settle(task, id string, r record.Container, p *tasktypes.Process) (record.Container, error) {
 	switch {
 	case running(p) && r.Started.IsZero(), running(p) && r.Exit != nil:
@@ -159,6 +160,10 @@ func (e *Engine) settle(task, id string, r record.Container, p *tasktypes.Proces
 		}
 		return true
 	})
+	if errors.Is(err, unix.ENOSPC) { // it is found out again each time, until there is room
+		r.Exit, r.Health.Status = &exit, ""
+		return r, nil
+	}
 	if err != nil {
 		return r, err
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/skylift/skylift/internal/engine/containerd/spec"
 )
 
-// anonymous is the name of the volume of a container's own for a path that its
-// image declares one at.
+// anonymous is the name of the volume that a container has for a path at which
+// its image declares one.
 func anonymous(container, target string) string { return "." + container + ":" + target }
 
 // volumesOf returns what a container mounts of the host.
@@ -28,8 +28,8 @@ func (m *maker) volumesOf(c engine.Container) []engine.Mount {
 }
 
 // makeVolumes makes the volumes of the task, and those that the images of its
-// containers declare. One takes over what the image has where its first container
-// mounts it.
+// containers declare. A volume begins with the image's files at the path where
+// its first container mounts it.
 func (m *maker) makeVolumes(ctx context.Context) error {
 	ordered, _ := m.task.ByVolumes() // Check found no cycle
 	for _, c := range ordered {

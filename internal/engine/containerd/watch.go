@@ -16,6 +16,7 @@ import (
 	"github.com/containerd/typeurl/v2"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/containerd/netns"
 )
 
 const (
@@ -53,7 +54,7 @@ func (w *watchers) remove(one *watcher) {
 	delete(w.all, one)
 }
 
-// tell tells all of a task; of "" that any may have changed.
+// tell tells all watchers that a task changed; "": any may have changed.
 func (w *watchers) tell(task string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -75,8 +76,8 @@ func (w *watchers) take(one *watcher) []string {
 	return list
 }
 
-// Watch tells of changes until ctx ends, whose error it returns. Of several
-// changes of a task that nobody was told of it tells once.
+// Watch tells of changes until ctx ends, and returns ctx's error. Several changes
+// of a task between two calls are told once.
 func (e *Engine) Watch(ctx context.Context, changed func(taskID string)) error {
 	one := e.watchers.add()
 	defer e.watchers.remove(one)
@@ -134,8 +135,13 @@ func (e *Engine) followOnce(ctx context.Context) error {
 		return err
 	}
 	e.watchers.tell("")
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	without := map[string]bool{}
 	for {
 		select {
+		case <-look.C:
+			without = e.lookAtNetworks(without)
 		case event := <-stream:
 			e.took(ctx, event)
 		case err := <-broken:
@@ -144,8 +150,32 @@ func (e *Engine) followOnce(ctx context.Context) error {
 	}
 }
 
-// catchUp brings all records to what is true, after a time in which nobody
-// listened, and goes on with what a kill broke off: restarts and health checks.
+// lookEvery is how often the tasks' networks are looked for: nothing tells when
+// one goes.
+const lookEvery = 5 * time.Second
+
+// lookAtNetworks tells of each task that has no network and had one, or wasn't
+// there, at the look before. It returns the tasks that have none.
+func (e *Engine) lookAtNetworks(before map[string]bool) map[string]bool {
+	ids, err := e.records.Tasks()
+	if err != nil {
+		return before
+	}
+	without := map[string]bool{}
+	for _, id := range ids {
+		if netns.Is(e.netnsPath(id)) {
+			continue
+		}
+		without[id] = true
+		if !before[id] {
+			e.watchers.tell(id)
+		}
+	}
+	return without
+}
+
+// catchUp updates all records after a time in which nobody listened, and goes on
+// with what a kill broke off: restarts and health checks.
 func (e *Engine) catchUp(ctx context.Context) error {
 	list, err := e.List(ctx)
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/docker/convert"
+	"github.com/skylift/skylift/internal/engine/docker/daemon"
 )
 
 // StartAgain starts a container that ended again.
@@ -40,7 +42,7 @@ func (e *Engine) StartAgain(ctx context.Context, taskID, name string) error {
 		return err
 	}
 	if _, err := e.cli.ContainerStart(ctx, c.ID, client.ContainerStartOptions{}); err != nil {
-		return startError(name, err)
+		return convert.StartError(name, err)
 	}
 	return nil
 }
@@ -53,11 +55,11 @@ func (e *Engine) countRestart(ctx context.Context, c container.Summary) error {
 		count = max(count, restartsIn(held, e.instance, task, name))
 	}
 	var next string
-	for _, base := range names(e.instance, task, name) {
+	for _, base := range convert.Names(e.instance, task, name) {
 		next = base + "." + strconv.Itoa(count+1)
 		_, err := e.cli.ContainerRename(ctx, c.ID, client.ContainerRenameOptions{NewName: next})
 		if !cerrdefs.IsConflict(err) {
-			return translate("count the restart of container "+name, err)
+			return daemon.Translate("count the restart of container "+name, err)
 		}
 	}
 	return &engine.StartError{Container: name, Reason: "the container name " + next + " is in use"}
@@ -71,7 +73,7 @@ func restartsOf(c *container.InspectResponse) int {
 
 // restartsIn reads the count out of the name that a container holds.
 func restartsIn(held, instance, task, name string) int {
-	for _, base := range names(instance, task, name) {
+	for _, base := range convert.Names(instance, task, name) {
 		if count, ok := strings.CutPrefix(strings.TrimPrefix(held, "/"), base+"."); ok {
 			n, _ := strconv.Atoi(count) // a name of ours ends in a number
 			return n

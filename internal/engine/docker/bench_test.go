@@ -53,7 +53,7 @@ func dockerRun(b *testing.B, e *Engine, h *host) time.Duration {
 	}
 	name := "skylift-enginetest-" + unique()
 	begin := time.Now()
-	docker("run", "-d", "--name", name, "--network", "none", e.pause.ref)
+	docker("run", "-d", "--name", name, "--network", "none", e.pause.Ref)
 	docker("run", "-d", "--name", name+"-app", "--network", "container:"+name, "--memory", "512m", h.app, "run")
 	took := time.Since(begin)
 	docker("rm", "-f", name+"-app", name)

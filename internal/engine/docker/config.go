@@ -3,12 +3,14 @@ package docker
 import (
 	"cmp"
 	"maps"
-	"slices"
+	"strings"
 
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/client"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/docker/convert"
 )
 
 const mebibyte = 1 << 20
@@ -28,26 +30,7 @@ func (e *Engine) labels(t engine.Task, name string, own map[string]string) map[s
 }
 
 // shortName is the readable name of a container; name is "" for the sandbox.
-func (e *Engine) shortName(task, name string) string { return names(e.instance, task, name)[0] }
-
-// names returns the names that a container may have: the readable one, and one
-// for when somebody else took that. Name is "" for the sandbox.
-func names(instance, task, name string) [2]string {
-	return [2]string{
-		containerName(prefix(instance, 6), prefix(task, 8), name),
-		containerName(instance, task, name),
-	}
-}
-
-func containerName(instance, task, name string) string {
-	base := "skylift-" + instance + "-" + task
-	if name == "" {
-		return base
-	}
-	return base + "-" + name
-}
-
-func prefix(s string, n int) string { return s[:min(n, len(s))] }
+func (e *Engine) shortName(task, name string) string { return convert.Names(e.instance, task, name)[0] }
 
 // sandboxOptions describes the pause container: it owns what the containers
 // of a task share, so host name, hosts and resolvers are set on it.
@@ -58,21 +41,21 @@ func (e *Engine) sandboxOptions(t engine.Task) (client.ContainerCreateOptions, e
 	}
 	return client.ContainerCreateOptions{
 		Config: &container.Config{
-			Image:    e.pause.ref,
+			Image:    e.pause.Ref,
 			Hostname: t.Hostname,
 			Labels:   e.labels(t, "", nil),
 		},
 		HostConfig: &container.HostConfig{
 			NetworkMode:    "none",
 			DNS:            dns,
-			ExtraHosts:     hosts(t.Hosts),
+			ExtraHosts:     convert.Hosts(t.Hosts),
 			IpcMode:        "none",
 			CapDrop:        []string{"ALL"},
 			SecurityOpt:    []string{"no-new-privileges"},
 			ReadonlyRootfs: true,
 			RestartPolicy:  container.RestartPolicy{Name: container.RestartPolicyDisabled},
 			LogConfig:      container.LogConfig{Type: "none"},
-			Sysctls:        networkSysctls(t),
+			Sysctls:        convert.NetworkSysctls(t),
 			Resources:      container.Resources{CgroupParent: e.cgroups.Parent(t.ID)},
 		},
 	}, nil
@@ -91,7 +74,7 @@ func (e *Engine) containerOptions(t engine.Task, c engine.Container, sandbox str
 			User:        c.User,
 			OpenStdin:   c.Interactive,
 			Tty:         c.PseudoTerminal,
-			Healthcheck: healthConfig(c.HealthCheck),
+			Healthcheck: convert.HealthConfig(c.HealthCheck),
 			Labels:      e.labels(t, c.Name, c.Labels),
 		},
 		HostConfig: &container.HostConfig{
@@ -100,10 +83,10 @@ func (e *Engine) containerOptions(t engine.Task, c engine.Container, sandbox str
 			ReadonlyRootfs: c.ReadonlyRootFilesystem,
 			CapAdd:         c.CapAdd,
 			CapDrop:        c.CapDrop,
-			Sysctls:        ownSysctls(c),
+			Sysctls:        convert.OwnSysctls(c),
 			Mounts:         e.mounts(t, c),
-			VolumesFrom:    sources(c, made),
-			Tmpfs:          tmpfs(c),
+			VolumesFrom:    convert.Sources(c, made),
+			Tmpfs:          convert.Tmpfs(c),
 			LogConfig: container.LogConfig{
 				Type:   "json-file",
 				Config: map[string]string{"max-size": "20m", "max-file": "3"},
@@ -127,7 +110,7 @@ func (e *Engine) resources(t engine.Task, c engine.Container) container.Resource
 		Memory:            c.Memory * mebibyte,
 		MemoryReservation: c.MemoryReservation * mebibyte,
 		CgroupParent:      e.cgroups.Parent(t.ID),
-		Ulimits:           ulimits(c),
+		Ulimits:           convert.Ulimits(c),
 		PidsLimit:         new(int64(e.cgroups.Pool().OfContainer(t, c))),
 	}
 	if !e.cgroups.Usable() {
@@ -139,11 +122,15 @@ func (e *Engine) resources(t engine.Task, c engine.Container) container.Resource
 	return r
 }
 
-// hosts returns entries as Docker takes them.
-func hosts(entries map[string]string) []string {
-	var list []string
-	for _, name := range slices.Sorted(maps.Keys(entries)) {
-		list = append(list, name+":"+entries[name])
+// mounts returns what a container mounts of the host and of the task's volumes.
+func (e *Engine) mounts(t engine.Task, c engine.Container) []mount.Mount {
+	var list []mount.Mount
+	for _, m := range c.Mounts {
+		d := mount.Mount{Type: mount.TypeBind, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly}
+		if !strings.HasPrefix(m.Source, "/") {
+			d.Type, d.Source = mount.TypeVolume, convert.VolumeName(e.instance, t.ID, m.Source)
+		}
+		list = append(list, d)
 	}
 	return list
 }

@@ -11,12 +11,14 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/docker/convert"
+	"github.com/skylift/skylift/internal/engine/docker/daemon"
 )
 
 // Create makes the sandbox and the containers of t. The containers are made
 // while the sandbox starts.
 func (e *Engine) Create(ctx context.Context, t engine.Task) (netns string, err error) {
-	if err := errors.Join(ctx.Err(), t.Check()); err != nil {
+	if err := errors.Join(ctx.Err(), t.Check(), secretProblem(t)); err != nil {
 		return "", err
 	}
 	ctx, cancel := detach(ctx)
@@ -38,6 +40,20 @@ func (e *Engine) Create(ctx context.Context, t engine.Task) (netns string, err e
 		err = made
 	}
 	return netns, err
+}
+
+// secretProblem refuses containers with secrets: Docker's daemon writes the environment of each container to
+// /var/lib/docker/containers in the clear.
+func secretProblem(t engine.Task) error {
+	for _, c := range t.Containers {
+		if len(c.Secrets) > 0 {
+			return &engine.StartError{
+				Container: c.Name,
+				Reason:    "Docker writes the environment of containers to its disk in the clear: secrets and environment files need the engine containerd",
+			}
+		}
+	}
+	return nil
 }
 
 // createContainers makes the volumes of t and those of its containers that
@@ -117,7 +133,7 @@ func (e *Engine) createSandbox(ctx context.Context, t engine.Task) (made, error)
 	if _, refused := errors.AsType[*engine.StartError](err); !refused {
 		return sandbox, err
 	}
-	if err := e.pause.ensure(ctx, e.cli); err != nil {
+	if err := e.pause.Ensure(ctx, e.cli); err != nil {
 		return made{}, err
 	}
 	return e.ensureContainer(ctx, t, "", options)
@@ -128,12 +144,12 @@ func (e *Engine) createSandbox(ctx context.Context, t engine.Task) (made, error)
 func (e *Engine) startSandbox(ctx context.Context, t engine.Task, sandbox made) (netns string, err error) {
 	if sandbox.state == container.StateCreated {
 		if _, err := e.cli.ContainerStart(ctx, sandbox.id, client.ContainerStartOptions{}); err != nil {
-			return "", blame(t, startError("", err))
+			return "", convert.Blame(t, convert.StartError("", err))
 		}
 	}
 	seen, err := e.cli.ContainerInspect(ctx, sandbox.id, client.ContainerInspectOptions{})
 	if err != nil {
-		return "", translate("inspect sandbox", err)
+		return "", daemon.Translate("inspect sandbox", err)
 	}
 	if netns = netnsOf(seen.Container.State); netns == "" {
 		return "", &engine.StartError{Reason: "the task's sandbox has stopped"}
@@ -152,13 +168,13 @@ func netnsOf(s *container.State) string {
 // ensureContainer creates a container or adopts the one that an earlier call
 // made. A name that somebody else holds is left to them.
 func (e *Engine) ensureContainer(ctx context.Context, t engine.Task, name string, o client.ContainerCreateOptions) (made, error) {
-	for _, o.Name = range names(e.instance, t.ID, name) {
+	for _, o.Name = range convert.Names(e.instance, t.ID, name) {
 		created, err := e.cli.ContainerCreate(ctx, o)
 		if err == nil {
 			return made{id: created.ID, state: container.StateCreated}, nil
 		}
 		if !cerrdefs.IsConflict(err) {
-			return made{}, startError(name, err)
+			return made{}, convert.StartError(name, err)
 		}
 		if m, err := e.adopt(ctx, t.ID, name, o.Name); err != nil || m.before {
 			return m, err
@@ -175,7 +191,7 @@ func (e *Engine) adopt(ctx context.Context, task, name, held string) (made, erro
 		return made{}, nil
 	}
 	if err != nil {
-		return made{}, translate("inspect "+held, err)
+		return made{}, daemon.Translate("inspect "+held, err)
 	}
 	c := seen.Container
 	l := c.Config.Labels
@@ -209,26 +225,17 @@ func (e *Engine) Start(ctx context.Context, taskID string, containers ...string)
 			continue
 		}
 		if _, err := e.cli.ContainerStart(ctx, c.ID, client.ContainerStartOptions{}); err != nil {
-			return startError(name, err)
+			return convert.StartError(name, err)
 		}
 	}
 	return nil
-}
-
-// startError says why a container can't run, unless it is the daemon that can't
-// be asked.
-func startError(name string, err error) error {
-	if unavailable(err) {
-		return translate("run container "+name, err)
-	}
-	return &engine.StartError{Container: name, Reason: explain(err.Error())}
 }
 
 // containersOf returns a task's containers by name, the sandbox as "".
 func (e *Engine) containersOf(ctx context.Context, taskID string) (map[string]container.Summary, error) {
 	list, err := e.cli.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: e.filter(labelTask + "=" + taskID)})
 	if err != nil {
-		return nil, translate("list task "+taskID, err)
+		return nil, daemon.Translate("list task "+taskID, err)
 	}
 	if len(list.Items) == 0 {
 		return nil, fmt.Errorf("task %s: %w", taskID, engine.ErrNotFound)

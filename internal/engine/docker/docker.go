@@ -21,12 +21,14 @@ import (
 	"strings"
 	"time"
 
-	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/system"
 	"github.com/moby/moby/client"
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/cgroup"
+	"github.com/skylift/skylift/internal/engine/docker/daemon"
+	"github.com/skylift/skylift/internal/engine/docker/images"
+	"github.com/skylift/skylift/internal/engine/docker/pause"
 	"github.com/skylift/skylift/internal/engine/keylock"
 	"github.com/skylift/skylift/internal/engine/pull"
 )
@@ -56,7 +58,8 @@ type Engine struct {
 	instance string
 	log      *slog.Logger
 	root     string // where the daemon keeps its files, on its host
-	pause    pauseImage
+	pause    pause.Image
+	version  string
 	cgroups  cgroup.Groups
 	tasks    keylock.Locks
 	pulls    *pull.Group
@@ -72,7 +75,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	if !instanceForm.MatchString(c.Instance) {
 		return nil, fmt.Errorf("open docker engine: instance %q is not 12 or more hex digits", c.Instance)
 	}
-	cli, err := connect(ctx, c.Host)
+	cli, err := daemon.Connect(ctx, c.Host)
 	if err != nil {
 		return nil, err
 	}
@@ -80,14 +83,14 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("ask docker about its host: %w", err), cli.Close())
 	}
-	e := &Engine{cli: cli, instance: c.Instance, log: c.Log, root: info.Info.DockerRootDir}
+	e := &Engine{cli: cli, instance: c.Instance, log: c.Log, root: info.Info.DockerRootDir, version: info.Info.ServerVersion}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
-	if e.pause, err = newPauseImage(info.Info.Architecture); err != nil {
+	if e.pause, err = pause.New(info.Info.Architecture); err != nil {
 		return nil, errors.Join(err, cli.Close())
 	}
-	if err := e.pause.ensure(ctx, cli); err != nil {
+	if err := e.pause.Ensure(ctx, cli); err != nil {
 		return nil, errors.Join(err, cli.Close())
 	}
 	e.cgroups = findCgroups(ctx, cli.DaemonHost(), info.Info, c.Instance)
@@ -97,7 +100,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	if err := e.cgroups.Thaw(); err != nil { // who froze the tasks may have been killed
 		return nil, errors.Join(err, cli.Close())
 	}
-	e.pulls = pull.New(source{e})
+	e.pulls = pull.New(images.Source{Client: e.cli})
 	return e, nil
 }
 
@@ -118,8 +121,11 @@ func findCgroups(ctx context.Context, host string, info system.Info, instance st
 	return cgroup.Open(ctx, h)
 }
 
-// Freeze has all tasks stand still until thaw is called, or the engine is opened
-// again. Where that can't be done, it does nothing.
+// About says for people which engine it is.
+func (e *Engine) About() string { return "Docker " + e.version }
+
+// Freeze makes all tasks stand still until thaw is called, or the engine is
+// opened again. On a host where that can't be done, it does nothing.
 func (e *Engine) Freeze(ctx context.Context) (thaw func() error, err error) {
 	return e.cgroups.Freeze(ctx)
 }
@@ -135,48 +141,7 @@ func (e *Engine) Close() error {
 	return e.cli.Close()
 }
 
-// connect returns a client that has spoken with the daemon.
-func connect(ctx context.Context, host string) (*client.Client, error) {
-	opts := []client.Opt{client.FromEnv}
-	if host != "" {
-		opts = append(opts, client.WithHost(host))
-	}
-	cli, err := client.New(opts...)
-	if err != nil {
-		return nil, fmt.Errorf("docker address %q is wrong: %w", host, err)
-	}
-	if _, err := cli.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true}); err != nil {
-		return nil, errors.Join(
-			fmt.Errorf("docker can't be reached at %s; start the Docker daemon or set DOCKER_HOST: %w", cli.DaemonHost(), err),
-			cli.Close())
-	}
-	return cli, nil
-}
-
-// translate puts err into the engine port's words; doing says what failed.
-func translate(doing string, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case cerrdefs.IsNotFound(err):
-		return fmt.Errorf("%s: %w: %w", doing, engine.ErrNotFound, err)
-	case unavailable(err):
-		return fmt.Errorf("%s: %w: %w", doing, engine.ErrUnavailable, err)
-	default:
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-}
-
-// unavailable reports whether err is not the daemon's answer but the lack of one.
-func unavailable(err error) bool {
-	if errors.Is(err, context.Canceled) {
-		return false
-	}
-	return !strings.Contains(err.Error(), "Error response from daemon:") || cerrdefs.IsUnavailable(err)
-}
-
-// detach returns a context for a change that must not be broken off by the
-// caller's end.
+// detach returns a context for a change that goes on when the caller's ends.
 func detach(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 }
@@ -189,4 +154,16 @@ func (e *Engine) filter(labels ...string) client.Filters {
 
 func instanceFilter(instance string) client.Filters {
 	return make(client.Filters).Add("label", labelInstance+"="+instance)
+}
+
+// Pull pulls ref, or joins a running pull of it. A ref with a digest isn't pulled
+// again when its image is here.
+func (e *Engine) Pull(ctx context.Context, ref string, auth engine.Auth) (digestRef string, err error) {
+	return e.pulls.Do(ctx, ref, auth)
+}
+
+// Tidy returns errors.ErrUnsupported: the daemon's images are everybody's on this
+// host, and it doesn't say which of them were pulled for tasks.
+func (e *Engine) Tidy(context.Context, []string, time.Duration) ([]string, error) {
+	return nil, fmt.Errorf("tidy images of the Docker daemon: %w", errors.ErrUnsupported)
 }

@@ -26,6 +26,8 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/docker/daemon"
+	"github.com/skylift/skylift/internal/engine/docker/pause"
 	"github.com/skylift/skylift/internal/engine/enginetest"
 )
 
@@ -55,7 +57,7 @@ func TestMain(m *testing.M) {
 // dockerHost skips the test where there is no Docker daemon.
 func dockerHost(tb testing.TB) *host {
 	tb.Helper()
-	cli, err := connect(tb.Context(), "")
+	cli, err := daemon.Connect(tb.Context(), "")
 	if err != nil {
 		if strings.Contains(os.Getenv("REQUIRE"), "docker") {
 			tb.Fatal(err)
@@ -74,7 +76,7 @@ func dockerHost(tb testing.TB) *host {
 // registry in this process.
 func prepare() (*host, error) {
 	ctx := context.Background()
-	cli, err := connect(ctx, "")
+	cli, err := daemon.Connect(ctx, "")
 	if err != nil {
 		return nil, err
 	}
@@ -120,11 +122,11 @@ func (h *host) buildApp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	layer, err := tarOf(tar.Header{Name: "app", Mode: 0o555, Size: int64(len(program))}, program)
+	layer, err := pause.TarOf(tar.Header{Name: "app", Mode: 0o555, Size: int64(len(program))}, program)
 	if err != nil {
 		return err
 	}
-	archive, err := imageArchive(h.app, runtime.GOARCH, "/app", layer)
+	archive, err := pause.Archive(h.app, runtime.GOARCH, "/app", layer)
 	if err != nil {
 		return err
 	}
@@ -140,7 +142,7 @@ func (h *host) buildApp(ctx context.Context) error {
 func (h *host) buildUsers(ctx context.Context) error {
 	passwd := []byte("root:x:0:0:root:/root:/bin/sh\napp:x:1001:1002::/:/bin/sh\ndb:x:999:998::/:/bin/sh\n")
 	group := []byte("root:x:0:\napp:x:1002:\ndb:x:998:\n")
-	files, err := tarOf(
+	files, err := pause.TarOf(
 		tar.Header{Name: "etc/accounts", Mode: 0o444, Size: int64(len(passwd))}, passwd,
 		tar.Header{Name: "etc/passwd", Typeflag: tar.TypeSymlink, Linkname: "accounts", Mode: 0o777}, []byte{},
 		tar.Header{Name: "etc/group", Mode: 0o444, Size: int64(len(group))}, group,

@@ -15,6 +15,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/docker/daemon"
 	"github.com/skylift/skylift/internal/engine/identity"
 )
 
@@ -24,7 +25,7 @@ func (e *Engine) Identity(ctx context.Context, image, who string) (engine.Identi
 	if who == "" {
 		seen, err := e.cli.ImageInspect(ctx, image)
 		if err != nil {
-			return engine.Identity{}, translate("inspect image "+image, err)
+			return engine.Identity{}, daemon.Translate("inspect image "+image, err)
 		}
 		if seen.Config != nil {
 			who = seen.Config.User
@@ -50,7 +51,7 @@ func (e *Engine) accounts(ctx context.Context, image string) (passwd, group []by
 		HostConfig: &container.HostConfig{NetworkMode: "none"},
 	})
 	if err != nil {
-		return nil, nil, translate("look into image "+image, err)
+		return nil, nil, daemon.Translate("look into image "+image, err)
 	}
 	passwd, errPasswd := e.readFile(ctx, made.ID, "/etc/passwd")
 	group, errGroup := e.readFile(ctx, made.ID, "/etc/group")
@@ -91,20 +92,20 @@ func (e *Engine) readEntry(ctx context.Context, id, name string) (text []byte, l
 		return nil, "", nil
 	}
 	if err != nil {
-		return nil, "", translate("read "+name, err)
+		return nil, "", daemon.Translate("read "+name, err)
 	}
 	defer answer.Content.Close()
 	archive := tar.NewReader(answer.Content)
 	header, err := archive.Next()
 	if err != nil {
-		return nil, "", translate("read "+name, err)
+		return nil, "", daemon.Translate("read "+name, err)
 	}
 	if header.Typeflag == tar.TypeSymlink {
 		return nil, header.Linkname, nil
 	}
 	text, err = io.ReadAll(io.LimitReader(archive, mostAccounts))
 	if err != nil {
-		return nil, "", translate("read "+name, err)
+		return nil, "", daemon.Translate("read "+name, err)
 	}
 	return text, "", nil
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/docker/daemon"
+	"github.com/skylift/skylift/internal/engine/docker/output"
 )
 
 // resumeMargin is how far before its cursor a log is read again. The daemon
@@ -96,14 +98,14 @@ func (e *Engine) copyLog(ctx context.Context, is *container.InspectResponse, opt
 	options.ShowStdout, options.ShowStderr, options.Timestamps = true, true, true
 	answer, err := e.cli.ContainerLogs(ctx, is.ID, options)
 	if err != nil {
-		return translate("read log", err)
+		return daemon.Translate("read log", err)
 	}
 	defer answer.Close()
-	lines := lineMaker{after: since, terminal: is.Config.Tty, emit: emit}
+	lines := output.Lines{After: since, Terminal: is.Config.Tty, Emit: emit}
 	r := bufio.NewReaderSize(answer, 64<<10)
-	next := func() (frame, error) { return readFrame(r) }
+	next := func() (output.Frame, error) { return output.ReadFrame(r) }
 	if is.Config.Tty {
-		next = (&terminalLog{r: r, restarted: restartsOf(is) > 0}).next
+		next = (&output.Terminal{R: r, Restarted: restartsOf(is) > 0}).Next
 	}
 	for {
 		f, err := next()
@@ -114,14 +116,14 @@ func (e *Engine) copyLog(ctx context.Context, is *container.InspectResponse, opt
 			return ctx.Err()
 		}
 		if err != nil {
-			return translate("read log", err)
+			return daemon.Translate("read log", err)
 		}
-		if err := lines.add(f); err != nil {
+		if err := lines.Add(f); err != nil {
 			return err
 		}
 	}
 	if !live(is.State.Status) {
-		return lines.flush()
+		return lines.Flush()
 	}
 	return nil
 }
@@ -141,7 +143,7 @@ func (e *Engine) awaitEnd(ctx context.Context, id string) (*container.InspectRes
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, translate("wait for container", err)
+		return nil, daemon.Translate("wait for container", err)
 	}
 }
 
@@ -164,7 +166,7 @@ func (e *Engine) awaitStart(ctx context.Context, id string) (*container.InspectR
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			return nil, translate("wait for container", err)
+			return nil, daemon.Translate("wait for container", err)
 		}
 	}
 }
@@ -173,7 +175,13 @@ func (e *Engine) awaitStart(ctx context.Context, id string) (*container.InspectR
 func (e *Engine) look(ctx context.Context, id string) (*container.InspectResponse, error) {
 	c, err := e.cli.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if err != nil {
-		return nil, translate("inspect container", err)
+		return nil, daemon.Translate("inspect container", err)
 	}
 	return &c.Container, nil
+}
+
+// Release returns errors.ErrUnsupported: the daemon takes what containers write,
+// and loses the oldest of it.
+func (e *Engine) Release(context.Context, string, string, time.Time) error {
+	return fmt.Errorf("release output: %w", errors.ErrUnsupported)
 }

@@ -19,13 +19,14 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/docker/pause"
 )
 
 // retagged returns the archive of a pause image under another name.
-func retagged(t *testing.T, p pauseImage, ref string) []byte {
+func retagged(t *testing.T, p pause.Image, ref string) []byte {
 	t.Helper()
 	var layer []byte
-	for r := tar.NewReader(bytes.NewReader(p.archive)); ; {
+	for r := tar.NewReader(bytes.NewReader(p.Tar)); ; {
 		header, err := r.Next()
 		if err != nil {
 			t.Fatal(err)
@@ -38,7 +39,7 @@ func retagged(t *testing.T, p pauseImage, ref string) []byte {
 		}
 		break
 	}
-	archive, err := imageArchive(ref, "amd64", "/pause", append(layer, make([]byte, 512)...))
+	archive, err := pause.Archive(ref, "amd64", "/pause", append(layer, make([]byte, 512)...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,26 +149,6 @@ func TestPullWithLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.removeImage(t, h, digest)
-}
-
-func TestPullErrors(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		text             string
-		notFound, denied bool
-	}{
-		{"manifest for 127.0.0.1:4566/x:latest not found: manifest unknown: Requested image not found", true, false},
-		{"pull access denied for nginx, repository does not exist or may require 'docker login': denied: no", true, true},
-		{"Get http://127.0.0.1:1/v2/: dial tcp 127.0.0.1:1: connect: connection refused", false, false},
-		{"Head http://127.0.0.1:1/v2/x/manifests/v1: no basic auth credentials", false, true},
-		{"name unknown: The repository with name 'x' does not exist in the registry", true, false},
-	}
-	for _, tc := range tests {
-		got := classify("x", daemonPrefix+tc.text)
-		if got.NotFound != tc.notFound || got.Denied != tc.denied || got.Reason != daemonPrefix+tc.text {
-			t.Errorf("%s: %+v", tc.text, got)
-		}
-	}
 }
 
 func TestPullOfNonsense(t *testing.T) {

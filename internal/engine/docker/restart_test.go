@@ -17,8 +17,8 @@ import (
 	"github.com/skylift/skylift/internal/engine"
 )
 
-// daemon is a Docker daemon of one test's own.
-type daemon struct {
+// dockerd is a Docker daemon of one test's own.
+type dockerd struct {
 	t    *testing.T
 	dir  string
 	host string
@@ -26,7 +26,7 @@ type daemon struct {
 }
 
 // newDaemon starts a daemon beside the host's.
-func newDaemon(t *testing.T) *daemon {
+func newDaemon(t *testing.T) *dockerd {
 	t.Helper()
 	dockerHost(t)
 	if _, err := exec.LookPath("dockerd"); err != nil || os.Getuid() != 0 {
@@ -36,7 +36,7 @@ func newDaemon(t *testing.T) *daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{t: t, dir: dir, host: "unix://" + filepath.Join(dir, "docker.sock")}
+	d := &dockerd{t: t, dir: dir, host: "unix://" + filepath.Join(dir, "docker.sock")}
 	t.Cleanup(func() {
 		d.stop()
 		if err := os.RemoveAll(dir); err != nil {
@@ -48,7 +48,7 @@ func newDaemon(t *testing.T) *daemon {
 }
 
 // start starts the daemon and waits until it answers.
-func (d *daemon) start() {
+func (d *dockerd) start() {
 	d.t.Helper()
 	in := func(name string) string { return filepath.Join(d.dir, name) }
 	d.cmd = exec.Command("dockerd", "--host", d.host, "--data-root", in("data"), "--exec-root", in("exec"),
@@ -97,7 +97,7 @@ func awaitText(r io.Reader, text string) bool {
 	}
 }
 
-func (d *daemon) stop() {
+func (d *dockerd) stop() {
 	d.t.Helper()
 	if d.cmd == nil {
 		return

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/cgroup"
+	"github.com/skylift/skylift/internal/engine/docker/convert"
+	"github.com/skylift/skylift/internal/engine/docker/daemon"
 	"github.com/skylift/skylift/internal/engine/parallel"
 )
 
@@ -50,70 +51,22 @@ func (e *Engine) measure(ctx context.Context, s *engine.ContainerStats, taskLimi
 		return nil
 	}
 	if err != nil {
-		return translate("measure container "+s.Name, err)
+		return daemon.Translate("measure container "+s.Name, err)
 	}
 	defer answer.Body.Close()
 	var is container.StatsResponse
 	if err := json.NewDecoder(answer.Body).Decode(&is); err != nil {
-		return translate("measure container "+s.Name, err)
+		return daemon.Translate("measure container "+s.Name, err)
 	}
 	if is.Read.IsZero() || is.CPUStats.OnlineCPUs == 0 {
 		return nil
 	}
 	s.Time = is.Read
-	s.CPU = cpuStats(is.CPUStats)
-	s.Memory = memoryStats(is.MemoryStats, taskLimit)
-	s.Disk = diskStats(is.BlkioStats)
+	s.CPU = convert.CPUStats(is.CPUStats)
+	s.Memory = convert.MemoryStats(is.MemoryStats, taskLimit)
+	s.Disk = convert.DiskStats(is.BlkioStats)
 	s.Processes = int(is.PidsStats.Current)
 	return nil
-}
-
-func cpuStats(is container.CPUStats) engine.CPUStats {
-	return engine.CPUStats{
-		Total:            time.Duration(is.CPUUsage.TotalUsage),
-		User:             time.Duration(is.CPUUsage.UsageInUsermode),
-		Kernel:           time.Duration(is.CPUUsage.UsageInKernelmode),
-		System:           time.Duration(is.SystemUsage),
-		Online:           int(is.OnlineCPUs),
-		Periods:          int64(is.ThrottlingData.Periods),
-		ThrottledPeriods: int64(is.ThrottlingData.ThrottledPeriods),
-		Throttled:        time.Duration(is.ThrottlingData.ThrottledTime),
-	}
-}
-
-// memoryStats takes the task's limit where it is below the container's, which
-// Docker gives as all of the host's memory when there is none.
-func memoryStats(is container.MemoryStats, taskLimit int64) engine.MemoryStats {
-	m := engine.MemoryStats{
-		Usage:    int64(is.Usage),
-		MaxUsage: int64(is.MaxUsage),
-		Limit:    int64(is.Limit),
-		Detail:   make(map[string]int64, len(is.Stats)),
-	}
-	if taskLimit > 0 {
-		m.Limit = min(m.Limit, taskLimit)
-	}
-	for name, value := range is.Stats {
-		m.Detail[name] = int64(value)
-	}
-	return m
-}
-
-func diskStats(is container.BlkioStats) engine.DiskStats {
-	sum := func(entries []container.BlkioStatEntry, op string) (n int64) {
-		for _, e := range entries {
-			if strings.EqualFold(e.Op, op) {
-				n += int64(e.Value)
-			}
-		}
-		return n
-	}
-	return engine.DiskStats{
-		ReadBytes:  sum(is.IoServiceBytesRecursive, "read"),
-		WriteBytes: sum(is.IoServiceBytesRecursive, "write"),
-		Reads:      sum(is.IoServicedRecursive, "read"),
-		Writes:     sum(is.IoServicedRecursive, "write"),
-	}
 }
 
 // networkStats reads the interfaces of the sandbox. They were moved into it, and
@@ -124,7 +77,7 @@ func (e *Engine) networkStats(ctx context.Context, sandbox container.Summary) (m
 	}
 	seen, err := e.cli.ContainerInspect(ctx, sandbox.ID, client.ContainerInspectOptions{})
 	if err != nil {
-		return nil, translate("inspect sandbox", err)
+		return nil, daemon.Translate("inspect sandbox", err)
 	}
 	if netnsOf(seen.Container.State) == "" {
 		return nil, nil

@@ -13,6 +13,10 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/cgroup"
+	"github.com/skylift/skylift/internal/engine/docker/convert"
+	"github.com/skylift/skylift/internal/engine/docker/daemon"
+	"github.com/skylift/skylift/internal/engine/docker/exec"
+	"github.com/skylift/skylift/internal/engine/docker/pause"
 	"github.com/skylift/skylift/internal/engine/parallel"
 )
 
@@ -38,7 +42,7 @@ func (e *Engine) Signal(ctx context.Context, taskID, name, sig string) error {
 	if cerrdefs.IsConflict(err) { // it isn't running
 		return nil
 	}
-	return translate("signal container "+name, err)
+	return daemon.Translate("signal container "+name, err)
 }
 
 // Inspect returns what is true of a task.
@@ -73,8 +77,8 @@ func (e *Engine) List(ctx context.Context) ([]engine.Status, error) {
 	return withOwners(all, owners), nil
 }
 
-// withOwners adds the tasks of which there are volumes only, since their removal
-// was broken off.
+// withOwners adds the tasks that have nothing but volumes left, because their
+// removal was broken off.
 func withOwners(all []engine.Status, owners []string) []engine.Status {
 	for _, id := range owners {
 		at, found := slices.BinarySearchFunc(all, id, func(s engine.Status, id string) int { return cmp.Compare(s.ID, id) })
@@ -89,7 +93,7 @@ func withOwners(all []engine.Status, owners []string) []engine.Status {
 func (e *Engine) statuses(ctx context.Context, f client.Filters) ([]engine.Status, error) {
 	list, err := e.cli.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: f})
 	if err != nil {
-		return nil, translate("list containers", err)
+		return nil, daemon.Translate("list containers", err)
 	}
 	seen := make([]*container.InspectResponse, len(list.Items))
 	err = parallel.Do(len(list.Items), func(i int) error {
@@ -98,7 +102,7 @@ func (e *Engine) statuses(ctx context.Context, f client.Filters) ([]engine.Statu
 			return nil
 		}
 		seen[i] = &c.Container
-		return translate("inspect container", err)
+		return daemon.Translate("inspect container", err)
 	})
 	if err != nil {
 		return nil, err
@@ -144,14 +148,14 @@ func statusOf(name string, c *container.InspectResponse) engine.ContainerStatus 
 		State:      engine.Exited,
 		ExitCode:   c.State.ExitCode,
 		Error:      c.State.Error,
-		CreatedAt:  moment(c.Created),
-		StartedAt:  moment(c.State.StartedAt),
-		FinishedAt: moment(c.State.FinishedAt),
+		CreatedAt:  convert.Moment(c.Created),
+		StartedAt:  convert.Moment(c.State.StartedAt),
+		FinishedAt: convert.Moment(c.State.FinishedAt),
 		Restarts:   restartsOf(c),
 	}
 	// What the kernel said may have been about an earlier run.
 	s.OOMKilled = s.ExitCode == killedExitCode && (c.State.OOMKilled || s.Restarts == 0 && cgroup.OOMVictim(c.ID))
-	s.Health, s.HealthLog = healthOf(c.State)
+	s.Health, s.HealthLog = convert.HealthOf(c.State)
 	switch c.State.Status {
 	case container.StateCreated:
 		s.State = engine.Created
@@ -165,15 +169,6 @@ func statusOf(name string, c *container.InspectResponse) engine.ContainerStatus 
 		s.ExitCode, s.OOMKilled, s.FinishedAt = 0, false, time.Time{}
 	}
 	return s
-}
-
-// moment reads Docker's time; what never happened is the zero time.
-func moment(s string) time.Time {
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
-		return time.Time{}
-	}
-	return t
 }
 
 // Remove kills and removes all that there is of a task.
@@ -202,7 +197,7 @@ func (e *Engine) Remove(ctx context.Context, taskID string) error {
 func removeAll(ctx context.Context, cli *client.Client, f client.Filters) error {
 	list, err := cli.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: f})
 	if err != nil {
-		return translate("list containers", err)
+		return daemon.Translate("list containers", err)
 	}
 	return parallel.Do(len(list.Items), func(i int) error {
 		return removeContainer(ctx, cli, list.Items[i].ID)
@@ -223,7 +218,7 @@ func removeContainer(ctx context.Context, cli *client.Client, id string) error {
 	if cerrdefs.IsNotFound(err) {
 		return nil
 	}
-	return translate("remove container", err)
+	return daemon.Translate("remove container", err)
 }
 
 // Purge removes everything of an instance from the daemon at host ("": the
@@ -233,7 +228,7 @@ func Purge(ctx context.Context, host, instance string) error {
 	if !instanceForm.MatchString(instance) {
 		return fmt.Errorf("purge: instance %q is not 12 or more hex digits", instance)
 	}
-	cli, err := connect(ctx, host)
+	cli, err := daemon.Connect(ctx, host)
 	if err != nil {
 		return err
 	}
@@ -244,28 +239,21 @@ func Purge(ctx context.Context, host, instance string) error {
 	if err := removeVolumes(ctx, cli, instanceFilter(instance)); err != nil {
 		return fmt.Errorf("purge instance %s: %w", instance, err)
 	}
-	if err := removePauseImages(ctx, cli); err != nil {
+	if err := pause.Remove(ctx, cli); err != nil {
 		return fmt.Errorf("purge instance %s: %w", instance, err)
 	}
 	return cgroup.Purge(ctx, instance)
 }
 
-// removePauseImages removes the pause images that no container uses.
-func removePauseImages(ctx context.Context, cli *client.Client) error {
-	images, err := cli.ImageList(ctx, client.ImageListOptions{Filters: make(client.Filters).Add("reference", pauseRepository)})
+// Exec runs a command in a container until it ends.
+func (e *Engine) Exec(ctx context.Context, taskID, name string, x engine.Exec) (exitCode int, err error) {
+	found, err := e.containersOf(ctx, taskID)
 	if err != nil {
-		return translate("list the pause images", err)
+		return 0, err
 	}
-	for _, image := range images.Items {
-		_, err := cli.ImageRemove(ctx, image.ID, client.ImageRemoveOptions{})
-		if err == nil || cerrdefs.IsConflict(err) || cerrdefs.IsNotFound(err) {
-			continue
-		}
-		// Of two who remove it at once, the engine tells one of an image ID that it doesn't know.
-		if _, gone := cli.ImageInspect(ctx, image.ID); cerrdefs.IsNotFound(gone) {
-			continue
-		}
-		return translate("remove the pause image", err)
+	c, ok := found[name]
+	if !ok || name == "" {
+		return 0, fmt.Errorf("container %q of task %s: %w", name, taskID, engine.ErrNotFound)
 	}
-	return nil
+	return exec.Runner{Client: e.cli, Log: e.log}.Run(ctx, c.ID, name, x)
 }

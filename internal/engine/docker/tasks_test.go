@@ -14,6 +14,7 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/cgroup"
+	"github.com/skylift/skylift/internal/engine/docker/pause"
 	"github.com/skylift/skylift/internal/engine/enginetest"
 )
 
@@ -88,12 +89,12 @@ func TestPauseImageIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	e, h := openEngine(t), dockerHost(t)
 	// An image of its own, so that other tests keep theirs.
-	e.pause.ref = "skylift-enginetest/pause:" + unique()
-	program, err := newPauseImage("amd64")
+	e.pause.Ref = "skylift-enginetest/pause:" + unique()
+	program, err := pause.New("amd64")
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.pause.archive = retagged(t, program, e.pause.ref)
+	e.pause.Tar = retagged(t, program, e.pause.Ref)
 	task := appTask(h, "run")
 	if _, err := e.Create(t.Context(), task); err != nil {
 		t.Fatal(err)
@@ -101,7 +102,7 @@ func TestPauseImageIsMadeAgain(t *testing.T) {
 	if err := e.Remove(t.Context(), task.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.cli.ImageRemove(t.Context(), e.pause.ref, client.ImageRemoveOptions{Force: true}); err != nil {
+	if _, err := h.cli.ImageRemove(t.Context(), e.pause.Ref, client.ImageRemoveOptions{Force: true}); err != nil {
 		t.Error(err)
 	}
 }

@@ -2,8 +2,6 @@ package docker
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,20 +10,10 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/engine/docker/convert"
+	"github.com/skylift/skylift/internal/engine/docker/daemon"
 	"github.com/skylift/skylift/internal/engine/parallel"
 )
-
-// longestVolume is how much of a volume's name is kept in Docker's.
-const longestVolume = 64
-
-// volumeName is Docker's name of a task's volume.
-func volumeName(instance, task, volume string) string {
-	if len(volume) > longestVolume {
-		sum := sha256.Sum256([]byte(volume))
-		volume = volume[:longestVolume] + "." + hex.EncodeToString(sum[:6])
-	}
-	return containerName(instance, task, volume)
-}
 
 // usesVolumes reports whether c has a part in what containers share.
 func usesVolumes(t engine.Task, c engine.Container) bool {
@@ -40,12 +28,12 @@ func usesVolumes(t engine.Task, c engine.Container) bool {
 // createVolumes makes the volumes of t; those that there are stay.
 func (e *Engine) createVolumes(ctx context.Context, t engine.Task) error {
 	for _, v := range t.Volumes {
-		name := volumeName(e.instance, t.ID, v)
+		name := convert.VolumeName(e.instance, t.ID, v)
 		created, err := e.cli.VolumeCreate(ctx, client.VolumeCreateOptions{
 			Name: name, Driver: "local", Labels: map[string]string{labelInstance: e.instance, labelTask: t.ID},
 		})
-		if err != nil && unavailable(err) {
-			return translate("make volume "+v, err)
+		if err != nil && daemon.Unavailable(err) {
+			return daemon.Translate("make volume "+v, err)
 		}
 		if err != nil {
 			return &engine.StartError{Reason: fmt.Sprintf("volume %s: %s", v, err)}
@@ -62,14 +50,14 @@ func (e *Engine) createVolumes(ctx context.Context, t engine.Task) error {
 func removeVolumes(ctx context.Context, cli *client.Client, f client.Filters) error {
 	list, err := cli.VolumeList(ctx, client.VolumeListOptions{Filters: f})
 	if err != nil {
-		return translate("list volumes", err)
+		return daemon.Translate("list volumes", err)
 	}
 	return parallel.Do(len(list.Items), func(i int) error {
 		_, err := cli.VolumeRemove(ctx, list.Items[i].Name, client.VolumeRemoveOptions{})
 		if cerrdefs.IsNotFound(err) {
 			return nil
 		}
-		return translate("remove volume", err)
+		return daemon.Translate("remove volume", err)
 	})
 }
 
@@ -77,7 +65,7 @@ func removeVolumes(ctx context.Context, cli *client.Client, f client.Filters) er
 func (e *Engine) volumeOwners(ctx context.Context, f client.Filters) ([]string, error) {
 	list, err := e.cli.VolumeList(ctx, client.VolumeListOptions{Filters: f})
 	if err != nil {
-		return nil, translate("list volumes", err)
+		return nil, daemon.Translate("list volumes", err)
 	}
 	var tasks []string
 	for _, v := range list.Items {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
+
+	"github.com/skylift/skylift/internal/engine/docker/daemon"
 )
 
 const (
@@ -51,7 +53,7 @@ func (e *Engine) watchOnce(ctx context.Context, changed func(taskID string)) err
 	})
 	select {
 	case err := <-stream.Err: // not connected
-		return translate("watch events", err)
+		return daemon.Translate("watch events", err)
 	default:
 	}
 	changed("")
@@ -60,7 +62,7 @@ func (e *Engine) watchOnce(ctx context.Context, changed func(taskID string)) err
 		case m := <-stream.Messages:
 			changed(m.Actor.Attributes[labelTask])
 		case err := <-stream.Err:
-			return translate("watch events", err)
+			return daemon.Translate("watch events", err)
 		}
 	}
 }

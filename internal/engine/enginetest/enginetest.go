@@ -1,4 +1,7 @@
 // Package enginetest states what every engine promises, as tests.
+//
+// It is one package of more than 1,500 lines because an engine is held to all of
+// its promises by one call, and their tests share how they wait and read.
 package enginetest
 
 import (
@@ -28,7 +31,10 @@ const patience = 60 * time.Second
 // exits with 1 if it can't); "read FILE" (prints it, exits with 1 if it can't);
 // "fill FILE N" (creates it with N MiB); "fork N" (tries to have N processes,
 // prints "ready" with those that it has or can't have, and waits for SIGTERM); "say TEXT N" (prints TEXT, exits with N);
-// "who" (prints uid:gid).
+// "who" (prints uid:gid); "effective" (prints the effective ones);
+// "flood N" (prints N lines as fast as it can); "echo" (prints its standard input, and at its end "end" to standard error; exits
+// with 3); "window" (prints rows and columns of its terminal, again when they
+// change, and exits with 0 when they are 50 and 132).
 type Images struct {
 	App     string // as Create takes it
 	Program string // path of the program in it
@@ -61,12 +67,17 @@ func Run(t *testing.T, open func(*testing.T) engine.Engine, images Images) {
 		{"Pull returns a digest and leaves it at that", testPull},
 		{"Pull says what isn't there", testPullMissing},
 		{"Pull goes on when its caller is gone", testPullLost},
+		{"Tidy removes images that nobody uses", testTidy},
 		{"Logs resume without loss or doubling", testLogsResume},
 		{"Logs keep long lines and an end without newline", testLogsLong},
 		{"Logs follow to the end", testLogsFollow},
 		{"Tail returns the end", testTail},
 		{"Logs of a terminal are lines too", testLogsTerminal},
 		{"Logs go on after a restart", testLogsRestarted},
+		{"output that isn't released blocks, or is dropped and counted", testRelease},
+		{"Exec runs a command to its end", testExec},
+		{"Exec ends with its container and its caller", testExecEnds},
+		{"Exec says what can't be", testExecRefused},
 		{"StartAgain starts what ended, and counts", testStartAgain},
 		{"StartAgain leaves what runs or never ran", testStartAgainLeaves},
 		{"health is told when it is known", testHealth},

@@ -145,3 +145,47 @@ func testTail(t *testing.T, s suite) {
 		t.Errorf("tail of a task that isn't there: %v", err)
 	}
 }
+
+func testRelease(t *testing.T, s suite) {
+	const n = 300_000 // more bytes than any engine takes for the smallest buffer
+	for _, mode := range []engine.OutputMode{engine.OutputBlocks, engine.OutputDrops} {
+		e, task := s.open(t), s.task(fmt.Sprintf("lines %d", n))
+		task.Containers[0].Output = engine.Output{Mode: mode, Buffer: 1}
+		if _, err := e.Create(t.Context(), task); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Release(t.Context(), task.ID, "none", time.Time{}); errors.Is(err, errors.ErrUnsupported) {
+			return
+		} else if !errors.Is(err, engine.ErrNotFound) {
+			t.Errorf("release of a container that isn't there: %v", err)
+		}
+		if err := e.Start(t.Context(), task.ID, "lines"); err != nil {
+			t.Fatal(err)
+		}
+		if mode == engine.OutputDrops { // it ends, though nobody takes anything
+			awaitState(t, e, task.ID, "lines", engine.Exited)
+		}
+		kept, dropped := 0, 0
+		err := e.Logs(t.Context(), task.ID, "lines", time.Time{}, true, func(l engine.Line) error {
+			lost := 0
+			if _, err := fmt.Sscanf(l.Text, "[%d lines were dropped here", &lost); err == nil {
+				dropped += lost
+				return nil
+			}
+			if kept++; kept%5000 == 0 {
+				return e.Release(t.Context(), task.ID, "lines", l.Time)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A line that was dropped in its middle is counted, and its beginning is kept.
+		if blocks := mode == engine.OutputBlocks; kept+dropped < n || kept+dropped > n+2 || (dropped == 0) != blocks {
+			t.Errorf("%s: %d lines, and %d that were dropped; want %d", mode, kept, dropped, n)
+		}
+		if c := awaitState(t, e, task.ID, "lines", engine.Exited); c.ExitCode != 0 {
+			t.Errorf("%s: container %+v", mode, c)
+		}
+	}
+}

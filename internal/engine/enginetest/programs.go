@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ type Programs struct {
 func RunPrograms(t *testing.T, open func(*testing.T) engine.Engine, p Programs) {
 	for name, test := range map[string]func(*testing.T, engine.Engine, Programs){
 		"a container gets its settings":         testEnvironment,
+		"secrets are the container's":           testSecrets,
 		"the task's memory is a limit":          testTaskMemory,
 		"a container's memory is a limit":       testContainerMemory,
 		"settings reach the container":          testSettingsSeen,
@@ -34,6 +36,9 @@ func RunPrograms(t *testing.T, open func(*testing.T) engine.Engine, p Programs) 
 		"a volume takes over the image's files": testVolumeOfImage,
 		"a volume is gone with its task":        testVolumeGone,
 		"an exit code by a signal":              testKilled,
+		"exec gets its settings":                testExecSettings,
+		"exec in a terminal":                    testExecTerminal,
+		"exec hands all output on":              testExecOutput,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -80,6 +85,34 @@ func testEnvironment(t *testing.T, e engine.Engine, p Programs) {
 	lines, status := RunTask(t, e, task)
 	if len(lines) != 1 || lines[0] != "ip-10-0-0-7 hello /srv 1234 true true" || status.ExitCode != 0 {
 		t.Errorf("container saw %q and ended as %+v", lines, status)
+	}
+}
+
+// testSecrets has a container, its health check and a command in it look at a secret. An engine may refuse secrets.
+func testSecrets(t *testing.T, e engine.Engine, p Programs) {
+	const want = "13 -end"
+	task := AppTask(p.App, "variable", "TOKEN")
+	task.Containers[0].Env = []string{"TOKEN=of the definition"}
+	task.Containers[0].Secrets = engine.Secrets{"TOKEN=a=secret, end", "TOKEN=secret is-end"}
+	_, err := e.Create(t.Context(), task)
+	if refused, ok := errors.AsType[*engine.StartError](err); ok && strings.Contains(refused.Reason, "secrets") {
+		return // it keeps the promise by refusing
+	}
+	if said := Printed(t, e, task); said != want {
+		t.Errorf("the container has %q, want %q", said, want)
+	}
+	task = AppTask(p.App, "run")
+	c := &task.Containers[0]
+	c.Secrets = engine.Secrets{"TOKEN=secret is-end"}
+	c.HealthCheck = &engine.HealthCheck{Command: []string{"CMD", "/app", "variable", "TOKEN"}, Interval: 200 * time.Millisecond, Timeout: 10 * time.Second, Retries: 1}
+	start(t, e, task)
+	status := await(t, e, task.ID, func(s engine.Status) bool { return container(s, "app").Health == engine.Healthy })
+	if said := container(status, "app").HealthLog; said != want+"\n" {
+		t.Errorf("the health check has %q, want %q", said, want)
+	}
+	var out bytes.Buffer
+	if _, err := e.Exec(t.Context(), task.ID, "app", engine.Exec{Command: []string{"/app", "variable", "TOKEN"}, Stdout: &out}); err != nil || out.String() != want+"\n" {
+		t.Errorf("a command has %q, %v, want %q", out.String(), err, want)
 	}
 }
 

@@ -24,7 +24,9 @@ type Config struct {
 	Latency time.Duration                      // of each call but Watch and Logs
 	Behave  func(c engine.Container) Behaviour // at its creation and each restart; nil: Runs for all
 	Pull    func(ref string) Pull              // nil: every image is there at once
-	Users   map[string]Users                   // by image; one that isn't there has root alone
+	// Exec runs a command in a container; nil: none can be run.
+	Exec  func(ctx context.Context, c engine.Container, x engine.Exec) (exitCode int, err error)
+	Users map[string]Users // by image; one that isn't there has root alone
 }
 
 // Behaviour is the script of a container. The zero value runs until it is
@@ -70,7 +72,8 @@ type Engine struct {
 	mu       sync.Mutex
 	tasks    map[string]*task
 	pulls    map[string]*pull
-	pushes   map[string]int // how often an image was pushed again
+	images   map[string]time.Time // when each image that is here was last pulled
+	pushes   map[string]int       // how often an image was pushed again
 	watchers map[*watcher]struct{}
 	away     bool
 	changed  chan struct{}  // closed when away changes
@@ -109,6 +112,7 @@ func New(c Config) *Engine {
 		config:   c,
 		tasks:    make(map[string]*task),
 		pulls:    make(map[string]*pull),
+		images:   make(map[string]time.Time),
 		pushes:   make(map[string]int),
 		watchers: make(map[*watcher]struct{}),
 		changed:  make(chan struct{}),

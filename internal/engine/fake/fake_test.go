@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,6 +73,26 @@ func program(c engine.Container) fake.Behaviour {
 	}
 }
 
+// execute scripts what enginetest's program does as a command in a container.
+func execute(ctx context.Context, _ engine.Container, x engine.Exec) (int, error) {
+	if len(x.Command) < 2 || x.Command[0] != "/app" {
+		return 0, &engine.StartError{Container: "run", Reason: "no such program"}
+	}
+	switch x.Command[1] {
+	case "say":
+		fmt.Fprintln(x.Stdout, x.Command[2])
+		return strconv.Atoi(x.Command[3])
+	case "echo":
+		_, err := io.Copy(x.Stdout, x.Stdin)
+		fmt.Fprintln(x.Stderr, "end")
+		return 3, err
+	default:
+		fmt.Fprintln(x.Stdout, "ready")
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+}
+
 // writeCode is 0 when c may write the file.
 func writeCode(c engine.Container, file string) int {
 	readOnly := c.ReadonlyRootFilesystem
@@ -105,7 +126,7 @@ func who(c engine.Container) string {
 func TestContract(t *testing.T) {
 	t.Parallel()
 	open := func(*testing.T) engine.Engine {
-		return fake.New(fake.Config{Behave: app, Users: map[string]fake.Users{"users": {Default: "app", Accounts: accounts}}, Pull: func(ref string) fake.Pull {
+		return fake.New(fake.Config{Behave: app, Exec: execute, Users: map[string]fake.Users{"users": {Default: "app", Accounts: accounts}}, Pull: func(ref string) fake.Pull {
 			if strings.HasSuffix(ref, ":none") {
 				return fake.Pull{Err: &engine.PullError{Ref: ref, Reason: ref + ": not found", NotFound: true}}
 			}

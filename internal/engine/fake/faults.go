@@ -2,8 +2,8 @@ package fake
 
 import "github.com/skylift/skylift/internal/engine"
 
-// GoAway makes every call fail with engine.ErrUnavailable until ComeBack; also
-// those that are at work, which do it all the same. Containers run on.
+// GoAway makes every call fail with engine.ErrUnavailable until ComeBack. Calls
+// that are under way do their work, and fail too. Containers run on.
 func (e *Engine) GoAway() { e.setAway(true) }
 
 // ComeBack ends what GoAway began.

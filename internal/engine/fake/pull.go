@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +50,8 @@ func (e *Engine) joinPull(ref string) *pull {
 		defer e.mu.Unlock()
 		if p.digestRef = e.digestOf(ref); script.Err != nil {
 			p.digestRef, p.err = "", script.Err
+		} else {
+			e.images[p.digestRef] = time.Now()
 		}
 		delete(e.pulls, ref)
 		close(p.done)
@@ -73,4 +77,37 @@ func (e *Engine) Push(ref string) (digestRef string) {
 	defer e.mu.Unlock()
 	e.pushes[ref]++
 	return e.digestOf(ref)
+}
+
+// Tidy forgets images that were pulled, as the port promises.
+func (e *Engine) Tidy(ctx context.Context, kept []string, age time.Duration) (removed []string, err error) {
+	if err := e.enter(ctx, "Tidy"); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	used := map[string]bool{}
+	for _, name := range kept {
+		used[name] = true
+	}
+	for _, t := range e.tasks {
+		for _, c := range t.containers {
+			used[c.spec.Image] = true
+		}
+	}
+	for name, last := range e.images {
+		if !used[name] && !last.After(time.Now().Add(-age)) {
+			delete(e.images, name)
+			removed = append(removed, name)
+		}
+	}
+	e.mu.Unlock()
+	slices.Sort(removed)
+	return removed, e.leave("Tidy", nil)
+}
+
+// Images returns the images that were pulled and not removed.
+func (e *Engine) Images() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Sorted(maps.Keys(e.images))
 }

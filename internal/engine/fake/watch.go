@@ -2,6 +2,7 @@ package fake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -142,4 +143,9 @@ func (e *Engine) linesOf(c *container, next int) (lines []engine.Line, ended boo
 		return nil, false, nil, nil, fmt.Errorf("logs: %w", engine.ErrUnavailable)
 	}
 	return c.lines[next:], c.status.State == engine.Exited, c.changed, e.changed, nil
+}
+
+// Release returns errors.ErrUnsupported: memory has room for all output.
+func (e *Engine) Release(context.Context, string, string, time.Time) error {
+	return fmt.Errorf("release output: %w", errors.ErrUnsupported)
 }

@@ -1,5 +1,6 @@
-// Package identity finds out as which user and group a container runs, as Docker
-// and containerd do: from the user's name and the image's files of accounts.
+// Package identity finds out which user and group a container runs as, in the way
+// of Docker and containerd: from the user's name and the image's /etc/passwd and
+// /etc/group.
 package identity
 
 import (
@@ -12,10 +13,11 @@ import (
 	"github.com/skylift/skylift/internal/engine"
 )
 
-// Of returns who a container runs as whose user is who: "", a name or a number,
-// each with a group after a colon or without. It asks for the image's /etc/passwd
-// and /etc/group (empty where the image lacks them) only when they matter. The
-// error is a *engine.StartError when the files don't have the user or the group.
+// Of returns the user and group of a container whose definition says who: "", a
+// name or a number, with or without a group after a colon. It asks for the
+// image's /etc/passwd and /etc/group (empty where the image lacks them) only when
+// they matter. The error is a *engine.StartError when the files don't have the
+// user or the group.
 func Of(who string, accounts func() (passwd, group []byte, err error)) (engine.Identity, error) {
 	if id, ok := numbers(who); ok {
 		return id, nil
@@ -41,8 +43,7 @@ func Groups(who string, passwd, group []byte) (is engine.Identity, more []uint32
 	return engine.Identity{UID: int64(found.Uid), GID: int64(found.Gid)}, more, nil
 }
 
-// numbers reads a user that the image's files have nothing to say about: none,
-// or uid:gid.
+// numbers reads a user that needs none of the image's files: "", or uid:gid.
 func numbers(who string) (engine.Identity, bool) {
 	if who == "" {
 		return engine.Identity{}, true

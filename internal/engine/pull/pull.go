@@ -1,5 +1,5 @@
 // Package pull runs the pulls of an engine, whatever it pulls with: pulls of one
-// image are one, only so many run at once, and one that stalls is given up.
+// image with one login are one, only so many run at once, and one that stalls is given up.
 package pull
 
 import (
@@ -44,12 +44,17 @@ type Group struct {
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
-	running map[string]*pull // by reference
+	running map[asked]*pull
+}
+
+// asked is what a pull is of, and as whom: nobody has an image by another's login.
+type asked struct {
+	ref  string
+	auth engine.Auth
 }
 
 // pull is one pull; digestRef and err are set when done is closed.
 type pull struct {
-	auth      engine.Auth
 	done      chan struct{}
 	digestRef string
 	err       error
@@ -57,7 +62,7 @@ type pull struct {
 
 // New returns a group without pulls. Close it after use.
 func New(s Source) *Group {
-	g := &Group{source: s, slots: make(chan struct{}, atOnce), running: map[string]*pull{}}
+	g := &Group{source: s, slots: make(chan struct{}, atOnce), running: map[asked]*pull{}}
 	g.ctx, g.stop = context.WithCancel(context.Background())
 	return g
 }
@@ -68,8 +73,8 @@ func (g *Group) Close() {
 	g.wg.Wait()
 }
 
-// Do pulls ref, or joins the pull of it that runs. What a digest names is not
-// pulled again when it is here. Errors: *engine.PullError, engine.ErrUnavailable,
+// Do pulls ref, or joins a running pull of it with the same login. A ref with a digest isn't pulled
+// again when its image is here. Errors: *engine.PullError, engine.ErrUnavailable,
 // those of the source, and ctx's: the pull then goes on.
 func (g *Group) Do(ctx context.Context, ref string, auth engine.Auth) (digestRef string, err error) {
 	named, err := reference.ParseNormalizedNamed(ref)
@@ -87,17 +92,12 @@ func (g *Group) Do(ctx context.Context, ref string, auth engine.Auth) (digestRef
 			return name, nil
 		}
 	}
-	for {
-		p := g.join(named, auth)
-		select {
-		case <-p.done:
-		case <-ctx.Done():
-			return "", ctx.Err()
-		}
-		if refused, ok := errors.AsType[*engine.PullError](p.err); ok && refused.Denied && p.auth != auth {
-			continue // another caller's login was refused, ours may do
-		}
+	p := g.join(named, auth)
+	select {
+	case <-p.done:
 		return p.digestRef, p.err
+	case <-ctx.Done():
+		return "", ctx.Err()
 	}
 }
 
@@ -110,11 +110,11 @@ func DigestRef(named reference.Named, d digest.Digest) string {
 func (g *Group) join(named reference.Named, auth engine.Auth) *pull {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	key := named.String()
+	key := asked{named.String(), auth}
 	if p := g.running[key]; p != nil {
 		return p
 	}
-	p := &pull{auth: auth, done: make(chan struct{})}
+	p := &pull{done: make(chan struct{})}
 	g.running[key] = p
 	g.wg.Go(func() {
 		p.digestRef, p.err = g.run(named, auth)

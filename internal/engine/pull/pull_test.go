@@ -59,28 +59,32 @@ func TestPullsOfOneImageAreOne(t *testing.T) {
 	})
 }
 
-func TestAnotherLoginIsTried(t *testing.T) {
+// Each login pulls for itself: neither has what the other may have, nor is refused what the other may not.
+func TestLoginsPullForThemselves(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		g := New(scripted(func(_ context.Context, ref string, auth engine.Auth, _ func()) (string, error) {
-			time.Sleep(time.Second)
-			if auth.Username != "right" {
-				return "", &engine.PullError{Ref: ref, Reason: "denied", Denied: true}
+	for _, first := range []string{"right", ""} {
+		synctest.Test(t, func(t *testing.T) {
+			g := New(scripted(func(_ context.Context, ref string, auth engine.Auth, _ func()) (string, error) {
+				time.Sleep(time.Second)
+				if auth.Username != "right" {
+					return "", &engine.PullError{Ref: ref, Reason: "denied", Denied: true}
+				}
+				return "pulled", nil
+			}))
+			defer g.Close()
+			do := func(user string) {
+				got, err := g.Do(t.Context(), "example.org/app", engine.Auth{Username: user})
+				refused, ok := errors.AsType[*engine.PullError](err)
+				if good := got == "pulled" && err == nil; user == "right" && !good || user == "" && (!ok || !refused.Denied) {
+					t.Errorf("got %q, %v as %q", got, err, user)
+				}
 			}
-			return "pulled", nil
-		}))
-		defer g.Close()
-		go func() {
-			_, err := g.Do(t.Context(), "example.org/app", engine.Auth{Username: "wrong"})
-			if refused, ok := errors.AsType[*engine.PullError](err); !ok || !refused.Denied {
-				t.Errorf("got %v with the wrong login", err)
-			}
-		}()
-		synctest.Wait()
-		if got, err := g.Do(t.Context(), "example.org/app", engine.Auth{Username: "right"}); got != "pulled" || err != nil {
-			t.Errorf("got %q, %v with the right login", got, err)
-		}
-	})
+			go do(first)
+			synctest.Wait()
+			do(map[string]string{"right": "", "": "right"}[first])
+			synctest.Wait()
+		})
+	}
 }
 
 func TestPullsAreBounded(t *testing.T) {

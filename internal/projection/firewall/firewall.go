@@ -1,7 +1,6 @@
 // Package firewall turns the records of EC2 into the rules of the firewall.
 //
-// The rules are those of the records and no others: what an empty group
-// admits is nothing.
+// It adds no rules to those of the records: an empty group admits nothing.
 package firewall
 
 import (
@@ -12,9 +11,9 @@ import (
 	"github.com/skylift/skylift/internal/vpc"
 )
 
-// Build returns the firewall of groups, the interfaces that are in them, and
-// the host's sockets that balancers share. ports are those that balancers listen
-// on, by interface. It changes none of them, and the rules are of what they hold.
+// Build returns the firewall for groups, for the interfaces in them, and for the
+// host's sockets that balancers share. ports holds the ports that balancers listen
+// on, by interface. Build changes none of its arguments.
 func Build(groups []ec2.SecurityGroup, ifaces []*ec2.Interface, fronts []vpc.Front, ports map[string][]uint16) *vpc.Ruleset {
 	rs := &vpc.Ruleset{Fronts: fronts, Members: make([]vpc.Member, 0, len(ifaces))}
 	for _, g := range groups {
@@ -30,7 +29,7 @@ func group(g ec2.SecurityGroup) vpc.Group {
 	out := vpc.Group{ID: g.ID}
 	for _, r := range g.Rules {
 		if r.IsIPv6() {
-			continue // no member has an IPv6 address: there is nothing that the rule could admit
+			continue // no member has an IPv6 address, so the rule admits nothing
 		}
 		rule := vpc.Rule{
 			Protocol: ec2.ProtocolNumber(r.Protocol), FromPort: int(r.From), ToPort: int(r.To),
@@ -45,10 +44,10 @@ func group(g ec2.SecurityGroup) vpc.Group {
 	return out
 }
 
-// Admit returns who may open a connection to a member on a port, as the
-// fewest ranges in order: the ranges that the rules of its groups name, and
-// the members of the groups that they name which are in none of those ranges.
-// protocol is tcp's or udp's number.
+// Admit returns the addresses that may open a connection to a member on a port, as
+// the fewest ranges, in order: the ranges that the rules of its groups name, and
+// the members of the groups that those rules name. protocol is the number of TCP or
+// of UDP.
 func Admit(rs *vpc.Ruleset, memberID string, protocol int, port uint16) []netip.Prefix {
 	var ranges []netip.Prefix
 	sources := map[string]bool{}

@@ -7,9 +7,9 @@ import (
 	"github.com/skylift/skylift/internal/vpc"
 )
 
-// Fronts returns the sockets that balancers share, with the ids of the network
-// interfaces of those that listen there: for the firewall, which can ask only
-// whether any of them admits a client.
+// Fronts returns the sockets that balancers share, each with the ids of the network
+// interfaces of the balancers that listen there. The firewall needs them: it can ask
+// only whether any of these balancers admits a client.
 func (in *Input) Fronts() []vpc.Front {
 	members := map[uint16][]string{}
 	for _, l := range in.Listeners {
@@ -37,9 +37,8 @@ func (in *Input) Ports() map[string][]uint16 {
 	return ports
 }
 
-// Admitted returns Admit: whom admit, which asks the security groups of a network
-// interface, lets in to each balancer's listeners. A balancer that has no interface
-// yet isn't in it.
+// Admitted returns Input.Admit. The function admit says whom the security groups of
+// a network interface let in on a port. A balancer without an interface is left out.
 func (in *Input) Admitted(admit func(iface string, port uint16) []netip.Prefix) map[string]map[uint16][]netip.Prefix {
 	out := map[string]map[uint16][]netip.Prefix{}
 	for _, l := range in.Listeners {

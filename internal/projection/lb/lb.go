@@ -5,13 +5,16 @@ package lb
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
 	"time"
 
-	"github.com/skylift/skylift/internal/edge"
+	"github.com/skylift/skylift/internal/edge/table"
+	"github.com/skylift/skylift/internal/service/acm"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -24,15 +27,19 @@ type Input struct {
 	Listeners     []elbv2.Listener
 	Rules         []elbv2.Rule
 	Targets       []elbv2.Target
+	Certificates  []acm.Certificate // those that listeners have
 
-	// Healths is what an earlier process found out about targets, for the first
-	// table of this one; the data plane knows better after that.
+	// Open makes a certificate ready to be answered with. It is asked for each of them, each time.
+	Open func(acm.Certificate) (*table.Certificate, error)
+
+	// Healths is what an earlier process found out about targets. Only this process's
+	// first table needs it: after that the data plane knows better.
 	Healths []elbv2.TargetHealth
 
 	// Address is where all balancers listen besides their own addresses.
 	Address netip.Addr
-	// Admit is who the security groups let in: by balancer (ARN) and port. Who
-	// isn't in it gets in nowhere.
+	// Admit says whom the security groups let in, by balancer (ARN) and port. A
+	// client that is not in it gets in nowhere.
 	Admit map[string]map[uint16][]netip.Prefix
 }
 
@@ -45,7 +52,31 @@ func Read(tx store.Tx, in *Input) error {
 		list(tx, elbv2.Listeners, &in.Listeners),
 		list(tx, elbv2.Rules, &in.Rules),
 		list(tx, elbv2.Targets, &in.Targets),
+		in.readCertificates(tx),
 	)
+}
+
+// readCertificates reads the certificates that the listeners have.
+func (in *Input) readCertificates(tx store.Tx) error {
+	in.Certificates = nil
+	seen := map[string]bool{}
+	for _, l := range in.Listeners {
+		for _, arn := range l.Certificates() {
+			if seen[arn] {
+				continue
+			}
+			seen[arn] = true
+			c, err := acm.Certificates.Get(tx, arn)
+			if errors.Is(err, store.ErrNotFound) {
+				continue // ACM deletes none that is in use
+			}
+			if err != nil {
+				return fmt.Errorf("read certificate %s: %w", arn, err)
+			}
+			in.Certificates = append(in.Certificates, c)
+		}
+	}
+	return nil
 }
 
 func list[T any](tx store.Tx, t *store.Table[T], into *[]T) (err error) {
@@ -55,45 +86,61 @@ func list[T any](tx store.Tx, t *store.Table[T], into *[]T) (err error) {
 	return nil
 }
 
-// Build returns the table.
-func Build(in Input) *edge.Table {
+// Build returns the table. The error tells of certificates that can't be opened; the
+// listeners that have no other are left out.
+func Build(in Input) (*table.Table, error) {
 	b := builder{in: in, rules: make(map[string][]elbv2.Rule), users: make(map[string]string)}
+	err := b.open()
 	for _, r := range in.Rules {
 		b.rules[r.Listener] = append(b.rules[r.Listener], r)
 		for _, g := range r.Action.Groups() {
 			b.users[g] = r.LoadBalancer
 		}
 	}
-	t := &edge.Table{}
+	t := &table.Table{}
 	for _, l := range in.Listeners {
-		if i := slices.IndexFunc(in.LoadBalancers, func(lb elbv2.LoadBalancer) bool { return lb.ARN == l.LoadBalancer }); i >= 0 {
-			t.Listeners = append(t.Listeners, b.listener(in.LoadBalancers[i], l))
+		i := slices.IndexFunc(in.LoadBalancers, func(lb elbv2.LoadBalancer) bool { return lb.ARN == l.LoadBalancer })
+		if i < 0 {
+			continue
 		}
+		out := b.listener(in.LoadBalancers[i], l)
+		if l.TLS != nil {
+			if out.TLS = b.tls(in.LoadBalancers[i], l); out.TLS == nil {
+				continue
+			}
+		}
+		t.Listeners = append(t.Listeners, out)
 	}
 	for _, g := range in.TargetGroups {
 		t.Pools = append(t.Pools, b.pool(g))
 	}
-	return t
+	return t, err
 }
 
 type builder struct {
 	in    Input
 	rules map[string][]elbv2.Rule // by listener
 	users map[string]string       // target group: the balancer that uses it
+	certs map[string]*table.Certificate
 }
 
-func (b builder) listener(lb elbv2.LoadBalancer, l elbv2.Listener) edge.Listener {
+func (b builder) listener(lb elbv2.LoadBalancer, l elbv2.Listener) table.Listener {
 	port := uint16(l.Port)
-	out := edge.Listener{
+	out := table.Listener{
 		ID:   l.ARN,
 		Port: port,
-		Balancer: edge.Balancer{
+		Balancer: table.Balancer{
 			ID:          lb.ARN,
 			DNSName:     lb.DNSName,
 			Source:      b.source(lb.ARN),
 			IdleTimeout: time.Duration(lb.IdleTimeout()) * time.Second,
+			KeepAlive:   time.Duration(lb.Number(elbv2.ClientKeepAlive)) * time.Second,
+			HTTP:        treatment(lb),
+			Zones:       b.zones(lb),
 			Admit:       b.in.Admit[lb.ARN][port],
 		},
+		Headers:   headers(l),
+		Anonymous: l.Attribute(elbv2.ServerHeader) == "false",
 	}
 	for _, addr := range append([]netip.Addr{b.in.Address}, b.addresses(lb.ARN)...) {
 		if addr.IsValid() {
@@ -107,7 +154,28 @@ func (b builder) listener(lb elbv2.LoadBalancer, l elbv2.Listener) edge.Listener
 			out.Default = action(r.Action)
 			continue
 		}
-		out.Rules = append(out.Rules, edge.Rule{ID: r.ARN, Conditions: conditions(r.Conditions), Action: action(r.Action)})
+		out.Rules = append(out.Rules, rule(r))
+	}
+	return out
+}
+
+// treatment is how a balancer treats requests.
+func treatment(lb elbv2.LoadBalancer) table.HTTP {
+	return table.HTTP{
+		Desync:       table.Desync(lb.Attribute(elbv2.DesyncMode)),
+		Forwarded:    table.Forwarded(lb.Attribute(elbv2.ForwardedMode)),
+		WithPort:     lb.Is(elbv2.ForwardedClientPort),
+		PreserveHost: lb.Is(elbv2.PreserveHost),
+		DropInvalid:  lb.Is(elbv2.DropInvalidHeaders),
+	}
+}
+
+// headers are those that a listener sets in answers.
+func headers(l elbv2.Listener) (out []table.Header) {
+	for _, key := range slices.Sorted(maps.Keys(elbv2.ResponseHeaders)) {
+		if v := l.Attribute(key); v != "" {
+			out = append(out, table.Header{Name: elbv2.ResponseHeaders[key], Value: v})
+		}
 	}
 	return out
 }
@@ -124,6 +192,20 @@ func (b builder) addresses(lb string) []netip.Addr {
 	return out
 }
 
+// zones returns the zones of a balancer's own addresses.
+func (b builder) zones(lb elbv2.LoadBalancer) map[netip.Addr]string {
+	out := map[netip.Addr]string{}
+	for _, i := range b.in.Interfaces {
+		if i.LoadBalancer != lb.ARN || !i.Addr.IsValid() {
+			continue
+		}
+		if at := slices.IndexFunc(lb.Subnets, func(s elbv2.Subnet) bool { return s.ID == i.Subnet }); at >= 0 {
+			out[i.Addr] = lb.Subnets[at].AZ
+		}
+	}
+	return out
+}
+
 // source returns the address that a balancer dials its targets from.
 func (b builder) source(lb string) netip.Addr {
 	if a := b.addresses(lb); len(a) > 0 {
@@ -132,29 +214,15 @@ func (b builder) source(lb string) netip.Addr {
 	return netip.Addr{}
 }
 
-func conditions(in []elbv2.Condition) []edge.Condition {
-	out := make([]edge.Condition, len(in))
-	for i, c := range in {
-		out[i] = edge.Condition{Field: edge.Field(c.Field), Values: c.Values}
-	}
-	return out
-}
-
-func action(a elbv2.Action) edge.Action {
-	if a.Fixed != nil {
-		status, _ := strconv.Atoi(a.Fixed.Status) // three digits, by its validation
-		return edge.Action{Fixed: &edge.Fixed{Status: status, ContentType: cmp.Or(a.Fixed.ContentType, "text/plain"), Body: a.Fixed.Body}}
-	}
-	f := &edge.Forward{}
-	for _, g := range a.Forward.Groups {
-		f.Pools = append(f.Pools, edge.WeightedPool{Pool: g.ARN, Weight: int(g.Weight)})
-	}
-	return edge.Action{Forward: f}
-}
-
-func (b builder) pool(g elbv2.TargetGroup) edge.Pool {
+func (b builder) pool(g elbv2.TargetGroup) table.Pool {
 	user, inUse := b.users[g.ARN]
-	p := edge.Pool{ID: g.ARN, InUse: inUse, Check: check(g.Check)}
+	p := table.Pool{
+		ID: g.ARN, InUse: inUse, Check: check(g.Check),
+		Algorithm: table.Algorithm(g.Attribute(elbv2.Algorithm)), Mitigate: g.Attribute(elbv2.AnomalyMitigation) == "on",
+		SlowStart: time.Duration(g.Number(elbv2.SlowStart)) * time.Second, Sticky: sticky(g),
+		MinHealthy: g.Number(elbv2.RoutingCount), MinHealthyPercent: g.Number(elbv2.RoutingPercentage),
+		OneZone: g.Attribute(elbv2.CrossZone) == "false",
+	}
 	if inUse {
 		p.Source = b.source(user)
 	}
@@ -166,9 +234,21 @@ func (b builder) pool(g elbv2.TargetGroup) edge.Pool {
 	return p
 }
 
-func check(c elbv2.HealthCheck) edge.Check {
+// sticky is how clients stay with their target.
+func sticky(g elbv2.TargetGroup) table.Sticky {
+	sticky, app := g.Sticky()
+	switch {
+	case !sticky:
+		return table.Sticky{}
+	case app:
+		return table.Sticky{For: time.Duration(g.Number(elbv2.AppCookieTime)) * time.Second, Cookie: g.Attribute(elbv2.AppCookieName)}
+	}
+	return table.Sticky{For: time.Duration(g.Number(elbv2.BalancerCookieTime)) * time.Second}
+}
+
+func check(c elbv2.HealthCheck) table.Check {
 	port, _ := strconv.ParseUint(c.Port, 10, 16) // 0 for traffic-port: the target's own
-	return edge.Check{
+	return table.Check{
 		Path:               c.Path,
 		Port:               uint16(port),
 		Interval:           time.Duration(c.Interval) * time.Second,
@@ -179,9 +259,9 @@ func check(c elbv2.HealthCheck) edge.Check {
 	}
 }
 
-func (b builder) target(g elbv2.TargetGroup, t elbv2.Target) edge.Target {
-	addr, _ := netip.ParseAddr(t.Addr) // it was checked when it was registered
-	out := edge.Target{ID: t.Addr, Addr: netip.AddrPortFrom(addr, uint16(t.Port)), Known: b.known(t)}
+func (b builder) target(g elbv2.TargetGroup, t elbv2.Target) table.Target {
+	addr, _ := netip.ParseAddr(t.Addr) // the API checked it
+	out := table.Target{ID: t.Addr, Zone: t.Zone, Addr: netip.AddrPortFrom(addr, uint16(t.Port)), Known: b.known(t)}
 	if !t.DeregisteredAt.IsZero() {
 		out.Draining = true
 		out.Deadline = t.DeregisteredAt.Add(time.Duration(g.DeregistrationDelay()) * time.Second)
@@ -189,10 +269,10 @@ func (b builder) target(g elbv2.TargetGroup, t elbv2.Target) edge.Target {
 	return out
 }
 
-func (b builder) known(t elbv2.Target) edge.State {
+func (b builder) known(t elbv2.Target) table.State {
 	for _, h := range b.in.Healths {
-		if h.Group == t.Group && h.Addr == t.Addr && h.Port == t.Port && (h.State == string(edge.Healthy) || h.State == string(edge.Unhealthy)) {
-			return edge.State(h.State)
+		if h.Group == t.Group && h.Addr == t.Addr && h.Port == t.Port && (h.State == string(table.Healthy) || h.State == string(table.Unhealthy)) {
+			return table.State(h.State)
 		}
 	}
 	return ""

@@ -3,6 +3,7 @@ package lb
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
+
+	edge "github.com/skylift/skylift/internal/edge/table"
+	"github.com/skylift/skylift/internal/service/acm"
 )
 
 var update = flag.Bool("update", false, "rewrite the tables in testdata")
@@ -49,20 +53,35 @@ func build(t *testing.T, input []byte) []byte {
 	if err := d.Decode(&in); err != nil {
 		t.Fatal(err)
 	}
-	got, err := json.MarshalIndent(Build(in), "", "  ")
-	if err != nil {
-		t.Fatal(err)
+	in.Open = func(c acm.Certificate) (*edge.Certificate, error) {
+		if len(c.Sealed) == 0 {
+			return nil, errors.New("it doesn't open")
+		}
+		return &edge.Certificate{ID: c.ARN}, nil
 	}
+	got := marshalled(t, in)
 	slices.Reverse(in.Rules)
 	slices.Reverse(in.Interfaces)
-	again, err := json.MarshalIndent(Build(in), "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
+	again := marshalled(t, in)
 	if diff := cmp.Diff(string(got), string(again)); diff != "" {
 		t.Errorf("the order of the records changes the table:\n%s", diff)
 	}
 	return append(got, '\n')
+}
+
+// marshalled is the table of in. A certificate that doesn't open is said.
+func marshalled(t *testing.T, in Input) []byte {
+	t.Helper()
+	shut := slices.ContainsFunc(in.Certificates, func(c acm.Certificate) bool { return len(c.Sealed) == 0 })
+	table, err := Build(in)
+	if (err != nil) != shut {
+		t.Fatalf("built with %v", err)
+	}
+	out, err := json.MarshalIndent(table, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 func file(a *txtar.Archive, name string) []byte {

@@ -37,7 +37,10 @@ func TestRead(t *testing.T) {
 	if len(in.Interfaces) != 1 {
 		t.Errorf("%d interfaces", len(in.Interfaces))
 	}
-	table := Build(in)
+	table, err := Build(in)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(table.Listeners) != 1 || table.Listeners[0].Default.Fixed.Status != 404 || len(table.Pools) != 1 || len(table.Pools[0].Targets) != 1 {
 		t.Errorf("table: %+v", table)
 	}

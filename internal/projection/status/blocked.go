@@ -13,12 +13,13 @@ import (
 
 const tcp = 6
 
-// everyone stands for a client of an internet-facing balancer: an address that
-// no rule means in particular (RFC 5737).
+// everyone stands for any client of an internet-facing balancer. It is an address
+// that no rule names on purpose (RFC 5737).
 var everyone = netip.MustParseAddr("203.0.113.1")
 
 // blockedListeners says which listeners of a balancer nobody from outside can
-// reach. One that a narrower rule opens to some is meant so.
+// reach. A listener that a rule opens to some addresses is left out: its owner wants
+// it that way.
 func (in *Input) blockedListeners(b elbv2.LoadBalancer) (out []Blocked) {
 	eni := in.interfaceOf(b.ARN)
 	if eni == nil || b.Scheme != "internet-facing" {
@@ -86,8 +87,8 @@ func (in *Input) blockedTargets(g elbv2.TargetGroup) (out []Blocked) {
 	return out
 }
 
-// ports are those that a balancer has to reach of a target: its own and the
-// health check's.
+// ports returns the ports that a balancer must reach at a target: the target's own
+// and the health check's.
 func ports(g elbv2.TargetGroup, t elbv2.Target) []uint16 {
 	out := []uint16{uint16(t.Port)}
 	if n, err := strconv.ParseUint(g.Check.Port, 10, 16); err == nil && uint16(n) != out[0] {

@@ -2,14 +2,14 @@ package status
 
 import (
 	"github.com/skylift/skylift/internal/service/ecr"
-	"github.com/skylift/skylift/internal/service/ecs"
+	ecsapi "github.com/skylift/skylift/internal/service/ecs/api"
 	"github.com/skylift/skylift/internal/service/efs"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
 )
 
-// NoEffect is something that was asked for, is kept, and has no effect.
+// NoEffect is a parameter that was given and stored, and has no effect.
 type NoEffect struct {
 	What      string   `json:"what"`
 	Why       string   `json:"why"`
@@ -18,7 +18,7 @@ type NoEffect struct {
 
 // readWishes lists what the services keep.
 func readWishes(tx store.Tx) (out []wire.Wish, err error) {
-	for _, list := range []func(store.Tx) ([]wire.Wish, error){ecs.Wishes, ecr.Wishes, elbv2.Wishes, efs.Wishes} {
+	for _, list := range []func(store.Tx) ([]wire.Wish, error){ecsapi.Wishes, ecr.Wishes, elbv2.Wishes, efs.Wishes} {
 		some, err := list(tx)
 		if err != nil {
 			return nil, err
@@ -28,7 +28,8 @@ func readWishes(tx store.Tx) (out []wire.Wish, err error) {
 	return out, nil
 }
 
-// noEffect puts wishes for the same together, in the order in which they come first.
+// noEffect joins entries about the same parameter, in the order of their first
+// appearance.
 func noEffect(wishes []wire.Wish) []NoEffect {
 	out := []NoEffect{}
 	at := map[[2]string]int{}

@@ -49,7 +49,7 @@ func TestNoEffect(t *testing.T) {
 		}
 	}
 	want := map[string][]string{
-		"containerInsights": {"a", "b"}, "enableExecuteCommand": {"a/1"}, "backup": {"fs-1"}, "routing.http2.enabled": {"lb"},
+		"containerInsights": {"a", "b"}, "enableExecuteCommand": {"a/1"}, "backup": {"fs-1"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

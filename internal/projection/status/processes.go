@@ -12,8 +12,8 @@ import (
 // crowdedNamed is how many tasks of a group are named.
 const crowdedNamed = 3
 
-// crowded says which tasks that run could not start a process, since they had as
-// many as they may have.
+// crowded says which running tasks could not start a process because they had
+// reached their limit.
 func (in *Input) crowded() (out []string) {
 	groups, limits := map[string][]string{}, map[string]int{}
 	for _, t := range in.tasks {

@@ -1,9 +1,11 @@
 // Package status makes the picture that `skylift status` shows from the
-// records: what runs, what is healthy, and what is in the way.
+// records: what runs, what is healthy, and what is wrong.
 package status
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -21,6 +23,7 @@ import (
 // Report is the picture.
 type Report struct {
 	Account       string         `json:"account"`
+	Engine        string         `json:"engine"` // what tasks run on
 	Region        string         `json:"region"`
 	Capacity      Capacity       `json:"capacity"`
 	Clusters      []Cluster      `json:"clusters"`
@@ -35,7 +38,7 @@ type Report struct {
 type Capacity struct {
 	Total    Size      `json:"total"`
 	Reserved Size      `json:"reserved"` // by tasks
-	Waiting  []Waiting `json:"waiting"`  // services that lack room, the longest waiting first
+	Waiting  []Waiting `json:"waiting"`  // services that lack capacity, the longest waiting first
 }
 
 // Size is an amount of memory in MiB, and of CPUs.
@@ -44,19 +47,19 @@ type Size struct {
 	VCPU   float64 `json:"vcpu"`
 }
 
-// Waiting is a service that waits for room for tasks of a size.
+// Waiting is a service that waits for capacity for tasks of a size.
 type Waiting struct {
 	Service string    `json:"service"` // cluster/name
 	Tasks   int       `json:"tasks"`
 	Each    Size      `json:"each"`
-	Since   time.Time `json:"since,omitzero"` // zero: what is under way may make room yet
+	Since   time.Time `json:"since,omitzero"` // zero: what is under way may still free capacity
 }
 
 // Cluster is a cluster with its active services.
 type Cluster struct {
 	Name     string    `json:"name"`
 	Services []Service `json:"services"`
-	Tasks    int       `json:"tasks"` // that run, of services or not
+	Tasks    int       `json:"tasks"` // that run, with or without a service
 }
 
 // Service is a service at a glance.
@@ -70,6 +73,14 @@ type Service struct {
 	Rollout        string `json:"rollout"`
 	LastEvent      string `json:"lastEvent,omitempty"`
 	LastFailure    string `json:"lastFailure,omitempty"` // why the last failed task of its deployment stopped, in the last ten minutes
+	// Outdated are secrets and parameters that tasks run with an older version of than there is now.
+	Outdated []Outdated `json:"outdated,omitempty"`
+}
+
+// Outdated is a secret or parameter that has a newer version than tasks run with.
+type Outdated struct {
+	From  string `json:"from"` // as the task definition names it
+	Tasks int    `json:"tasks"`
 }
 
 // LoadBalancer is a balancer and where it answers.
@@ -106,6 +117,7 @@ type Blocked struct {
 // Input is what the picture is made from.
 type Input struct {
 	Account, Region string
+	Engine          string     // what tasks run on, for people
 	Address         netip.Addr // where balancers listen
 	Rules           *vpc.Ruleset
 	SecurityGroups  []ec2.SecurityGroup
@@ -113,7 +125,10 @@ type Input struct {
 	Waiting         []place.Waiting
 	Problems        []string
 	Now             time.Time
+	// Version returns the version of what a valueFrom of a task definition names now; "" when there is none.
+	Version func(tx store.Tx, valueFrom string) (string, error)
 
+	versions    map[string]string // by valueFrom
 	clusters    []ecs.Cluster
 	services    []ecs.Service
 	deployments map[string]ecs.Deployment // the primary one of each service
@@ -159,9 +174,27 @@ func (in *Input) Read(tx store.Tx) error {
 	for _, h := range healths {
 		in.health[elbv2.TargetKey(h.Group, h.Addr, h.Port)] = h
 	}
-	var err error
-	in.wishes, err = readWishes(tx)
-	return err
+	wishes, err := readWishes(tx)
+	in.wishes = wishes
+	return errors.Join(err, in.readVersions(tx))
+}
+
+// readVersions reads which version there is now of all that tasks were started with.
+func (in *Input) readVersions(tx store.Tx) error {
+	in.versions = map[string]string{}
+	for _, t := range in.tasks {
+		for from := range t.Versions {
+			if _, had := in.versions[from]; had {
+				continue
+			}
+			v, err := in.Version(tx, from)
+			if err != nil {
+				return err
+			}
+			in.versions[from] = v
+		}
+	}
+	return nil
 }
 
 func list[T any](tx store.Tx, t *store.Table[T], into *[]T) (err error) {
@@ -172,7 +205,7 @@ func list[T any](tx store.Tx, t *store.Table[T], into *[]T) (err error) {
 // Build makes the picture.
 func Build(in Input) Report {
 	r := Report{
-		Account: in.Account, Region: in.Region, Capacity: in.capacity(), Problems: append([]string{}, in.Problems...),
+		Account: in.Account, Region: in.Region, Engine: in.Engine, Capacity: in.capacity(), Problems: append([]string{}, in.Problems...),
 		Clusters: []Cluster{}, LoadBalancers: []LoadBalancer{}, TargetGroups: []TargetGroup{}, Blocked: []Blocked{},
 		NoEffect: noEffect(in.wishes),
 	}
@@ -237,8 +270,28 @@ func (in *Input) service(s ecs.Service) Service {
 			last, out.LastFailure = t.StopAt, t.Ending()
 		}
 	}
+	out.Outdated = in.outdated(s)
 	if out.Desired == 0 || out.Running == out.Desired && in.Now.Sub(last) > 10*time.Minute {
 		out.LastFailure = ""
+	}
+	return out
+}
+
+// outdated lists what the tasks of a service that run have an older version of than there is now. What is gone has no newer one.
+func (in *Input) outdated(s ecs.Service) (out []Outdated) {
+	count := map[string]int{}
+	for _, t := range in.tasks {
+		if t.Service != s.Key() || t.Status != ecs.Running || t.Desired != ecs.Running {
+			continue
+		}
+		for from, version := range t.Versions {
+			if now := in.versions[from]; now != "" && now != version {
+				count[from]++
+			}
+		}
+	}
+	for _, from := range slices.Sorted(maps.Keys(count)) {
+		out = append(out, Outdated{From: from, Tasks: count[from]})
 	}
 	return out
 }
@@ -247,7 +300,7 @@ func (in *Input) balancer(b elbv2.LoadBalancer) LoadBalancer {
 	out := LoadBalancer{Name: b.Name, DNSName: b.DNSName, URLs: []string{}, HostNames: []string{}}
 	for _, l := range in.listeners {
 		if l.LoadBalancer == b.ARN {
-			out.URLs = append(out.URLs, "http://"+withPort(b.DNSName, l.Port)+"/")
+			out.URLs = append(out.URLs, address(b.DNSName, l))
 		}
 	}
 	for _, r := range in.rules {
@@ -265,11 +318,16 @@ func (in *Input) balancer(b elbv2.LoadBalancer) LoadBalancer {
 	return out
 }
 
-func withPort(host string, port int32) string {
-	if port == 80 {
-		return host
+// address is the URL of a listener.
+func address(host string, l elbv2.Listener) string {
+	scheme, usual := "http", int32(80)
+	if l.TLS != nil {
+		scheme, usual = "https", 443
 	}
-	return fmt.Sprintf("%s:%d", host, port)
+	if l.Port != usual {
+		host = fmt.Sprintf("%s:%d", host, l.Port)
+	}
+	return scheme + "://" + host + "/"
 }
 
 func (in *Input) group(g elbv2.TargetGroup) TargetGroup {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/skylift/skylift/internal/projection/firewall"
 	"github.com/skylift/skylift/internal/service/ec2"
@@ -115,22 +116,37 @@ func TestBuild(t *testing.T) {
 			t.Deployment, t.Desired, t.StopCode, t.Reason, t.StopAt = "d1", ecs.Stopped, types.TaskStopCodeTaskFailedToStart, "of an older deployment", now
 		}),
 	}
+	in.tasks[0].Versions = map[string]string{"/new": "3", "/old": "2", "/gone": "1"}
+	in.tasks[1].Versions = map[string]string{"/old": "1"} // it doesn't run yet
+	in.versions = map[string]string{"/new": "3", "/old": "3", "/gone": ""}
 	r := Build(in)
 	if len(r.Clusters) != 1 || len(r.Clusters[0].Services) != 1 {
 		t.Fatalf("clusters: %+v", r.Clusters)
 	}
 	want := Service{
 		Name: "web", Status: "ACTIVE", Desired: 2, Running: 1, Pending: 1, TaskDefinition: "web:7", Rollout: "IN_PROGRESS",
-		LastFailure: "CannotPullContainerError: no such tag",
+		LastFailure: "CannotPullContainerError: no such tag", Outdated: []Outdated{{From: "/old", Tasks: 1}},
 	}
-	if got := r.Clusters[0].Services[0]; got != want {
-		t.Errorf("service %+v\nwant    %+v", got, want)
+	if diff := cmp.Diff(want, r.Clusters[0].Services[0]); diff != "" {
+		t.Errorf("service (-want +got):\n%s", diff)
 	}
 	if b := r.LoadBalancers[0]; b.URLs[0] != "http://demo.elb.localhost:81/" || b.HostNames[0] != "shop.test" {
 		t.Errorf("balancer %+v", b)
 	}
 	if g := r.TargetGroups[0]; g.Healthy != 0 || g.Total != 1 || g.Targets[0].Description != "Request timed out" {
 		t.Errorf("target group %+v", g)
+	}
+}
+
+func TestAddress(t *testing.T) {
+	t.Parallel()
+	for want, l := range map[string]elbv2.Listener{
+		"http://a.test/": {Port: 80}, "http://a.test:443/": {Port: 443},
+		"https://a.test/": {Port: 443, TLS: &elbv2.TLS{}}, "https://a.test:80/": {Port: 80, TLS: &elbv2.TLS{}},
+	} {
+		if got := address("a.test", l); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// ErrNone says that nothing is called so.
+// ErrNone says that nothing has the given name.
 var ErrNone = errors.New("no such task or service")
 
 // Report is the answer.
@@ -48,11 +48,11 @@ type Task struct {
 	CreatedAt      time.Time   `json:"createdAt"`
 	StartedAt      *time.Time  `json:"startedAt,omitempty"`
 	StoppedAt      *time.Time  `json:"stoppedAt,omitempty"`
-	ProcessLimit   int         `json:"processLimitReached,omitempty"` // how many it may have, if it could not start one for that
+	ProcessLimit   int         `json:"processLimitReached,omitempty"` // its limit of processes, if it reached it
 	Containers     []Container `json:"containers"`
 }
 
-// Container is a container, and what is left of it.
+// Container is a container, and what is known about its end.
 type Container struct {
 	Name      string   `json:"name"`
 	Image     string   `json:"image"`
@@ -73,11 +73,11 @@ const (
 	eventsTold = 5
 )
 
-// shortest is how much of a task's id names it.
+// shortest is how many characters of a task's id name the task.
 const shortest = 6
 
-// Find answers for ref: a task's id, the beginning of it, or a service's name;
-// or the ARN of either. A cluster, if not "", is where it is.
+// Find answers for ref: a task's id or its beginning, a service's name, or the ARN
+// of a task or service. A cluster that isn't "" says where to look.
 func Find(tx store.Tx, ref, cluster string) (r Report, err error) {
 	if _, rest, ok := strings.Cut(ref, ":task/"); ok {
 		ref = rest
@@ -122,9 +122,9 @@ func find[T any](tx store.Tx, table *store.Table[T], fits func(T) bool) (*T, err
 	return nil, nil
 }
 
-// ofService tells of a service and of its tasks that failed last, or, when none
-// did, of the one that stopped last; and of those that are unhealthy, or have all
-// the processes that they may have.
+// ofService reports on a service and on these of its tasks: those that failed last,
+// or, when none failed, the one that stopped last; and those that are unhealthy or
+// have reached their limit of processes.
 func ofService(tx store.Tx, s ecs.Service) (Report, error) {
 	r := Report{Service: &Service{Cluster: s.Cluster, Name: s.Name, Status: s.Status, Events: []string{}}, Tasks: []Task{}}
 	primary, err := s.Primary(tx)
@@ -159,7 +159,7 @@ func ofService(tx store.Tx, s ecs.Service) (Report, error) {
 	return r, nil
 }
 
-// chosen are the tasks of a service that say most of what is wrong.
+// chosen returns the tasks of a service that say most about what is wrong.
 func chosen(tasks []ecs.Task) []ecs.Task {
 	slices.SortFunc(tasks, func(a, b ecs.Task) int { return b.CreatedAt.Compare(a.CreatedAt) })
 	var out, ended []ecs.Task

@@ -16,6 +16,8 @@ import (
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/distribution/distribution/v3/registry/storage/driver/factory"
 	"github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
+
+	"github.com/skylift/skylift/internal/atomicfile"
 )
 
 // Driver is distribution's file system driver, which syncs the files it
@@ -76,7 +78,7 @@ func (d *Driver) named(ctx context.Context, path string, f func() error) error {
 		return note(ctx, err)
 	}
 	for _, dir := range dirs {
-		if err := Sync(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := atomicfile.Sync(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return note(ctx, err)
 		}
 	}
@@ -171,13 +173,4 @@ func IsFull(err error) bool {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
-}
-
-// Sync brings a file or a directory to stable storage.
-func Sync(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

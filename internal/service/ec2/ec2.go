@@ -1,140 +1,115 @@
-// Package ec2 is the part of Amazon EC2 that networks are made of: a VPC with
-// its subnets, security groups and network interfaces.
+// Package ec2 is the part of Amazon EC2 that networks are made of: VPCs with
+// their subnets, routes, security groups and network interfaces, as records, and
+// what holds of them for whoever reads them.
 //
 // An address belongs to one interface at a time and an owner has one
 // interface, however often it asks. A group that an interface is in, or that
 // another group refers to, cannot be deleted.
+//
+// The handlers are in ec2/network, ec2/routes, ec2/groups, ec2/interfaces and
+// ec2/tags; ec2/api puts them together.
 package ec2
 
 import (
-	"context"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"slices"
-	"sync"
+	"strconv"
+	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-
-	"github.com/skylift/skylift/internal/arn"
-	"github.com/skylift/skylift/internal/handler"
+	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/store"
-	"github.com/skylift/skylift/internal/wire"
 )
 
-// API is the service. It is safe for concurrent use.
-type API struct {
-	db   store.DB
-	ns   arn.Namespace
-	cidr netip.Prefix
+// DefaultGroupName is the name of the default security group of each VPC.
+const DefaultGroupName = "default"
 
-	// allocating keeps this process' own allocations from making each other
-	// retry; what makes them right is the transaction.
-	allocating sync.Mutex
+// NewID makes an id for a new resource, such as vpc-0123456789abcdef0 for the kind vpc.
+func NewID(kind string) string { return kind + "-" + id.Hex(17) }
+
+// EgressToAll is the rule that every new group has.
+func EgressToAll() Rule {
+	return Rule{ID: NewID("sgr"), Egress: true, Protocol: "-1", From: -1, To: -1, CIDR: netip.PrefixFrom(netip.IPv4Unspecified(), 0)}
 }
 
-// New returns the service; cidr is the range of the default VPC, the zero
-// Prefix for AWS's 172.31.0.0/16.
-func New(db store.DB, ns arn.Namespace, cidr netip.Prefix) *API {
-	if !cidr.IsValid() {
-		cidr = netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 31, 0, 0}), 16)
+// DefaultVpc returns the default VPC; the zero Vpc when there is none.
+func DefaultVpc(tx store.Tx) (Vpc, error) {
+	for v, err := range Vpcs.Scan(tx, "", "") {
+		if err != nil {
+			return Vpc{}, fmt.Errorf("list VPCs: %w", err)
+		}
+		if v.Default {
+			return v, nil
+		}
 	}
-	return &API{db: db, ns: ns, cidr: cidr}
+	return Vpc{}, nil
 }
 
-// What several operations take.
 const (
-	listed         = "DryRun Filter{*} MaxResults NextToken"
-	tagged         = "TagSpecification{*}"
-	permissions    = "IpPermissions{IpProtocol FromPort ToPort IpRanges{*} Ipv6Ranges{*} Groups{Description GroupId GroupName UserId VpcId}}"
-	rule           = "IpProtocol FromPort ToPort CidrIpv4 CidrIpv6 Description ReferencedGroupId"
-	descriptions   = "SecurityGroupRuleDescription{*}"
-	flatPermission = "IpProtocol FromPort ToPort CidrIp SourceSecurityGroupName SourceSecurityGroupOwnerId"
+	// reservedLow and reservedHigh are how many addresses at a subnet's ends AWS
+	// keeps for itself: network, router, DNS, one for later; broadcast.
+	reservedLow, reservedHigh = 4, 1
 )
 
-// Operations lists what is implemented.
-func (a *API) Operations() []wire.Operation {
-	return []wire.Operation{
-		wire.Op("AuthorizeSecurityGroupEgress", a.AuthorizeSecurityGroupEgress).On("security-group: GroupId").Takes("DryRun GroupId", permissions, tagged).
-			Checks(func(in *ec2.AuthorizeSecurityGroupEgressInput) []error {
-				return egressOf(in.GroupId, in.IpPermissions).authorizeFaults(in.TagSpecifications)
-			}),
-		wire.Op("AuthorizeSecurityGroupIngress", a.AuthorizeSecurityGroupIngress).On("security-group: GroupId").OnFound("security-group: GroupName", a.groupsNamed).Takes("DryRun GroupId GroupName", permissions, flatPermission, tagged).
-			Checks(func(in *ec2.AuthorizeSecurityGroupIngressInput) []error {
-				return openedIngress(in).authorizeFaults(in.TagSpecifications)
-			}),
-		wire.Op("CreateSecurityGroup", a.CreateSecurityGroup).On("security-group: *", "vpc: VpcId").Takes("DryRun GroupDescription GroupName VpcId", tagged).
-			Checks(func(in *ec2.CreateSecurityGroupInput) []error { return newGroupFaults(in) }),
-		wire.Op("CreateTags", a.CreateTags).OnFound("*: ResourceId", a.arnsOf).Takes("DryRun ResourceId Tag{*}"),
-		wire.Op("DeleteSecurityGroup", a.DeleteSecurityGroup).On("security-group: GroupId").OnFound("security-group: GroupName", a.groupsNamed).Takes("DryRun GroupId GroupName"),
-		wire.Op("DeleteTags", a.DeleteTags).OnFound("*: ResourceId", a.arnsOf).Takes("DryRun ResourceId Tag{*}"),
-		wire.Op("DescribeAvailabilityZones", a.DescribeAvailabilityZones).Takes("AllAvailabilityZones DryRun Filter{*} ZoneId ZoneName"),
-		wire.Op("DescribeInternetGateways", a.DescribeInternetGateways).Takes(listed, "InternetGatewayId"),
-		wire.Op("DescribeNetworkInterfaces", a.DescribeNetworkInterfaces).Takes(listed, "IncludeManagedResources NetworkInterfaceId"),
-		wire.Op("DescribeRegions", a.DescribeRegions).Takes("AllRegions DryRun Filter{*} RegionName"),
-		wire.Op("DescribeRouteTables", a.DescribeRouteTables).Takes(listed, "RouteTableId"),
-		wire.Op("DescribeSecurityGroupRules", a.DescribeSecurityGroupRules).Takes(listed, "SecurityGroupRuleId"),
-		wire.Op("DescribeSecurityGroups", a.DescribeSecurityGroups).Takes(listed, "GroupId GroupName"),
-		wire.Op("DescribeSubnets", a.DescribeSubnets).Takes(listed, "SubnetId"),
-		wire.Op("DescribeTags", a.DescribeTags).Takes(listed),
-		wire.Op("DescribeVpcAttribute", a.DescribeVpcAttribute).On("vpc: VpcId").Takes("Attribute DryRun VpcId"),
-		wire.Op("DescribeVpcs", a.DescribeVpcs).Takes(listed, "VpcId"),
-		wire.Op("ModifySecurityGroupRules", a.ModifySecurityGroupRules).On("security-group: GroupId", "security-group-rule: SecurityGroupRule.SecurityGroupRuleId").Takes("DryRun GroupId SecurityGroupRule{SecurityGroupRuleId SecurityGroupRule{" + rule + "}}"),
-		wire.Op("ModifyVpcAttribute", a.ModifyVpcAttribute).On("vpc: VpcId").Takes("EnableDnsHostnames{*} EnableDnsSupport{*} EnableNetworkAddressUsageMetrics{*} VpcId"),
-		wire.Op("RevokeSecurityGroupEgress", a.RevokeSecurityGroupEgress).On("security-group: GroupId").Takes("DryRun GroupId SecurityGroupRuleId", permissions).
-			Checks(func(in *ec2.RevokeSecurityGroupEgressInput) []error {
-				return egressOf(in.GroupId, in.IpPermissions).revokeFaults(in.SecurityGroupRuleIds)
-			}),
-		wire.Op("RevokeSecurityGroupIngress", a.RevokeSecurityGroupIngress).On("security-group: GroupId").OnFound("security-group: GroupName", a.groupsNamed).Takes("DryRun GroupId GroupName SecurityGroupRuleId", permissions, flatPermission).
-			Checks(func(in *ec2.RevokeSecurityGroupIngressInput) []error {
-				return closedIngress(in).revokeFaults(in.SecurityGroupRuleIds)
-			}),
-		wire.Op("UpdateSecurityGroupRuleDescriptionsEgress", a.UpdateSecurityGroupRuleDescriptionsEgress).On("security-group: GroupId").OnFound("security-group: GroupName", a.groupsNamed).Takes("DryRun GroupId GroupName", permissions, descriptions),
-		wire.Op("UpdateSecurityGroupRuleDescriptionsIngress", a.UpdateSecurityGroupRuleDescriptionsIngress).On("security-group: GroupId").OnFound("security-group: GroupName", a.groupsNamed).Takes("DryRun GroupId GroupName", permissions, descriptions),
+// Usable returns the first and the last address of s that an interface may have.
+func (s Subnet) Usable() (first, last netip.Addr) {
+	base := s.CIDR.Addr().As4()
+	n := binary.BigEndian.Uint32(base[:])
+	return addrOf(n + reservedLow), addrOf(n + 1<<(32-s.CIDR.Bits()) - 1 - reservedHigh)
+}
+
+func addrOf(n uint32) netip.Addr {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], n)
+	return netip.AddrFrom4(b)
+}
+
+// Capacity is how many interfaces fit into s.
+func (s Subnet) Capacity() int { return 1<<(32-s.CIDR.Bits()) - reservedLow - reservedHigh }
+
+// ICMPv6 is the protocol of rules about IPv6 alone.
+const ICMPv6 = "icmpv6"
+
+// protocols that have names, by number.
+var protocols = map[string]string{"1": "icmp", "6": "tcp", "17": "udp", "58": ICMPv6}
+
+// ProtocolNumber returns the IP protocol number of a rule's protocol; -1 for
+// all.
+func ProtocolNumber(protocol string) int {
+	for number, name := range protocols {
+		if name == protocol {
+			protocol = number
+		}
 	}
+	n, err := strconv.Atoi(protocol)
+	if err != nil {
+		return 0 // none: no record has it
+	}
+	return n
 }
 
-// DefaultSubnets returns the default subnet of each zone, in the zones' order.
-func (a *API) DefaultSubnets(ctx context.Context) ([]Subnet, error) {
-	return handler.View(ctx, a.db, func(tx store.Tx) ([]Subnet, error) {
-		all, err := Subnets.List(tx, "")
-		if err != nil {
-			return nil, fmt.Errorf("list subnets: %w", err)
-		}
-		return defaultsOf(all), nil
-	})
+// ProtocolName returns the name of a protocol when it is given the number of one that has a name, and any other
+// string unchanged.
+func ProtocolName(protocol string) string {
+	if name, ok := protocols[protocol]; ok {
+		return name
+	}
+	return protocol
 }
 
-// SubnetsOf returns the subnets of a VPC.
-func (a *API) SubnetsOf(ctx context.Context, vpcID string) ([]Subnet, error) {
-	return handler.View(ctx, a.db, func(tx store.Tx) ([]Subnet, error) {
-		all, err := Subnets.List(tx, "")
-		if err != nil {
-			return nil, fmt.Errorf("list subnets: %w", err)
-		}
-		return slices.DeleteFunc(all, func(s Subnet) bool { return s.VpcID != vpcID }), nil
-	})
-}
-
-// SubnetByID returns a subnet, or InvalidSubnetID.NotFound.
-func (a *API) SubnetByID(ctx context.Context, id string) (Subnet, error) {
-	return handler.View(ctx, a.db, func(tx store.Tx) (Subnet, error) { return subnetByID(tx, id) })
-}
-
-// CheckVPC returns InvalidVpcID.NotFound when there is no such VPC.
-func (a *API) CheckVPC(ctx context.Context, vpcID string) error {
-	return a.db.View(ctx, func(tx store.Tx) error {
-		_, err := vpcByID(tx, vpcID)
-		return err
-	})
-}
-
-// DefaultGroup returns the id of a VPC's default security group.
-func (a *API) DefaultGroup(ctx context.Context, vpcID string) (string, error) {
-	return handler.View(ctx, a.db, func(tx store.Tx) (string, error) { return defaultGroup(tx, vpcID) })
-}
-
-// CheckGroups returns an error that names the first of ids that is not a
-// security group of the VPC.
-func (a *API) CheckGroups(ctx context.Context, vpcID string, ids []string) error {
-	return a.db.View(ctx, func(tx store.Tx) error { return checkGroups(tx, vpcID, ids) })
+// String says what r admits, in EC2's words.
+func (r Rule) String() string {
+	peer := r.Group
+	if r.CIDR.IsValid() {
+		peer = r.CIDR.String()
+	}
+	switch r.Protocol {
+	case "-1":
+		return fmt.Sprintf("peer: %s, ALL, ALLOW", peer)
+	case "tcp", "udp":
+		return fmt.Sprintf("peer: %s, %s, from port: %d, to port: %d, ALLOW", peer, strings.ToUpper(r.Protocol), r.From, r.To)
+	case "icmp", ICMPv6:
+		return fmt.Sprintf("peer: %s, %s, type: %d, code: %d, ALLOW", peer, strings.ToUpper(r.Protocol), r.From, r.To)
+	}
+	return fmt.Sprintf("peer: %s, protocol: %s, ALLOW", peer, r.Protocol)
 }

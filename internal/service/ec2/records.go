@@ -24,14 +24,14 @@ var (
 		store.Index[Interface]{Name: "group", Values: func(i Interface) []string { return i.Groups }},
 	)
 
-	// tagSets holds the tags of every resource, by its id.
-	tagSets = store.NewTable[tagSet]("ec2-tags")
-	// addresses is those taken, by addressKey: in the order of a subnet's
-	// addresses.
-	addresses = store.NewTable[lease]("ec2-address")
-	// cursors is the address given out last, by subnet. It is not in Subnet, so
-	// that who reads a subnet is not disturbed.
-	cursors = store.NewTable[netip.Addr]("ec2-cursor")
+	// TagSets holds the tags of every resource, by its id.
+	TagSets = store.NewTable[TagSet]("ec2-tags")
+	// Addresses holds the addresses that are taken, by AddressKey, so in order in
+	// each subnet.
+	Addresses = store.NewTable[Lease]("ec2-address")
+	// Cursors holds the address given out last, by subnet. It is not part of Subnet, so
+	// that giving one out does not conflict with readers of the subnet.
+	Cursors = store.NewTable[netip.Addr]("ec2-cursor")
 )
 
 // Vpc is a virtual network.
@@ -68,7 +68,7 @@ type InternetGateway struct {
 	VpcID string
 }
 
-// SecurityGroup is who may talk to its members, and to whom they may.
+// SecurityGroup says who may talk to its members, and to whom they may talk.
 type SecurityGroup struct {
 	ID          string
 	VpcID       string
@@ -90,9 +90,9 @@ func (g SecurityGroup) refers() []string {
 	return out
 }
 
-// Rule admits traffic between a group's members and a peer, which is CIDR
-// when that is valid, else the members of Group. One about IPv6 is kept and
-// shown as in any VPC without IPv6: nobody in it has such an address.
+// Rule admits traffic between a group's members and a peer: CIDR
+// when that is valid, else the members of Group. A rule about IPv6 is kept and
+// shown, as in any VPC without IPv6: no interface has such an address.
 type Rule struct {
 	ID          string // sgr-…
 	Egress      bool
@@ -103,15 +103,15 @@ type Rule struct {
 	Description string
 }
 
-// same says whether r and o admit the same, whatever they are called.
-func (r Rule) same(o Rule) bool {
+// Same tells whether r and o admit the same, whatever their ids and descriptions are.
+func (r Rule) Same(o Rule) bool {
 	r.ID, r.Description, o.ID, o.Description = "", "", "", ""
 	return r == o
 }
 
-// IsIPv6 says that r is about IPv6 alone.
+// IsIPv6 tells whether r is about IPv6 alone.
 func (r Rule) IsIPv6() bool {
-	return r.Protocol == protoICMPv6 || r.CIDR.IsValid() && r.CIDR.Addr().Is6()
+	return r.Protocol == ICMPv6 || r.CIDR.IsValid() && r.CIDR.Addr().Is6()
 }
 
 // Interface is a network interface: an address in a subnet, and the groups
@@ -133,29 +133,29 @@ type Interface struct {
 	Created          time.Time
 }
 
-// lease is an address that an interface has.
-type lease struct {
+// Lease is an address that an interface has.
+type Lease struct {
 	Addr      netip.Addr
 	Interface string
 }
 
-// tagSet is the tags of a resource.
-type tagSet struct {
+// TagSet is the tags of a resource.
+type TagSet struct {
 	Resource string
 	Type     string       // security-group
 	Tags     handler.Tags // empty, when all were taken from it
 }
 
-// addressKey sorts as addresses do.
-func addressKey(subnet string, a netip.Addr) string {
+// AddressKey sorts as Addresses do.
+func AddressKey(subnet string, a netip.Addr) string {
 	b := a.As4()
 	return fmt.Sprintf("%s/%x", subnet, b[:])
 }
 
-// Tables are all that the service keeps records in.
+// Tables returns all tables of the service.
 func Tables() []store.Schema {
 	return []store.Schema{
 		Vpcs, Subnets, RouteTables, InternetGateways, SecurityGroups, Interfaces,
-		tagSets, addresses, cursors,
+		TagSets, Addresses, Cursors,
 	}
 }

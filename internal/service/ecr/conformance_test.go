@@ -23,7 +23,7 @@ func TestConformance(t *testing.T) {
 	c.create(t, "conformance/repo2")
 	cmd := exec.CommandContext(t.Context(), "go", "run", suite)
 	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "OCI_REGISTRY="+c.host, "OCI_TLS=disabled", "OCI_USERNAME=AWS", "OCI_PASSWORD="+c.records.Password(time.Now().Add(time.Hour)),
+	cmd.Env = append(os.Environ(), "OCI_REGISTRY="+c.host, "OCI_TLS=disabled", "OCI_USERNAME=AWS", "OCI_PASSWORD="+c.records.Password(time.Now().Add(time.Hour), nil),
 		"OCI_API_BLOBS_UPLOAD_CANCEL=true", "OCI_DATA_SHA512=false")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)

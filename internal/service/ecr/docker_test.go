@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/skylift/skylift/internal/registry"
+	"github.com/skylift/skylift/internal/service/ecr/record"
 	"github.com/skylift/skylift/internal/store/memstore"
 )
 
@@ -38,7 +39,7 @@ func serve(t *testing.T) *cloud {
 		t.Fatal(err)
 	}
 	c := &cloud{t: t, host: listener.Addr().String(), config: t.TempDir()}
-	records, err := NewRecords(t.Context(), memstore.New(), ns, c.host)
+	records, err := record.Open(t.Context(), memstore.New(), ns, c.host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +142,7 @@ func TestDocker(t *testing.T) {
 
 	c.refused("no basic auth credentials", "push", ref)
 	c.refused("401 Unauthorized", "login", "-u", "AWS", "-p", "guess", c.host)
-	c.refused("403 Forbidden", "login", "-u", "AWS", "-p", c.records.Password(time.Now().Add(-time.Second)), c.host)
+	c.refused("403 Forbidden", "login", "-u", "AWS", "-p", c.records.Password(time.Now().Add(-time.Second), nil), c.host)
 	c.login()
 
 	out := c.must("push", ref)

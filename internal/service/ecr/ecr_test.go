@@ -17,6 +17,7 @@ import (
 
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/registry"
+	"github.com/skylift/skylift/internal/service/ecr/record"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/store/memstore"
 	"github.com/skylift/skylift/internal/wire/wiretest"
@@ -35,7 +36,7 @@ func (stored) Manifest(_ context.Context, _, digest string) ([]byte, string, err
 
 func open(t *testing.T) *API {
 	t.Helper()
-	records, err := NewRecords(t.Context(), memstore.New(), ns, host)
+	records, err := record.Open(t.Context(), memstore.New(), ns, host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +172,7 @@ func TestDeleteRepository(t *testing.T) {
 	t.Parallel()
 	a := open(t)
 	a.create(t, "app")
-	for i := range 3 * piece {
+	for i := range 3 * record.Piece {
 		a.push(t, "app", fmt.Sprint(i), fmt.Sprintf("t%d", i))
 	}
 	_, err := a.DeleteRepository(t.Context(), &ecr.DeleteRepositoryInput{RepositoryName: new("app")})
@@ -195,21 +196,21 @@ func TestSweepAtStart(t *testing.T) {
 	a := open(t)
 	a.create(t, "gone")
 	a.create(t, "kept")
-	for i := range 2 * piece {
+	for i := range 2 * record.Piece {
 		a.push(t, "gone", fmt.Sprint(i), "latest")
 	}
 	kept := a.push(t, "kept", "content", "latest")
-	ctx, db := t.Context(), a.records.db
-	if err := db.Update(ctx, func(tx store.Tx) error { return repositories.Delete(tx, "gone") }); err != nil {
+	ctx, db := t.Context(), a.records.DB
+	if err := db.Update(ctx, func(tx store.Tx) error { return record.RepositoryRows.Delete(tx, "gone") }); err != nil {
 		t.Fatal(err)
 	}
 	db.(*memstore.DB).Fill(true) // it was to free a full disk
-	if _, err := NewRecords(ctx, db, ns, host); err != nil {
+	if _, err := record.Open(ctx, db, ns, host); err != nil {
 		t.Fatal(err)
 	}
-	var left []Image
+	var left []record.Image
 	err := db.View(ctx, func(tx store.Tx) (err error) {
-		left, err = images.List(tx, "")
+		left, err = record.ImageRows.List(tx, "")
 		return err
 	})
 	if err != nil || len(left) != 1 || left[0].Digest != kept {

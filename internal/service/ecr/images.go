@@ -13,26 +13,27 @@ import (
 
 	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/registry"
+	"github.com/skylift/skylift/internal/service/ecr/record"
 	"github.com/skylift/skylift/internal/store"
 )
 
 // ListImages lists the images of a repository. An image is listed once for each of its tags.
 func (a *API) ListImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr.ListImagesOutput, error) {
-	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
+	if err := a.records.Check(in.RegistryId, in.RepositoryName); err != nil {
 		return nil, err
 	}
-	page, err := pages.Open(in.MaxResults, in.NextToken)
+	page, err := record.Pages.Open(in.MaxResults, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
-	list, err := a.imagesOf(ctx, *in.RepositoryName)
+	list, err := a.records.Images(ctx, *in.RepositoryName)
 	if err != nil {
 		return nil, err
 	}
 	ids := []types.ImageIdentifier{}
 	for _, img := range list {
-		if f := in.Filter; f == nil || img.matches(f.TagStatus, f.ImageStatus) {
-			ids = append(ids, img.identifiers()...)
+		if f := in.Filter; f == nil || matches(img, f.TagStatus, f.ImageStatus) {
+			ids = append(ids, img.Identifiers()...)
 		}
 	}
 	part, next := handler.Cut(page, ids, func(id types.ImageIdentifier) string { return *id.ImageDigest + " " + aws.ToString(id.ImageTag) })
@@ -41,24 +42,24 @@ func (a *API) ListImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr.Lis
 
 // DescribeImages describes the images asked for, or all, page by page.
 func (a *API) DescribeImages(ctx context.Context, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOutput, error) {
-	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
+	if err := a.records.Check(in.RegistryId, in.RepositoryName); err != nil {
 		return nil, err
 	}
 	if len(in.ImageIds) > 0 {
 		return a.describeIdentified(ctx, in)
 	}
-	page, err := pages.Open(in.MaxResults, in.NextToken)
+	page, err := record.Pages.Open(in.MaxResults, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
-	list, err := a.imagesOf(ctx, *in.RepositoryName)
+	list, err := a.records.Images(ctx, *in.RepositoryName)
 	if err != nil {
 		return nil, err
 	}
 	details := []types.ImageDetail{}
 	for _, img := range list {
-		if f := in.Filter; f == nil || img.matches(f.TagStatus, f.ImageStatus) {
-			details = append(details, a.records.detail(img))
+		if f := in.Filter; f == nil || matches(img, f.TagStatus, f.ImageStatus) {
+			details = append(details, a.detail(img))
 		}
 	}
 	part, next := handler.Cut(page, details, func(d types.ImageDetail) string { return *d.ImageDigest })
@@ -67,16 +68,16 @@ func (a *API) DescribeImages(ctx context.Context, in *ecr.DescribeImagesInput) (
 
 func (a *API) describeIdentified(ctx context.Context, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOutput, error) {
 	if in.MaxResults != nil || in.NextToken != nil || in.Filter != nil {
-		return nil, invalid("Invalid request parameters: maxResults, nextToken and filter cannot be used with imageIds")
+		return nil, record.Invalid("Invalid request parameters: maxResults, nextToken and filter cannot be used with imageIds")
 	}
-	return view(ctx, a, func(tx store.Tx) (*ecr.DescribeImagesOutput, error) {
+	return record.View(ctx, a.records, func(tx store.Tx) (*ecr.DescribeImagesOutput, error) {
 		out := &ecr.DescribeImagesOutput{}
-		repo, err := a.records.repository(tx, *in.RepositoryName)
+		repo, err := a.records.Get(tx, *in.RepositoryName)
 		if err != nil {
 			return nil, err
 		}
 		for _, id := range in.ImageIds {
-			img, failure, err := identify(tx, repo, id)
+			img, failure, err := record.Identify(tx, repo, id)
 			if err != nil {
 				return nil, err
 			}
@@ -84,7 +85,7 @@ func (a *API) describeIdentified(ctx context.Context, in *ecr.DescribeImagesInpu
 				return nil, a.describeFailure(repo, failure)
 			}
 			if !slices.ContainsFunc(out.ImageDetails, func(d types.ImageDetail) bool { return *d.ImageDigest == img.Digest }) {
-				out.ImageDetails = append(out.ImageDetails, a.records.detail(tagged{img, tagsOf(tx, img)}))
+				out.ImageDetails = append(out.ImageDetails, a.detail(record.Tagged{Image: img, Tags: record.TagsOf(tx, img)}))
 			}
 		}
 		return out, nil
@@ -92,28 +93,28 @@ func (a *API) describeIdentified(ctx context.Context, in *ecr.DescribeImagesInpu
 }
 
 // describeFailure makes an error of a failure, which the batch operations only list.
-func (a *API) describeFailure(repo Repository, f *types.ImageFailure) error {
+func (a *API) describeFailure(repo record.Repository, f *types.ImageFailure) error {
 	switch f.FailureCode {
 	case types.ImageFailureCodeImageNotFound, types.ImageFailureCodeImageTagDoesNotMatchDigest:
 		return &types.ImageNotFoundException{Message: new(fmt.Sprintf(
 			"The image with imageId {imageDigest:'%s', imageTag:'%s'} does not exist within the repository with name '%s' in the registry with id '%s'",
-			cmp.Or(aws.ToString(f.ImageId.ImageDigest), "null"), cmp.Or(aws.ToString(f.ImageId.ImageTag), "null"), repo.Name, a.records.ns.Account))}
+			cmp.Or(aws.ToString(f.ImageId.ImageDigest), "null"), cmp.Or(aws.ToString(f.ImageId.ImageTag), "null"), repo.Name, a.records.NS.Account))}
 	default:
-		return invalid("%s", *f.FailureReason)
+		return record.Invalid("%s", *f.FailureReason)
 	}
 }
 
 // matches tells whether a filter lets the image through; all images are
 // active, because none is archived.
-func (i tagged) matches(tagged types.TagStatus, status types.ImageStatusFilter) bool {
+func matches(img record.Tagged, tagged types.TagStatus, status types.ImageStatusFilter) bool {
 	if status != "" && status != types.ImageStatusFilterActive && status != types.ImageStatusFilterAny {
 		return false
 	}
-	some := len(i.Tags) > 0
+	some := len(img.Tags) > 0
 	return (tagged != types.TagStatusTagged || some) && (tagged != types.TagStatusUntagged || !some)
 }
 
-func (r *Records) detail(img tagged) types.ImageDetail {
+func (a *API) detail(img record.Tagged) types.ImageDetail {
 	return types.ImageDetail{
 		ArtifactMediaType:      optional(img.ArtifactType),
 		ImageDigest:            &img.Digest,
@@ -122,7 +123,7 @@ func (r *Records) detail(img tagged) types.ImageDetail {
 		ImageSizeInBytes:       &img.Size,
 		ImageStatus:            types.ImageStatusActive,
 		ImageTags:              img.Tags,
-		RegistryId:             &r.ns.Account,
+		RegistryId:             &a.records.NS.Account,
 		RepositoryName:         &img.Repo,
 		SubjectManifestDigest:  optional(img.Subject),
 	}
@@ -156,32 +157,32 @@ func (a *API) BatchGetImage(ctx context.Context, in *ecr.BatchGetImageInput) (*e
 }
 
 func (a *API) checkBatch(registryID, name *string, ids []types.ImageIdentifier) error {
-	if err := a.check(registryID, name); err != nil {
+	if err := a.records.Check(registryID, name); err != nil {
 		return err
 	}
 	if len(ids) == 0 {
-		return constraint("imageIds", "must have length greater than or equal to 1")
+		return record.Constraint("imageIds", "must have length greater than or equal to 1")
 	}
 	if len(ids) > 100 {
-		return constraint("imageIds", "must have length less than or equal to 100")
+		return record.Constraint("imageIds", "must have length less than or equal to 100")
 	}
 	return nil
 }
 
 func (a *API) getImage(ctx context.Context, name string, id types.ImageIdentifier, accepted []string) (*types.Image, *types.ImageFailure, error) {
 	var failure *types.ImageFailure
-	img, err := view(ctx, a, func(tx store.Tx) (img Image, err error) {
-		repo, err := a.records.repository(tx, name)
+	img, err := record.View(ctx, a.records, func(tx store.Tx) (img record.Image, err error) {
+		repo, err := a.records.Get(tx, name)
 		if err != nil {
 			return img, err
 		}
-		img, failure, err = identify(tx, repo, id)
+		img, failure, err = record.Identify(tx, repo, id)
 		return img, err
 	})
 	if err != nil || failure != nil {
 		return nil, failure, err
 	}
-	notFound := failed(id, types.ImageFailureCodeImageNotFound, "Requested image not found")
+	notFound := record.Failed(id, types.ImageFailureCodeImageNotFound, "Requested image not found")
 	if len(accepted) > 0 && !slices.Contains(accepted, img.MediaType) {
 		return nil, notFound, nil
 	}
@@ -196,7 +197,7 @@ func (a *API) getImage(ctx context.Context, name string, id types.ImageIdentifie
 		ImageId:                &types.ImageIdentifier{ImageDigest: &img.Digest, ImageTag: id.ImageTag},
 		ImageManifest:          new(string(manifest)),
 		ImageManifestMediaType: &img.MediaType,
-		RegistryId:             &a.records.ns.Account,
+		RegistryId:             &a.records.NS.Account,
 		RepositoryName:         &name,
 	}, nil, nil
 }
@@ -228,9 +229,9 @@ func (a *API) BatchDeleteImage(ctx context.Context, in *ecr.BatchDeleteImageInpu
 
 func (a *API) deleteAll(ctx context.Context, name string, ids []types.ImageIdentifier, out *ecr.BatchDeleteImageOutput) (failures []types.ImageFailure, err error) {
 	for _, id := range ids {
-		gone, failure, err := a.records.deleteImage(ctx, name, id)
+		gone, failure, err := a.records.DeleteImage(ctx, name, id, record.Always)
 		if err != nil {
-			return nil, forCaller(err)
+			return nil, record.ForCaller(err)
 		}
 		out.ImageIds = append(out.ImageIds, gone...)
 		if failure != nil {

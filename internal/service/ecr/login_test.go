@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 
 	"github.com/skylift/skylift/internal/registry"
+	"github.com/skylift/skylift/internal/service/ecr/record"
 	"github.com/skylift/skylift/internal/store/memstore"
 )
 
@@ -18,7 +19,7 @@ func TestAuthorizationTokenExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := memstore.New()
-		records, err := NewRecords(t.Context(), db, ns, host)
+		records, err := record.Open(t.Context(), db, ns, host)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,7 +38,7 @@ func TestAuthorizationTokenExpires(t *testing.T) {
 		name, password, _ := strings.Cut(string(login), ":")
 
 		time.Sleep(12*time.Hour - time.Minute)
-		records, err = NewRecords(t.Context(), db, ns, host) // after a restart
+		records, err = record.Open(t.Context(), db, ns, host) // after a restart
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,16 +2,14 @@ package ecr
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
-	"github.com/google/go-cmp/cmp"
 
+	"github.com/skylift/skylift/internal/service/ecr/record"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/store/memstore"
 )
@@ -60,7 +58,7 @@ func (t countedTx) Delete(key string) {
 
 func openOn(t *testing.T, db store.DB) *API {
 	t.Helper()
-	records, err := NewRecords(t.Context(), db, ns, host)
+	records, err := record.Open(t.Context(), db, ns, host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +114,7 @@ func TestDeleteImageWithManyTags(t *testing.T) {
 		}
 		// Pushed again, it has none of the tags that it had.
 		a.push(t, "app", "content")
-		list, err := a.imagesOf(t.Context(), "app")
+		list, err := a.records.Images(t.Context(), "app")
 		if err != nil || len(list) != 2 {
 			t.Fatalf("at most %d rows: %+v: %v", most, list, err)
 		}
@@ -125,47 +123,5 @@ func TestDeleteImageWithManyTags(t *testing.T) {
 				t.Errorf("at most %d rows: %s has tags %v", most, img.Digest, img.Tags)
 			}
 		}
-	}
-}
-
-// TestTagsApart: what 0.1.0 wrote is an image and its tags now.
-func TestTagsApart(t *testing.T) {
-	t.Parallel()
-	db := memstore.New()
-	at := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
-	type image1 struct {
-		Image
-		Tags []string `json:",omitempty"`
-	}
-	first := store.NewTable("ecr-image",
-		store.Index[image1]{Name: "tag", Values: func(i image1) []string { return prefixed(i.RepoID+":", i.Tags) }},
-		store.Index[image1]{Name: "child", Values: func(i image1) []string { return prefixed(i.RepoID+"@", i.Children) }})
-	image := Image{RepoID: "r", Repo: "app", Digest: "sha256:aa", MediaType: imageType, Children: []string{"sha256:bb"}, Size: 7, ManifestSize: 3, PushedAt: at}
-	err := db.Update(t.Context(), func(tx store.Tx) error {
-		if err := repositories.Put(tx, "app", Repository{ID: "r", Name: "app"}); err != nil {
-			return err
-		}
-		return first.Put(tx, image.key(), image1{image, []string{"v2", "v1"}})
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := store.Upgrade(t.Context(), db, nil, Tables()...); err != nil {
-		t.Fatal(err)
-	}
-	list, err := openOn(t, db).imagesOf(t.Context(), "app")
-	if diff := cmp.Diff([]tagged{{image, []string{"v1", "v2"}}}, list); err != nil || diff != "" {
-		t.Errorf("%v, images (-want +got):\n%s", err, diff)
-	}
-	if _, err := tagsApart("k", []byte("nonsense")); err == nil {
-		t.Error("a record that can't be read became nothing")
-	}
-	next, err := tagsApart("k", []byte(`{"RepoID":"r","Digest":"sha256:aa"}`))
-	var left map[string]any
-	if err := json.Unmarshal(next.Record, &left); err != nil || left["Digest"] != "sha256:aa" || len(next.Others) != 0 {
-		t.Errorf("an image without tags became %s and %d others: %v", next.Record, len(next.Others), err)
-	}
-	if err != nil {
-		t.Error(err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/skylift/skylift/internal/registry"
+	"github.com/skylift/skylift/internal/service/ecr/lifecycle"
 )
 
 func TestImmutableTags(t *testing.T) {
@@ -107,8 +108,8 @@ func TestMatches(t *testing.T) {
 		{"*b*", "ac", false},
 		{"**", "x", true},
 	} {
-		if got := matches(tt.filter, tt.tag); got != tt.want {
-			t.Errorf("matches(%q, %q) = %v", tt.filter, tt.tag, got)
+		if got := lifecycle.Match(tt.filter, tt.tag); got != tt.want {
+			t.Errorf("Match(%q, %q) = %v", tt.filter, tt.tag, got)
 		}
 	}
 }

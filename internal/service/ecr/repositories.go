@@ -3,7 +3,6 @@ package ecr
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -11,76 +10,54 @@ import (
 
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/handler"
-	"github.com/skylift/skylift/internal/id"
+	"github.com/skylift/skylift/internal/service/ecr/record"
 	"github.com/skylift/skylift/internal/store"
 )
 
 // CreateRepository makes an empty repository.
 func (a *API) CreateRepository(ctx context.Context, in *ecr.CreateRepositoryInput) (*ecr.CreateRepositoryOutput, error) {
-	if err := checkName("repositoryName", aws.ToString(in.RepositoryName)); err != nil {
+	if err := record.CheckName("repositoryName", aws.ToString(in.RepositoryName)); err != nil {
 		return nil, err
 	}
 	if err := a.newRepositoryFaults(in).First(); err != nil {
 		return nil, err
 	}
-	name := *in.RepositoryName
-	repo := Repository{
-		ID:         id.Hex(16),
-		Name:       name,
-		CreatedAt:  time.Now().UTC().Truncate(time.Millisecond),
-		ScanOnPush: in.ImageScanningConfiguration != nil && in.ImageScanningConfiguration.ScanOnPush,
-	}
-	repo.setMutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)
-	if err := repo.tag(in.Tags); err != nil {
+	repo := record.New(*in.RepositoryName)
+	repo.ScanOnPush = in.ImageScanningConfiguration != nil && in.ImageScanningConfiguration.ScanOnPush
+	repo.SetMutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)
+	if err := repo.Tag(in.Tags); err != nil {
 		return nil, err
 	}
-	err := a.records.db.Update(ctx, func(tx store.Tx) error {
-		_, exists, err := handler.Find(tx, repositories, name)
-		if err != nil {
-			return err
-		}
-		if exists {
-			return &types.RepositoryAlreadyExistsException{Message: new(fmt.Sprintf("The repository with name '%s' already exists in the registry with id '%s'", name, a.records.ns.Account))}
-		}
-		return repositories.Put(tx, name, repo)
-	})
-	if err != nil {
+	if err := a.records.Create(ctx, repo); err != nil {
 		return nil, err
 	}
-	return &ecr.CreateRepositoryOutput{Repository: new(a.records.wire(repo))}, nil
+	return &ecr.CreateRepositoryOutput{Repository: new(a.wire(repo))}, nil
 }
 
 // newRepositoryFaults is what is wrong with a request for a new repository, apart from its name, whatever repositories exist.
 func (a *API) newRepositoryFaults(in *ecr.CreateRepositoryInput) (f awserr.Faults) {
-	f.Add(a.ownRegistry("registryId", in.RegistryId))
-	f.Add(mutabilityFaults(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)...)
-	f.Add(checkEncryption(in.EncryptionConfiguration))
-	f.Add(tagRules.Faults(tagType.From(in.Tags))...)
+	f.Add(a.records.OwnRegistry("registryId", in.RegistryId))
+	f.Add(record.MutabilityFaults(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)...)
+	if e := in.EncryptionConfiguration; e != nil {
+		f.Add(record.CheckEncryption(e.EncryptionType))
+	}
+	f.Add(record.TagRules.Faults(record.TagType.From(in.Tags))...)
 	return f
 }
 
-func checkEncryption(e *types.EncryptionConfiguration) error {
-	if e == nil {
-		return nil
-	}
-	if e.EncryptionType != types.EncryptionTypeAes256 {
-		return invalid("The value '%s' of 'encryptionConfiguration.encryptionType' is not supported by Skylift, only AES256.", e.EncryptionType)
-	}
-	return nil
-}
-
 // wire is the repository as the API shows it.
-func (r *Records) wire(repo Repository) types.Repository {
+func (a *API) wire(repo record.Repository) types.Repository {
+	r := a.records
 	return types.Repository{
 		CreatedAt:                          &repo.CreatedAt,
 		EncryptionConfiguration:            &types.EncryptionConfiguration{EncryptionType: types.EncryptionTypeAes256},
 		ImageScanningConfiguration:         &types.ImageScanningConfiguration{ScanOnPush: repo.ScanOnPush},
 		ImageTagMutability:                 repo.Mutability,
-		ImageTagMutabilityExclusionFilters: repo.filters(),
-		RegistryId:                         &r.ns.Account,
-		RepositoryArn:                      new(r.ns.ARN("ecr", "repository/"+repo.Name)),
+		ImageTagMutabilityExclusionFilters: repo.Filters(),
+		RegistryId:                         &r.NS.Account,
+		RepositoryArn:                      new(r.ARN(repo.Name)),
 		RepositoryName:                     &repo.Name,
-		RepositoryUri:                      new(r.uri(repo.Name)),
+		RepositoryUri:                      new(r.URI(repo.Name)),
 	}
 }
 
@@ -89,21 +66,21 @@ func (a *API) DescribeRepositories(ctx context.Context, in *ecr.DescribeReposito
 	if len(in.RepositoryNames) > 0 {
 		return a.describeNamed(ctx, in)
 	}
-	if err := a.ownRegistry("registryId", in.RegistryId); err != nil {
+	if err := a.records.OwnRegistry("registryId", in.RegistryId); err != nil {
 		return nil, err
 	}
-	page, err := pages.Open(in.MaxResults, in.NextToken)
+	page, err := record.Pages.Open(in.MaxResults, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
-	return view(ctx, a, func(tx store.Tx) (*ecr.DescribeRepositoriesOutput, error) {
-		part, next, err := handler.Fill(page, repositories.Scan(tx, "", page.After), func(r Repository) string { return r.Name })
+	return record.View(ctx, a.records, func(tx store.Tx) (*ecr.DescribeRepositoriesOutput, error) {
+		part, next, err := handler.Fill(page, record.RepositoryRows.Scan(tx, "", page.After), func(r record.Repository) string { return r.Name })
 		if err != nil {
 			return nil, fmt.Errorf("list repositories: %w", err)
 		}
 		out := &ecr.DescribeRepositoriesOutput{Repositories: []types.Repository{}, NextToken: next}
 		for _, repo := range part {
-			out.Repositories = append(out.Repositories, a.records.wire(repo))
+			out.Repositories = append(out.Repositories, a.wire(repo))
 		}
 		return out, nil
 	})
@@ -111,21 +88,21 @@ func (a *API) DescribeRepositories(ctx context.Context, in *ecr.DescribeReposito
 
 func (a *API) describeNamed(ctx context.Context, in *ecr.DescribeRepositoriesInput) (*ecr.DescribeRepositoriesOutput, error) {
 	if in.MaxResults != nil || in.NextToken != nil {
-		return nil, invalid("Invalid request parameters: maxResults and nextToken cannot be used with repositoryNames")
+		return nil, record.Invalid("Invalid request parameters: maxResults and nextToken cannot be used with repositoryNames")
 	}
 	for _, name := range in.RepositoryNames {
-		if err := a.check(in.RegistryId, &name); err != nil {
+		if err := a.records.Check(in.RegistryId, &name); err != nil {
 			return nil, err
 		}
 	}
-	return view(ctx, a, func(tx store.Tx) (*ecr.DescribeRepositoriesOutput, error) {
+	return record.View(ctx, a.records, func(tx store.Tx) (*ecr.DescribeRepositoriesOutput, error) {
 		out := &ecr.DescribeRepositoriesOutput{}
 		for _, name := range in.RepositoryNames {
-			repo, err := a.records.repository(tx, name)
+			repo, err := a.records.Get(tx, name)
 			if err != nil {
 				return nil, err
 			}
-			out.Repositories = append(out.Repositories, a.records.wire(repo))
+			out.Repositories = append(out.Repositories, a.wire(repo))
 		}
 		return out, nil
 	})
@@ -134,48 +111,48 @@ func (a *API) describeNamed(ctx context.Context, in *ecr.DescribeRepositoriesInp
 // DeleteRepository removes a repository. Force removes also one that has images:
 // their records go after it, and the registry reclaims their bytes.
 func (a *API) DeleteRepository(ctx context.Context, in *ecr.DeleteRepositoryInput) (*ecr.DeleteRepositoryOutput, error) {
-	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
+	if err := a.records.Check(in.RegistryId, in.RepositoryName); err != nil {
 		return nil, err
 	}
-	repo, err := update(ctx, a, func(tx store.Tx) (Repository, error) {
-		repo, err := a.records.repository(tx, *in.RepositoryName)
+	repo, err := record.Update(ctx, a.records, func(tx store.Tx) (record.Repository, error) {
+		repo, err := a.records.Get(tx, *in.RepositoryName)
 		if err == nil && !in.Force {
 			err = a.empty(tx, repo)
 		}
 		if err != nil {
 			return repo, err
 		}
-		return repo, repositories.Delete(tx, repo.Name)
+		return repo, record.RepositoryRows.Delete(tx, repo.Name)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := a.records.sweepRepository(ctx, repo.ID); err != nil {
+	if err := a.records.SweepRepository(ctx, repo.ID); err != nil {
 		return nil, err
 	}
-	return &ecr.DeleteRepositoryOutput{Repository: new(a.records.wire(repo))}, nil
+	return &ecr.DeleteRepositoryOutput{Repository: new(a.wire(repo))}, nil
 }
 
-func (a *API) empty(tx store.Tx, repo Repository) error {
-	for _, err := range images.Scan(tx, imageKey(repo.ID, ""), "") {
+func (a *API) empty(tx store.Tx, repo record.Repository) error {
+	for _, err := range record.ImageRows.Scan(tx, record.ImageKey(repo.ID, ""), "") {
 		if err != nil {
 			return fmt.Errorf("list images of %s: %w", repo.Name, err)
 		}
-		return &types.RepositoryNotEmptyException{Message: new(fmt.Sprintf("The repository with name '%s' in registry with id '%s' cannot be deleted because it still contains images", repo.Name, a.records.ns.Account))}
+		return &types.RepositoryNotEmptyException{Message: new(fmt.Sprintf("The repository with name '%s' in registry with id '%s' cannot be deleted because it still contains images", repo.Name, a.records.NS.Account))}
 	}
 	return nil
 }
 
 // PutImageTagMutability changes whether tags may move.
 func (a *API) PutImageTagMutability(ctx context.Context, in *ecr.PutImageTagMutabilityInput) (*ecr.PutImageTagMutabilityOutput, error) {
-	if err := a.check(in.RegistryId, in.RepositoryName); err != nil {
+	if err := a.records.Check(in.RegistryId, in.RepositoryName); err != nil {
 		return nil, err
 	}
-	if err := mutabilityFaults(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters).First(); err != nil {
+	if err := record.MutabilityFaults(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters).First(); err != nil {
 		return nil, err
 	}
-	now, err := a.change(ctx, *in.RepositoryName, func(repo *Repository) error {
-		repo.setMutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)
+	now, err := a.records.Change(ctx, *in.RepositoryName, func(repo *record.Repository) error {
+		repo.SetMutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)
 		return nil
 	})
 	if err != nil {
@@ -183,23 +160,8 @@ func (a *API) PutImageTagMutability(ctx context.Context, in *ecr.PutImageTagMuta
 	}
 	return &ecr.PutImageTagMutabilityOutput{
 		ImageTagMutability:                 now.Mutability,
-		ImageTagMutabilityExclusionFilters: now.filters(),
-		RegistryId:                         &a.records.ns.Account,
+		ImageTagMutabilityExclusionFilters: now.Filters(),
+		RegistryId:                         &a.records.NS.Account,
 		RepositoryName:                     in.RepositoryName,
 	}, nil
-}
-
-// pages is how ECR cuts its lists
-// (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html).
-var pages = handler.Pages{
-	Default: 100, Most: 1000,
-	BadSize: func(size int) error {
-		if size < 1 {
-			return constraint("maxResults", "must have value greater than or equal to 1")
-		}
-		return constraint("maxResults", "must have value less than or equal to 1000")
-	},
-	BadToken: func(string) error {
-		return invalid("Invalid parameter at 'nextToken': it is not one that this operation returned")
-	},
 }

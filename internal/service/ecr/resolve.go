@@ -1,12 +1,9 @@
 package ecr
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strings"
 
 	"github.com/skylift/skylift/internal/registry"
 )
@@ -20,11 +17,10 @@ func (e *CannotPullError) Error() string { return "CannotPullContainerError: " +
 // error is a *CannotPullError when there is no such image. Ok is false when
 // the image is another registry's.
 func (a *API) ResolveImage(ctx context.Context, ref string) (digestRef string, ok bool, err error) {
-	rest, ok := a.records.own(ref)
+	name, version, ok := a.records.Named(ref)
 	if !ok {
 		return "", false, nil
 	}
-	name, version := split(rest)
 	digest, err := a.records.Resolve(ctx, name, version)
 	if refusal, is := errors.AsType[*registry.Error](err); is {
 		return "", true, cannotPull(ref, refusal)
@@ -32,7 +28,7 @@ func (a *API) ResolveImage(ctx context.Context, ref string) (digestRef string, o
 	if err != nil {
 		return "", true, fmt.Errorf("resolve image %s: %w", ref, err)
 	}
-	return a.records.uri(name) + "@" + digest, true, nil
+	return a.records.URI(name) + "@" + digest, true, nil
 }
 
 func cannotPull(ref string, refusal *registry.Error) error {
@@ -42,22 +38,3 @@ func cannotPull(ref string, refusal *registry.Error) error {
 	}
 	return &CannotPullError{fmt.Sprintf("pull image manifest has been retried 1 time(s): failed to resolve ref %s: %s", ref, why)}
 }
-
-// own cuts our host off ref.
-func (r *Records) own(ref string) (rest string, ok bool) {
-	return strings.CutPrefix(ref, r.host+"/")
-}
-
-func (r *Records) uri(name string) string { return r.host + "/" + name }
-
-// split takes name[:tag][@digest] apart. A digest wins over a tag; without either
-// the tag is latest.
-func split(rest string) (name, version string) {
-	rest, digest, _ := strings.Cut(rest, "@")
-	name, tag, _ := strings.Cut(rest, ":")
-	return name, cmp.Or(digest, tag, "latest")
-}
-
-var digests = regexp.MustCompile(`^[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+$`)
-
-func isDigest(s string) bool { return digests.MatchString(s) }

@@ -2,7 +2,7 @@ package ecs_test
 
 import (
 	"fmt"
-	"math/rand/v2"
+	rand "math/rand/v2"
 	"testing"
 	"time"
 
@@ -13,6 +13,7 @@ import (
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/fake"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -27,12 +28,12 @@ func TestShiftChaos(t *testing.T) {
 	for seed := *firstGame; seed < *firstGame+(*games+1)/2; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(seed), 11))
-			play(t, fake.Config{
+			ecstest.Play(t, fake.Config{
 				Latency: time.Duration(r.IntN(3)) * 20 * time.Millisecond,
 				Behave: func(engine.Container) fake.Behaviour {
 					return fake.Behaviour{TermTime: time.Duration(seed%3) * time.Second, StartTime: time.Duration(seed%4) * 100 * time.Millisecond}
 				},
-			}, func(w *world) { (&shiftGame{game{world: w, r: r}, false}).play() })
+			}, func(w *ecstest.World) { (&shiftGame{game{World: w, r: r}, false}).play() })
 		})
 	}
 }
@@ -67,107 +68,97 @@ func (g *shiftGame) config() types.DeploymentConfiguration {
 }
 
 func (g *shiftGame) play() {
-	g.define()
-	g.service(int32(1+g.r.IntN(3)), shifted(g.config()))
+	g.Define()
+	g.Service(int32(1+g.r.IntN(3)), ecstest.Shifted(g.config()))
 	g.upset(g.r.Uint64())
 	for range 600 {
-		g.after(250 * time.Millisecond)
+		g.After(250 * time.Millisecond)
 		g.look()
 		if g.r.IntN(24) == 0 {
 			g.act()
 		}
 	}
 	g.calm()
-	g.after(time.Hour)
+	g.After(time.Hour)
 	g.look()
 	g.end()
 }
 
 // act is something that a user or fate does.
 func (g *shiftGame) act() {
-	d := g.current()
+	d := g.Current()
 	switch g.r.IntN(6) {
 	case 0:
-		g.update(&sdk.UpdateServiceInput{DesiredCount: aws.Int32(1 + g.r.Int32N(3))})
+		g.Update(&sdk.UpdateServiceInput{DesiredCount: aws.Int32(1 + g.r.Int32N(3))})
 	case 1:
-		g.update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
+		g.Update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
 	case 2:
-		_, _ = g.api.StopServiceDeployment(g.t.Context(), &sdk.StopServiceDeploymentInput{ServiceDeploymentArn: d.ServiceDeploymentArn}) // it may have ended
+		_, _ = g.API.StopServiceDeployment(g.T.Context(), &sdk.StopServiceDeploymentInput{ServiceDeploymentArn: d.ServiceDeploymentArn}) // it may have ended
 	case 3, 4:
 		for _, h := range d.LifecycleHookDetails {
-			_, _ = g.api.ContinueServiceDeployment(g.t.Context(), &sdk.ContinueServiceDeploymentInput{ // it may have been continued
+			_, _ = g.API.ContinueServiceDeployment(g.T.Context(), &sdk.ContinueServiceDeploymentInput{ // it may have been continued
 				ServiceDeploymentArn: d.ServiceDeploymentArn, HookId: h.HookId,
 				Action: []types.DeploymentLifecycleHookAction{"CONTINUE", "CONTINUE", "ROLLBACK"}[g.r.IntN(3)],
 			})
 		}
 	case 5:
-		g.halt()
-		g.after(time.Duration(g.r.IntN(2000)) * time.Millisecond)
-		g.start()
+		g.Halt()
+		g.After(time.Duration(g.r.IntN(2000)) * time.Millisecond)
+		g.Start()
 	}
 }
 
 // look checks what must be true at every moment.
 func (g *shiftGame) look() {
-	g.t.Helper()
-	blue, green := g.lb.serves(prod)
+	g.T.Helper()
+	blue, green := g.Balancing.Serves(ecstest.ProductionRule)
 	if sum := blue + green; sum != 100 && sum != 1000 && !(blue == 1 && green == 0) {
-		g.t.Fatalf("weights %d:%d", blue, green)
+		g.T.Fatalf("weights %d:%d", blue, green)
 	}
-	d := g.current()
+	d := g.Current()
 	g.proven = g.proven || d.Status == types.ServiceDeploymentStatusSuccessful
 	if !g.proven {
 		return
 	}
 	for group, weight := range map[string]int32{"tg-blue": blue, "tg-green": green} {
-		if weight > 0 && g.lb.healthy(group) == 0 {
-			for _, e := range g.describe().Events[:10] {
-				g.t.Log(e.CreatedAt.Format("15:04:05.000"), *e.Message)
+		if weight > 0 && g.Balancing.Healthy(group) == 0 {
+			for _, e := range g.Describe().Events[:10] {
+				g.T.Log(e.CreatedAt.Format("15:04:05.000"), *e.Message)
 			}
-			g.t.Fatalf("%s gets %d of %d:%d and has no healthy target: %s", group, weight, blue, green, g.traffic())
+			g.T.Fatalf("%s gets %d of %d:%d and has no healthy target: %s", group, weight, blue, green, g.Traffic())
 		}
 	}
-}
-
-// healthy counts the targets of a group that answer.
-func (b *balancing) healthy(group string) (n int) {
-	for k, state := range b.states() {
-		if len(k) > len(group) && k[:len(group)+1] == group+"/" && state == "healthy" {
-			n++
-		}
-	}
-	return n
 }
 
 // end looks for what should not be there.
 func (g *shiftGame) end() {
-	g.t.Helper()
-	s, d := g.describe(), g.current()
+	g.T.Helper()
+	s, d := g.Describe(), g.Current()
 	n := int(s.DesiredCount)
 	if !g.proven { // the first deployment was refused: bring one that isn't
-		g.update(&sdk.UpdateServiceInput{ForceNewDeployment: true, DeploymentConfiguration: &types.DeploymentConfiguration{LifecycleHooks: []types.DeploymentLifecycleHook{}}})
-		g.after(time.Hour)
-		s, d = g.describe(), g.current()
+		g.Update(&sdk.UpdateServiceInput{ForceNewDeployment: true, DeploymentConfiguration: &types.DeploymentConfiguration{LifecycleHooks: []types.DeploymentLifecycleHook{}}})
+		g.After(time.Hour)
+		s, d = g.Describe(), g.Current()
 	}
-	blue, green := g.lb.serves(prod)
+	blue, green := g.Balancing.Serves(ecstest.ProductionRule)
 	serves := map[bool]string{true: "tg-blue", false: "tg-green"}[blue > 0]
-	if len(s.Deployments) != 1 || int(s.RunningCount) != n || d.FinishedAt == nil || blue+green != 100 || blue*green != 0 || g.lb.in(serves) != n || g.lb.registered() != n {
+	if len(s.Deployments) != 1 || int(s.RunningCount) != n || d.FinishedAt == nil || blue+green != 100 || blue*green != 0 || g.Balancing.In(serves) != n || g.Balancing.Registered() != n {
 		for _, e := range s.Events[:min(10, len(s.Events))] {
-			g.t.Log(e.CreatedAt.Format("15:04:05.000"), *e.Message)
+			g.T.Log(e.CreatedAt.Format("15:04:05.000"), *e.Message)
 		}
-		g.t.Fatalf("the end: %d of %d run, %d deployments, %d of %d targets in %s, %s: %s", s.RunningCount, n, len(s.Deployments), g.lb.in(serves), g.lb.registered(), serves, g.traffic(), aws.ToString(d.StatusReason))
+		g.T.Fatalf("the end: %d of %d run, %d deployments, %d of %d targets in %s, %s: %s", s.RunningCount, n, len(s.Deployments), g.Balancing.In(serves), g.Balancing.Registered(), serves, g.Traffic(), aws.ToString(d.StatusReason))
 	}
-	if there, err := g.eng.List(g.t.Context()); err != nil || len(there) != n {
-		g.t.Errorf("the engine has %d tasks, want %d: %v", len(there), n, err)
+	if there, err := g.Engine.List(g.T.Context()); err != nil || len(there) != n {
+		g.T.Errorf("the engine has %d tasks, want %d: %v", len(there), n, err)
 	}
-	err := g.db.View(g.t.Context(), func(tx store.Tx) error {
+	err := g.DB.View(g.T.Context(), func(tx store.Tx) error {
 		open, err := ecs.ServiceDeployments.By(tx, "open", "default/web")
 		if len(open) != 0 {
-			g.t.Errorf("%d service deployments are still open", len(open))
+			g.T.Errorf("%d service deployments are still open", len(open))
 		}
 		return err
 	})
 	if err != nil {
-		g.t.Fatal(err)
+		g.T.Fatal(err)
 	}
 }

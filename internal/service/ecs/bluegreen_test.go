@@ -10,96 +10,62 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 )
-
-// traffic tells the weights of the production and the test rule, the tasks of
-// each revision, the oldest first, and the stage.
-func (w *world) traffic() string {
-	w.t.Helper()
-	pb, pg := w.lb.serves(prod)
-	tb, tg := w.lb.serves(test)
-	d := w.current()
-	tasks := ""
-	for _, r := range d.SourceServiceRevisions {
-		tasks += fmt.Sprintf("%d/%d ", r.RunningTaskCount, r.RequestedTaskCount)
-	}
-	return fmt.Sprintf("%d:%d %d:%d tasks %s%d/%d %s %s", pb, pg, tb, tg, tasks,
-		d.TargetServiceRevision.RunningTaskCount, d.TargetServiceRevision.RequestedTaskCount, d.LifecycleStage, d.Status)
-}
-
-func (w *world) at(when, traffic string) {
-	w.t.Helper()
-	if got := w.traffic(); got != traffic {
-		w.t.Errorf("%s: %s\nwant %s", when, got, traffic)
-		for _, e := range w.describe().Events {
-			w.t.Log(e.CreatedAt.Format("15:04:05.000"), *e.Message)
-		}
-		w.t.FailNow()
-	}
-}
-
-func (w *world) stopDeployment() {
-	w.t.Helper()
-	if _, err := w.api.StopServiceDeployment(w.t.Context(), &sdk.StopServiceDeploymentInput{
-		ServiceDeploymentArn: w.current().ServiceDeploymentArn, StopType: types.StopServiceDeploymentStopTypeRollback,
-	}); err != nil {
-		w.t.Fatal(err)
-	}
-}
 
 var blueGreen = types.DeploymentConfiguration{Strategy: types.DeploymentStrategyBlueGreen, BakeTimeInMinutes: aws.Int32(1)}
 
 func TestBlueGreen(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.service(2, shifted(blueGreen))
-		w.after(sec(20))
-		w.at("the first deployment goes where nothing serves, at once", "0:100 0:100 tasks 2/2 CLEAN_UP SUCCESSFUL")
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Service(2, ecstest.Shifted(blueGreen))
+		w.After(ecstest.Sec(20))
+		w.At("the first deployment goes where nothing serves, at once", "0:100 0:100 tasks 2/2 CLEAN_UP SUCCESSFUL")
 
-		w.define()
-		w.update(&sdk.UpdateServiceInput{TaskDefinition: aws.String("web")})
-		w.after(sec(1))
-		w.at("green starts in the other group, blue serves", "0:100 0:100 tasks 2/2 2/2 SCALE_UP IN_PROGRESS")
-		w.after(sec(20))
-		w.at("both run while it bakes", "100:0 100:0 tasks 2/2 2/2 BAKE_TIME IN_PROGRESS")
-		w.after(sec(35))
-		w.at("still", "100:0 100:0 tasks 2/2 2/2 BAKE_TIME IN_PROGRESS")
-		w.after(sec(30))
-		w.at("the end", "100:0 100:0 tasks 0/0 2/2 CLEAN_UP SUCCESSFUL")
-		s := w.describe()
+		w.Define()
+		w.Update(&sdk.UpdateServiceInput{TaskDefinition: aws.String("web")})
+		w.After(ecstest.Sec(1))
+		w.At("green starts in the other group, blue serves", "0:100 0:100 tasks 2/2 2/2 SCALE_UP IN_PROGRESS")
+		w.After(ecstest.Sec(20))
+		w.At("both run while it bakes", "100:0 100:0 tasks 2/2 2/2 BAKE_TIME IN_PROGRESS")
+		w.After(ecstest.Sec(35))
+		w.At("still", "100:0 100:0 tasks 2/2 2/2 BAKE_TIME IN_PROGRESS")
+		w.After(ecstest.Sec(30))
+		w.At("the end", "100:0 100:0 tasks 0/0 2/2 CLEAN_UP SUCCESSFUL")
+		s := w.Describe()
 		if len(s.Deployments) != 1 || s.RunningCount != 2 || *s.LoadBalancers[0].TargetGroupArn != "tg-blue" {
 			t.Errorf("the end: %+v", s)
 		}
-		r, err := w.api.DescribeServiceRevisions(t.Context(), &sdk.DescribeServiceRevisionsInput{ServiceRevisionArns: []string{*w.current().TargetServiceRevision.Arn}})
+		r, err := w.API.DescribeServiceRevisions(t.Context(), &sdk.DescribeServiceRevisionsInput{ServiceRevisionArns: []string{*w.Current().TargetServiceRevision.Arn}})
 		if err != nil || r.ServiceRevisions[0].ResolvedConfiguration == nil || *r.ServiceRevisions[0].ResolvedConfiguration.LoadBalancers[0].TargetGroupArn != "tg-blue" {
 			t.Errorf("the revision: %+v, %v", r, err)
 		}
-		if n := w.lb.registered(); n != 2 {
+		if n := w.Balancing.Registered(); n != 2 {
 			t.Errorf("%d targets, want 2", n)
 		}
 	})
 }
 
 func TestBlueGreenGoesBack(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.service(2, shifted(blueGreen))
-		w.after(sec(20))
-		w.update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
-		w.after(sec(20))
-		w.at("it bakes", "100:0 100:0 tasks 2/2 2/2 BAKE_TIME IN_PROGRESS")
-		w.stopDeployment()
-		w.after(sec(0))
-		if blue, green := w.lb.serves(prod); blue != 0 || green != 100 {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Service(2, ecstest.Shifted(blueGreen))
+		w.After(ecstest.Sec(20))
+		w.Update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
+		w.After(ecstest.Sec(20))
+		w.At("it bakes", "100:0 100:0 tasks 2/2 2/2 BAKE_TIME IN_PROGRESS")
+		w.StopDeployment()
+		w.After(ecstest.Sec(0))
+		if blue, green := w.Balancing.Serves(ecstest.ProductionRule); blue != 0 || green != 100 {
 			t.Errorf("right after it was stopped production is %d:%d", blue, green)
 		}
-		w.after(sec(60))
-		w.at("the end", "0:100 0:100 tasks 2/2 0/0 CLEAN_UP ROLLBACK_SUCCESSFUL")
-		d := w.current()
+		w.After(ecstest.Sec(60))
+		w.At("the end", "0:100 0:100 tasks 2/2 0/0 CLEAN_UP ROLLBACK_SUCCESSFUL")
+		d := w.Current()
 		if d.Rollback == nil || *d.Rollback.ServiceRevisionArn != *d.SourceServiceRevisions[0].Arn || !strings.Contains(*d.StatusReason, "a user stopped it") {
 			t.Errorf("the deployment: %+v %v", d.Rollback, *d.StatusReason)
 		}
-		s := w.describe()
+		s := w.Describe()
 		if len(s.Deployments) != 1 || s.Deployments[0].RolloutState != types.DeploymentRolloutStateCompleted || s.RunningCount != 2 {
 			t.Errorf("the service: %+v", s.Deployments)
 		}
@@ -129,27 +95,21 @@ func TestLinearAndCanary(t *testing.T) {
 	}
 	for name, tt := range strategies {
 		t.Run(name, func(t *testing.T) {
-			play(t, fake.Config{}, func(w *world) {
-				w.define()
-				w.service(1, shifted(tt.config))
-				w.after(sec(20))
-				w.at("the first", "0:100 0:100 tasks 1/1 CLEAN_UP SUCCESSFUL")
-				w.update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
-				w.after(sec(30))
+			ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+				w.Define()
+				w.Service(1, ecstest.Shifted(tt.config))
+				w.After(ecstest.Sec(20))
+				w.At("the first", "0:100 0:100 tasks 1/1 CLEAN_UP SUCCESSFUL")
+				w.Update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
+				w.After(ecstest.Sec(30))
 				for i, want := range tt.want {
-					w.at(fmt.Sprintf("minute %d", i), want)
-					w.restart()
-					w.after(sec(60))
+					w.At(fmt.Sprintf("minute %d", i), want)
+					w.Restart()
+					w.After(ecstest.Sec(60))
 				}
 			})
 		})
 	}
-}
-
-// restart ends the process and starts it anew.
-func (w *world) restart() {
-	w.halt()
-	w.start()
 }
 
 // paused is a blue/green strategy with a hook.
@@ -160,18 +120,6 @@ func paused(then types.DeploymentLifecycleHookAction, stages ...types.Deployment
 		TimeoutConfiguration: &types.DeploymentLifecycleHookTimeoutConfiguration{TimeoutInMinutes: aws.Int32(10), Action: then},
 	}}
 	return c
-}
-
-func (w *world) answer(action types.DeploymentLifecycleHookAction) error {
-	w.t.Helper()
-	d := w.current()
-	if len(d.LifecycleHookDetails) == 0 {
-		w.t.Fatalf("no hook in %s", *d.ServiceDeploymentArn)
-	}
-	_, err := w.api.ContinueServiceDeployment(w.t.Context(), &sdk.ContinueServiceDeploymentInput{
-		ServiceDeploymentArn: d.ServiceDeploymentArn, HookId: d.LifecycleHookDetails[0].HookId, Action: action,
-	})
-	return err
 }
 
 func TestPause(t *testing.T) {
@@ -193,42 +141,42 @@ func TestPause(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			play(t, fake.Config{}, func(w *world) {
-				w.define()
-				w.service(2, shifted(paused(tt.then, "POST_TEST_TRAFFIC_SHIFT")))
-				w.after(sec(20))
-				if err := w.answer(""); err != nil { // CONTINUE, also where there is nothing to go back to
+			ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+				w.Define()
+				w.Service(2, ecstest.Shifted(paused(tt.then, "POST_TEST_TRAFFIC_SHIFT")))
+				w.After(ecstest.Sec(20))
+				if err := w.Answer(""); err != nil { // CONTINUE, also where there is nothing to go back to
 					t.Fatal(err)
 				}
-				w.after(sec(20))
-				w.update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
-				w.after(sec(30))
-				w.at("it waits", waits)
-				w.restart()
-				w.after(9 * sec(60))
-				w.at("it still waits", waits)
-				if h := w.current().LifecycleHookDetails[0]; h.Status != "AWAITING_ACTION" || h.TimeoutAction != tt.then || h.ExpiresAt == nil {
+				w.After(ecstest.Sec(20))
+				w.Update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
+				w.After(ecstest.Sec(30))
+				w.At("it waits", waits)
+				w.Restart()
+				w.After(9 * ecstest.Sec(60))
+				w.At("it still waits", waits)
+				if h := w.Current().LifecycleHookDetails[0]; h.Status != "AWAITING_ACTION" || h.TimeoutAction != tt.then || h.ExpiresAt == nil {
 					t.Errorf("the hook: %+v", h)
 				}
 				if tt.answer != "" {
-					if err := w.answer(tt.answer); err != nil {
+					if err := w.Answer(tt.answer); err != nil {
 						t.Fatal(err)
 					}
-					if err := w.answer("CONTINUE"); err == nil {
+					if err := w.Answer("CONTINUE"); err == nil {
 						t.Error("a hook was answered twice")
 					}
 				}
 				if tt.answer == "" {
-					w.after(sec(50))
+					w.After(ecstest.Sec(50))
 				}
-				w.after(sec(30))
-				if h := w.current().LifecycleHookDetails[0]; h.Status != tt.status {
+				w.After(ecstest.Sec(30))
+				if h := w.Current().LifecycleHookDetails[0]; h.Status != tt.status {
 					t.Errorf("the hook is %s, want %s", h.Status, tt.status)
 				}
-				if got := aws.ToString(w.current().StatusReason); got != tt.reason {
+				if got := aws.ToString(w.Current().StatusReason); got != tt.reason {
 					t.Errorf("the reason: %q, want %q", got, tt.reason)
 				}
-				w.at("the end", tt.want)
+				w.At("the end", tt.want)
 			})
 		})
 	}

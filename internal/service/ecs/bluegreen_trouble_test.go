@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 )
 
 // guarded is a strategy with the circuit breaker. It need not ask for the
@@ -31,45 +32,45 @@ func TestBlueGreenTrouble(t *testing.T) {
 	const back = "0:100 0:100 tasks 2/2 0/0 CLEAN_UP ROLLBACK_SUCCESSFUL"
 	tests := []struct {
 		name    string
-		version string         // of the image
-		then    func(w *world) // once green serves its part
+		version string                 // of the image
+		then    func(w *ecstest.World) // once green serves its part
 		reason  string
 	}{
 		{"an image that isn't there", "missing", nil, "the circuit breaker threshold was exceeded."},
 		{"a crash loop", "crash", nil, "the circuit breaker threshold was exceeded."},
-		{"green falls ill while it serves", "good", func(w *world) {
-			w.lb.change(func() {
-				w.lb.sick = func(addr netip.Addr) bool { return addr.As4()[3] > 2 } // the first two are blue's
+		{"green falls ill while it serves", "good", func(w *ecstest.World) {
+			w.Balancing.Change(func() {
+				w.Balancing.Sick = func(addr netip.Addr) bool { return addr.As4()[3] > 2 } // the first two are blue's
 			})
 		}, "the tasks of the new service revision are unhealthy."},
-		{"the rule goes away", "good", func(w *world) {
-			w.lb.change(func() { delete(w.lb.rules, test) })
-			w.restart()
+		{"the rule goes away", "good", func(w *ecstest.World) {
+			w.Balancing.Change(func() { delete(w.Balancing.Rules, ecstest.TestRule) })
+			w.Restart()
 		}, "invalid networking configuration. One or more rules not found"},
-		{"somebody else's target group", "good", func(w *world) {
-			w.lb.change(func() { w.lb.rules[prod]["tg"] = 5 })
-			w.restart()
+		{"somebody else's target group", "good", func(w *ecstest.World) {
+			w.Balancing.Change(func() { w.Balancing.Rules[ecstest.ProductionRule]["tg"] = 5 })
+			w.Restart()
 		}, "invalid networking configuration. Production listener rule is forwarding traffic to unexpected target group tg."},
-		{"a user stops it", "good", func(w *world) { w.stopDeployment() }, "a user stopped it."},
+		{"a user stops it", "good", func(w *ecstest.World) { w.StopDeployment() }, "a user stopped it."},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			play(t, script, func(w *world) {
-				w.define()
-				w.service(2, shifted(guarded(canary)))
-				w.after(sec(20))
-				w.define(image(tt.version))
-				w.update(&sdk.UpdateServiceInput{TaskDefinition: aws.String("web")})
+			ecstest.Play(t, script, func(w *ecstest.World) {
+				w.Define()
+				w.Service(2, ecstest.Shifted(guarded(canary)))
+				w.After(ecstest.Sec(20))
+				w.Define(image(tt.version))
+				w.Update(&sdk.UpdateServiceInput{TaskDefinition: aws.String("web")})
 				if tt.then != nil {
-					w.after(sec(20))
-					w.at("green has its part", "20:80 100:0 tasks 2/2 2/2 PRODUCTION_TRAFFIC_SHIFT IN_PROGRESS")
+					w.After(ecstest.Sec(20))
+					w.At("green has its part", "20:80 100:0 tasks 2/2 2/2 PRODUCTION_TRAFFIC_SHIFT IN_PROGRESS")
 					tt.then(w)
 				}
-				w.after(3 * time.Minute)
-				if got := w.traffic(); got != back && !(strings.Contains(tt.name, "rule") && got == strings.Replace(back, "0:100 0:100", "0:100 0:0", 1)) {
+				w.After(3 * time.Minute)
+				if got := w.Traffic(); got != back && !(strings.Contains(tt.name, "rule") && got == strings.Replace(back, "0:100 0:100", "0:100 0:0", 1)) {
 					t.Errorf("%s\nwant %s", got, back)
 				}
-				if got := aws.ToString(w.current().StatusReason); !strings.HasPrefix(got, "Service deployment rolled back because of "+tt.reason) && !strings.HasPrefix(got, "Service deployment rolled back because "+tt.reason) {
+				if got := aws.ToString(w.Current().StatusReason); !strings.HasPrefix(got, "Service deployment rolled back because of "+tt.reason) && !strings.HasPrefix(got, "Service deployment rolled back because "+tt.reason) {
 					t.Errorf("the reason: %s\nwant …%s", got, tt.reason)
 				}
 			})
@@ -77,26 +78,19 @@ func TestBlueGreenTrouble(t *testing.T) {
 	}
 }
 
-// change changes the rules.
-func (b *balancing) change(f func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	f()
-}
-
 func TestFirstBlueGreenFails(t *testing.T) {
-	play(t, script, func(w *world) {
-		w.define(image("crash"))
-		w.service(2, shifted(guarded(blueGreen)))
-		w.after(2 * time.Minute)
-		d := w.current()
+	ecstest.Play(t, script, func(w *ecstest.World) {
+		w.Define(image("crash"))
+		w.Service(2, ecstest.Shifted(guarded(blueGreen)))
+		w.After(2 * time.Minute)
+		d := w.Current()
 		if d.Status != types.ServiceDeploymentStatusRollbackFailed || *d.StatusReason != "No rollback candidate was found to run the rollback." {
 			t.Errorf("the deployment is %s: %s", d.Status, *d.StatusReason)
 		}
-		w.define(image("good"))
-		w.update(&sdk.UpdateServiceInput{TaskDefinition: aws.String("web")})
-		w.after(sec(60))
-		if got := w.traffic(); !strings.HasPrefix(got, "0:100 0:100") || !strings.HasSuffix(got, "2/2 CLEAN_UP SUCCESSFUL") {
+		w.Define(image("good"))
+		w.Update(&sdk.UpdateServiceInput{TaskDefinition: aws.String("web")})
+		w.After(ecstest.Sec(60))
+		if got := w.Traffic(); !strings.HasPrefix(got, "0:100 0:100") || !strings.HasSuffix(got, "2/2 CLEAN_UP SUCCESSFUL") {
 			t.Errorf("the next: %s", got)
 		}
 	})
@@ -105,117 +99,105 @@ func TestFirstBlueGreenFails(t *testing.T) {
 // An update in the middle takes over: blue has all traffic again, the revision
 // in the middle goes, and then the next one comes.
 func TestUpdateInTheMiddle(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.service(2, shifted(canary))
-		w.after(sec(20))
-		w.update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
-		w.after(sec(20))
-		w.at("the second serves a part", "20:80 100:0 tasks 2/2 2/2 PRODUCTION_TRAFFIC_SHIFT IN_PROGRESS")
-		second := w.current()
-		w.update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
-		w.after(0)
-		w.at("the third begins", "0:100 0:100 tasks 2/2 0/0 0/0 RECONCILE_SERVICE IN_PROGRESS")
-		w.after(sec(20))
-		w.at("and serves a part", "20:80 100:0 tasks 2/2 0/0 2/2 PRODUCTION_TRAFFIC_SHIFT IN_PROGRESS")
-		if d := w.deployment(*second.ServiceDeploymentArn); d.Status != types.ServiceDeploymentStatusStopped {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Service(2, ecstest.Shifted(canary))
+		w.After(ecstest.Sec(20))
+		w.Update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
+		w.After(ecstest.Sec(20))
+		w.At("the second serves a part", "20:80 100:0 tasks 2/2 2/2 PRODUCTION_TRAFFIC_SHIFT IN_PROGRESS")
+		second := w.Current()
+		w.Update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
+		w.After(0)
+		w.At("the third begins", "0:100 0:100 tasks 2/2 0/0 0/0 RECONCILE_SERVICE IN_PROGRESS")
+		w.After(ecstest.Sec(20))
+		w.At("and serves a part", "20:80 100:0 tasks 2/2 0/0 2/2 PRODUCTION_TRAFFIC_SHIFT IN_PROGRESS")
+		if d := w.Deployment(*second.ServiceDeploymentArn); d.Status != types.ServiceDeploymentStatusStopped {
 			t.Errorf("the second is %s: %s", d.Status, *d.StatusReason)
 		}
-		w.stopDeployment()
-		w.after(sec(20))
-		w.at("back to the first", "0:100 0:100 tasks 2/2 0/0 0/0 CLEAN_UP ROLLBACK_SUCCESSFUL")
+		w.StopDeployment()
+		w.After(ecstest.Sec(20))
+		w.At("back to the first", "0:100 0:100 tasks 2/2 0/0 0/0 CLEAN_UP ROLLBACK_SUCCESSFUL")
 	})
 }
 
 func TestScaleInTheMiddle(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.service(2, shifted(canary))
-		w.after(sec(20))
-		w.update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
-		w.after(sec(20))
-		w.update(&sdk.UpdateServiceInput{DesiredCount: aws.Int32(4)})
-		w.after(sec(20))
-		w.at("both grow", "20:80 100:0 tasks 4/4 4/4 PRODUCTION_TRAFFIC_SHIFT IN_PROGRESS")
-		w.update(&sdk.UpdateServiceInput{DesiredCount: aws.Int32(1)})
-		w.after(sec(20))
-		w.at("both shrink", "20:80 100:0 tasks 1/1 1/1 PRODUCTION_TRAFFIC_SHIFT IN_PROGRESS")
-		if s := w.describe(); len(s.Deployments) != 2 || s.Deployments[0].DesiredCount != 1 || s.Deployments[1].DesiredCount != 1 {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Service(2, ecstest.Shifted(canary))
+		w.After(ecstest.Sec(20))
+		w.Update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
+		w.After(ecstest.Sec(20))
+		w.Update(&sdk.UpdateServiceInput{DesiredCount: aws.Int32(4)})
+		w.After(ecstest.Sec(20))
+		w.At("both grow", "20:80 100:0 tasks 4/4 4/4 PRODUCTION_TRAFFIC_SHIFT IN_PROGRESS")
+		w.Update(&sdk.UpdateServiceInput{DesiredCount: aws.Int32(1)})
+		w.After(ecstest.Sec(20))
+		w.At("both shrink", "20:80 100:0 tasks 1/1 1/1 PRODUCTION_TRAFFIC_SHIFT IN_PROGRESS")
+		if s := w.Describe(); len(s.Deployments) != 2 || s.Deployments[0].DesiredCount != 1 || s.Deployments[1].DesiredCount != 1 {
 			t.Errorf("the service's deployments: %+v", s.Deployments)
 		}
-		if _, err := w.api.DeleteService(t.Context(), &sdk.DeleteServiceInput{Service: aws.String("web"), Force: aws.Bool(true)}); err != nil {
+		if _, err := w.API.DeleteService(t.Context(), &sdk.DeleteServiceInput{Service: aws.String("web"), Force: aws.Bool(true)}); err != nil {
 			t.Fatal(err)
 		}
-		w.after(sec(20))
-		if s := w.describe(); *s.Status != "INACTIVE" || s.RunningCount != 0 {
+		w.After(ecstest.Sec(20))
+		if s := w.Describe(); *s.Status != "INACTIVE" || s.RunningCount != 0 {
 			t.Errorf("deleted in the middle: %s, %d run", *s.Status, s.RunningCount)
 		}
 	})
 }
 
 func TestStrategies(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.service(2, shifted(blueGreen), func(in *sdk.CreateServiceInput) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Service(2, ecstest.Shifted(blueGreen), func(in *sdk.CreateServiceInput) {
 			in.DeploymentConfiguration = nil // ROLLING, with what is needed for more
 		})
-		w.after(sec(20))
-		if blue, green := w.lb.serves(prod); blue != 1 || green != 0 || w.lb.in("tg-blue") != 2 {
-			t.Errorf("ROLLING: weights %d:%d, %d targets in tg-blue", blue, green, w.lb.in("tg-blue"))
+		w.After(ecstest.Sec(20))
+		if blue, green := w.Balancing.Serves(ecstest.ProductionRule); blue != 1 || green != 0 || w.Balancing.In("tg-blue") != 2 {
+			t.Errorf("ROLLING: weights %d:%d, %d targets in tg-blue", blue, green, w.Balancing.In("tg-blue"))
 		}
-		w.update(&sdk.UpdateServiceInput{DeploymentConfiguration: &blueGreen})
-		w.after(sec(20))
-		if d := w.current(); *d.ServiceDeploymentArn != *w.describe().CurrentServiceDeployment || len(d.SourceServiceRevisions) != 0 {
+		w.Update(&sdk.UpdateServiceInput{DeploymentConfiguration: &blueGreen})
+		w.After(ecstest.Sec(20))
+		if d := w.Current(); *d.ServiceDeploymentArn != *w.Describe().CurrentServiceDeployment || len(d.SourceServiceRevisions) != 0 {
 			t.Errorf("another strategy alone starts a deployment: %+v", d)
 		}
-		w.update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
-		_, err := w.api.UpdateService(t.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), DeploymentConfiguration: &canary})
+		w.Update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
+		_, err := w.API.UpdateService(t.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), DeploymentConfiguration: &canary})
 		if err == nil || !strings.Contains(err.Error(), "cannot be changed while") {
 			t.Errorf("another strategy in the middle: %v", err)
 		}
-		w.after(2 * time.Minute)
-		w.at("blue/green", "0:100 0:100 tasks 0/0 2/2 CLEAN_UP SUCCESSFUL")
+		w.After(2 * time.Minute)
+		w.At("blue/green", "0:100 0:100 tasks 0/0 2/2 CLEAN_UP SUCCESSFUL")
 		rolling := &types.DeploymentConfiguration{Strategy: types.DeploymentStrategyRolling}
 		lbs := []types.LoadBalancer{{TargetGroupArn: aws.String("tg-blue"), ContainerName: aws.String("web"), ContainerPort: aws.Int32(8080)}}
-		_, err = w.api.UpdateService(t.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), DeploymentConfiguration: rolling, LoadBalancers: lbs})
+		_, err = w.API.UpdateService(t.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), DeploymentConfiguration: rolling, LoadBalancers: lbs})
 		if err == nil || !strings.Contains(err.Error(), "tg-blue does not serve the production traffic") {
 			t.Errorf("rolling into the group that doesn't serve: %v", err)
 		}
-		w.update(&sdk.UpdateServiceInput{DeploymentConfiguration: rolling, ForceNewDeployment: true})
-		w.after(sec(60))
-		if blue, green := w.lb.serves(prod); blue != 0 || green != 100 || w.lb.in("tg-green") != 2 || w.lb.in("tg-blue") != 0 {
-			t.Errorf("ROLLING again: weights %d:%d, %d and %d targets", blue, green, w.lb.in("tg-blue"), w.lb.in("tg-green"))
+		w.Update(&sdk.UpdateServiceInput{DeploymentConfiguration: rolling, ForceNewDeployment: true})
+		w.After(ecstest.Sec(60))
+		if blue, green := w.Balancing.Serves(ecstest.ProductionRule); blue != 0 || green != 100 || w.Balancing.In("tg-green") != 2 || w.Balancing.In("tg-blue") != 0 {
+			t.Errorf("ROLLING again: weights %d:%d, %d and %d targets", blue, green, w.Balancing.In("tg-blue"), w.Balancing.In("tg-green"))
 		}
 	})
 }
 
-// in counts the targets of a group that aren't on their way out.
-func (b *balancing) in(group string) (n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for k, t := range b.targets {
-		if strings.HasPrefix(k, group+"/") && t.draining.IsZero() {
-			n++
-		}
-	}
-	return n
-}
-
 func TestBlueGreenWithoutBalancer(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.service(2, func(in *sdk.CreateServiceInput) { in.DeploymentConfiguration = &blueGreen })
-		w.after(sec(20))
-		w.update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
-		w.after(sec(20))
-		d := w.current()
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Service(2, func(in *sdk.CreateServiceInput) { in.DeploymentConfiguration = &blueGreen })
+		w.After(ecstest.Sec(20))
+		w.Update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
+		w.After(ecstest.Sec(20))
+		d := w.Current()
 		if d.LifecycleStage != types.ServiceDeploymentLifecycleStageBakeTime || d.TargetServiceRevision.RunningTaskCount != 2 || d.SourceServiceRevisions[0].RunningTaskCount != 2 ||
 			d.TargetServiceRevision.RequestedProductionTrafficWeight != nil {
 			t.Errorf("while it bakes: %+v", d)
 		}
-		w.after(sec(60))
-		if d := w.current(); d.Status != types.ServiceDeploymentStatusSuccessful || w.describe().RunningCount != 2 {
-			t.Errorf("the end: %s, %d run", d.Status, w.describe().RunningCount)
+		w.After(ecstest.Sec(60))
+		if d := w.Current(); d.Status != types.ServiceDeploymentStatusSuccessful || w.Describe().RunningCount != 2 {
+			t.Errorf("the end: %s, %d run", d.Status, w.Describe().RunningCount)
 		}
 	})
 }

@@ -12,7 +12,8 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/fake"
-	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
+	"github.com/skylift/skylift/internal/service/ecs/history"
 )
 
 // script has images that don't work, by their names.
@@ -50,62 +51,25 @@ func breaker(rollback bool) func(*sdk.CreateServiceInput) {
 	}
 }
 
-// update updates the service web.
-func (w *world) update(in *sdk.UpdateServiceInput) types.Service {
-	w.t.Helper()
-	in.Service = aws.String("web")
-	out, err := w.api.UpdateService(w.t.Context(), in)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return *out.Service
-}
-
-// current describes the service's current service deployment.
-func (w *world) current() types.ServiceDeployment {
-	w.t.Helper()
-	return w.deployment(*w.describe().CurrentServiceDeployment)
-}
-
-func (w *world) deployment(arn string) types.ServiceDeployment {
-	w.t.Helper()
-	out, err := w.api.DescribeServiceDeployments(w.t.Context(), &sdk.DescribeServiceDeploymentsInput{ServiceDeploymentArns: []string{arn}})
-	if err != nil || len(out.ServiceDeployments) != 1 {
-		w.t.Fatalf("describe %s: %v %+v", arn, err, out)
-	}
-	return out.ServiceDeployments[0]
-}
-
-// heard says how often the service has told an event that ends so.
-func (w *world) heard(end string) (n int) {
-	w.t.Helper()
-	for _, e := range w.describe().Events {
-		if strings.HasSuffix(*e.Message, end) {
-			n++
-		}
-	}
-	return n
-}
-
 // TestBreakerRollsBack brings versions that don't work, each in its own way.
 // Each is given up and the service goes back to what ran, which never went away.
 func TestBreakerRollsBack(t *testing.T) {
 	for _, name := range []string{"missing", "nocommand", "crash"} {
 		t.Run(name, func(t *testing.T) {
-			play(t, script, func(w *world) {
-				good := w.define()
-				w.service(2, breaker(true))
-				w.after(sec(20))
-				first := w.describe()
-				old := w.tasks(types.DesiredStatusRunning)
-				bad := w.define(image(name))
-				w.update(&sdk.UpdateServiceInput{TaskDefinition: &bad})
-				w.after(2 * time.Minute)
-				s, d := w.describe(), w.current()
+			ecstest.Play(t, script, func(w *ecstest.World) {
+				good := w.Define()
+				w.Service(2, breaker(true))
+				w.After(ecstest.Sec(20))
+				first := w.Describe()
+				old := w.Tasks(types.DesiredStatusRunning)
+				bad := w.Define(image(name))
+				w.Update(&sdk.UpdateServiceInput{TaskDefinition: &bad})
+				w.After(2 * time.Minute)
+				s, d := w.Describe(), w.Current()
 				if *s.TaskDefinition != good || len(s.Deployments) != 1 || *s.Deployments[0].Id != *first.Deployments[0].Id || s.RunningCount != 2 {
 					t.Errorf("after the rollback: %s runs in %d deployments, %d tasks", *s.TaskDefinition, len(s.Deployments), s.RunningCount)
 				}
-				if now := w.tasks(types.DesiredStatusRunning); !slices.EqualFunc(now, old, func(a, b types.Task) bool { return *a.TaskArn == *b.TaskArn }) {
+				if now := w.Tasks(types.DesiredStatusRunning); !slices.EqualFunc(now, old, func(a, b types.Task) bool { return *a.TaskArn == *b.TaskArn }) {
 					t.Error("the tasks that ran before were replaced")
 				}
 				if d.Status != types.ServiceDeploymentStatusRollbackSuccessful || d.Rollback == nil || d.FinishedAt == nil ||
@@ -117,7 +81,7 @@ func TestBreakerRollsBack(t *testing.T) {
 					t.Errorf("the circuit breaker: %+v", b)
 				}
 				for _, e := range []string{"deployment failed: tasks failed to start.", "rolling back to deployment " + *first.Deployments[0].Id + "."} {
-					if n := w.heard(e); n != 1 {
+					if n := w.Heard(e); n != 1 {
 						t.Errorf("told %d times: %s", n, e)
 					}
 				}
@@ -128,29 +92,29 @@ func TestBreakerRollsBack(t *testing.T) {
 
 // TestBreakerWithoutRollback stops starting tasks, and leaves the old ones.
 func TestBreakerWithoutRollback(t *testing.T) {
-	play(t, script, func(w *world) {
-		w.define()
-		w.service(2, breaker(false))
-		w.after(sec(20))
-		bad := w.define(image("missing"))
-		w.update(&sdk.UpdateServiceInput{TaskDefinition: &bad})
-		w.after(time.Minute)
-		tried := len(w.tasks(types.DesiredStatusStopped))
-		w.after(time.Hour)
-		s, d := w.describe(), w.current()
+	ecstest.Play(t, script, func(w *ecstest.World) {
+		w.Define()
+		w.Service(2, breaker(false))
+		w.After(ecstest.Sec(20))
+		bad := w.Define(image("missing"))
+		w.Update(&sdk.UpdateServiceInput{TaskDefinition: &bad})
+		w.After(time.Minute)
+		tried := len(w.Tasks(types.DesiredStatusStopped))
+		w.After(time.Hour)
+		s, d := w.Describe(), w.Current()
 		if p := s.Deployments[0]; len(s.Deployments) != 2 || *p.TaskDefinition != bad || p.RolloutState != types.DeploymentRolloutStateFailed ||
 			*p.RolloutStateReason != "ECS deployment circuit breaker: tasks failed to start." {
 			t.Errorf("the deployment: %+v", s.Deployments)
 		}
-		if s.RunningCount != 2 || len(w.tasks(types.DesiredStatusStopped)) != tried {
-			t.Errorf("%d run; %d were tried, %d an hour later", s.RunningCount, tried, len(w.tasks(types.DesiredStatusStopped)))
+		if s.RunningCount != 2 || len(w.Tasks(types.DesiredStatusStopped)) != tried {
+			t.Errorf("%d run; %d were tried, %d an hour later", s.RunningCount, tried, len(w.Tasks(types.DesiredStatusStopped)))
 		}
 		if d.Status != types.ServiceDeploymentStatusStopped || d.StoppedAt == nil || d.Rollback != nil {
 			t.Errorf("the service deployment: %+v", d)
 		}
-		w.update(&sdk.UpdateServiceInput{TaskDefinition: aws.String(w.define())})
-		w.after(time.Minute)
-		if s := w.describe(); len(s.Deployments) != 1 || s.RunningCount != 2 || s.Deployments[0].RolloutState != types.DeploymentRolloutStateCompleted {
+		w.Update(&sdk.UpdateServiceInput{TaskDefinition: aws.String(w.Define())})
+		w.After(time.Minute)
+		if s := w.Describe(); len(s.Deployments) != 1 || s.RunningCount != 2 || s.Deployments[0].RolloutState != types.DeploymentRolloutStateCompleted {
 			t.Errorf("after a version that works: %+v", s.Deployments)
 		}
 	})
@@ -158,16 +122,16 @@ func TestBreakerWithoutRollback(t *testing.T) {
 
 // TestBreakerWithNothingToGoBackTo: a first deployment that fails stays there.
 func TestBreakerWithNothingToGoBackTo(t *testing.T) {
-	play(t, script, func(w *world) {
-		w.define(image("crash"))
-		w.service(1, breaker(true))
-		w.after(10 * time.Minute)
-		s, d := w.describe(), w.current()
+	ecstest.Play(t, script, func(w *ecstest.World) {
+		w.Define(image("crash"))
+		w.Service(1, breaker(true))
+		w.After(10 * time.Minute)
+		s, d := w.Describe(), w.Current()
 		if d.Status != types.ServiceDeploymentStatusRollbackFailed || *d.StatusReason != "No rollback candidate was found to run the rollback." {
 			t.Errorf("the service deployment: %+v", d)
 		}
-		if s.Deployments[0].RolloutState != types.DeploymentRolloutStateFailed || len(w.tasks(types.DesiredStatusStopped)) != 3 {
-			t.Errorf("%s after %d tasks", s.Deployments[0].RolloutState, len(w.tasks(types.DesiredStatusStopped)))
+		if s.Deployments[0].RolloutState != types.DeploymentRolloutStateFailed || len(w.Tasks(types.DesiredStatusStopped)) != 3 {
+			t.Errorf("%s after %d tasks", s.Deployments[0].RolloutState, len(w.Tasks(types.DesiredStatusStopped)))
 		}
 	})
 }
@@ -185,34 +149,34 @@ func TestStopServiceDeployment(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(string(tt.stop), func(t *testing.T) {
-			play(t, script, func(w *world) {
-				definitions := []string{w.define(), w.define(image("missing"))}
-				w.service(2, func(in *sdk.CreateServiceInput) { in.TaskDefinition = &definitions[0] })
-				w.after(sec(20))
-				w.update(&sdk.UpdateServiceInput{TaskDefinition: &definitions[1]})
-				w.after(10 * time.Minute)
-				d := w.current()
+			ecstest.Play(t, script, func(w *ecstest.World) {
+				definitions := []string{w.Define(), w.Define(image("missing"))}
+				w.Service(2, func(in *sdk.CreateServiceInput) { in.TaskDefinition = &definitions[0] })
+				w.After(ecstest.Sec(20))
+				w.Update(&sdk.UpdateServiceInput{TaskDefinition: &definitions[1]})
+				w.After(10 * time.Minute)
+				d := w.Current()
 				if d.Status != types.ServiceDeploymentStatusInProgress {
 					t.Fatalf("before: %s", d.Status)
 				}
 				in := &sdk.StopServiceDeploymentInput{ServiceDeploymentArn: d.ServiceDeploymentArn, StopType: tt.stop}
-				w.halt()
-				if _, err := w.api.StopServiceDeployment(w.t.Context(), in); err != nil {
+				w.Halt()
+				if _, err := w.API.StopServiceDeployment(w.T.Context(), in); err != nil {
 					t.Fatal(err)
 				}
-				if d := w.current(); d.Status != tt.asked {
+				if d := w.Current(); d.Status != tt.asked {
 					t.Errorf("asked: %s, want %s", d.Status, tt.asked)
 				}
-				w.start()
-				w.after(time.Minute)
-				d, s := w.current(), w.describe()
+				w.Start()
+				w.After(time.Minute)
+				d, s := w.Current(), w.Describe()
 				if d.Status != tt.at || *s.TaskDefinition != definitions[tt.runs-1] || len(s.Deployments) != tt.deployment || s.RunningCount != 2 {
 					t.Errorf("at the end: %s; %s runs in %d deployments, %d tasks", d.Status, *s.TaskDefinition, len(s.Deployments), s.RunningCount)
 				}
-				_, err := w.api.StopServiceDeployment(w.t.Context(), in)
+				_, err := w.API.StopServiceDeployment(w.T.Context(), in)
 				wantError(t, err, "ConflictException", string(tt.at))
 				gone := strings.Replace(*d.ServiceDeploymentArn, "/web/", "/other/", 1)
-				_, err = w.api.StopServiceDeployment(w.t.Context(), &sdk.StopServiceDeploymentInput{ServiceDeploymentArn: &gone})
+				_, err = w.API.StopServiceDeployment(w.T.Context(), &sdk.StopServiceDeploymentInput{ServiceDeploymentArn: &gone})
 				wantError(t, err, "ServiceDeploymentNotFoundException", "not found")
 			})
 		})
@@ -221,17 +185,17 @@ func TestStopServiceDeployment(t *testing.T) {
 
 // TestServiceDeploymentHistory lists what a service has been through.
 func TestServiceDeploymentHistory(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.service(1)
-		w.after(sec(20))
-		w.update(&sdk.UpdateServiceInput{ForceNewDeployment: true}) // superseded before it is done
-		w.after(100 * time.Millisecond)
-		w.update(&sdk.UpdateServiceInput{TaskDefinition: aws.String(w.define())})
-		w.after(time.Minute)
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Service(1)
+		w.After(ecstest.Sec(20))
+		w.Update(&sdk.UpdateServiceInput{ForceNewDeployment: true}) // superseded before it is done
+		w.After(100 * time.Millisecond)
+		w.Update(&sdk.UpdateServiceInput{TaskDefinition: aws.String(w.Define())})
+		w.After(time.Minute)
 		list := func(in sdk.ListServiceDeploymentsInput) *sdk.ListServiceDeploymentsOutput {
 			in.Service = aws.String("web")
-			out, err := w.api.ListServiceDeployments(w.t.Context(), &in)
+			out, err := w.API.ListServiceDeployments(w.T.Context(), &in)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -257,23 +221,23 @@ func TestServiceDeploymentHistory(t *testing.T) {
 		if n := len(list(sdk.ListServiceDeploymentsInput{CreatedAt: &types.CreatedAt{After: aws.Time(time.Now().Add(-65 * time.Second))}}).ServiceDeployments); n != 2 {
 			t.Errorf("%d were made in the last minute, want 2", n)
 		}
-		d := w.current()
-		revisions, err := w.api.DescribeServiceRevisions(w.t.Context(), &sdk.DescribeServiceRevisionsInput{ServiceRevisionArns: []string{*d.TargetServiceRevision.Arn, *d.TargetServiceRevision.Arn + "1"}})
+		d := w.Current()
+		revisions, err := w.API.DescribeServiceRevisions(w.T.Context(), &sdk.DescribeServiceRevisionsInput{ServiceRevisionArns: []string{*d.TargetServiceRevision.Arn, *d.TargetServiceRevision.Arn + "1"}})
 		if err != nil || len(revisions.ServiceRevisions) != 1 || len(revisions.Failures) != 1 {
 			t.Fatalf("describe revisions: %v %+v", err, revisions)
 		}
 		r := revisions.ServiceRevisions[0]
-		if c := r.ContainerImages; *r.TaskDefinition != *w.describe().TaskDefinition || len(c) != 1 || !strings.HasPrefix(*c[0].ImageDigest, "sha256:") {
+		if c := r.ContainerImages; *r.TaskDefinition != *w.Describe().TaskDefinition || len(c) != 1 || !strings.HasPrefix(*c[0].ImageDigest, "sha256:") {
 			t.Errorf("the revision: %+v", r)
 		}
 		if d.TargetServiceRevision.RequestedTaskCount != 1 || d.TargetServiceRevision.RunningTaskCount != 1 || len(d.SourceServiceRevisions) != 2 {
 			t.Errorf("its service deployment: %+v from %+v", d.TargetServiceRevision, d.SourceServiceRevisions)
 		}
-		if _, err := w.api.DeleteService(w.t.Context(), &sdk.DeleteServiceInput{Service: aws.String("web"), Force: aws.Bool(true)}); err != nil {
+		if _, err := w.API.DeleteService(w.T.Context(), &sdk.DeleteServiceInput{Service: aws.String("web"), Force: aws.Bool(true)}); err != nil {
 			t.Fatal(err)
 		}
-		w.after(time.Minute)
-		out, err := w.api.DescribeServiceDeployments(w.t.Context(), &sdk.DescribeServiceDeploymentsInput{ServiceDeploymentArns: []string{*d.ServiceDeploymentArn}})
+		w.After(time.Minute)
+		out, err := w.API.DescribeServiceDeployments(w.T.Context(), &sdk.DescribeServiceDeploymentsInput{ServiceDeploymentArns: []string{*d.ServiceDeploymentArn}})
 		if err != nil || len(out.Failures) != 1 || *out.Failures[0].Reason != "MISSING" {
 			t.Errorf("after the service was deleted: %v %+v", err, out)
 		}
@@ -283,25 +247,25 @@ func TestServiceDeploymentHistory(t *testing.T) {
 // TestHistoryIsBounded keeps the newest 100 service deployments, for 90 days,
 // and the revisions that they tell of.
 func TestHistoryIsBounded(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.service(1)
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Service(1)
 		for range 120 {
-			w.update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
-			w.after(sec(1))
+			w.Update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
+			w.After(ecstest.Sec(1))
 		}
-		w.after(time.Minute)
+		w.After(time.Minute)
 		in := &sdk.ListServiceDeploymentsInput{Service: aws.String("web"), MaxResults: aws.Int32(100)}
-		out, err := w.api.ListServiceDeployments(w.t.Context(), in)
+		out, err := w.API.ListServiceDeployments(w.T.Context(), in)
 		if err != nil || len(out.ServiceDeployments) != 100 || out.NextToken != nil {
 			t.Errorf("%d are kept: %v", len(out.ServiceDeployments), err)
 		}
 		for more := true; more; {
-			if more, err = ecs.PruneHistory(w.t.Context(), w.db, "default/web", time.Now().Add(91*24*time.Hour)); err != nil {
+			if more, err = history.Prune(w.T.Context(), w.DB, "default/web", time.Now().Add(91*24*time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if out, err = w.api.ListServiceDeployments(w.t.Context(), in); err != nil || len(out.ServiceDeployments) != 1 {
+		if out, err = w.API.ListServiceDeployments(w.T.Context(), in); err != nil || len(out.ServiceDeployments) != 1 {
 			t.Errorf("after 90 days %d are kept, want the current one: %v", len(out.ServiceDeployments), err)
 		}
 	})
@@ -310,18 +274,18 @@ func TestHistoryIsBounded(t *testing.T) {
 // TestBreakerAndTheMachine: a container engine that restarts, or is cleared, in
 // the middle of a deployment says nothing of the version that is deployed.
 func TestBreakerAndTheMachine(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.service(4, balanced, breaker(true))
-		w.after(sec(20))
-		good := w.define()
-		w.update(&sdk.UpdateServiceInput{TaskDefinition: &good})
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Service(4, ecstest.Balanced, breaker(true))
+		w.After(ecstest.Sec(20))
+		good := w.Define()
+		w.Update(&sdk.UpdateServiceInput{TaskDefinition: &good})
 		for range 4 {
-			w.after(1500 * time.Millisecond)
-			w.eng.Restart()
+			w.After(1500 * time.Millisecond)
+			w.Engine.Restart()
 		}
-		w.after(5 * time.Minute)
-		if s, d := w.describe(), w.current(); d.Status != types.ServiceDeploymentStatusSuccessful || *s.TaskDefinition != good || s.RunningCount != 4 {
+		w.After(5 * time.Minute)
+		if s, d := w.Describe(), w.Current(); d.Status != types.ServiceDeploymentStatusSuccessful || *s.TaskDefinition != good || s.RunningCount != 4 {
 			t.Errorf("%s, %d tasks of %s", d.Status, s.RunningCount, *s.TaskDefinition)
 		}
 	})
@@ -330,38 +294,38 @@ func TestBreakerAndTheMachine(t *testing.T) {
 // TestProtection: neither scale-in nor a deployment stops a protected task
 // before its protection is over, and the service says what it waits for.
 func TestProtection(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.service(2)
-		w.after(sec(20))
-		kept := w.tasks(types.DesiredStatusRunning)[0].TaskArn
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Service(2)
+		w.After(ecstest.Sec(20))
+		kept := w.Tasks(types.DesiredStatusRunning)[0].TaskArn
 		protect := func(on bool) {
 			in := &sdk.UpdateTaskProtectionInput{Cluster: aws.String("default"), Tasks: []string{*kept}, ProtectionEnabled: on}
 			if on {
 				in.ExpiresInMinutes = aws.Int32(10)
 			}
-			if out, err := w.api.UpdateTaskProtection(w.t.Context(), in); err != nil || len(out.Failures) > 0 {
+			if out, err := w.API.UpdateTaskProtection(w.T.Context(), in); err != nil || len(out.Failures) > 0 {
 				t.Fatal(err, out)
 			}
 		}
 		runs := func() bool {
-			return slices.ContainsFunc(w.tasks(types.DesiredStatusRunning), func(t types.Task) bool { return *t.TaskArn == *kept })
+			return slices.ContainsFunc(w.Tasks(types.DesiredStatusRunning), func(t types.Task) bool { return *t.TaskArn == *kept })
 		}
 		const told = "was unable to scale in due to (reason 1 tasks under protection)"
 		protect(true)
-		w.update(&sdk.UpdateServiceInput{DesiredCount: aws.Int32(0)})
-		w.after(time.Minute)
-		if n := len(w.tasks(types.DesiredStatusRunning)); n != 1 || !runs() || w.heard(told) != 1 {
-			t.Errorf("scaled in to none: %d run, the protected one does: %v; told %d times", n, runs(), w.heard(told))
+		w.Update(&sdk.UpdateServiceInput{DesiredCount: aws.Int32(0)})
+		w.After(time.Minute)
+		if n := len(w.Tasks(types.DesiredStatusRunning)); n != 1 || !runs() || w.Heard(told) != 1 {
+			t.Errorf("scaled in to none: %d run, the protected one does: %v; told %d times", n, runs(), w.Heard(told))
 		}
-		w.update(&sdk.UpdateServiceInput{DesiredCount: aws.Int32(1), ForceNewDeployment: true})
-		w.after(time.Minute)
-		s := w.describe()
-		if s.RunningCount != 2 || !runs() || len(s.Deployments) != 2 || s.Deployments[0].RolloutState != types.DeploymentRolloutStateInProgress || w.heard(told) != 2 {
-			t.Errorf("deployed: %d run, the protected one does: %v, %d deployments; told %d times", s.RunningCount, runs(), len(s.Deployments), w.heard(told))
+		w.Update(&sdk.UpdateServiceInput{DesiredCount: aws.Int32(1), ForceNewDeployment: true})
+		w.After(time.Minute)
+		s := w.Describe()
+		if s.RunningCount != 2 || !runs() || len(s.Deployments) != 2 || s.Deployments[0].RolloutState != types.DeploymentRolloutStateInProgress || w.Heard(told) != 2 {
+			t.Errorf("deployed: %d run, the protected one does: %v, %d deployments; told %d times", s.RunningCount, runs(), len(s.Deployments), w.Heard(told))
 		}
-		w.after(9 * time.Minute) // it expires
-		if s := w.describe(); s.RunningCount != 1 || runs() || len(s.Deployments) != 1 || s.Deployments[0].RolloutState != types.DeploymentRolloutStateCompleted {
+		w.After(9 * time.Minute) // it expires
+		if s := w.Describe(); s.RunningCount != 1 || runs() || len(s.Deployments) != 1 || s.Deployments[0].RolloutState != types.DeploymentRolloutStateCompleted {
 			t.Errorf("after its protection: %d run, the protected one does: %v, %d deployments", s.RunningCount, runs(), len(s.Deployments))
 		}
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 )
 
 // TestRegistryIsBusy: that a registry couldn't serve an image just now is tried
@@ -24,22 +25,22 @@ func TestRegistryIsBusy(t *testing.T) {
 		}}
 	}
 	t.Run("for a moment", func(t *testing.T) {
-		play(t, busy(3), func(w *world) {
-			w.containers(types.ContainerDefinition{Name: aws.String("web")})
-			w.run()
-			w.after(sec(20))
-			w.want("after three tries", "RUNNING; web RUNNING")
+		ecstest.Play(t, busy(3), func(w *ecstest.World) {
+			w.Containers(types.ContainerDefinition{Name: aws.String("web")})
+			w.Run()
+			w.After(ecstest.Sec(20))
+			w.Want("after three tries", "RUNNING; web RUNNING")
 		})
 	})
 	t.Run("for good", func(t *testing.T) {
-		play(t, busy(1<<20), func(w *world) {
-			w.containers(types.ContainerDefinition{Name: aws.String("web")})
-			w.run()
-			w.after(sec(150))
-			w.want("while it may pass", "PENDING; web PENDING")
-			w.after(sec(90))
+		ecstest.Play(t, busy(1<<20), func(w *ecstest.World) {
+			w.Containers(types.ContainerDefinition{Name: aws.String("web")})
+			w.Run()
+			w.After(ecstest.Sec(150))
+			w.Want("while it may pass", "PENDING; web PENDING")
+			w.After(ecstest.Sec(90))
 			reason := `"CannotPullContainerError: 503 Service Unavailable"`
-			w.want("after four minutes", "STOPPED TaskFailedToStart "+reason+"; web STOPPED "+reason)
+			w.Want("after four minutes", "STOPPED TaskFailedToStart "+reason+"; web STOPPED "+reason)
 		})
 	})
 }

@@ -13,7 +13,8 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/fake"
-	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/api"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 )
 
 // item is a part of a capacity provider strategy.
@@ -22,17 +23,6 @@ func item(provider string, base, weight int32) types.CapacityProviderStrategyIte
 }
 
 type strategy = []types.CapacityProviderStrategyItem
-
-// provide gives the default cluster both providers and a default strategy.
-func (w *world) provide(s ...types.CapacityProviderStrategyItem) {
-	w.t.Helper()
-	_, err := w.api.PutClusterCapacityProviders(w.t.Context(), &sdk.PutClusterCapacityProvidersInput{
-		Cluster: aws.String("default"), CapacityProviders: []string{"FARGATE", "FARGATE_SPOT"}, DefaultCapacityProviderStrategy: s,
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-}
 
 // on counts tasks by their provider, and checks that they are FARGATE's.
 func on(t *testing.T, tasks []types.Task) map[string]int {
@@ -62,11 +52,11 @@ func TestRunTaskByStrategy(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			play(t, fake.Config{}, func(w *world) {
-				w.define()
-				w.provide(tt.byDefault...)
-				out, err := w.api.RunTask(w.t.Context(), &sdk.RunTaskInput{
-					TaskDefinition: aws.String("web"), Count: aws.Int32(10), NetworkConfiguration: placed, LaunchType: tt.launch, CapacityProviderStrategy: tt.given,
+			ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+				w.Define()
+				w.Provide(tt.byDefault...)
+				out, err := w.API.RunTask(w.T.Context(), &sdk.RunTaskInput{
+					TaskDefinition: aws.String("web"), Count: aws.Int32(10), NetworkConfiguration: ecstest.Placed, LaunchType: tt.launch, CapacityProviderStrategy: tt.given,
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -74,8 +64,8 @@ func TestRunTaskByStrategy(t *testing.T) {
 				if d := cmp.Diff(tt.want, on(t, out.Tasks)); d != "" {
 					t.Error(d)
 				}
-				w.after(sec(5))
-				if d := cmp.Diff(tt.want, on(t, w.tasks(types.DesiredStatusRunning))); d != "" {
+				w.After(ecstest.Sec(5))
+				if d := cmp.Diff(tt.want, on(t, w.Tasks(types.DesiredStatusRunning))); d != "" {
 					t.Error(d)
 				}
 			})
@@ -86,16 +76,16 @@ func TestRunTaskByStrategy(t *testing.T) {
 // TestServiceByStrategy takes a service from its launch type over a strategy to
 // another one and back, and scales it in between.
 func TestServiceByStrategy(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.provide()
-		w.service(4)
-		w.after(sec(10))
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Provide()
+		w.Service(4)
+		w.After(ecstest.Sec(10))
 		expect := func(launch types.LaunchType, s strategy, want map[string]int) {
 			t.Helper()
-			w.after(sec(60))
-			is := w.describe()
-			if d := cmp.Diff(want, on(t, w.tasks(types.DesiredStatusRunning))); d != "" || len(is.Deployments) != 1 {
+			w.After(ecstest.Sec(60))
+			is := w.Describe()
+			if d := cmp.Diff(want, on(t, w.Tasks(types.DesiredStatusRunning))); d != "" || len(is.Deployments) != 1 {
 				t.Errorf("%d deployments, tasks: %s", len(is.Deployments), d)
 			}
 			if d := cmp.Diff(s, is.CapacityProviderStrategy, alike); d != "" || is.LaunchType != launch {
@@ -107,7 +97,7 @@ func TestServiceByStrategy(t *testing.T) {
 		}
 		update := func(in sdk.UpdateServiceInput) error {
 			in.Service = aws.String("web")
-			_, err := w.api.UpdateService(w.t.Context(), &in)
+			_, err := w.API.UpdateService(w.T.Context(), &in)
 			return err
 		}
 		expect(types.LaunchTypeFargate, nil, map[string]int{"": 4})
@@ -138,31 +128,31 @@ func TestRollbackOfStrategy(t *testing.T) {
 	script := fake.Config{Behave: func(c engine.Container) fake.Behaviour {
 		return fake.Behaviour{Exits: strings.Contains(c.Image, "bad"), ExitCode: 1}
 	}}
-	play(t, script, func(w *world) {
-		w.define()
-		w.provide()
-		w.service(2, func(in *sdk.CreateServiceInput) {
+	ecstest.Play(t, script, func(w *ecstest.World) {
+		w.Define()
+		w.Provide()
+		w.Service(2, func(in *sdk.CreateServiceInput) {
 			in.DeploymentConfiguration = &types.DeploymentConfiguration{DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: true, Rollback: true}}
 		})
-		w.after(sec(30))
-		bad := w.define(func(in *sdk.RegisterTaskDefinitionInput) {
+		w.After(ecstest.Sec(30))
+		bad := w.Define(func(in *sdk.RegisterTaskDefinitionInput) {
 			in.ContainerDefinitions[0].Image = aws.String("example.test/bad:latest")
 		})
 		spot := strategy{item("FARGATE_SPOT", 0, 1)}
-		if _, err := w.api.UpdateService(w.t.Context(), &sdk.UpdateServiceInput{
+		if _, err := w.API.UpdateService(w.T.Context(), &sdk.UpdateServiceInput{
 			Service: aws.String("web"), TaskDefinition: &bad, CapacityProviderStrategy: spot, ForceNewDeployment: true,
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if is := w.describe(); is.LaunchType != "" || len(is.CapacityProviderStrategy) != 1 {
+		if is := w.Describe(); is.LaunchType != "" || len(is.CapacityProviderStrategy) != 1 {
 			t.Errorf("while it is deployed: launch type %q, strategy %v", is.LaunchType, is.CapacityProviderStrategy)
 		}
-		w.after(30 * time.Minute)
-		is := w.describe()
+		w.After(30 * time.Minute)
+		is := w.Describe()
 		if is.LaunchType != types.LaunchTypeFargate || len(is.CapacityProviderStrategy) != 0 || *is.TaskDefinition == bad {
 			t.Errorf("rolled back: launch type %q, strategy %v, %s", is.LaunchType, is.CapacityProviderStrategy, *is.TaskDefinition)
 		}
-		if d := cmp.Diff(map[string]int{"": 2}, on(t, w.tasks(types.DesiredStatusRunning))); d != "" {
+		if d := cmp.Diff(map[string]int{"": 2}, on(t, w.Tasks(types.DesiredStatusRunning))); d != "" {
 			t.Errorf("rolled back: %s", d)
 		}
 	})
@@ -170,33 +160,33 @@ func TestRollbackOfStrategy(t *testing.T) {
 
 // TestProviderInUse removes capacity providers from a cluster that uses them.
 func TestProviderInUse(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.provide(item("FARGATE", 0, 1))
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Provide(item("FARGATE", 0, 1))
 		put := func(names ...string) error {
-			_, err := w.api.PutClusterCapacityProviders(w.t.Context(), &sdk.PutClusterCapacityProvidersInput{
+			_, err := w.API.PutClusterCapacityProviders(w.T.Context(), &sdk.PutClusterCapacityProvidersInput{
 				Cluster: aws.String("default"), CapacityProviders: names, DefaultCapacityProviderStrategy: strategy{},
 			})
 			return err
 		}
 		const inUse, why = "ResourceInUseException", "The specified capacity provider is in use and cannot be removed."
-		w.service(0)
+		w.Service(0)
 		wantError(t, put("FARGATE_SPOT"), inUse, why)
-		if _, err := w.api.DeleteService(w.t.Context(), &sdk.DeleteServiceInput{Service: aws.String("web")}); err != nil {
+		if _, err := w.API.DeleteService(w.T.Context(), &sdk.DeleteServiceInput{Service: aws.String("web")}); err != nil {
 			t.Fatal(err)
 		}
-		w.after(sec(5))
-		out, err := w.api.RunTask(w.t.Context(), &sdk.RunTaskInput{
-			TaskDefinition: aws.String("web"), NetworkConfiguration: placed, CapacityProviderStrategy: strategy{item("FARGATE_SPOT", 0, 1)},
+		w.After(ecstest.Sec(5))
+		out, err := w.API.RunTask(w.T.Context(), &sdk.RunTaskInput{
+			TaskDefinition: aws.String("web"), NetworkConfiguration: ecstest.Placed, CapacityProviderStrategy: strategy{item("FARGATE_SPOT", 0, 1)},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		wantError(t, put("FARGATE"), inUse, why)
-		if _, err := w.api.StopTask(w.t.Context(), &sdk.StopTaskInput{Task: out.Tasks[0].TaskArn}); err != nil {
+		if _, err := w.API.StopTask(w.T.Context(), &sdk.StopTaskInput{Task: out.Tasks[0].TaskArn}); err != nil {
 			t.Fatal(err)
 		}
-		w.after(sec(60))
+		w.After(ecstest.Sec(60))
 		if err := put(); err != nil {
 			t.Errorf("once nothing uses them: %v", err)
 		}
@@ -204,16 +194,16 @@ func TestProviderInUse(t *testing.T) {
 }
 
 func TestBadCapacity(t *testing.T) {
-	put := func(names []string, s ...types.CapacityProviderStrategyItem) func(*world) error {
-		return call((*ecs.API).PutClusterCapacityProviders, &sdk.PutClusterCapacityProvidersInput{Cluster: aws.String("default"), CapacityProviders: names, DefaultCapacityProviderStrategy: s})
+	put := func(names []string, s ...types.CapacityProviderStrategyItem) func(*ecstest.World) error {
+		return call((*api.API).PutClusterCapacityProviders, &sdk.PutClusterCapacityProvidersInput{Cluster: aws.String("default"), CapacityProviders: names, DefaultCapacityProviderStrategy: s})
 	}
-	run := func(s ...types.CapacityProviderStrategyItem) func(*world) error {
-		return call((*ecs.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: placed, CapacityProviderStrategy: s})
+	run := func(s ...types.CapacityProviderStrategyItem) func(*ecstest.World) error {
+		return call((*api.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: ecstest.Placed, CapacityProviderStrategy: s})
 	}
 	both := []string{"FARGATE", "FARGATE_SPOT"}
 	tests := []struct {
 		name string
-		call func(*world) error
+		call func(*ecstest.World) error
 		want string
 	}{
 		{"unknown", put([]string{"mine"}), "The specified capacity provider was not found."},
@@ -226,29 +216,29 @@ func TestBadCapacity(t *testing.T) {
 		{"strategy with a provider twice", put(both, item("FARGATE", 0, 1), item("FARGATE", 0, 1)), "more than once"},
 		{"no weight", run(item("FARGATE", 1, 0)), "no capacity providers with a weight value greater than zero defined in the specified"},
 		{"no weight by default", run(), "no capacity providers with a weight value greater than zero defined in the default capacity provider strategy."},
-		{"both", call((*ecs.API).RunTask, &sdk.RunTaskInput{
-			TaskDefinition: aws.String("web"), NetworkConfiguration: placed, CapacityProviderStrategy: strategy{item("FARGATE", 0, 1)}, LaunchType: types.LaunchTypeFargate,
+		{"both", call((*api.API).RunTask, &sdk.RunTaskInput{
+			TaskDefinition: aws.String("web"), NetworkConfiguration: ecstest.Placed, CapacityProviderStrategy: strategy{item("FARGATE", 0, 1)}, LaunchType: types.LaunchTypeFargate,
 		}), "Specifying both a launch type and capacity provider strategy is not supported."},
-		{"service with both", call((*ecs.API).CreateService, &sdk.CreateServiceInput{
-			ServiceName: aws.String("web"), TaskDefinition: aws.String("web"), DesiredCount: aws.Int32(1), NetworkConfiguration: placed,
+		{"service with both", call((*api.API).CreateService, &sdk.CreateServiceInput{
+			ServiceName: aws.String("web"), TaskDefinition: aws.String("web"), DesiredCount: aws.Int32(1), NetworkConfiguration: ecstest.Placed,
 			CapacityProviderStrategy: strategy{item("FARGATE", 0, 1)}, LaunchType: types.LaunchTypeFargate,
 		}), "Specifying both"},
-		{"group", call((*ecs.API).CreateCapacityProvider, &sdk.CreateCapacityProviderInput{
+		{"group", call((*api.API).CreateCapacityProvider, &sdk.CreateCapacityProviderInput{
 			Name: aws.String("mine"), AutoScalingGroupProvider: &types.AutoScalingGroupProvider{AutoScalingGroupArn: aws.String("arn")},
 		}), "'autoScalingGroupProvider' is not supported"},
-		{"reserved name", call((*ecs.API).CreateCapacityProvider, &sdk.CreateCapacityProviderInput{Name: aws.String("FargateX")}), "cannot be prefixed"},
-		{"nothing provides", call((*ecs.API).CreateCapacityProvider, &sdk.CreateCapacityProviderInput{Name: aws.String("mine")}), "must be specified"},
-		{"update", call((*ecs.API).UpdateCapacityProvider, &sdk.UpdateCapacityProviderInput{Name: aws.String("FARGATE")}), "can't be updated"},
-		{"delete", call((*ecs.API).DeleteCapacityProvider, &sdk.DeleteCapacityProviderInput{CapacityProvider: aws.String(ours + "capacity-provider/FARGATE")}), "can't be deleted"},
-		{"delete another", call((*ecs.API).DeleteCapacityProvider, &sdk.DeleteCapacityProviderInput{CapacityProvider: aws.String("mine")}), "was not found"},
-		{"pages", call((*ecs.API).DescribeCapacityProviders, &sdk.DescribeCapacityProvidersInput{MaxResults: aws.Int32(11)}), "between 1 and 10"},
-		{"tag", call((*ecs.API).TagResource, &sdk.TagResourceInput{ResourceArn: aws.String(ours + "capacity-provider/FARGATE")}), "can't be tagged"},
-		{"constraint", call((*ecs.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), PlacementConstraints: []types.PlacementConstraint{{}}}), "Placement constraints are not supported with FARGATE launch type"},
-		{"strategy", call((*ecs.API).UpdateService, &sdk.UpdateServiceInput{Service: aws.String("web"), PlacementStrategy: []types.PlacementStrategy{{}}}), "Placement strategies are not supported with FARGATE launch type"},
+		{"reserved name", call((*api.API).CreateCapacityProvider, &sdk.CreateCapacityProviderInput{Name: aws.String("FargateX")}), "cannot be prefixed"},
+		{"nothing provides", call((*api.API).CreateCapacityProvider, &sdk.CreateCapacityProviderInput{Name: aws.String("mine")}), "must be specified"},
+		{"update", call((*api.API).UpdateCapacityProvider, &sdk.UpdateCapacityProviderInput{Name: aws.String("FARGATE")}), "can't be updated"},
+		{"delete", call((*api.API).DeleteCapacityProvider, &sdk.DeleteCapacityProviderInput{CapacityProvider: aws.String(ours + "capacity-provider/FARGATE")}), "can't be deleted"},
+		{"delete another", call((*api.API).DeleteCapacityProvider, &sdk.DeleteCapacityProviderInput{CapacityProvider: aws.String("mine")}), "was not found"},
+		{"pages", call((*api.API).DescribeCapacityProviders, &sdk.DescribeCapacityProvidersInput{MaxResults: aws.Int32(11)}), "between 1 and 10"},
+		{"tag", call((*api.API).TagResource, &sdk.TagResourceInput{ResourceArn: aws.String(ours + "capacity-provider/FARGATE")}), "can't be tagged"},
+		{"constraint", call((*api.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), PlacementConstraints: []types.PlacementConstraint{{}}}), "Placement constraints are not supported with FARGATE launch type"},
+		{"strategy", call((*api.API).UpdateService, &sdk.UpdateServiceInput{Service: aws.String("web"), PlacementStrategy: []types.PlacementStrategy{{}}}), "Placement strategies are not supported with FARGATE launch type"},
 	}
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.provide(item("FARGATE", 0, 0))
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Provide(item("FARGATE", 0, 0))
 		before := dump(w)
 		for _, tt := range tests {
 			t.Log(tt.name)
@@ -261,10 +251,10 @@ func TestBadCapacity(t *testing.T) {
 }
 
 func TestDescribeCapacityProviders(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 		describe := func(in sdk.DescribeCapacityProvidersInput) (got []string, next *string) {
 			t.Helper()
-			out, err := w.api.DescribeCapacityProviders(w.t.Context(), &in)
+			out, err := w.API.DescribeCapacityProviders(w.T.Context(), &in)
 			if err != nil {
 				t.Fatal(err)
 			}

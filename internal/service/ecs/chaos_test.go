@@ -5,7 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"math/rand/v2"
+	rand "math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +19,7 @@ import (
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/fake"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -42,7 +43,7 @@ func TestChaos(t *testing.T) {
 				}
 			}()
 			r := rand.New(rand.NewPCG(uint64(seed), 7))
-			play(t, fake.Config{
+			ecstest.Play(t, fake.Config{
 				Latency: time.Duration(r.IntN(3)) * 20 * time.Millisecond,
 				Pull: func(ref string) fake.Pull {
 					p := script.Pull(ref)
@@ -54,14 +55,14 @@ func TestChaos(t *testing.T) {
 					b.TermTime, b.StartTime = time.Duration(seed%3)*time.Second, time.Duration(seed%4)*100*time.Millisecond
 					return b
 				},
-			}, func(w *world) { (&game{world: w, r: r, faults: seed%2 == 1}).play() })
+			}, func(w *ecstest.World) { (&game{World: w, r: r, faults: seed%2 == 1}).play() })
 		})
 	}
 }
 
 // game is one game of TestChaos.
 type game struct {
-	*world
+	*ecstest.World
 	r         *rand.Rand
 	faults    bool // of the engine and of users who stop tasks
 	breaker   bool // the circuit breaker is on
@@ -78,17 +79,17 @@ var broken = []string{"missing", "nocommand", "crash"}
 func (g *game) play() {
 	g.low, g.high = [...]int32{100, 50, 0}[g.r.IntN(3)], [...]int32{200, 150, 134}[g.r.IntN(3)]
 	g.breaker, g.kept = g.r.IntN(2) == 0, map[string]time.Time{}
-	g.define()
-	g.service(int32(1+g.r.IntN(4)), balanced, breaker(true), func(in *sdk.CreateServiceInput) {
+	g.Define()
+	g.Service(int32(1+g.r.IntN(4)), ecstest.Balanced, breaker(true), func(in *sdk.CreateServiceInput) {
 		c := in.DeploymentConfiguration
 		c.MinimumHealthyPercent, c.MaximumPercent, c.DeploymentCircuitBreaker.Enable = &g.low, &g.high, g.breaker
 	})
 	g.upset(g.r.Uint64())
 	for range 120 {
-		g.after(250 * time.Millisecond)
+		g.After(250 * time.Millisecond)
 		g.check()
 		if g.faults && g.r.IntN(20) == 0 {
-			g.net.full("subnet-b", g.r.IntN(2) == 0)
+			g.Network.Full("subnet-b", g.r.IntN(2) == 0)
 		}
 		if g.r.IntN(8) == 0 {
 			g.act()
@@ -106,8 +107,8 @@ func (g *game) play() {
 func (g *game) upset(seed uint64) {
 	var mu sync.Mutex
 	r := rand.New(rand.NewPCG(seed, 1))
-	g.halt()
-	g.mood = func() error {
+	g.Halt()
+	g.Mood = func() error {
 		mu.Lock()
 		defer mu.Unlock()
 		if r.IntN(20) == 0 {
@@ -115,27 +116,27 @@ func (g *game) upset(seed uint64) {
 		}
 		return nil
 	}
-	g.start()
+	g.Start()
 }
 
 var errUpset = errors.New("struck by lightning")
 
 // calm ends all faults.
 func (g *game) calm() {
-	g.halt()
-	g.mood = nil
-	g.net.full("subnet-b", false)
-	g.eng.ComeBack()
+	g.Halt()
+	g.Mood = nil
+	g.Network.Full("subnet-b", false)
+	g.Engine.ComeBack()
 	for _, c := range []string{"Create", "Start", "Signal", "Remove", "Pull"} {
-		g.eng.LoseAnswers(c, 0)
+		g.Engine.LoseAnswers(c, 0)
 	}
-	g.start()
+	g.Start()
 }
 
 // recall reads until when tasks are protected: by another clock it is another
 // moment.
 func (g *game) recall() {
-	err := g.db.View(g.t.Context(), func(tx store.Tx) error {
+	err := g.DB.View(g.T.Context(), func(tx store.Tx) error {
 		for t, err := range ecs.Tasks.Scan(tx, "", "") {
 			if err != nil {
 				return err
@@ -147,7 +148,7 @@ func (g *game) recall() {
 		return nil
 	})
 	if err != nil {
-		g.t.Fatal(err)
+		g.T.Fatal(err)
 	}
 }
 
@@ -159,11 +160,11 @@ func (g *game) unprotect() {
 }
 
 func (g *game) protect(task string, on bool) {
-	out, err := g.api.UpdateTaskProtection(g.t.Context(), &sdk.UpdateTaskProtectionInput{
+	out, err := g.API.UpdateTaskProtection(g.T.Context(), &sdk.UpdateTaskProtectionInput{
 		Cluster: aws.String("default"), Tasks: []string{task}, ProtectionEnabled: on,
 	})
 	if err != nil {
-		g.t.Fatal(err)
+		g.T.Fatal(err)
 	}
 	if delete(g.kept, task); on && len(out.Failures) == 0 {
 		g.kept[task] = time.Now().Add(2 * time.Hour)
@@ -173,29 +174,29 @@ func (g *game) protect(task string, on bool) {
 // repair does what a user must when the last version that was deployed doesn't
 // work and nothing went back by itself. With the circuit breaker that has ended.
 func (g *game) repair() {
-	g.after(15 * time.Minute)
-	s, d := g.describe(), g.current()
+	g.After(15 * time.Minute)
+	s, d := g.Describe(), g.Current()
 	target, primary := g.image(*d.TargetServiceRevision.Arn), g.image(*s.CurrentServiceRevisions[0].Arn)
 	bad := func(image string) bool {
 		return slices.ContainsFunc(broken, func(b string) bool { return strings.HasSuffix(image, b) })
 	}
 	if bad(target) && g.breaker && s.DesiredCount > 0 && !g.blocked(s) && d.Status == types.ServiceDeploymentStatusInProgress {
-		g.t.Errorf("the deployment of %s goes on: %+v", target, d.DeploymentCircuitBreaker)
+		g.T.Errorf("the deployment of %s goes on: %+v", target, d.DeploymentCircuitBreaker)
 		g.tellEvents(s)
 	}
 	if d.Rollback != nil && d.Rollback.ServiceRevisionArn != nil && *d.Rollback.ServiceRevisionArn != *s.CurrentServiceRevisions[0].Arn {
-		g.t.Errorf("rolled back to %s, and %s runs", *d.Rollback.ServiceRevisionArn, *s.CurrentServiceRevisions[0].Arn)
+		g.T.Errorf("rolled back to %s, and %s runs", *d.Rollback.ServiceRevisionArn, *s.CurrentServiceRevisions[0].Arn)
 	}
 	if bad(primary) || s.Deployments[0].RolloutState == types.DeploymentRolloutStateFailed {
-		g.update(&sdk.UpdateServiceInput{TaskDefinition: aws.String(g.define())})
+		g.Update(&sdk.UpdateServiceInput{TaskDefinition: aws.String(g.Define())})
 	}
 }
 
 // image is what a revision runs.
 func (g *game) image(revision string) string {
-	r, err := g.api.DescribeServiceRevisions(g.t.Context(), &sdk.DescribeServiceRevisionsInput{ServiceRevisionArns: []string{revision}})
+	r, err := g.API.DescribeServiceRevisions(g.T.Context(), &sdk.DescribeServiceRevisionsInput{ServiceRevisionArns: []string{revision}})
 	if err != nil {
-		g.t.Fatal(err)
+		g.T.Fatal(err)
 	}
 	return *r.ServiceRevisions[0].ContainerImages[0].Image
 }
@@ -213,19 +214,19 @@ func (g *game) broken() string {
 
 func (g *game) tellEvents(s types.Service) {
 	for _, e := range s.Events[:min(10, len(s.Events))] {
-		g.t.Log(e.CreatedAt, *e.Message)
+		g.T.Log(e.CreatedAt, *e.Message)
 	}
 }
 
 // stopDeployment stops what is being deployed, in one of two ways.
 func (g *game) stopDeployment() {
-	in := &sdk.StopServiceDeploymentInput{ServiceDeploymentArn: g.describe().CurrentServiceDeployment}
+	in := &sdk.StopServiceDeploymentInput{ServiceDeploymentArn: g.Describe().CurrentServiceDeployment}
 	if g.r.IntN(3) == 0 {
 		in.StopType = types.StopServiceDeploymentStopTypeAbort
 	}
-	_, err := g.api.StopServiceDeployment(g.t.Context(), in)
+	_, err := g.API.StopServiceDeployment(g.T.Context(), in)
 	if _, over := errors.AsType[*types.ConflictException](err); err != nil && !over {
-		g.t.Fatal(err)
+		g.T.Fatal(err)
 	}
 }
 
@@ -237,19 +238,19 @@ func (g *game) blocked(s types.Service) bool {
 // unblock does what a user must where the bounds let nothing be replaced, once
 // the service has said so.
 func (g *game) unblock() {
-	s := g.describe()
+	s := g.Describe()
 	if !g.blocked(s) {
 		return
 	}
-	g.after(15 * time.Minute)
-	s = g.describe()
+	g.After(15 * time.Minute)
+	s = g.Describe()
 	told := slices.ContainsFunc(s.Events, func(e types.ServiceEvent) bool {
 		return strings.Contains(*e.Message, "was unable to stop or start tasks during a deployment")
 	})
 	if len(s.Deployments) > 1 && !told {
-		g.t.Errorf("no event says that the deployment is blocked; the last one: %s", *s.Events[0].Message)
+		g.T.Errorf("no event says that the deployment is blocked; the last one: %s", *s.Events[0].Message)
 	}
-	g.update(&sdk.UpdateServiceInput{DeploymentConfiguration: &types.DeploymentConfiguration{MinimumHealthyPercent: aws.Int32(0)}})
+	g.Update(&sdk.UpdateServiceInput{DeploymentConfiguration: &types.DeploymentConfiguration{MinimumHealthyPercent: aws.Int32(0)}})
 }
 
 // act is something that a user or fate does.
@@ -260,39 +261,39 @@ func (g *game) act() {
 	}
 	switch g.r.IntN(n) - 4 {
 	case -4:
-		g.update(&sdk.UpdateServiceInput{TaskDefinition: aws.String(g.define(image(g.broken())))})
+		g.Update(&sdk.UpdateServiceInput{TaskDefinition: aws.String(g.Define(image(g.broken())))})
 	case -3:
 		g.stopDeployment()
 	case -2, -1:
-		if tasks := g.tasks(types.DesiredStatusRunning); len(tasks) > 0 {
+		if tasks := g.Tasks(types.DesiredStatusRunning); len(tasks) > 0 {
 			task := *tasks[g.r.IntN(len(tasks))].TaskArn
 			g.protect(task, g.kept[task].IsZero())
 		}
 	case 0:
-		g.update(&sdk.UpdateServiceInput{DesiredCount: aws.Int32(int32(g.r.IntN(5)))})
+		g.Update(&sdk.UpdateServiceInput{DesiredCount: aws.Int32(int32(g.r.IntN(5)))})
 	case 1:
-		g.update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
+		g.Update(&sdk.UpdateServiceInput{ForceNewDeployment: true})
 	case 2:
-		g.update(&sdk.UpdateServiceInput{TaskDefinition: aws.String(g.define())})
+		g.Update(&sdk.UpdateServiceInput{TaskDefinition: aws.String(g.Define())})
 	case 3, 4:
-		g.halt()
-		g.after(time.Duration(g.r.IntN(2000)) * time.Millisecond)
-		g.start()
+		g.Halt()
+		g.After(time.Duration(g.r.IntN(2000)) * time.Millisecond)
+		g.Start()
 	case 5:
-		g.halt()
-		g.setClock(time.Duration(g.r.IntN(240)-120) * time.Minute)
+		g.Halt()
+		g.SetClock(time.Duration(g.r.IntN(240)-120) * time.Minute)
 		g.recall()
-		g.start()
+		g.Start()
 	case 6:
-		g.eng.Restart()
+		g.Engine.Restart()
 	case 7:
-		g.eng.GoAway()
-		g.after(time.Duration(g.r.IntN(3000)) * time.Millisecond)
-		g.eng.ComeBack()
+		g.Engine.GoAway()
+		g.After(time.Duration(g.r.IntN(3000)) * time.Millisecond)
+		g.Engine.ComeBack()
 	case 8:
-		g.eng.LoseAnswers([]string{"Create", "Start", "Signal", "Remove", "Pull"}[g.r.IntN(5)], 1+g.r.IntN(3))
+		g.Engine.LoseAnswers([]string{"Create", "Start", "Signal", "Remove", "Pull"}[g.r.IntN(5)], 1+g.r.IntN(3))
 	default:
-		if tasks := g.tasks(types.DesiredStatusRunning); len(tasks) > 0 {
+		if tasks := g.Tasks(types.DesiredStatusRunning); len(tasks) > 0 {
 			g.harm(tasks[g.r.IntN(len(tasks))])
 		}
 	}
@@ -303,27 +304,27 @@ func (g *game) harm(t types.Task) {
 	id := strings.Split(*t.TaskArn, "/")[2]
 	switch g.r.IntN(5) {
 	case 0:
-		_ = g.eng.Exit(id, "web", g.r.IntN(3)) // it may not run yet
+		_ = g.Engine.Exit(id, "web", g.r.IntN(3)) // it may not run yet
 	case 1:
-		_ = g.eng.RunOutOfMemory(id, "web")
+		_ = g.Engine.RunOutOfMemory(id, "web")
 	case 2:
-		_ = g.eng.Remove(context.Background(), id)
+		_ = g.Engine.Remove(context.Background(), id)
 	case 3:
-		g.eng.Restart()
+		g.Engine.Restart()
 	case 4:
-		if _, err := g.api.StopTask(g.t.Context(), &sdk.StopTaskInput{Task: t.TaskArn}); err != nil {
-			g.t.Fatal(err)
+		if _, err := g.API.StopTask(g.T.Context(), &sdk.StopTaskInput{Task: t.TaskArn}); err != nil {
+			g.T.Fatal(err)
 		}
 	}
 }
 
 // check compares what is true now with what was a quarter of a second ago.
 func (g *game) check() {
-	g.t.Helper()
+	g.T.Helper()
 	var now sample
 	var low, high int
 	stopped := map[string]ecs.Task{}
-	err := g.db.View(g.t.Context(), func(tx store.Tx) error {
+	err := g.DB.View(g.T.Context(), func(tx store.Tx) error {
 		s, err := ecs.Services.Get(tx, "default/web")
 		if err != nil {
 			return err
@@ -336,28 +337,28 @@ func (g *game) check() {
 				continue
 			}
 			now.alive++
-			if state, _, _ := g.lb.state("tg", t.ENI.Addr, 8080); t.Status == ecs.Running && state == "healthy" {
+			if state, _, _ := g.Balancing.State("tg", t.ENI.Addr, 8080); t.Status == ecs.Running && state == "healthy" {
 				now.healthy++
 			}
 		}
 		return err
 	})
 	if err != nil {
-		g.t.Fatal(err)
+		g.T.Fatal(err)
 	}
 	for arn, until := range g.kept {
 		if t, ok := stopped[arn]; ok && t.StopAt.Before(until) && t.StopCode == types.TaskStopCodeServiceSchedulerInitiated {
-			g.t.Fatalf("the protected task %s was stopped: %s", t.ID, t.Reason)
+			g.T.Fatalf("the protected task %s was stopped: %s", t.ID, t.Reason)
 		} else if ok {
 			delete(g.kept, arn)
 		}
 	}
 	if now.alive > high && now.alive > g.before.alive {
-		g.t.Fatalf("%d tasks, were %d, at most %d are allowed", now.alive, g.before.alive, high)
+		g.T.Fatalf("%d tasks, were %d, at most %d are allowed", now.alive, g.before.alive, high)
 	}
 	if !g.faults && now.healthy < low && now.healthy < g.before.healthy {
-		g.tellEvents(g.describe())
-		g.t.Fatalf("%d healthy, were %d, at least %d are wanted", now.healthy, g.before.healthy, low)
+		g.tellEvents(g.Describe())
+		g.T.Fatalf("%d healthy, were %d, at least %d are wanted", now.healthy, g.before.healthy, low)
 	}
 	g.before = now
 }
@@ -366,75 +367,59 @@ func (g *game) check() {
 // which it must stay so; a quarter of an hour at most, for back-off holds tasks back.
 func (g *game) settle() {
 	for range 45 {
-		g.after(20 * time.Second)
-		s := g.describe()
+		g.After(20 * time.Second)
+		s := g.Describe()
 		if len(s.Deployments) == 1 && s.RunningCount == s.DesiredCount && s.Deployments[0].RolloutState == types.DeploymentRolloutStateCompleted {
 			break
 		}
 	}
-	g.after(time.Minute)
+	g.After(time.Minute)
 }
 
 // end waits for the end and looks for what should not be there.
 func (g *game) end() {
-	g.t.Helper()
+	g.T.Helper()
 	g.settle()
-	s := g.describe()
+	s := g.Describe()
 	n := int(s.DesiredCount)
 	if len(s.Deployments) != 1 || int(s.RunningCount) != n || s.PendingCount != 0 || s.Deployments[0].RolloutState != types.DeploymentRolloutStateCompleted {
 		for _, d := range s.Deployments {
-			g.t.Logf("deployment %s of %s: %s, %d running", *d.Id, *d.TaskDefinition, d.RolloutState, d.RunningCount)
+			g.T.Logf("deployment %s of %s: %s, %d running", *d.Id, *d.TaskDefinition, d.RolloutState, d.RunningCount)
 		}
 		g.tellEvents(s)
-		g.t.Fatalf("the end: %d of %d run, %d pending, %d deployments", s.RunningCount, n, s.PendingCount, len(s.Deployments))
+		g.T.Fatalf("the end: %d of %d run, %d pending, %d deployments", s.RunningCount, n, s.PendingCount, len(s.Deployments))
 	}
-	if there, err := g.eng.List(g.t.Context()); err != nil || len(there) != n {
-		g.t.Errorf("the engine has %d tasks, want %d: %v", len(there), n, err)
+	if there, err := g.Engine.List(g.T.Context()); err != nil || len(there) != n {
+		g.T.Errorf("the engine has %d tasks, want %d: %v", len(there), n, err)
 	}
 	for range 30 { // subnets that had no addresses are tried again after some minutes
-		if in := zones(g.tasks(types.DesiredStatusRunning)); in["a"]-in["b"] < 2 && in["b"]-in["a"] < 2 {
+		if in := ecstest.Zones(g.Tasks(types.DesiredStatusRunning)); in["a"]-in["b"] < 2 && in["b"]-in["a"] < 2 {
 			break
 		}
-		g.after(time.Minute)
+		g.After(time.Minute)
 	}
-	if in := zones(g.tasks(types.DesiredStatusRunning)); n*int(g.high)/100 > n && (in["a"]-in["b"] > 1 || in["b"]-in["a"] > 1) {
+	if in := ecstest.Zones(g.Tasks(types.DesiredStatusRunning)); n*int(g.high)/100 > n && (in["a"]-in["b"] > 1 || in["b"]-in["a"] > 1) {
 		g.tellEvents(s)
-		g.t.Errorf("zones are uneven: %v", in)
+		g.T.Errorf("zones are uneven: %v", in)
 	}
-	if len(g.net.ids) != n {
-		g.t.Errorf("%d interfaces, want %d", len(g.net.ids), n)
+	if len(g.Network.IDs) != n {
+		g.T.Errorf("%d interfaces, want %d", len(g.Network.IDs), n)
 	}
-	if in := g.lb.registered(); in != n {
-		g.t.Errorf("%d targets, want %d", in, n)
+	if in := g.Balancing.Registered(); in != n {
+		g.T.Errorf("%d targets, want %d", in, n)
 	}
-	err := g.db.View(g.t.Context(), func(tx store.Tx) error {
+	err := g.DB.View(g.T.Context(), func(tx store.Tx) error {
 		for t, err := range ecs.Tasks.Scan(tx, "", "") {
 			if err != nil {
 				return err
 			}
 			if t.TaskDefinition != *s.TaskDefinition && t.Desired == ecs.Running || t.Desired != ecs.Running && t.Status != ecs.Stopped {
-				g.t.Errorf("task %s is %s, wanted %s, of %s", t.ID, t.Status, t.Desired, t.TaskDefinition)
+				g.T.Errorf("task %s is %s, wanted %s, of %s", t.ID, t.Status, t.Desired, t.TaskDefinition)
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		g.t.Fatal(err)
+		g.T.Fatal(err)
 	}
-}
-
-// moody is a store whose answers mood spoils.
-type moody struct {
-	store.DB
-	mood func() error
-}
-
-func (m moody) Update(ctx context.Context, f func(store.Tx) error) error {
-	if err := m.mood(); err != nil {
-		return err
-	}
-	if err := m.DB.Update(ctx, f); err != nil {
-		return err
-	}
-	return m.mood()
 }

@@ -1,6 +1,11 @@
 package ecs
 
-import "time"
+import (
+	"time"
+)
+
+// Now is the time as AWS's JSON has it: milliseconds.
+func Now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 // A machine's clock may be set back. What was written down before is then said
 // to happen later, and who waits for so long after it would wait for hours. It

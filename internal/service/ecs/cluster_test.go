@@ -1,6 +1,7 @@
 package ecs_test
 
 import (
+	"context"
 	"maps"
 	"testing"
 
@@ -13,18 +14,9 @@ import (
 	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/fake"
-	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/api"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 )
-
-// cluster describes a cluster with all that there is of it.
-func (w *world) cluster(name string) types.Cluster {
-	w.t.Helper()
-	out, err := w.api.DescribeClusters(w.t.Context(), &sdk.DescribeClustersInput{Clusters: []string{name}, Include: types.ClusterField("").Values()})
-	if err != nil || len(out.Clusters) != 1 {
-		w.t.Fatalf("describe %s: %v %+v", name, err, out)
-	}
-	return out.Clusters[0]
-}
 
 // alike compares what the API returns.
 var alike = cmpopts.IgnoreUnexported(types.Cluster{}, types.ClusterSetting{}, types.ClusterConfiguration{}, types.ExecuteCommandConfiguration{}, types.ExecuteCommandLogConfiguration{},
@@ -33,14 +25,14 @@ var alike = cmpopts.IgnoreUnexported(types.Cluster{}, types.ClusterSetting{}, ty
 // TestClusters makes a cluster with everything that one can have, and describes,
 // changes, deletes and makes it again.
 func TestClusters(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 		in := &sdk.CreateClusterInput{
 			ClusterName: aws.String("all"), Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}},
 			Settings:          []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: aws.String("disabled")}},
 			Configuration:     &types.ClusterConfiguration{ExecuteCommandConfiguration: &types.ExecuteCommandConfiguration{Logging: types.ExecuteCommandLoggingDefault}},
 			CapacityProviders: []string{"FARGATE_SPOT", "FARGATE"}, DefaultCapacityProviderStrategy: strategy{item("FARGATE", 1, 2)},
 		}
-		made, err := w.api.CreateCluster(w.t.Context(), in)
+		made, err := w.API.CreateCluster(w.T.Context(), in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,34 +43,34 @@ func TestClusters(t *testing.T) {
 		if d := cmp.Diff(want, *made.Cluster, alike); d != "" {
 			t.Errorf("made: %s", d)
 		}
-		is := w.cluster("all")
+		is := w.Cluster("all")
 		want.Attachments, is.Statistics = []types.Attachment{}, []types.KeyValuePair{}
 		if d := cmp.Diff(want, is, alike); d != "" {
 			t.Errorf("described: %s", d)
 		}
-		bare, err := w.api.DescribeClusters(w.t.Context(), &sdk.DescribeClustersInput{Clusters: []string{"all", "gone"}})
+		bare, err := w.API.DescribeClusters(w.T.Context(), &sdk.DescribeClustersInput{Clusters: []string{"all", "gone"}})
 		if c := bare.Clusters[0]; err != nil || c.Tags != nil || len(c.Settings) > 0 || c.Configuration != nil || *bare.Failures[0].Arn != ours+"cluster/gone" || *bare.Failures[0].Reason != "MISSING" {
 			t.Errorf("described with nothing more: %+v %v", bare, err)
 		}
 		for _, again := range []*sdk.CreateClusterInput{in, {ClusterName: aws.String("all")}} {
-			if out, err := w.api.CreateCluster(w.t.Context(), again); err != nil || cmp.Diff(made.Cluster, out.Cluster, alike) != "" {
+			if out, err := w.API.CreateCluster(w.T.Context(), again); err != nil || cmp.Diff(made.Cluster, out.Cluster, alike) != "" {
 				t.Errorf("again: %v %+v", err, out)
 			}
 		}
 		other := *in
 		other.Tags = nil
 		other.CapacityProviders = []string{"FARGATE"}
-		_, err = w.api.CreateCluster(w.t.Context(), &other)
+		_, err = w.API.CreateCluster(w.T.Context(), &other)
 		wantError(t, err, badCode, "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
-		if _, err := w.api.DeleteCluster(w.t.Context(), &sdk.DeleteClusterInput{Cluster: aws.String(ours + "cluster/all")}); err != nil {
+		if _, err := w.API.DeleteCluster(w.T.Context(), &sdk.DeleteClusterInput{Cluster: aws.String(ours + "cluster/all")}); err != nil {
 			t.Fatal(err)
 		}
-		if c := w.cluster("all"); *c.Status != "INACTIVE" {
+		if c := w.Cluster("all"); *c.Status != "INACTIVE" {
 			t.Errorf("deleted, it is %s", *c.Status)
 		}
-		_, err = w.api.ListTasks(w.t.Context(), &sdk.ListTasksInput{Cluster: aws.String("all")})
+		_, err = w.API.ListTasks(w.T.Context(), &sdk.ListTasksInput{Cluster: aws.String("all")})
 		wantError(t, err, "ClusterNotFoundException", "The referenced cluster was inactive.")
-		anew, err := w.api.CreateCluster(w.t.Context(), &sdk.CreateClusterInput{ClusterName: aws.String("all")})
+		anew, err := w.API.CreateCluster(w.T.Context(), &sdk.CreateClusterInput{ClusterName: aws.String("all")})
 		if err != nil || *anew.Cluster.Status != "ACTIVE" || len(anew.Cluster.CapacityProviders) != 0 || len(anew.Cluster.Tags) != 0 {
 			t.Errorf("made anew: %+v %v", anew, err)
 		}
@@ -86,22 +78,22 @@ func TestClusters(t *testing.T) {
 }
 
 func TestUpdateCluster(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 		name, off := aws.String("default"), []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: aws.String("disabled")}}
 		exec := func(l types.ExecuteCommandLogging) *types.ClusterConfiguration {
 			return &types.ClusterConfiguration{ExecuteCommandConfiguration: &types.ExecuteCommandConfiguration{Logging: l}}
 		}
-		out, err := w.api.UpdateCluster(w.t.Context(), &sdk.UpdateClusterInput{Cluster: name, Settings: off, Configuration: exec(types.ExecuteCommandLoggingDefault)})
+		out, err := w.API.UpdateCluster(w.T.Context(), &sdk.UpdateClusterInput{Cluster: name, Settings: off, Configuration: exec(types.ExecuteCommandLoggingDefault)})
 		if err != nil || out.Cluster.Configuration.ExecuteCommandConfiguration.Logging != types.ExecuteCommandLoggingDefault {
 			t.Errorf("update: %v %+v", err, out)
 		}
 		blank := exec(types.ExecuteCommandLoggingDefault)
 		blank.ExecuteCommandConfiguration.LogConfiguration = &types.ExecuteCommandLogConfiguration{}
-		if _, err := w.api.UpdateCluster(w.t.Context(), &sdk.UpdateClusterInput{Cluster: name, Configuration: blank}); err != nil {
+		if _, err := w.API.UpdateCluster(w.T.Context(), &sdk.UpdateClusterInput{Cluster: name, Configuration: blank}); err != nil {
 			t.Errorf("a log configuration that says nothing: %v", err)
 		}
-		set, err := w.api.UpdateClusterSettings(w.t.Context(), &sdk.UpdateClusterSettingsInput{Cluster: name, Settings: off})
-		if d := cmp.Diff(off, set.Cluster.Settings, alike); err != nil || d != "" || w.cluster("default").Configuration == nil {
+		set, err := w.API.UpdateClusterSettings(w.T.Context(), &sdk.UpdateClusterSettingsInput{Cluster: name, Settings: off})
+		if d := cmp.Diff(off, set.Cluster.Settings, alike); err != nil || d != "" || w.Cluster("default").Configuration == nil {
 			t.Errorf("update of settings: %v %s", err, d)
 		}
 		on := func(v string) []types.ClusterSetting {
@@ -109,21 +101,21 @@ func TestUpdateCluster(t *testing.T) {
 		}
 		before := dump(w)
 		for _, tt := range []struct {
-			call       func(*world) error
+			call       func(*ecstest.World) error
 			code, want string
 		}{
-			{call((*ecs.API).UpdateClusterSettings, &sdk.UpdateClusterSettingsInput{Cluster: name, Settings: on("maybe")}), badCode, "Invalid setting value 'maybe'"},
-			{call((*ecs.API).UpdateClusterSettings, &sdk.UpdateClusterSettingsInput{Cluster: name}), badCode, "Settings cannot be empty."},
-			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: name, Configuration: exec(types.ExecuteCommandLoggingOverride)}), badCode, "logConfiguration must be specified"},
-			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: name, Configuration: &types.ClusterConfiguration{
+			{call((*api.API).UpdateClusterSettings, &sdk.UpdateClusterSettingsInput{Cluster: name, Settings: on("maybe")}), badCode, "Invalid setting value 'maybe'"},
+			{call((*api.API).UpdateClusterSettings, &sdk.UpdateClusterSettingsInput{Cluster: name}), badCode, "Settings cannot be empty."},
+			{call((*api.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: name, Configuration: exec(types.ExecuteCommandLoggingOverride)}), badCode, "logConfiguration must be specified"},
+			{call((*api.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: name, Configuration: &types.ClusterConfiguration{
 				ManagedStorageConfiguration: &types.ManagedStorageConfiguration{KmsKeyId: aws.String("k")},
 			}}), badCode, "'configuration.managedStorageConfiguration'"},
-			{call((*ecs.API).CreateCluster, &sdk.CreateClusterInput{Configuration: &types.ClusterConfiguration{
+			{call((*api.API).CreateCluster, &sdk.CreateClusterInput{Configuration: &types.ClusterConfiguration{
 				ExecuteCommandConfiguration: &types.ExecuteCommandConfiguration{KmsKeyId: aws.String("k")},
 			}}), badCode, "'configuration.executeCommandConfiguration.kmsKeyId'"},
-			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: name, ServiceConnectDefaults: &types.ClusterServiceConnectDefaultsRequest{Namespace: aws.String("n")}}), badCode, "'serviceConnectDefaults'"},
-			{call((*ecs.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: aws.String("gone")}), "ClusterNotFoundException", ""},
-			{call((*ecs.API).CreateCluster, &sdk.CreateClusterInput{ClusterName: name, Configuration: exec(types.ExecuteCommandLoggingNone)}), badCode, "inconsistent"},
+			{call((*api.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: name, ServiceConnectDefaults: &types.ClusterServiceConnectDefaultsRequest{Namespace: aws.String("n")}}), badCode, "'serviceConnectDefaults'"},
+			{call((*api.API).UpdateCluster, &sdk.UpdateClusterInput{Cluster: aws.String("gone")}), "ClusterNotFoundException", ""},
+			{call((*api.API).CreateCluster, &sdk.CreateClusterInput{ClusterName: name, Configuration: exec(types.ExecuteCommandLoggingNone)}), badCode, "inconsistent"},
 		} {
 			wantError(t, tt.call(w), tt.code, tt.want)
 		}
@@ -135,11 +127,11 @@ func TestUpdateCluster(t *testing.T) {
 
 // TestClusterCounts follows a cluster's counts from its first task to none.
 func TestClusterCounts(t *testing.T) {
-	slow := fake.Config{Behave: func(engine.Container) fake.Behaviour { return fake.Behaviour{StartTime: sec(3)} }}
-	play(t, slow, func(w *world) {
+	slow := fake.Config{Behave: func(engine.Container) fake.Behaviour { return fake.Behaviour{StartTime: ecstest.Sec(3)} }}
+	ecstest.Play(t, slow, func(w *ecstest.World) {
 		counts := func(what string, want map[string]string) {
 			t.Helper()
-			c := w.cluster("default")
+			c := w.Cluster("default")
 			got := map[string]string{}
 			for _, s := range c.Statistics {
 				if *s.Value != "0" {
@@ -156,38 +148,38 @@ func TestClusterCounts(t *testing.T) {
 				}
 			}
 		}
-		w.define()
+		w.Define()
 		counts("nothing", map[string]string{})
-		w.halt() // else the loops go on before it is looked at
-		w.service(3)
+		w.Halt() // else the loops go on before it is looked at
+		w.Service(3)
 		counts("a service", map[string]string{"activeFargateServiceCount": "1"})
-		w.start()
-		w.after(sec(1))
+		w.Start()
+		w.After(ecstest.Sec(1))
 		counts("tasks that start", map[string]string{"activeFargateServiceCount": "1", "pendingFargateTasksCount": "3"})
-		w.after(sec(10))
+		w.After(ecstest.Sec(10))
 		counts("tasks that run", map[string]string{"activeFargateServiceCount": "1", "runningFargateTasksCount": "3"})
-		w.halt()
-		if _, err := w.api.DeleteService(w.t.Context(), &sdk.DeleteServiceInput{Service: aws.String("web"), Force: aws.Bool(true)}); err != nil {
+		w.Halt()
+		if _, err := w.API.DeleteService(w.T.Context(), &sdk.DeleteServiceInput{Service: aws.String("web"), Force: aws.Bool(true)}); err != nil {
 			t.Fatal(err)
 		}
 		counts("drains", map[string]string{"drainingFargateServiceCount": "1", "runningFargateTasksCount": "3"})
-		_, err := w.api.DeleteCluster(w.t.Context(), &sdk.DeleteClusterInput{Cluster: aws.String("default")})
+		_, err := w.API.DeleteCluster(w.T.Context(), &sdk.DeleteClusterInput{Cluster: aws.String("default")})
 		wantError(t, err, "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.")
-		w.start()
-		w.after(sec(90))
+		w.Start()
+		w.After(ecstest.Sec(90))
 		counts("gone", map[string]string{})
 	})
 }
 
 func TestAccountSettings(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 		root := "arn:aws:iam::111122223333:root"
-		as := func(c ctx) ctx { return caller.With(c, caller.Caller{ARN: root}) }
+		as := func(c context.Context) context.Context { return caller.With(c, caller.Caller{ARN: root}) }
 		list := func(in sdk.ListAccountSettingsInput) map[string]string {
 			t.Helper()
 			got := map[string]string{}
 			for {
-				out, err := w.api.ListAccountSettings(as(w.t.Context()), &in)
+				out, err := w.API.ListAccountSettings(as(w.T.Context()), &in)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -222,10 +214,10 @@ func TestAccountSettings(t *testing.T) {
 			t.Errorf("%d settings, the API has %d", len(effective), len(types.SettingName("").Values()))
 		}
 		wait := types.SettingNameFargateTaskRetirementWaitPeriod
-		if out, err := w.api.PutAccountSettingDefault(as(w.t.Context()), &sdk.PutAccountSettingDefaultInput{Name: wait, Value: aws.String("14")}); err != nil || *out.Setting.Value != "14" {
+		if out, err := w.API.PutAccountSettingDefault(as(w.T.Context()), &sdk.PutAccountSettingDefaultInput{Name: wait, Value: aws.String("14")}); err != nil || *out.Setting.Value != "14" {
 			t.Errorf("default: %v %v", out, err)
 		}
-		if out, err := w.api.PutAccountSetting(as(w.t.Context()), &sdk.PutAccountSettingInput{Name: "taskLongArnFormat", Value: aws.String("enabled"), PrincipalArn: &root}); err != nil || *out.Setting.PrincipalArn != root {
+		if out, err := w.API.PutAccountSetting(as(w.T.Context()), &sdk.PutAccountSettingInput{Name: "taskLongArnFormat", Value: aws.String("enabled"), PrincipalArn: &root}); err != nil || *out.Setting.PrincipalArn != root {
 			t.Errorf("put: %v %v", out, err)
 		}
 		if d := cmp.Diff(map[string]string{string(wait): "14", "taskLongArnFormat": "enabled"}, list(sdk.ListAccountSettingsInput{})); d != "" {
@@ -234,7 +226,7 @@ func TestAccountSettings(t *testing.T) {
 		if got := list(sdk.ListAccountSettingsInput{EffectiveSettings: true, Name: wait, Value: aws.String("7")}); len(got) != 0 {
 			t.Errorf("with another value: %v", got)
 		}
-		if out, err := w.api.DeleteAccountSetting(as(w.t.Context()), &sdk.DeleteAccountSettingInput{Name: wait}); err != nil || *out.Setting.Value != "7" {
+		if out, err := w.API.DeleteAccountSetting(as(w.T.Context()), &sdk.DeleteAccountSettingInput{Name: wait}); err != nil || *out.Setting.Value != "7" {
 			t.Errorf("delete: %v %v", out, err)
 		}
 		if d := cmp.Diff(effective, list(sdk.ListAccountSettingsInput{EffectiveSettings: true})); d != "" {
@@ -251,14 +243,14 @@ func TestAccountSettings(t *testing.T) {
 			{"guardDutyActivate", "on", "managed by AWS"},
 			{"defaultLogDriverMode", "fast", "Valid values are: non-blocking, blocking."},
 		} {
-			_, err := w.api.PutAccountSetting(as(w.t.Context()), &sdk.PutAccountSettingInput{Name: tt.name, Value: &tt.value})
+			_, err := w.API.PutAccountSetting(as(w.T.Context()), &sdk.PutAccountSettingInput{Name: tt.name, Value: &tt.value})
 			wantError(t, err, badCode, tt.want)
 		}
-		_, err := w.api.PutAccountSetting(as(w.t.Context()), &sdk.PutAccountSettingInput{Name: wait, Value: aws.String("0"), PrincipalArn: aws.String("arn:aws:iam::111122223333:user/me")})
+		_, err := w.API.PutAccountSetting(as(w.T.Context()), &sdk.PutAccountSettingInput{Name: wait, Value: aws.String("0"), PrincipalArn: aws.String("arn:aws:iam::111122223333:user/me")})
 		wantError(t, err, badCode, "user/me is not valid")
-		_, err = w.api.ListAccountSettings(as(w.t.Context()), &sdk.ListAccountSettingsInput{Value: aws.String("7")})
+		_, err = w.API.ListAccountSettings(as(w.T.Context()), &sdk.ListAccountSettingsInput{Value: aws.String("7")})
 		wantError(t, err, badCode, "name")
-		_, err = w.api.DeleteAccountSetting(as(w.t.Context()), &sdk.DeleteAccountSettingInput{Name: "guardDutyActivate"})
+		_, err = w.API.DeleteAccountSetting(as(w.T.Context()), &sdk.DeleteAccountSettingInput{Name: "guardDutyActivate"})
 		wantError(t, err, badCode, "managed by AWS")
 	})
 }

@@ -11,9 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"github.com/aws/smithy-go"
+	smithy "github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 )
 
 func slicesSorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -77,8 +78,9 @@ func taskRefusals() []refusal {
 		{"proxy", func(in *registration) {
 			in.ProxyConfiguration = &types.ProxyConfiguration{ContainerName: aws.String("web")}
 		}, "The parameter 'proxyConfiguration' is not supported by Skylift."},
-		{"task role", func(in *registration) { in.TaskRoleArn = aws.String("arn") }, "The parameter 'taskRoleArn' is not supported by Skylift."},
-		{"execution role", func(in *registration) { in.ExecutionRoleArn = aws.String("arn") }, "The parameter 'executionRoleArn' is not supported by Skylift."},
+		{"execution role", func(in *registration) { in.ExecutionRoleArn = aws.String("arn:role") }, "Role is not valid."},
+		{"task role", func(in *registration) { in.TaskRoleArn = aws.String("a role") }, "Role is not valid"},
+		{"task role of another service", func(in *registration) { in.TaskRoleArn = aws.String("arn:aws:iam::111122223333:user/app") }, "Role is not valid"},
 		{"system", func(in *registration) {
 			in.RuntimePlatform = &types.RuntimePlatform{OperatingSystemFamily: types.OSFamilyWindowsServer2022Core}
 		}, "operatingSystemFamily WINDOWS_SERVER_2022_CORE is not supported by Skylift; use LINUX."},
@@ -133,15 +135,6 @@ func containerRefusals() []refusal {
 		{"resourceRequirements", first(func(c *types.ContainerDefinition) {
 			c.ResourceRequirements = []types.ResourceRequirement{{Type: types.ResourceTypeInferenceAccelerator, Value: aws.String("d")}}
 		}), "The parameter 'resourceRequirements' of 'container web' is not supported by Skylift."},
-		named("repositoryCredentials", func(c *types.ContainerDefinition) {
-			c.RepositoryCredentials = &types.RepositoryCredentials{CredentialsParameter: aws.String("arn")}
-		}),
-		named("secrets", func(c *types.ContainerDefinition) {
-			c.Secrets = []types.Secret{{Name: aws.String("S"), ValueFrom: aws.String("arn")}}
-		}),
-		named("environmentFiles", func(c *types.ContainerDefinition) {
-			c.EnvironmentFiles = []types.EnvironmentFile{{Type: types.EnvironmentFileTypeS3, Value: aws.String("arn")}}
-		}),
 		named("firelensConfiguration", func(c *types.ContainerDefinition) {
 			c.FirelensConfiguration = &types.FirelensConfiguration{Type: types.FirelensConfigurationTypeFluentbit}
 		}),
@@ -335,9 +328,9 @@ func volumeRefusals() []refusal {
 		{"open iam", efs(func(e *types.EFSVolumeConfiguration) {
 			e.AuthorizationConfig.Iam = types.EFSAuthorizationConfigIAMEnabled
 		}), "EFS IAM authorization requires TransitEncryption to be enabled."},
-		{"iam", efs(func(e *types.EFSVolumeConfiguration) {
+		{"iam of nobody", efs(func(e *types.EFSVolumeConfiguration) {
 			e.TransitEncryption, e.AuthorizationConfig.Iam = types.EFSTransitEncryptionEnabled, types.EFSAuthorizationConfigIAMEnabled
-		}), "The parameter 'iam' of 'authorizationConfig of volume v' is not supported by Skylift."},
+		}), "EFS IAM authorization requires a task role. (Volume 'v'.)"},
 	}
 }
 
@@ -393,20 +386,20 @@ func logRefusals() []refusal {
 // TestBadTaskDefinitions registers what is refused: as ECS words it where that
 // is known, and nothing is registered.
 func TestBadTaskDefinitions(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 		for _, tt := range refusals() {
-			in := webDefinition()
+			in := ecstest.WebDefinition()
 			tt.change(in)
-			err := unsupported(w, in)
+			err := ecstest.Unsupported(w, in)
 			if err == nil {
-				_, err = w.api.RegisterTaskDefinition(w.t.Context(), in)
+				_, err = w.API.RegisterTaskDefinition(w.T.Context(), in)
 			}
 			if e, ok := errors.AsType[smithy.APIError](err); !ok || e.ErrorCode() != "ClientException" || !strings.Contains(e.ErrorMessage(), tt.want) {
-				w.t.Errorf("%s: got %v, want %s", tt.name, err, tt.want)
+				w.T.Errorf("%s: got %v, want %s", tt.name, err, tt.want)
 			}
 		}
-		if out, err := w.api.ListTaskDefinitions(w.t.Context(), &sdk.ListTaskDefinitionsInput{}); err != nil || len(out.TaskDefinitionArns) != 0 {
-			w.t.Errorf("registered all the same: %v, %v", out, err)
+		if out, err := w.API.ListTaskDefinitions(w.T.Context(), &sdk.ListTaskDefinitionsInput{}); err != nil || len(out.TaskDefinitionArns) != 0 {
+			w.T.Errorf("registered all the same: %v, %v", out, err)
 		}
 	})
 }

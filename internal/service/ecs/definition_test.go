@@ -3,7 +3,7 @@ package ecs_test
 import (
 	"encoding/json"
 	"errors"
-	"math/rand/v2"
+	rand "math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,7 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
+	"github.com/skylift/skylift/internal/service/ecs/role"
 )
 
 type registration = sdk.RegisterTaskDefinitionInput
@@ -43,8 +46,9 @@ var features = map[string]func(in *registration, web, db *types.ContainerDefinit
 	"efs": func(in *registration, _, db *types.ContainerDefinition) {
 		in.Volumes = append(in.Volumes, types.Volume{Name: aws.String("data"), EfsVolumeConfiguration: &types.EFSVolumeConfiguration{
 			FileSystemId: aws.String("fs-0123456789abcdef0"), RootDirectory: aws.String("/"), TransitEncryption: types.EFSTransitEncryptionEnabled, TransitEncryptionPort: aws.Int32(2999),
-			AuthorizationConfig: &types.EFSAuthorizationConfig{AccessPointId: aws.String("fsap-0123456789abcdef0"), Iam: types.EFSAuthorizationConfigIAMDisabled},
+			AuthorizationConfig: &types.EFSAuthorizationConfig{AccessPointId: aws.String("fsap-0123456789abcdef0"), Iam: types.EFSAuthorizationConfigIAMEnabled},
 		}})
+		in.TaskRoleArn = aws.String("app")
 		db.MountPoints = append(db.MountPoints, types.MountPoint{SourceVolume: aws.String("data"), ContainerPath: aws.String("/var/lib/db")})
 	},
 	"order": func(_ *registration, web, db *types.ContainerDefinition) {
@@ -89,6 +93,16 @@ var features = map[string]func(in *registration, web, db *types.ContainerDefinit
 	"volumes from": func(_ *registration, web, db *types.ContainerDefinition) {
 		web.VolumesFrom = []types.VolumeFrom{{SourceContainer: aws.String("db"), ReadOnly: aws.Bool(true)}}
 	},
+	"inputs": func(in *registration, web, db *types.ContainerDefinition) {
+		in.TaskRoleArn, in.ExecutionRoleArn = aws.String("app"), aws.String("arn:aws:iam::111122223333:role/service/exec")
+		web.Secrets = []types.Secret{
+			{Name: aws.String("PASSWORD"), ValueFrom: aws.String("arn:aws:secretsmanager:us-west-2:111122223333:secret:db-AbCdEf:password::")},
+			{Name: aws.String("TOKEN"), ValueFrom: aws.String("/web/token:3")},
+			{Name: aws.String("PLAIN"), ValueFrom: aws.String("arn:aws:ssm:us-west-2:111122223333:parameter/plain")},
+		}
+		web.EnvironmentFiles = []types.EnvironmentFile{{Type: types.EnvironmentFileTypeS3, Value: aws.String("arn:aws:s3:::config/d/web.env")}}
+		db.RepositoryCredentials = &types.RepositoryCredentials{CredentialsParameter: aws.String("arn:aws:secretsmanager:us-west-2:111122223333:secret:hub")}
+	},
 	"logs": func(_ *registration, web, db *types.ContainerDefinition) {
 		web.LogConfiguration = &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: map[string]string{
 			"awslogs-group": "/web", "awslogs-region": "us-west-2", "awslogs-stream-prefix": "x", "awslogs-create-group": "true",
@@ -123,6 +137,9 @@ func expected(in *registration) *types.TaskDefinition {
 		EnableFaultInjection: in.EnableFaultInjection, PlacementConstraints: []types.TaskDefinitionPlacementConstraint{}, Volumes: []types.Volume{},
 		Compatibilities: []types.Compatibility{types.CompatibilityEc2, types.CompatibilityFargate},
 	}
+	home := arn.Namespace{Account: "111122223333"}
+	d.TaskRoleArn, _ = role.ARN(home, in.TaskRoleArn) // the definition was taken
+	d.ExecutionRoleArn, _ = role.ARN(home, in.ExecutionRoleArn)
 	if in.EphemeralStorage != nil {
 		d.Compatibilities = d.Compatibilities[1:]
 	}
@@ -172,21 +189,24 @@ func firstOf(n, def *int32) *int32 {
 
 // comesBack registers a definition, and holds it to come back as it was sent
 // with ECS's defaults and nothing else.
-func (w *world) comesBack(in *registration) error {
-	w.t.Helper()
+func comesBack(w *ecstest.World, in *registration) error {
+	w.T.Helper()
 	sent := dumped(in)
-	out, err := w.api.RegisterTaskDefinition(w.t.Context(), in)
+	out, err := w.API.RegisterTaskDefinition(w.T.Context(), in)
 	if now := dumped(in); now != sent {
-		w.t.Errorf("what was sent is changed: %s, was %s", now, sent)
+		w.T.Errorf("what was sent is changed: %s, was %s", now, sent)
 	}
 	if err != nil {
 		return err
 	}
-	described, err := w.api.DescribeTaskDefinition(w.t.Context(), &sdk.DescribeTaskDefinitionInput{TaskDefinition: out.TaskDefinition.TaskDefinitionArn})
+	described, err := w.API.DescribeTaskDefinition(w.T.Context(), &sdk.DescribeTaskDefinitionInput{TaskDefinition: out.TaskDefinition.TaskDefinitionArn})
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	want := expected(in)
+	if in.TaskRoleArn != nil && *in.TaskRoleArn != "" { // by its name
+		want.TaskRoleArn = aws.String("arn:aws:iam::111122223333:role/" + *in.TaskRoleArn)
+	}
 	want.Revision, want.TaskDefinitionArn = out.TaskDefinition.Revision, out.TaskDefinition.TaskDefinitionArn
 	show := cmp.Options{
 		cmpopts.IgnoreFields(types.TaskDefinition{}, "RegisteredAt", "RegisteredBy"),
@@ -194,7 +214,7 @@ func (w *world) comesBack(in *registration) error {
 	}
 	for what, got := range map[string]*types.TaskDefinition{"registered": out.TaskDefinition, "described": described.TaskDefinition} {
 		if diff := cmp.Diff(want, got, show); diff != "" {
-			w.t.Errorf("%s: %s", what, diff)
+			w.T.Errorf("%s: %s", what, diff)
 		}
 	}
 	return nil
@@ -210,10 +230,10 @@ func dumped(in any) string {
 
 // TestDefinitionComesBack registers definitions with any of the features.
 func TestDefinitionComesBack(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 		try := func(keep func(string) bool) {
-			if err := w.comesBack(featured(keep)); err != nil {
-				w.t.Errorf("%v: %s", err, dumped(featured(keep)))
+			if err := comesBack(w, featured(keep)); err != nil {
+				w.T.Errorf("%v: %s", err, dumped(featured(keep)))
 			}
 		}
 		try(func(string) bool { return true })
@@ -232,7 +252,7 @@ func TestDefinitionComesBack(t *testing.T) {
 // TestSpoiltDefinitions changes the definition with all features in a place or
 // two, at random: it is refused by a ClientException, or it comes back so.
 func TestSpoiltDefinitions(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 		refused := 0
 		for seed := range uint64(1000) {
 			r := rand.New(rand.NewPCG(seed, 1))
@@ -241,19 +261,19 @@ func TestSpoiltDefinitions(t *testing.T) {
 				mutate(r, reflect.ValueOf(in))
 			}
 			in.Tags = nil // have a test of their own
-			err := w.comesBack(in)
+			err := comesBack(w, in)
 			if _, ok := errors.AsType[*types.ClientException](err); err != nil && !ok {
-				w.t.Errorf("seed %d: %v: %s", seed, err, dumped(in))
+				w.T.Errorf("seed %d: %v: %s", seed, err, dumped(in))
 			}
 			if err != nil {
 				refused++
 			}
-			if w.t.Failed() {
-				w.t.Fatalf("seed %d: %s", seed, dumped(in))
+			if w.T.Failed() {
+				w.T.Fatalf("seed %d: %s", seed, dumped(in))
 			}
 		}
 		if refused < 100 || refused > 900 {
-			w.t.Errorf("%d of 1000 are refused: that tries too little of either", refused)
+			w.T.Errorf("%d of 1000 are refused: that tries too little of either", refused)
 		}
 	})
 }
@@ -315,7 +335,7 @@ func TestEveryParameterIsDecided(t *testing.T) {
 	used := map[string]bool{}
 	visit(reflect.ValueOf(full), func(parameter string, set bool) { used[parameter] = used[parameter] || set })
 	for _, r := range refusals() {
-		in := webDefinition()
+		in := ecstest.WebDefinition()
 		r.change(in)
 		visit(reflect.ValueOf(in), func(parameter string, set bool) {
 			if _, taken := used[parameter]; taken && set {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -11,9 +12,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
+// Architecture is the CPU architecture as ECS names it.
+var Architecture = map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
+
 // EndpointHost is where a task's containers ask about themselves: the ECS
 // agent's address, the same in every task.
 const EndpointHost = "169.254.170.2"
+
+// EndpointAPI is where a task's containers find the APIs: at the same address, and the port where clients look for them.
+const EndpointAPI = EndpointHost + ":4566"
 
 // EndpointID is what the container is called there: the task's id and a number
 // of ten digits, as on Fargate.

@@ -38,11 +38,3 @@ func (t *Task) health() types.HealthStatus {
 
 // Fit says that the task has no health check or is HEALTHY.
 func (t *Task) Fit() bool { return t.Health == "" || t.Health == types.HealthStatusHealthy }
-
-// known is a health as the API has it.
-func known(h types.HealthStatus) types.HealthStatus {
-	if h == "" {
-		return types.HealthStatusUnknown
-	}
-	return h
-}

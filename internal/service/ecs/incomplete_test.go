@@ -10,8 +10,10 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/engine/fake"
-	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/api"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 	"github.com/skylift/skylift/internal/wire"
 )
 
@@ -19,7 +21,7 @@ import (
 // and what is wrong besides.
 func TestWhatIsMissingHidesNoOtherFault(t *testing.T) {
 	t.Parallel()
-	s, err := wire.NewService("ecs", (&ecs.API{}).Operations()...)
+	s, err := wire.NewService("ecs", api.New(nil, arn.Namespace{}, nil, nil, nil, nil).Operations()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,9 +30,9 @@ func TestWhatIsMissingHidesNoOtherFault(t *testing.T) {
 		words      []string
 	}{
 		{
-			"a condition", `{"family":"f","networkMode":"host","taskRoleArn":"r","containerDefinitions":[
+			"a condition", `{"family":"f","networkMode":"host","taskRoleArn":"a role","proxyConfiguration":{"containerName":"a"},"containerDefinitions":[
 			{"name":"a","image":"i","hostname":"h","dependsOn":[{"containerName":"b"}]},{"name":"b"}]}`,
-			[]string{"Value null at 'containerDefinitions.1.member.dependsOn.1.member.condition'", "'taskRoleArn'", "awsvpc", "'cpu'", "hostname of container 'a'", "Container.image", "dependsOn condition ''"},
+			[]string{"Value null at 'containerDefinitions.1.member.dependsOn.1.member.condition'", "'proxyConfiguration'", "Role is not valid", "awsvpc", "'cpu'", "hostname of container 'a'", "Container.image", "dependsOn condition ''"},
 		},
 		{
 			"all that there is, at every depth", `{"cpu":"x","ephemeralStorage":{},"runtimePlatform":{},"proxyConfiguration":{},"inferenceAccelerators":[{}],"placementConstraints":[{}],"tags":[{}],
@@ -67,24 +69,24 @@ func TestWhatIsMissingHidesNoOtherFault(t *testing.T) {
 
 // TestEmptyIsUnset sends what tools send that have nothing to say.
 func TestEmptyIsUnset(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		in := webDefinition()
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		in := ecstest.WebDefinition()
 		in.ContainerDefinitions[0].PortMappings = []types.PortMapping{{ContainerPort: aws.Int32(80), ContainerPortRange: aws.String(""), Name: aws.String("")}}
-		out, err := w.api.RegisterTaskDefinition(w.t.Context(), in)
+		out, err := w.API.RegisterTaskDefinition(w.T.Context(), in)
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		if p := out.TaskDefinition.ContainerDefinitions[0].PortMappings[0]; p.Name != nil || p.ContainerPortRange != nil || aws.ToInt32(p.HostPort) != 80 {
-			w.t.Errorf("the port comes back as %+v", p)
+			w.T.Errorf("the port comes back as %+v", p)
 		}
-		ran, err := w.launch(func(in *sdk.RunTaskInput) {
+		ran, err := w.Launch(func(in *sdk.RunTaskInput) {
 			in.Overrides = &types.TaskOverride{Cpu: aws.String(""), Memory: aws.String("")}
 		})
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		if task := ran.Tasks[0]; *task.Cpu != "256" || *task.Memory != "512" {
-			w.t.Errorf("the task has %s CPU and %s memory, want those of its definition", *task.Cpu, *task.Memory)
+			w.T.Errorf("the task has %s CPU and %s memory, want those of its definition", *task.Cpu, *task.Memory)
 		}
 	})
 }

@@ -1,8 +1,8 @@
 package ecs_test
 
 import (
+	"context"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,8 +13,9 @@ import (
 
 	"github.com/skylift/skylift/internal/engine/fake"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/api"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 	"github.com/skylift/skylift/internal/store"
-	"github.com/skylift/skylift/internal/wire/wiretest"
 )
 
 const (
@@ -27,8 +28,8 @@ const (
 
 // TestExplicitDefaults sends what clients send although it says nothing.
 func TestExplicitDefaults(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define(func(in *sdk.RegisterTaskDefinitionInput) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define(func(in *sdk.RegisterTaskDefinitionInput) {
 			in.Volumes, in.PlacementConstraints, in.EnableFaultInjection = []types.Volume{}, []types.TaskDefinitionPlacementConstraint{}, aws.Bool(false)
 			in.RuntimePlatform = &types.RuntimePlatform{OperatingSystemFamily: types.OSFamilyLinux}
 			c := &in.ContainerDefinitions[0]
@@ -37,7 +38,7 @@ func TestExplicitDefaults(t *testing.T) {
 			c.RestartPolicy, c.LinuxParameters = &types.ContainerRestartPolicy{Enabled: aws.Bool(false)}, &types.LinuxParameters{}
 			c.PortMappings[0].HostPort = aws.Int32(8080)
 		})
-		w.service(0, func(in *sdk.CreateServiceInput) {
+		w.Service(0, func(in *sdk.CreateServiceInput) {
 			in.AvailabilityZoneRebalancing = types.AvailabilityZoneRebalancingDisabled
 			in.DeploymentController = &types.DeploymentController{Type: types.DeploymentControllerTypeEcs}
 			in.ServiceConnectConfiguration = &types.ServiceConnectConfiguration{}
@@ -46,14 +47,14 @@ func TestExplicitDefaults(t *testing.T) {
 				Alarms: &types.DeploymentAlarms{AlarmNames: []string{}},
 			}
 		})
-		_, err := w.api.UpdateService(w.t.Context(), &sdk.UpdateServiceInput{
+		_, err := w.API.UpdateService(w.T.Context(), &sdk.UpdateServiceInput{
 			Service: aws.String("web"), NetworkConfiguration: &types.NetworkConfiguration{}, EnableExecuteCommand: aws.Bool(false),
 			ServiceRegistries: []types.ServiceRegistry{}, DeploymentConfiguration: &types.DeploymentConfiguration{},
 		})
 		if err != nil {
 			t.Error(err)
 		}
-		if n := len(w.describe().Deployments); n != 1 {
+		if n := len(w.Describe().Deployments); n != 1 {
 			t.Errorf("%d deployments, want no new one", n)
 		}
 	})
@@ -95,17 +96,23 @@ func TestBadServices(t *testing.T) {
 			in.NetworkConfiguration = &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{"subnet-a"}, SecurityGroups: make([]string, 6)}}
 		}, badCode, "securityGroups"},
 		{"target group", func(in *sdk.CreateServiceInput) {
-			balanced(in)
+			ecstest.Balanced(in)
 			in.LoadBalancers[0].TargetGroupArn = aws.String("gone")
 		}, badCode, "gone"},
 		{"no balancer", func(in *sdk.CreateServiceInput) {
-			balanced(in)
+			ecstest.Balanced(in)
 			in.LoadBalancers[0].TargetGroupArn = aws.String("tg-loose")
 		}, badCode, "does not have an associated load balancer"},
-		{"container", func(in *sdk.CreateServiceInput) { balanced(in); in.LoadBalancers[0].ContainerName = aws.String("db") }, badCode, "The container db does not exist"},
-		{"port", func(in *sdk.CreateServiceInput) { balanced(in); in.LoadBalancers[0].ContainerPort = aws.Int32(1) }, badCode, "did not have a container port 1 defined"},
+		{"container", func(in *sdk.CreateServiceInput) {
+			ecstest.Balanced(in)
+			in.LoadBalancers[0].ContainerName = aws.String("db")
+		}, badCode, "The container db does not exist"},
+		{"port", func(in *sdk.CreateServiceInput) {
+			ecstest.Balanced(in)
+			in.LoadBalancers[0].ContainerPort = aws.Int32(1)
+		}, badCode, "did not have a container port 1 defined"},
 		{"twice", func(in *sdk.CreateServiceInput) {
-			balanced(in)
+			ecstest.Balanced(in)
 			in.LoadBalancers = append(in.LoadBalancers, in.LoadBalancers[0])
 		}, badCode, "twice"},
 		{"grace", func(in *sdk.CreateServiceInput) { in.HealthCheckGracePeriodSeconds = aws.Int32(-1) }, badCode, "healthCheckGracePeriodSeconds must not be negative"},
@@ -117,20 +124,20 @@ func TestBadServices(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			play(t, fake.Config{}, func(w *world) {
-				w.define()
-				w.define()
-				if _, err := w.api.DeregisterTaskDefinition(w.t.Context(), &sdk.DeregisterTaskDefinitionInput{TaskDefinition: aws.String("web:1")}); err != nil {
+			ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+				w.Define()
+				w.Define()
+				if _, err := w.API.DeregisterTaskDefinition(w.T.Context(), &sdk.DeregisterTaskDefinitionInput{TaskDefinition: aws.String("web:1")}); err != nil {
 					t.Fatal(err)
 				}
-				in := &sdk.CreateServiceInput{ServiceName: aws.String("web"), TaskDefinition: aws.String("web"), DesiredCount: aws.Int32(1), NetworkConfiguration: placed}
+				in := &sdk.CreateServiceInput{ServiceName: aws.String("web"), TaskDefinition: aws.String("web"), DesiredCount: aws.Int32(1), NetworkConfiguration: ecstest.Placed}
 				tt.change(in)
-				err := unsupported(w, in)
+				err := ecstest.Unsupported(w, in)
 				if err == nil {
-					_, err = w.api.CreateService(w.t.Context(), in)
+					_, err = w.API.CreateService(w.T.Context(), in)
 				}
 				wantError(t, err, tt.code, tt.want)
-				if out, err := w.api.ListServices(w.t.Context(), &sdk.ListServicesInput{}); err != nil || len(out.ServiceArns) != 0 {
+				if out, err := w.API.ListServices(w.T.Context(), &sdk.ListServicesInput{}); err != nil || len(out.ServiceArns) != 0 {
 					t.Errorf("created all the same: %v, %v", out, err)
 				}
 			})
@@ -143,54 +150,54 @@ func TestBadReferences(t *testing.T) {
 	gone := aws.String("gone")
 	tests := []struct {
 		name       string
-		call       func(w *world) error
+		call       func(w *ecstest.World) error
 		code, want string
 	}{
-		{"delete cluster", call((*ecs.API).DeleteCluster, &sdk.DeleteClusterInput{Cluster: gone}), "ClusterNotFoundException", ""},
-		{"describe another account's", call((*ecs.API).DescribeClusters, &sdk.DescribeClustersInput{Clusters: []string{theirs + "cluster/a"}}), badCode, "999999999999"},
-		{"cluster with services", call((*ecs.API).DeleteCluster, &sdk.DeleteClusterInput{}), "ClusterContainsServicesException", ""},
-		{"cluster name", call((*ecs.API).CreateCluster, &sdk.CreateClusterInput{ClusterName: aws.String(ours + "cluster/x")}), badCode, "clusterName"},
-		{"insights", call((*ecs.API).CreateCluster, &sdk.CreateClusterInput{Settings: []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: aws.String("on")}}}), badCode, "containerInsights"},
-		{"clusters' token", call((*ecs.API).ListClusters, &sdk.ListClustersInput{NextToken: gone}), badCode, "nextToken"},
-		{"clusters' maximum", call((*ecs.API).ListClusters, &sdk.ListClustersInput{MaxResults: aws.Int32(101)}), badCode, "maxResults"},
-		{"definitions' token", call((*ecs.API).ListTaskDefinitions, &sdk.ListTaskDefinitionsInput{NextToken: gone}), badCode, "nextToken"},
-		{"families' token", call((*ecs.API).ListTaskDefinitionFamilies, &sdk.ListTaskDefinitionFamiliesInput{NextToken: gone}), badCode, "nextToken"},
-		{"services' token", call((*ecs.API).ListServices, &sdk.ListServicesInput{NextToken: gone}), badCode, "nextToken"},
-		{"tasks' token", call((*ecs.API).ListTasks, &sdk.ListTasksInput{NextToken: gone}), badCode, "nextToken"},
-		{"tasks of an instance", call((*ecs.API).ListTasks, &sdk.ListTasksInput{ContainerInstance: gone}), badCode, "containerInstanceId length should be one of [32,36]"},
-		{"tasks of a service", call((*ecs.API).ListTasks, &sdk.ListTasksInput{ServiceName: gone}), "ServiceNotFoundException", ""},
-		{"describe definition", call((*ecs.API).DescribeTaskDefinition, &sdk.DescribeTaskDefinitionInput{TaskDefinition: gone}), "ClientException", "Unable to describe task definition."},
-		{"deregister", call((*ecs.API).DeregisterTaskDefinition, &sdk.DeregisterTaskDefinitionInput{TaskDefinition: aws.String("web:7")}), "ClientException", "Unable to describe task definition."},
-		{"deregister a family", call((*ecs.API).DeregisterTaskDefinition, &sdk.DeregisterTaskDefinitionInput{TaskDefinition: aws.String("web")}), badCode, "revision"},
-		{"delete a bad one", call((*ecs.API).DeleteTaskDefinitions, &sdk.DeleteTaskDefinitionsInput{TaskDefinitions: []string{"web:1", "web"}}), badCode, "revision"},
-		{"delete many", call((*ecs.API).DeleteTaskDefinitions, &sdk.DeleteTaskDefinitionsInput{TaskDefinitions: make([]string, 11)}), badCode, "taskDefinitions"},
-		{"describe nothing", call((*ecs.API).DescribeTasks, &sdk.DescribeTasksInput{}), badCode, "Tasks cannot be empty."},
-		{"describe many", call((*ecs.API).DescribeTasks, &sdk.DescribeTasksInput{Tasks: make([]string, 101)}), badCode, "at most 100"},
-		{"task id", call((*ecs.API).DescribeTasks, &sdk.DescribeTasksInput{Tasks: []string{"short"}}), badCode, "taskId length should be one of [32,36]"},
-		{"task of another cluster", call((*ecs.API).DescribeTasks, &sdk.DescribeTasksInput{Tasks: []string{ours + "task/other/" + someID}}), badCode, "Identifier is for cluster other. Your cluster is default"},
-		{"stop", call((*ecs.API).StopTask, &sdk.StopTaskInput{Task: aws.String(someID)}), badCode, "The referenced task was not found."},
-		{"stop a service", call((*ecs.API).StopTask, &sdk.StopTaskInput{Task: aws.String(ours + "service/default/web")}), badCode, "is not the ARN of a task"},
-		{"run many", call((*ecs.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), Count: aws.Int32(11)}), badCode, "Count"},
-		{"run elsewhere", call((*ecs.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), LaunchType: types.LaunchTypeExternal}), badCode, "FARGATE"},
-		{"run in a service's group", call((*ecs.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), Group: aws.String("service:x")}), badCode, "Group"},
-		{"override", call((*ecs.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: placed, Overrides: &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{Name: gone}}}}), badCode, "container named gone"},
-		{"override of cpu", call((*ecs.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: placed, Overrides: &types.TaskOverride{Cpu: aws.String("1")}}), badCode, "No Fargate configuration exists"},
-		{"strategy", call((*ecs.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: placed, CapacityProviderStrategy: []types.CapacityProviderStrategyItem{{CapacityProvider: gone}}}), badCode, "is not associated with the cluster"},
-		{"describe no service", call((*ecs.API).DescribeServices, &sdk.DescribeServicesInput{}), badCode, "Services cannot be empty."},
-		{"service of another cluster", call((*ecs.API).DescribeServices, &sdk.DescribeServicesInput{Services: []string{ours + "service/other/web"}}), badCode, "Identifier is for cluster other. Your cluster is default"},
-		{"update", call((*ecs.API).UpdateService, &sdk.UpdateServiceInput{Service: gone}), "ServiceNotFoundException", "Service not found."},
-		{"update to none", call((*ecs.API).UpdateService, &sdk.UpdateServiceInput{Service: aws.String("web"), TaskDefinition: gone}), "ClientException", "TaskDefinition not found."},
-		{"update to many", call((*ecs.API).UpdateService, &sdk.UpdateServiceInput{Service: aws.String("web"), DesiredCount: aws.Int32(-1)}), badCode, "desiredCount"},
-		{"update the impossible", call((*ecs.API).UpdateService, &sdk.UpdateServiceInput{Service: aws.String("web"), CapacityProviderStrategy: []types.CapacityProviderStrategyItem{{CapacityProvider: gone}}}), badCode, "is not associated with the cluster"},
-		{"delete service", call((*ecs.API).DeleteService, &sdk.DeleteServiceInput{Service: gone}), "ServiceNotFoundException", ""},
-		{"tag nothing", call((*ecs.API).TagResource, &sdk.TagResourceInput{ResourceArn: gone}), badCode, "ARN"},
-		{"tag a short ARN", call((*ecs.API).TagResource, &sdk.TagResourceInput{ResourceArn: aws.String(ours + "service/web")}), badCode, "Long arn format must be used"},
-		{"tag what is gone", call((*ecs.API).TagResource, &sdk.TagResourceInput{ResourceArn: aws.String(ours + "service/default/gone")}), "ResourceNotFoundException", ""},
-		{"untag a managed one", call((*ecs.API).UntagResource, &sdk.UntagResourceInput{ResourceArn: aws.String(ours + "cluster/default"), TagKeys: []string{"aws:x"}}), badCode, "aws:"},
+		{"delete cluster", call((*api.API).DeleteCluster, &sdk.DeleteClusterInput{Cluster: gone}), "ClusterNotFoundException", ""},
+		{"describe another account's", call((*api.API).DescribeClusters, &sdk.DescribeClustersInput{Clusters: []string{theirs + "cluster/a"}}), badCode, "999999999999"},
+		{"cluster with services", call((*api.API).DeleteCluster, &sdk.DeleteClusterInput{}), "ClusterContainsServicesException", ""},
+		{"cluster name", call((*api.API).CreateCluster, &sdk.CreateClusterInput{ClusterName: aws.String(ours + "cluster/x")}), badCode, "clusterName"},
+		{"insights", call((*api.API).CreateCluster, &sdk.CreateClusterInput{Settings: []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: aws.String("on")}}}), badCode, "containerInsights"},
+		{"clusters' token", call((*api.API).ListClusters, &sdk.ListClustersInput{NextToken: gone}), badCode, "nextToken"},
+		{"clusters' maximum", call((*api.API).ListClusters, &sdk.ListClustersInput{MaxResults: aws.Int32(101)}), badCode, "maxResults"},
+		{"definitions' token", call((*api.API).ListTaskDefinitions, &sdk.ListTaskDefinitionsInput{NextToken: gone}), badCode, "nextToken"},
+		{"families' token", call((*api.API).ListTaskDefinitionFamilies, &sdk.ListTaskDefinitionFamiliesInput{NextToken: gone}), badCode, "nextToken"},
+		{"services' token", call((*api.API).ListServices, &sdk.ListServicesInput{NextToken: gone}), badCode, "nextToken"},
+		{"tasks' token", call((*api.API).ListTasks, &sdk.ListTasksInput{NextToken: gone}), badCode, "nextToken"},
+		{"tasks of an instance", call((*api.API).ListTasks, &sdk.ListTasksInput{ContainerInstance: gone}), badCode, "containerInstanceId length should be one of [32,36]"},
+		{"tasks of a service", call((*api.API).ListTasks, &sdk.ListTasksInput{ServiceName: gone}), "ServiceNotFoundException", ""},
+		{"describe definition", call((*api.API).DescribeTaskDefinition, &sdk.DescribeTaskDefinitionInput{TaskDefinition: gone}), "ClientException", "Unable to describe task definition."},
+		{"deregister", call((*api.API).DeregisterTaskDefinition, &sdk.DeregisterTaskDefinitionInput{TaskDefinition: aws.String("web:7")}), "ClientException", "Unable to describe task definition."},
+		{"deregister a family", call((*api.API).DeregisterTaskDefinition, &sdk.DeregisterTaskDefinitionInput{TaskDefinition: aws.String("web")}), badCode, "revision"},
+		{"delete a bad one", call((*api.API).DeleteTaskDefinitions, &sdk.DeleteTaskDefinitionsInput{TaskDefinitions: []string{"web:1", "web"}}), badCode, "revision"},
+		{"delete many", call((*api.API).DeleteTaskDefinitions, &sdk.DeleteTaskDefinitionsInput{TaskDefinitions: make([]string, 11)}), badCode, "taskDefinitions"},
+		{"describe nothing", call((*api.API).DescribeTasks, &sdk.DescribeTasksInput{}), badCode, "Tasks cannot be empty."},
+		{"describe many", call((*api.API).DescribeTasks, &sdk.DescribeTasksInput{Tasks: make([]string, 101)}), badCode, "at most 100"},
+		{"task id", call((*api.API).DescribeTasks, &sdk.DescribeTasksInput{Tasks: []string{"short"}}), badCode, "taskId length should be one of [32,36]"},
+		{"task of another cluster", call((*api.API).DescribeTasks, &sdk.DescribeTasksInput{Tasks: []string{ours + "task/other/" + someID}}), badCode, "Identifier is for cluster other. Your cluster is default"},
+		{"stop", call((*api.API).StopTask, &sdk.StopTaskInput{Task: aws.String(someID)}), badCode, "The referenced task was not found."},
+		{"stop a service", call((*api.API).StopTask, &sdk.StopTaskInput{Task: aws.String(ours + "service/default/web")}), badCode, "is not the ARN of a task"},
+		{"run many", call((*api.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), Count: aws.Int32(11)}), badCode, "Count"},
+		{"run elsewhere", call((*api.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), LaunchType: types.LaunchTypeExternal}), badCode, "FARGATE"},
+		{"run in a service's group", call((*api.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), Group: aws.String("service:x")}), badCode, "Group"},
+		{"override", call((*api.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: ecstest.Placed, Overrides: &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{Name: gone}}}}), badCode, "container named gone"},
+		{"override of cpu", call((*api.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: ecstest.Placed, Overrides: &types.TaskOverride{Cpu: aws.String("1")}}), badCode, "No Fargate configuration exists"},
+		{"strategy", call((*api.API).RunTask, &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: ecstest.Placed, CapacityProviderStrategy: []types.CapacityProviderStrategyItem{{CapacityProvider: gone}}}), badCode, "is not associated with the cluster"},
+		{"describe no service", call((*api.API).DescribeServices, &sdk.DescribeServicesInput{}), badCode, "Services cannot be empty."},
+		{"service of another cluster", call((*api.API).DescribeServices, &sdk.DescribeServicesInput{Services: []string{ours + "service/other/web"}}), badCode, "Identifier is for cluster other. Your cluster is default"},
+		{"update", call((*api.API).UpdateService, &sdk.UpdateServiceInput{Service: gone}), "ServiceNotFoundException", "Service not found."},
+		{"update to none", call((*api.API).UpdateService, &sdk.UpdateServiceInput{Service: aws.String("web"), TaskDefinition: gone}), "ClientException", "TaskDefinition not found."},
+		{"update to many", call((*api.API).UpdateService, &sdk.UpdateServiceInput{Service: aws.String("web"), DesiredCount: aws.Int32(-1)}), badCode, "desiredCount"},
+		{"update the impossible", call((*api.API).UpdateService, &sdk.UpdateServiceInput{Service: aws.String("web"), CapacityProviderStrategy: []types.CapacityProviderStrategyItem{{CapacityProvider: gone}}}), badCode, "is not associated with the cluster"},
+		{"delete service", call((*api.API).DeleteService, &sdk.DeleteServiceInput{Service: gone}), "ServiceNotFoundException", ""},
+		{"tag nothing", call((*api.API).TagResource, &sdk.TagResourceInput{ResourceArn: gone}), badCode, "ARN"},
+		{"tag a short ARN", call((*api.API).TagResource, &sdk.TagResourceInput{ResourceArn: aws.String(ours + "service/web")}), badCode, "Long arn format must be used"},
+		{"tag what is gone", call((*api.API).TagResource, &sdk.TagResourceInput{ResourceArn: aws.String(ours + "service/default/gone")}), "ResourceNotFoundException", ""},
+		{"untag a managed one", call((*api.API).UntagResource, &sdk.UntagResourceInput{ResourceArn: aws.String(ours + "cluster/default"), TagKeys: []string{"aws:x"}}), badCode, "aws:"},
 	}
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.service(1)
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Service(1)
 		before := dump(w)
 		for _, tt := range tests {
 			t.Log(tt.name)
@@ -203,32 +210,19 @@ func TestBadReferences(t *testing.T) {
 }
 
 // call names a handler and what it is asked.
-func call[In, Out any](f func(*ecs.API, ctx, *In) (*Out, error), in *In) func(*world) error {
-	return func(w *world) error {
-		if err := unsupported(w, in); err != nil {
+func call[In, Out any](f func(*api.API, context.Context, *In) (*Out, error), in *In) func(*ecstest.World) error {
+	return func(w *ecstest.World) error {
+		if err := ecstest.Unsupported(w, in); err != nil {
 			return err
 		}
-		_, err := f(w.api.API, w.t.Context(), in)
+		_, err := f(w.API, w.T.Context(), in)
 		return err
 	}
 }
 
-// unsupported is the error for members that the operation of in doesn't take.
-func unsupported(w *world, in any) error {
-	w.t.Helper()
-	s, err := declared()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return s.Refusal(w.t, in)
-}
-
-// declared is what the operations declare.
-var declared = sync.OnceValues(func() (*wiretest.Service, error) { return wiretest.New("ecs", (&ecs.API{}).Operations()) })
-
 // dump returns what the API is the writer of.
-func dump(w *world) (all []any) {
-	err := w.db.View(w.t.Context(), func(tx store.Tx) error {
+func dump(w *ecstest.World) (all []any) {
+	err := w.DB.View(w.T.Context(), func(tx store.Tx) error {
 		for c, err := range ecs.Clusters.Scan(tx, "", "") {
 			all = append(all, c, err)
 		}
@@ -241,20 +235,20 @@ func dump(w *world) (all []any) {
 		return nil
 	})
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	return all
 }
 
 func TestRunTaskTwiceWithOneToken(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		in := &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: placed, Count: aws.Int32(2), ClientToken: aws.String("once")}
-		first, err := w.api.RunTask(w.t.Context(), in)
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		in := &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: ecstest.Placed, Count: aws.Int32(2), ClientToken: aws.String("once")}
+		first, err := w.API.RunTask(w.T.Context(), in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := w.api.RunTask(w.t.Context(), in)
+		again, err := w.API.RunTask(w.T.Context(), in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,10 +257,10 @@ func TestRunTaskTwiceWithOneToken(t *testing.T) {
 			t.Errorf("again: %s", diff)
 		}
 		in.Count = nil
-		_, err = w.api.RunTask(w.t.Context(), in)
+		_, err = w.API.RunTask(w.T.Context(), in)
 		wantError(t, err, "ConflictException", "clientToken is already in use")
 		in.ClientToken = aws.String("twice")
-		if out, err := w.api.RunTask(w.t.Context(), in); err != nil || len(out.Tasks) != 1 {
+		if out, err := w.API.RunTask(w.T.Context(), in); err != nil || len(out.Tasks) != 1 {
 			t.Errorf("with another token: %v, %v", out, err)
 		}
 	})
@@ -281,15 +275,15 @@ func taskARNs(tasks []types.Task) (arns []string) {
 
 // TestPages reads lists in pages of two while entries go.
 func TestPages(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 		for range 12 {
-			w.define()
+			w.Define()
 		}
 		for _, sort := range []types.SortOrder{types.SortOrderAsc, types.SortOrderDesc} {
 			var got []string
 			in := &sdk.ListTaskDefinitionsInput{MaxResults: aws.Int32(5), Sort: sort}
 			for {
-				out, err := w.api.ListTaskDefinitions(w.t.Context(), in)
+				out, err := w.API.ListTaskDefinitions(w.T.Context(), in)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -312,38 +306,38 @@ func TestPages(t *testing.T) {
 }
 
 func TestDeletedTaskDefinition(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.service(1)
-		w.after(sec(5))
-		if _, err := w.api.DeregisterTaskDefinition(w.t.Context(), &sdk.DeregisterTaskDefinitionInput{TaskDefinition: aws.String(ours + "task-definition/web:1")}); err != nil {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Service(1)
+		w.After(ecstest.Sec(5))
+		if _, err := w.API.DeregisterTaskDefinition(w.T.Context(), &sdk.DeregisterTaskDefinitionInput{TaskDefinition: aws.String(ours + "task-definition/web:1")}); err != nil {
 			t.Fatal(err)
 		}
-		out, err := w.api.DeleteTaskDefinitions(w.t.Context(), &sdk.DeleteTaskDefinitionsInput{TaskDefinitions: []string{"web:1", "web:2"}})
+		out, err := w.API.DeleteTaskDefinitions(w.T.Context(), &sdk.DeleteTaskDefinitionsInput{TaskDefinitions: []string{"web:1", "web:2"}})
 		if err != nil || len(out.TaskDefinitions) != 1 || len(out.Failures) != 1 || out.TaskDefinitions[0].Status != types.TaskDefinitionStatusDeleteInProgress {
 			t.Fatalf("delete: %v %+v", err, out)
 		}
-		if _, err := w.api.UpdateService(w.t.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), DesiredCount: aws.Int32(2)}); err != nil {
+		if _, err := w.API.UpdateService(w.T.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), DesiredCount: aws.Int32(2)}); err != nil {
 			t.Errorf("scale what is being deleted: %v", err)
 		}
-		w.after(sec(60))
-		if s := w.describe(); s.RunningCount != 2 {
+		w.After(ecstest.Sec(60))
+		if s := w.Describe(); s.RunningCount != 2 {
 			t.Errorf("%d run, want 2", s.RunningCount)
 		}
-		if _, err := w.api.DescribeTaskDefinition(w.t.Context(), &sdk.DescribeTaskDefinitionInput{TaskDefinition: aws.String("web:1")}); err != nil {
+		if _, err := w.API.DescribeTaskDefinition(w.T.Context(), &sdk.DescribeTaskDefinitionInput{TaskDefinition: aws.String("web:1")}); err != nil {
 			t.Errorf("while it is used: %v", err)
 		}
-		if _, err := w.api.DeleteService(w.t.Context(), &sdk.DeleteServiceInput{Service: aws.String("web"), Force: aws.Bool(true)}); err != nil {
+		if _, err := w.API.DeleteService(w.T.Context(), &sdk.DeleteServiceInput{Service: aws.String("web"), Force: aws.Bool(true)}); err != nil {
 			t.Fatal(err)
 		}
-		w.after(sec(60))
-		_, err = w.api.DescribeTaskDefinition(w.t.Context(), &sdk.DescribeTaskDefinitionInput{TaskDefinition: aws.String("web:1")})
+		w.After(ecstest.Sec(60))
+		_, err = w.API.DescribeTaskDefinition(w.T.Context(), &sdk.DescribeTaskDefinitionInput{TaskDefinition: aws.String("web:1")})
 		wantError(t, err, "ClientException", "Unable to describe task definition.")
-		w.after(sec(25 * 3600)) // what stopped expires without it
-		if left := w.tasks(types.DesiredStatusStopped); len(left) != 0 {
+		w.After(ecstest.Sec(25 * 3600)) // what stopped expires without it
+		if left := w.Tasks(types.DesiredStatusStopped); len(left) != 0 {
 			t.Errorf("after a day %d tasks are left", len(left))
 		}
-		if arn := w.define(); !strings.HasSuffix(arn, "web:2") {
+		if arn := w.Define(); !strings.HasSuffix(arn, "web:2") {
 			t.Errorf("registered anew as %s, want revision 2", arn)
 		}
 	})

@@ -10,14 +10,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/skylift/skylift/internal/engine/fake"
-	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/api"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 )
 
 // TestNoContainerInstances asks everything that can be asked of container
 // instances: there are none.
 func TestNoContainerInstances(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
 		arn := ours + "container-instance/default/" + someID
 		refs := []string{someID, arn}
 		check := func(what string, failures []types.Failure, err error) {
@@ -30,19 +31,19 @@ func TestNoContainerInstances(t *testing.T) {
 				t.Errorf("%s: %v %s", what, err, d)
 			}
 		}
-		if out, err := w.api.ListContainerInstances(w.t.Context(), &sdk.ListContainerInstancesInput{Status: types.ContainerInstanceStatusDraining}); err != nil || len(out.ContainerInstanceArns) != 0 || out.NextToken != nil {
+		if out, err := w.API.ListContainerInstances(w.T.Context(), &sdk.ListContainerInstancesInput{Status: types.ContainerInstanceStatusDraining}); err != nil || len(out.ContainerInstanceArns) != 0 || out.NextToken != nil {
 			t.Errorf("list: %v %v", out, err)
 		}
-		if out, err := w.api.ListAttributes(w.t.Context(), &sdk.ListAttributesInput{TargetType: types.TargetTypeContainerInstance}); err != nil || len(out.Attributes) != 0 || out.NextToken != nil {
+		if out, err := w.API.ListAttributes(w.T.Context(), &sdk.ListAttributesInput{TargetType: types.TargetTypeContainerInstance}); err != nil || len(out.Attributes) != 0 || out.NextToken != nil {
 			t.Errorf("attributes: %v %v", out, err)
 		}
-		described, err := w.api.DescribeContainerInstances(w.t.Context(), &sdk.DescribeContainerInstancesInput{ContainerInstances: refs, Include: []types.ContainerInstanceField{types.ContainerInstanceFieldTags}})
+		described, err := w.API.DescribeContainerInstances(w.T.Context(), &sdk.DescribeContainerInstancesInput{ContainerInstances: refs, Include: []types.ContainerInstanceField{types.ContainerInstanceFieldTags}})
 		check("describe", described.Failures, err)
-		updated, err := w.api.UpdateContainerInstancesState(w.t.Context(), &sdk.UpdateContainerInstancesStateInput{ContainerInstances: refs, Status: types.ContainerInstanceStatusDraining})
+		updated, err := w.API.UpdateContainerInstancesState(w.T.Context(), &sdk.UpdateContainerInstancesStateInput{ContainerInstances: refs, Status: types.ContainerInstanceStatusDraining})
 		check("drain", updated.Failures, err)
-		started, err := w.api.StartTask(w.t.Context(), &sdk.StartTaskInput{TaskDefinition: aws.String("web"), ContainerInstances: refs})
+		started, err := w.API.StartTask(w.T.Context(), &sdk.StartTaskInput{TaskDefinition: aws.String("web"), ContainerInstances: refs})
 		check("start", started.Failures, err)
-		if running := w.tasks(types.DesiredStatusRunning); len(described.ContainerInstances)+len(updated.ContainerInstances)+len(started.Tasks)+len(running) != 0 {
+		if running := w.Tasks(types.DesiredStatusRunning); len(described.ContainerInstances)+len(updated.ContainerInstances)+len(started.Tasks)+len(running) != 0 {
 			t.Errorf("found %v %v %v, started %v", described.ContainerInstances, updated.ContainerInstances, started.Tasks, running)
 		}
 	})
@@ -55,32 +56,32 @@ func TestBadContainerInstances(t *testing.T) {
 	loose.TargetType, nameless.Name = "", aws.String("")
 	tests := []struct {
 		name       string
-		call       func(*world) error
+		call       func(*ecstest.World) error
 		code, want string
 	}{
-		{"describe none", call((*ecs.API).DescribeContainerInstances, &sdk.DescribeContainerInstancesInput{}), badCode, "empty"},
-		{"describe many", call((*ecs.API).DescribeContainerInstances, &sdk.DescribeContainerInstancesInput{ContainerInstances: slices.Repeat([]string{someID}, 101)}), badCode, "100"},
-		{"describe nonsense", call((*ecs.API).DescribeContainerInstances, &sdk.DescribeContainerInstancesInput{ContainerInstances: []string{"x"}}), badCode, "[32,36]"},
-		{"of another cluster", call((*ecs.API).DescribeContainerInstances, &sdk.DescribeContainerInstancesInput{ContainerInstances: []string{ours + "container-instance/other/" + someID}}), badCode, "Your cluster is default"},
-		{"in no cluster", call((*ecs.API).ListContainerInstances, &sdk.ListContainerInstancesInput{Cluster: aws.String("gone")}), "ClusterNotFoundException", "Cluster not found."},
-		{"filter", call((*ecs.API).ListContainerInstances, &sdk.ListContainerInstancesInput{Filter: aws.String("task:group == x")}), badCode, "'filter'"},
-		{"token", call((*ecs.API).ListContainerInstances, &sdk.ListContainerInstancesInput{NextToken: aws.String("x")}), badCode, "nextToken"},
-		{"state", call((*ecs.API).UpdateContainerInstancesState, &sdk.UpdateContainerInstancesStateInput{ContainerInstances: []string{someID}, Status: types.ContainerInstanceStatusRegistering}), badCode, "ACTIVE or DRAINING"},
-		{"deregister", call((*ecs.API).DeregisterContainerInstance, &sdk.DeregisterContainerInstanceInput{ContainerInstance: aws.String(someID)}), badCode, "The referenced container instance was not found."},
-		{"agent", call((*ecs.API).UpdateContainerAgent, &sdk.UpdateContainerAgentInput{ContainerInstance: aws.String(someID)}), badCode, "The referenced container instance was not found."},
-		{"put", call((*ecs.API).PutAttributes, &sdk.PutAttributesInput{Attributes: attribute(some)}), "TargetNotFoundException", ""},
-		{"delete", call((*ecs.API).DeleteAttributes, &sdk.DeleteAttributesInput{Attributes: attribute(some)}), "TargetNotFoundException", ""},
-		{"no type", call((*ecs.API).PutAttributes, &sdk.PutAttributesInput{Attributes: attribute(loose)}), badCode, "target type"},
-		{"no name", call((*ecs.API).PutAttributes, &sdk.PutAttributesInput{Attributes: attribute(nameless)}), badCode, "name"},
-		{"many", call((*ecs.API).PutAttributes, &sdk.PutAttributesInput{Attributes: slices.Repeat(attribute(some), 11)}), badCode, "10"},
-		{"value alone", call((*ecs.API).ListAttributes, &sdk.ListAttributesInput{AttributeValue: aws.String("x")}), badCode, "attribute name"},
-		{"start on none", call((*ecs.API).StartTask, &sdk.StartTaskInput{TaskDefinition: aws.String("web")}), badCode, "containerInstances"},
-		{"start nothing", call((*ecs.API).StartTask, &sdk.StartTaskInput{TaskDefinition: aws.String("gone"), ContainerInstances: []string{someID}}), "ClientException", "TaskDefinition not found."},
-		{"namespace", call((*ecs.API).ListServicesByNamespace, &sdk.ListServicesByNamespaceInput{Namespace: aws.String("internal")}), "NamespaceNotFoundException", "The specified namespace wasn't found."},
-		{"pages of a namespace", call((*ecs.API).ListServicesByNamespace, &sdk.ListServicesByNamespaceInput{Namespace: aws.String("internal"), MaxResults: aws.Int32(101)}), badCode, "maxResults"},
+		{"describe none", call((*api.API).DescribeContainerInstances, &sdk.DescribeContainerInstancesInput{}), badCode, "empty"},
+		{"describe many", call((*api.API).DescribeContainerInstances, &sdk.DescribeContainerInstancesInput{ContainerInstances: slices.Repeat([]string{someID}, 101)}), badCode, "100"},
+		{"describe nonsense", call((*api.API).DescribeContainerInstances, &sdk.DescribeContainerInstancesInput{ContainerInstances: []string{"x"}}), badCode, "[32,36]"},
+		{"of another cluster", call((*api.API).DescribeContainerInstances, &sdk.DescribeContainerInstancesInput{ContainerInstances: []string{ours + "container-instance/other/" + someID}}), badCode, "Your cluster is default"},
+		{"in no cluster", call((*api.API).ListContainerInstances, &sdk.ListContainerInstancesInput{Cluster: aws.String("gone")}), "ClusterNotFoundException", "Cluster not found."},
+		{"filter", call((*api.API).ListContainerInstances, &sdk.ListContainerInstancesInput{Filter: aws.String("task:group == x")}), badCode, "'filter'"},
+		{"token", call((*api.API).ListContainerInstances, &sdk.ListContainerInstancesInput{NextToken: aws.String("x")}), badCode, "nextToken"},
+		{"state", call((*api.API).UpdateContainerInstancesState, &sdk.UpdateContainerInstancesStateInput{ContainerInstances: []string{someID}, Status: types.ContainerInstanceStatusRegistering}), badCode, "ACTIVE or DRAINING"},
+		{"deregister", call((*api.API).DeregisterContainerInstance, &sdk.DeregisterContainerInstanceInput{ContainerInstance: aws.String(someID)}), badCode, "The referenced container instance was not found."},
+		{"agent", call((*api.API).UpdateContainerAgent, &sdk.UpdateContainerAgentInput{ContainerInstance: aws.String(someID)}), badCode, "The referenced container instance was not found."},
+		{"put", call((*api.API).PutAttributes, &sdk.PutAttributesInput{Attributes: attribute(some)}), "TargetNotFoundException", ""},
+		{"delete", call((*api.API).DeleteAttributes, &sdk.DeleteAttributesInput{Attributes: attribute(some)}), "TargetNotFoundException", ""},
+		{"no type", call((*api.API).PutAttributes, &sdk.PutAttributesInput{Attributes: attribute(loose)}), badCode, "target type"},
+		{"no name", call((*api.API).PutAttributes, &sdk.PutAttributesInput{Attributes: attribute(nameless)}), badCode, "name"},
+		{"many", call((*api.API).PutAttributes, &sdk.PutAttributesInput{Attributes: slices.Repeat(attribute(some), 11)}), badCode, "10"},
+		{"value alone", call((*api.API).ListAttributes, &sdk.ListAttributesInput{AttributeValue: aws.String("x")}), badCode, "attribute name"},
+		{"start on none", call((*api.API).StartTask, &sdk.StartTaskInput{TaskDefinition: aws.String("web")}), badCode, "containerInstances"},
+		{"start nothing", call((*api.API).StartTask, &sdk.StartTaskInput{TaskDefinition: aws.String("gone"), ContainerInstances: []string{someID}}), "ClientException", "TaskDefinition not found."},
+		{"namespace", call((*api.API).ListServicesByNamespace, &sdk.ListServicesByNamespaceInput{Namespace: aws.String("internal")}), "NamespaceNotFoundException", "The specified namespace wasn't found."},
+		{"pages of a namespace", call((*api.API).ListServicesByNamespace, &sdk.ListServicesByNamespaceInput{Namespace: aws.String("internal"), MaxResults: aws.Int32(101)}), badCode, "maxResults"},
 	}
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
 		for _, tt := range tests {
 			t.Log(tt.name)
 			wantError(t, tt.call(w), tt.code, tt.want)
@@ -90,14 +91,14 @@ func TestBadContainerInstances(t *testing.T) {
 
 // TestTags tags whatever has tags, to ECS's limits.
 func TestTags(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		definition := w.define()
-		w.service(1)
-		w.after(sec(5))
-		task := *w.tasks(types.DesiredStatusRunning)[0].TaskArn
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		definition := w.Define()
+		w.Service(1)
+		w.After(ecstest.Sec(5))
+		task := *w.Tasks(types.DesiredStatusRunning)[0].TaskArn
 		list := func(arn string) map[string]string {
 			t.Helper()
-			out, err := w.api.ListTagsForResource(w.t.Context(), &sdk.ListTagsForResourceInput{ResourceArn: &arn})
+			out, err := w.API.ListTagsForResource(w.T.Context(), &sdk.ListTagsForResourceInput{ResourceArn: &arn})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +109,7 @@ func TestTags(t *testing.T) {
 			return got
 		}
 		tag := func(arn string, tags ...types.Tag) error {
-			_, err := w.api.TagResource(w.t.Context(), &sdk.TagResourceInput{ResourceArn: &arn, Tags: tags})
+			_, err := w.API.TagResource(w.T.Context(), &sdk.TagResourceInput{ResourceArn: &arn, Tags: tags})
 			return err
 		}
 		one := func(key, value string) types.Tag { return types.Tag{Key: &key, Value: &value} }
@@ -119,7 +120,7 @@ func TestTags(t *testing.T) {
 			if err := tag(arn, one("b", "3"), one("c", "")); err != nil {
 				t.Errorf("%s: %v", arn, err)
 			}
-			if _, err := w.api.UntagResource(w.t.Context(), &sdk.UntagResourceInput{ResourceArn: &arn, TagKeys: []string{"a", "never"}}); err != nil {
+			if _, err := w.API.UntagResource(w.T.Context(), &sdk.UntagResourceInput{ResourceArn: &arn, TagKeys: []string{"a", "never"}}); err != nil {
 				t.Errorf("%s: %v", arn, err)
 			}
 			if d := cmp.Diff(map[string]string{"b": "3", "c": ""}, list(arn)); d != "" {

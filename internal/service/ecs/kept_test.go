@@ -9,17 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 )
-
-// insightsOf returns what the API says of a cluster's Container Insights.
-func (w *world) insightsOf(name string) string {
-	w.t.Helper()
-	out, err := w.api.DescribeClusters(w.t.Context(), &sdk.DescribeClustersInput{Clusters: []string{name}, Include: []types.ClusterField{types.ClusterFieldSettings}})
-	if err != nil || len(out.Clusters) != 1 || len(out.Clusters[0].Settings) != 1 {
-		w.t.Fatalf("describe %s: %+v, %v", name, out, err)
-	}
-	return *out.Clusters[0].Settings[0].Value
-}
 
 func insights(value string) []types.ClusterSetting {
 	return []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: &value}}
@@ -27,61 +18,61 @@ func insights(value string) []types.ClusterSetting {
 
 // TestContainerInsightsAreKept sets them on clusters and for the account, and finds them as they were set.
 func TestContainerInsightsAreKept(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 		must := func(err error) {
 			t.Helper()
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		_, err := w.api.CreateCluster(w.t.Context(), &sdk.CreateClusterInput{ClusterName: aws.String("a"), Settings: insights("enhanced")})
+		_, err := w.API.CreateCluster(w.T.Context(), &sdk.CreateClusterInput{ClusterName: aws.String("a"), Settings: insights("enhanced")})
 		must(err)
-		got := []string{w.insightsOf("a")}
-		_, err = w.api.UpdateClusterSettings(w.t.Context(), &sdk.UpdateClusterSettingsInput{Cluster: aws.String("a"), Settings: insights("enabled")})
+		got := []string{w.InsightsOf("a")}
+		_, err = w.API.UpdateClusterSettings(w.T.Context(), &sdk.UpdateClusterSettingsInput{Cluster: aws.String("a"), Settings: insights("enabled")})
 		must(err)
-		got = append(got, w.insightsOf("a"))
-		_, err = w.api.UpdateCluster(w.t.Context(), &sdk.UpdateClusterInput{Cluster: aws.String("a")})
+		got = append(got, w.InsightsOf("a"))
+		_, err = w.API.UpdateCluster(w.T.Context(), &sdk.UpdateClusterInput{Cluster: aws.String("a")})
 		must(err)
-		got = append(got, w.insightsOf("a"))
-		_, err = w.api.UpdateCluster(w.t.Context(), &sdk.UpdateClusterInput{Cluster: aws.String("a"), Settings: insights("disabled")})
+		got = append(got, w.InsightsOf("a"))
+		_, err = w.API.UpdateCluster(w.T.Context(), &sdk.UpdateClusterInput{Cluster: aws.String("a"), Settings: insights("disabled")})
 		must(err)
-		got = append(got, w.insightsOf("a"))
-		_, err = w.api.PutAccountSettingDefault(w.t.Context(), &sdk.PutAccountSettingDefaultInput{Name: types.SettingNameContainerInsights, Value: aws.String("enabled")})
+		got = append(got, w.InsightsOf("a"))
+		_, err = w.API.PutAccountSettingDefault(w.T.Context(), &sdk.PutAccountSettingDefaultInput{Name: types.SettingNameContainerInsights, Value: aws.String("enabled")})
 		must(err)
-		_, err = w.api.CreateCluster(w.t.Context(), &sdk.CreateClusterInput{ClusterName: aws.String("b")})
+		_, err = w.API.CreateCluster(w.T.Context(), &sdk.CreateClusterInput{ClusterName: aws.String("b")})
 		must(err)
-		got = append(got, w.insightsOf("b"))
+		got = append(got, w.InsightsOf("b"))
 		if d := cmp.Diff([]string{"enhanced", "enabled", "enabled", "disabled", "enabled"}, got); d != "" {
 			t.Errorf("(-want +got):\n%s", d)
 		}
-		_, err = w.api.CreateCluster(w.t.Context(), &sdk.CreateClusterInput{ClusterName: aws.String("b"), Settings: insights("disabled")})
+		_, err = w.API.CreateCluster(w.T.Context(), &sdk.CreateClusterInput{ClusterName: aws.String("b"), Settings: insights("disabled")})
 		wantError(t, err, badCode, "inconsistent")
 	})
 }
 
 // TestExecuteCommandIsKept finds what was said of it on services and their tasks, and on tasks of their own.
 func TestExecuteCommandIsKept(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define(func(in *sdk.RegisterTaskDefinitionInput) { in.EnableFaultInjection = aws.Bool(true) })
-		d, err := w.api.DescribeTaskDefinition(w.t.Context(), &sdk.DescribeTaskDefinitionInput{TaskDefinition: aws.String("web")})
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define(func(in *sdk.RegisterTaskDefinitionInput) { in.EnableFaultInjection = aws.Bool(true) })
+		d, err := w.API.DescribeTaskDefinition(w.T.Context(), &sdk.DescribeTaskDefinitionInput{TaskDefinition: aws.String("web")})
 		if err != nil || !aws.ToBool(d.TaskDefinition.EnableFaultInjection) {
 			t.Errorf("fault injection: %+v, %v", d, err)
 		}
-		w.service(1, func(in *sdk.CreateServiceInput) { in.EnableExecuteCommand = true })
-		w.after(sec(30))
-		if !w.describe().EnableExecuteCommand {
+		w.Service(1, func(in *sdk.CreateServiceInput) { in.EnableExecuteCommand = true })
+		w.After(ecstest.Sec(30))
+		if !w.Describe().EnableExecuteCommand {
 			t.Error("the service was not described as it was made")
 		}
-		if tasks := w.tasks(types.DesiredStatusRunning); len(tasks) != 1 || !tasks[0].EnableExecuteCommand {
+		if tasks := w.Tasks(types.DesiredStatusRunning); len(tasks) != 1 || !tasks[0].EnableExecuteCommand {
 			t.Errorf("tasks %+v, want one that is as the service says", tasks)
 		}
-		if _, err := w.api.UpdateService(w.t.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), EnableExecuteCommand: aws.Bool(false)}); err != nil {
+		if _, err := w.API.UpdateService(w.T.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), EnableExecuteCommand: aws.Bool(false)}); err != nil {
 			t.Fatal(err)
 		}
-		if w.describe().EnableExecuteCommand {
+		if w.Describe().EnableExecuteCommand {
 			t.Error("the update was not kept")
 		}
-		out, err := w.launch(func(in *sdk.RunTaskInput) { in.EnableExecuteCommand = true })
+		out, err := w.Launch(func(in *sdk.RunTaskInput) { in.EnableExecuteCommand = true })
 		if err != nil || !out.Tasks[0].EnableExecuteCommand {
 			t.Errorf("RunTask: %+v, %v", out, err)
 		}
@@ -100,7 +91,7 @@ func TestWhatIsKeptIsNoted(t *testing.T) {
 		{&sdk.UpdateServiceInput{Service: aws.String("web"), EnableExecuteCommand: aws.Bool(false)}, nil},
 		{&sdk.UpdateServiceInput{Service: aws.String("web"), EnableExecuteCommand: aws.Bool(true)}, []string{"enableExecuteCommand"}},
 	} {
-		s, err := declared()
+		s, err := ecstest.Declared()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 	"github.com/skylift/skylift/internal/wire/wiretest"
 )
 
@@ -34,7 +35,7 @@ func TestWhatAWSTakesIsTaken(t *testing.T) {
 			c.LogConfiguration = &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: options(more...)}
 		}
 	}
-	play(t, fake.Config{}, func(w *world) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 		for name, change := range map[string]func(*types.ContainerDefinition){
 			"program without CMD":    checked("/healthcheck"),
 			"arguments without CMD":  checked("curl", "-f", "http://localhost/"),
@@ -54,11 +55,11 @@ func TestWhatAWSTakesIsTaken(t *testing.T) {
 				c.RepositoryCredentials, c.FirelensConfiguration, c.Hostname = &types.RepositoryCredentials{}, nil, aws.String("")
 			},
 		} {
-			in := webDefinition()
+			in := ecstest.WebDefinition()
 			in.Family = aws.String("full")
 			change(&in.ContainerDefinitions[0])
-			if err := w.comesBack(in); err != nil {
-				w.t.Errorf("%s: %v", name, err)
+			if err := comesBack(w, in); err != nil {
+				w.T.Errorf("%s: %v", name, err)
 			}
 		}
 	})
@@ -66,41 +67,41 @@ func TestWhatAWSTakesIsTaken(t *testing.T) {
 
 // TestProtocolIsTCPUnlessUDP: ECS treats any other protocol as tcp.
 func TestProtocolIsTCPUnlessUDP(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		in := webDefinition()
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		in := ecstest.WebDefinition()
 		in.ContainerDefinitions[0].PortMappings = []types.PortMapping{{ContainerPort: aws.Int32(80), Protocol: "TCP"}, {ContainerPort: aws.Int32(80), Protocol: "udp"}}
-		out, err := w.api.RegisterTaskDefinition(w.t.Context(), in)
+		out, err := w.API.RegisterTaskDefinition(w.T.Context(), in)
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		if got := out.TaskDefinition.ContainerDefinitions[0].PortMappings; got[0].Protocol != "tcp" || got[1].Protocol != "udp" {
-			w.t.Errorf("%v and %v, want tcp and udp", got[0].Protocol, got[1].Protocol)
+			w.T.Errorf("%v and %v, want tcp and udp", got[0].Protocol, got[1].Protocol)
 		}
 	})
 }
 
 // asked is the error that a client gets of what needs no record to be known.
-func asked(w *world, in any) error {
-	w.t.Helper()
-	s, err := wiretest.New("ecs", w.api.Operations())
+func asked(w *ecstest.World, in any) error {
+	w.T.Helper()
+	s, err := wiretest.New("ecs", w.API.Operations())
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
-	_, err = s.Decode(w.t, in)
+	_, err = s.Decode(w.T, in)
 	return err
 }
 
 // TestAllFaultsAreToldAtOnce registers a definition that is wrong in many
 // places: the answer names each, in order, with the container.
 func TestAllFaultsAreToldAtOnce(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		in := webDefinition()
-		in.TaskRoleArn, in.ExecutionRoleArn = aws.String("arn:role/a"), aws.String("arn:role/b")
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		in := ecstest.WebDefinition()
+		in.TaskRoleArn = aws.String("arn:role/a")
 		in.NetworkMode, in.Memory = "", aws.String("300")
 		in.EphemeralStorage = &types.EphemeralStorage{SizeInGiB: 5}
 		in.Volumes = []types.Volume{{Name: aws.String("v"), Host: &types.HostVolumeProperties{SourcePath: aws.String("/var")}}}
 		c := &in.ContainerDefinitions[0]
-		c.Secrets = []types.Secret{{Name: aws.String("S"), ValueFrom: aws.String("arn")}}
+		c.Secrets = []types.Secret{{Name: aws.String("S"), ValueFrom: aws.String("arn:a b")}}
 		c.Privileged, c.Hostname = aws.Bool(true), aws.String("h")
 		c.HealthCheck = &types.HealthCheck{Command: []string{"CMD"}, Interval: aws.Int32(1), Retries: aws.Int32(99)}
 		c.LogConfiguration = &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: map[string]string{"mode": "fast"}}
@@ -112,19 +113,18 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 		another(types.ContainerDefinition{Name: aws.String("web")})(in)
 		in.ContainerDefinitions = append(in.ContainerDefinitions, types.ContainerDefinition{LogConfiguration: &types.LogConfiguration{LogDriver: "awsfirelens"}})
 		err := asked(w, in)
-		wantError(w.t, err, "ClientException", "")
+		wantError(w.T, err, "ClientException", "")
 		rest := err.Error()
 		for _, want := range []string{
-			"'containerDefinitions.web.secrets'", "'containerDefinitions.db.secrets'", "'executionRoleArn'", "'taskRoleArn'",
-			"networkMode", "EphemeralStorage size", "No Fargate configuration exists for given values: 256 CPU, 300 memory. (With cpu 256, memory is 512, 1024 or 2048.)",
-			"sourcePath of volume 'v'", "hostname of container 'web'", "privileged of container 'web'",
+			"Role is not valid", "networkMode", "EphemeralStorage size", "you must also specify a value for 'executionRoleArn'", "No Fargate configuration exists for given values: 256 CPU, 300 memory. (With cpu 256, memory is 512, 1024 or 2048.)",
+			"sourcePath of volume 'v'", "parameter name specified for secret S is invalid.", "hostname of container 'web'", "privileged of container 'web'",
 			"'healthCheck' setting for container 'web': the command", "interval must be", "retries must be", "requires options: awslogs-group, awslogs-region", "awslogs-stream-prefix", "Invalid 'mode'",
 			"stopTimeout of container 'db' is 600", "Unknown volume 'w'", "containerPath 'w'",
 			"Container #4 has none.", "Container.image", "Log driver 'awsfirelens' of container '#4'", "'web' is there twice", "Cannot depend on container + 'cache'",
 		} {
 			_, after, found := strings.Cut(rest, want)
 			if !found {
-				w.t.Errorf("%q isn't told in its place, of %v", want, err)
+				w.T.Errorf("%q isn't told in its place, of %v", want, err)
 				continue
 			}
 			rest = after
@@ -135,28 +135,28 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 // TestGraceCoversContainerChecks: a grace period needs no balancer, and while it
 // lasts a task whose container checks fail isn't replaced.
 func TestGraceCoversContainerChecks(t *testing.T) {
-	play(t, fake.Config{Behave: sick}, func(w *world) {
-		in := webDefinition()
+	ecstest.Play(t, fake.Config{Behave: sick}, func(w *ecstest.World) {
+		in := ecstest.WebDefinition()
 		in.ContainerDefinitions[0].HealthCheck = &types.HealthCheck{Command: []string{"/healthcheck"}, Interval: aws.Int32(5), Retries: aws.Int32(1)}
-		if _, err := w.api.RegisterTaskDefinition(w.t.Context(), in); err != nil {
-			w.t.Fatal(err)
+		if _, err := w.API.RegisterTaskDefinition(w.T.Context(), in); err != nil {
+			w.T.Fatal(err)
 		}
-		w.service(1, func(in *sdk.CreateServiceInput) { in.HealthCheckGracePeriodSeconds = aws.Int32(60) })
-		if got := aws.ToInt32(w.describe().HealthCheckGracePeriodSeconds); got != 60 {
-			w.t.Errorf("the grace period is %d, want 60", got)
+		w.Service(1, func(in *sdk.CreateServiceInput) { in.HealthCheckGracePeriodSeconds = aws.Int32(60) })
+		if got := aws.ToInt32(w.Describe().HealthCheckGracePeriodSeconds); got != 60 {
+			w.T.Errorf("the grace period is %d, want 60", got)
 		}
-		w.after(50 * time.Second)
-		if h := w.tasks(types.DesiredStatusRunning)[0].HealthStatus; h != types.HealthStatusUnhealthy {
-			w.t.Fatalf("the task is %s: its check doesn't run", h)
+		w.After(50 * time.Second)
+		if h := w.Tasks(types.DesiredStatusRunning)[0].HealthStatus; h != types.HealthStatusUnhealthy {
+			w.T.Fatalf("the task is %s: its check doesn't run", h)
 		}
-		if n := len(w.tasks(types.DesiredStatusStopped)); n != 0 {
-			w.t.Errorf("%d tasks were stopped within the grace period", n)
+		if n := len(w.Tasks(types.DesiredStatusStopped)); n != 0 {
+			w.T.Errorf("%d tasks were stopped within the grace period", n)
 		}
-		w.update(&sdk.UpdateServiceInput{HealthCheckGracePeriodSeconds: aws.Int32(20)})
-		w.after(20 * time.Second)
-		gone := w.tasks(types.DesiredStatusStopped)
+		w.Update(&sdk.UpdateServiceInput{HealthCheckGracePeriodSeconds: aws.Int32(20)})
+		w.After(20 * time.Second)
+		gone := w.Tasks(types.DesiredStatusStopped)
 		if len(gone) == 0 || !strings.Contains(*gone[0].StoppedReason, "failed container health checks") {
-			w.t.Errorf("after the grace period: stopped %v", gone)
+			w.T.Errorf("after the grace period: stopped %v", gone)
 		}
 	})
 }
@@ -176,32 +176,32 @@ func TestAllFaultsOfACall(t *testing.T) {
 			}
 		}
 	}
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
 		err := asked(w, &sdk.CreateServiceInput{
 			ServiceName: aws.String("a b"), LaunchType: types.LaunchTypeEc2, ServiceRegistries: []types.ServiceRegistry{{RegistryArn: aws.String("arn")}}, Role: aws.String("r"),
 			HealthCheckGracePeriodSeconds: aws.Int32(-1), DesiredCount: aws.Int32(-1), PlacementStrategy: []types.PlacementStrategy{{}}, Tags: []types.Tag{{Key: aws.String("aws:x")}},
 		})
-		all(w.t, err, "'serviceRegistries'", "'role'", "Invalid service name", "TaskDefinition cannot be empty", "desiredCount", "healthCheckGracePeriodSeconds", "FARGATE", "Placement strategies", "aws:")
+		all(w.T, err, "'serviceRegistries'", "'role'", "Invalid service name", "TaskDefinition cannot be empty", "desiredCount", "healthCheckGracePeriodSeconds", "FARGATE", "Placement strategies", "aws:")
 		err = asked(w, &sdk.UpdateServiceInput{
 			Service: aws.String("web"), DesiredCount: aws.Int32(-1), ServiceRegistries: []types.ServiceRegistry{{RegistryArn: aws.String("arn")}}, HealthCheckGracePeriodSeconds: aws.Int32(-1),
 		})
-		all(w.t, err, "'serviceRegistries'", "desiredCount", "healthCheckGracePeriodSeconds")
+		all(w.T, err, "'serviceRegistries'", "desiredCount", "healthCheckGracePeriodSeconds")
 		err = asked(w, &sdk.RunTaskInput{
 			TaskDefinition: aws.String("web"), Count: aws.Int32(11), LaunchType: types.LaunchTypeEc2, Group: aws.String("service:x"),
 			VolumeConfigurations: []types.TaskVolumeConfiguration{{Name: aws.String("v")}},
 		})
-		all(w.t, err, "'volumeConfigurations'", "Count must be", "FARGATE", "reserved")
+		all(w.T, err, "'volumeConfigurations'", "Count must be", "FARGATE", "reserved")
 		err = asked(w, &sdk.RunTaskInput{
 			TaskDefinition: aws.String("web"),
-			Overrides: &types.TaskOverride{TaskRoleArn: aws.String("arn"), ContainerOverrides: []types.ContainerOverride{
-				{Name: aws.String("web"), EnvironmentFiles: []types.EnvironmentFile{{Value: aws.String("arn"), Type: "s3"}}},
+			Overrides: &types.TaskOverride{InferenceAcceleratorOverrides: []types.InferenceAcceleratorOverride{{}}, ContainerOverrides: []types.ContainerOverride{ //nolint:staticcheck // deprecated by AWS, so refused
+				{Name: aws.String("web"), ResourceRequirements: []types.ResourceRequirement{{Type: "GPU", Value: aws.String("1")}}},
 			}},
 		})
-		all(w.t, err, "'overrides.taskRoleArn'", "'overrides.containerOverrides.web.environmentFiles'")
-		_, err = w.launch(func(in *sdk.RunTaskInput) { // what is known of the definition
+		all(w.T, err, "'overrides.inferenceAcceleratorOverrides'", "'overrides.containerOverrides.web.resourceRequirements'")
+		_, err = w.Launch(func(in *sdk.RunTaskInput) { // what is known of the definition
 			in.Overrides = &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{Name: aws.String("db")}, {Name: aws.String("db")}}}
 		})
-		all(w.t, err, "db is not a container", "more than once")
+		all(w.T, err, "db is not a container", "more than once")
 	})
 }

@@ -14,33 +14,35 @@ import (
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/engine/fake"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/api"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/store/memstore"
 )
 
 // TestListTasks lists by every filter, and each list page by page.
 func TestListTasks(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.define(func(in *sdk.RegisterTaskDefinitionInput) { in.Family = aws.String("job") })
-		w.service(3)
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Define(func(in *sdk.RegisterTaskDefinitionInput) { in.Family = aws.String("job") })
+		w.Service(3)
 		start := func(family, by string, n int32) []types.Task {
-			out, err := w.launch(func(in *sdk.RunTaskInput) { in.TaskDefinition, in.StartedBy, in.Count = &family, &by, &n })
+			out, err := w.Launch(func(in *sdk.RunTaskInput) { in.TaskDefinition, in.StartedBy, in.Count = &family, &by, &n })
 			if err != nil {
 				t.Fatal(err)
 			}
 			return out.Tasks
 		}
 		web, jobs := start("web", "me", 2), start("job", "cron", 4)
-		w.after(sec(5))
+		w.After(ecstest.Sec(5))
 		for _, is := range jobs[:2] {
-			if _, err := w.api.StopTask(w.t.Context(), &sdk.StopTaskInput{Task: is.TaskArn}); err != nil {
+			if _, err := w.API.StopTask(w.T.Context(), &sdk.StopTaskInput{Task: is.TaskArn}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		w.after(sec(60))
+		w.After(ecstest.Sec(60))
 		ofService := map[string]bool{}
-		for _, is := range w.tasks(types.DesiredStatusRunning) {
+		for _, is := range w.Tasks(types.DesiredStatusRunning) {
 			if *is.Group == "service:web" {
 				ofService[*is.TaskArn] = true
 			}
@@ -50,7 +52,7 @@ func TestListTasks(t *testing.T) {
 				_ = yield(a)
 			}
 		})
-		deployment := *w.describe().Deployments[0].Id
+		deployment := *w.Describe().Deployments[0].Id
 		stopped := types.DesiredStatusStopped
 		for _, tt := range []struct {
 			name string
@@ -75,7 +77,7 @@ func TestListTasks(t *testing.T) {
 		} {
 			slices.Sort(tt.want)
 			for _, page := range []int32{100, 2} {
-				if d := cmp.Diff(tt.want, w.list(tt.in, page)); d != "" {
+				if d := cmp.Diff(tt.want, w.List(tt.in, page)); d != "" {
 					t.Errorf("%s, %d at a time: %s", tt.name, page, d)
 				}
 			}
@@ -91,36 +93,17 @@ func TestListTasks(t *testing.T) {
 			{sdk.ListTasksInput{MaxResults: aws.Int32(0)}, badCode, "maxResults"},
 			{sdk.ListTasksInput{Cluster: aws.String("gone")}, "ClusterNotFoundException", "Cluster not found."},
 		} {
-			err := unsupported(w, &tt.in)
+			err := ecstest.Unsupported(w, &tt.in)
 			if err == nil {
-				_, err = w.api.ListTasks(w.t.Context(), &tt.in)
+				_, err = w.API.ListTasks(w.T.Context(), &tt.in)
 			}
 			wantError(t, err, tt.code, tt.want)
 		}
 	})
 }
 
-// list lists tasks, so many at a time.
-func (w *world) list(in sdk.ListTasksInput, page int32) (arns []string) {
-	w.t.Helper()
-	in.MaxResults = &page
-	for {
-		out, err := w.api.ListTasks(w.t.Context(), &in)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if len(out.TaskArns) > int(page) || out.NextToken != nil && len(out.TaskArns) == 0 {
-			w.t.Errorf("a page of %d has %d tasks, and a token for more", page, len(out.TaskArns))
-		}
-		arns = append(arns, out.TaskArns...)
-		if in.NextToken = out.NextToken; in.NextToken == nil {
-			return arns
-		}
-	}
-}
-
 // crowd returns an API over so many records of tasks, in services of ten.
-func crowd(tb testing.TB, n int) *ecs.API {
+func crowd(tb testing.TB, n int) *api.API {
 	db := memstore.New()
 	tb.Cleanup(func() { _ = db.Close() })
 	ns := arn.Namespace{Region: "us-west-2", Account: "111122223333"}
@@ -151,7 +134,7 @@ func crowd(tb testing.TB, n int) *ecs.API {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return ecs.New(db, ns, nil, nil, nil)
+	return api.New(db, ns, nil, nil, nil, nil)
 }
 
 // TestListsDoNotReadAll lists and counts 20,000 tasks by reading indexes: what

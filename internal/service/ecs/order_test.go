@@ -2,7 +2,7 @@ package ecs_test
 
 import (
 	"fmt"
-	"math/rand/v2"
+	rand "math/rand/v2"
 	"testing"
 	"time"
 
@@ -12,6 +12,7 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 )
 
 // TestOrderOverCrashes starts and stops a task whose containers wait for each
@@ -22,14 +23,14 @@ func TestOrderOverCrashes(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 3))
 			starts := map[string]int{}
-			play(t, fake.Config{Latency: 10 * time.Millisecond, Behave: func(c engine.Container) fake.Behaviour {
+			ecstest.Play(t, fake.Config{Latency: 10 * time.Millisecond, Behave: func(c engine.Container) fake.Behaviour {
 				starts[c.Name]++
 				if c.Name == "init" {
-					return fake.Behaviour{Exits: true, ExitAfter: sec(2)}
+					return fake.Behaviour{Exits: true, ExitAfter: ecstest.Sec(2)}
 				}
-				return fake.Behaviour{TermTime: map[string]time.Duration{"app": sec(3), "db": sec(1)}[c.Name]}
-			}}, func(w *world) {
-				w.containers(
+				return fake.Behaviour{TermTime: map[string]time.Duration{"app": ecstest.Sec(3), "db": ecstest.Sec(1)}[c.Name]}
+			}}, func(w *ecstest.World) {
+				w.Containers(
 					types.ContainerDefinition{Name: aws.String("app"), DependsOn: append(after("init", types.ContainerConditionSuccess), after("db", types.ContainerConditionHealthy)...)},
 					types.ContainerDefinition{Name: aws.String("init"), Essential: aws.Bool(false)},
 					types.ContainerDefinition{
@@ -37,17 +38,17 @@ func TestOrderOverCrashes(t *testing.T) {
 						HealthCheck: &types.HealthCheck{Command: []string{"CMD", "check"}, Interval: aws.Int32(5)},
 					},
 				)
-				w.run()
-				task := id(w.task())
-				w.trouble(r, 40, func() { w.orderHolds(task) })
-				w.after(time.Minute)
-				w.want("in peace", "RUNNING; app RUNNING; init STOPPED 0; db RUNNING")
-				if _, err := w.api.StopTask(t.Context(), &sdk.StopTaskInput{Task: w.task().TaskArn}); err != nil {
+				w.Run()
+				task := id(w.Task())
+				w.Trouble(r, 40, func() { orderHolds(w, task) })
+				w.After(time.Minute)
+				w.Want("in peace", "RUNNING; app RUNNING; init STOPPED 0; db RUNNING")
+				if _, err := w.API.StopTask(t.Context(), &sdk.StopTaskInput{Task: w.Task().TaskArn}); err != nil {
 					t.Fatal(err)
 				}
-				w.trouble(r, 20, func() { w.orderHolds(task) })
-				w.after(time.Minute)
-				w.want("at the end", `STOPPED UserInitiated "Task stopped by user"; app STOPPED 0; init STOPPED 0; db STOPPED 0`)
+				w.Trouble(r, 20, func() { orderHolds(w, task) })
+				w.After(time.Minute)
+				w.Want("at the end", `STOPPED UserInitiated "Task stopped by user"; app STOPPED 0; init STOPPED 0; db STOPPED 0`)
 			})
 			for name, n := range starts {
 				if n != 1 {
@@ -58,29 +59,10 @@ func TestOrderOverCrashes(t *testing.T) {
 	}
 }
 
-// trouble lets steps of time pass in which things go wrong.
-func (w *world) trouble(r *rand.Rand, steps int, check func()) {
-	for range steps {
-		switch r.IntN(6) {
-		case 0:
-			w.halt()
-			w.start()
-		case 1:
-			w.eng.LoseAnswers([]string{"Create", "Start", "Signal", "Tail", "Remove"}[r.IntN(5)], 1)
-		case 2:
-			w.eng.GoAway()
-			w.after(sec(1))
-			w.eng.ComeBack()
-		}
-		w.after(time.Duration(r.IntN(600)) * time.Millisecond)
-		check()
-	}
-}
-
 // orderHolds checks what the engine has of the task of TestOrderOverCrashes.
-func (w *world) orderHolds(task string) {
-	w.t.Helper()
-	is, err := w.eng.Inspect(w.t.Context(), task)
+func orderHolds(w *ecstest.World, task string) {
+	w.T.Helper()
+	is, err := w.Engine.Inspect(w.T.Context(), task)
 	if err != nil {
 		return // it isn't made yet, or gone
 	}
@@ -91,12 +73,12 @@ func (w *world) orderHolds(task string) {
 	app, init, db := at["app"], at["init"], at["db"]
 	switch {
 	case !app.StartedAt.IsZero() && (init.State != engine.Exited || app.StartedAt.Before(init.FinishedAt)):
-		w.t.Errorf("app started before init had ended: %+v", is)
-	case !app.StartedAt.IsZero() && app.StartedAt.Before(db.StartedAt.Add(sec(5))):
-		w.t.Errorf("app started before db was healthy: %+v", is)
+		w.T.Errorf("app started before init had ended: %+v", is)
+	case !app.StartedAt.IsZero() && app.StartedAt.Before(db.StartedAt.Add(ecstest.Sec(5))):
+		w.T.Errorf("app started before db was healthy: %+v", is)
 	case !db.StartedAt.IsZero() && db.StartedAt.Before(init.StartedAt):
-		w.t.Errorf("db started before init: %+v", is)
+		w.T.Errorf("db started before init: %+v", is)
 	case db.State == engine.Exited && app.State == engine.Running:
-		w.t.Errorf("db ended before app: %+v", is)
+		w.T.Errorf("db ended before app: %+v", is)
 	}
 }

@@ -11,86 +11,59 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 )
 
-// protect asks for the protection of tasks for so many minutes, as long as
-// usual when 0.
-func (w *world) protect(minutes int32, tasks ...string) *sdk.UpdateTaskProtectionOutput {
-	w.t.Helper()
-	in := &sdk.UpdateTaskProtectionInput{Cluster: aws.String("default"), Tasks: tasks, ProtectionEnabled: true}
-	if minutes > 0 {
-		in.ExpiresInMinutes = &minutes
-	}
-	out, err := w.api.UpdateTaskProtection(w.t.Context(), in)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return out
-}
-
-// protection asks for what is known of a task's protection.
-func (w *world) protection(task string) (types.ProtectedTask, string) {
-	w.t.Helper()
-	out, err := w.api.GetTaskProtection(w.t.Context(), &sdk.GetTaskProtectionInput{Cluster: aws.String("default"), Tasks: []string{task}})
-	if err != nil || len(out.ProtectedTasks)+len(out.Failures) != 1 {
-		w.t.Fatalf("get protection: %v, %+v", err, out)
-	}
-	if len(out.Failures) > 0 {
-		return types.ProtectedTask{}, *out.Failures[0].Arn + " " + *out.Failures[0].Reason
-	}
-	return out.ProtectedTasks[0], ""
-}
-
 func TestTaskProtection(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.service(2)
-		w.after(sec(5))
-		task := *w.tasks(types.DesiredStatusRunning)[0].TaskArn
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Service(2)
+		w.After(ecstest.Sec(5))
+		task := *w.Tasks(types.DesiredStatusRunning)[0].TaskArn
 
-		if p, _ := w.protection(task); p.ProtectionEnabled || p.ExpirationDate != nil || *p.TaskArn != task {
+		if p, _ := w.Protection(task); p.ProtectionEnabled || p.ExpirationDate != nil || *p.TaskArn != task {
 			t.Errorf("before: %+v", p)
 		}
 		begun := time.Now()
 		for _, tt := range []struct{ minutes, want int32 }{{0, 120}, {1, 1}, {2880, 2880}} {
 			want := begun.Add(time.Duration(tt.want) * time.Minute)
-			out := w.protect(tt.minutes, task)
+			out := w.Protect(tt.minutes, task)
 			if len(out.Failures) != 0 || len(out.ProtectedTasks) != 1 || !out.ProtectedTasks[0].ProtectionEnabled || !out.ProtectedTasks[0].ExpirationDate.Equal(want) {
 				t.Errorf("protect for %d: got %+v, want until %v", tt.minutes, out, want)
 			}
-			if p, _ := w.protection(task); !p.ProtectionEnabled || !p.ExpirationDate.Equal(want) {
+			if p, _ := w.Protection(task); !p.ProtectionEnabled || !p.ExpirationDate.Equal(want) {
 				t.Errorf("protected for %d: got %+v, want until %v", tt.minutes, p, want)
 			}
 		}
-		off, err := w.api.UpdateTaskProtection(t.Context(), &sdk.UpdateTaskProtectionInput{Cluster: aws.String("default"), Tasks: []string{task}})
+		off, err := w.API.UpdateTaskProtection(t.Context(), &sdk.UpdateTaskProtectionInput{Cluster: aws.String("default"), Tasks: []string{task}})
 		if err != nil || off.ProtectedTasks[0].ProtectionEnabled || off.ProtectedTasks[0].ExpirationDate != nil {
 			t.Errorf("taken back: %v, %+v", err, off)
 		}
-		if p, _ := w.protection(task); p.ProtectionEnabled || p.ExpirationDate != nil {
+		if p, _ := w.Protection(task); p.ProtectionEnabled || p.ExpirationDate != nil {
 			t.Errorf("after it was taken back: %+v", p)
 		}
-		w.protect(1, task)
-		w.after(time.Minute)
-		if p, _ := w.protection(task); p.ProtectionEnabled || p.ExpirationDate != nil {
+		w.Protect(1, task)
+		w.After(time.Minute)
+		if p, _ := w.Protection(task); p.ProtectionEnabled || p.ExpirationDate != nil {
 			t.Errorf("after it has expired: %+v", p)
 		}
 	})
 }
 
 func TestTaskProtectionFailures(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.service(1)
-		ran, err := w.api.RunTask(t.Context(), &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: placed})
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Service(1)
+		ran, err := w.API.RunTask(t.Context(), &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: ecstest.Placed})
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.after(sec(5))
-		tasks := w.tasks(types.DesiredStatusRunning)
+		w.After(ecstest.Sec(5))
+		tasks := w.Tasks(types.DesiredStatusRunning)
 		own := tasks[slices.IndexFunc(tasks, func(t types.Task) bool { return *t.Group == "service:web" })]
 		alone := *ran.Tasks[0].TaskArn
 		gone := ours + "task/default/" + someID
-		out := w.protect(0, someID, alone, *own.TaskArn)
+		out := w.Protect(0, someID, alone, *own.TaskArn)
 		var got []string
 		for _, f := range out.Failures {
 			got = append(got, *f.Arn+" "+*f.Reason)
@@ -100,14 +73,14 @@ func TestTaskProtectionFailures(t *testing.T) {
 			t.Errorf("got %v and %+v, want %v and %s", got, out.ProtectedTasks, want, *own.TaskArn)
 		}
 		for task, want := range map[string]string{gone: want[0], alone: want[1]} {
-			if _, why := w.protection(task); why != want {
+			if _, why := w.Protection(task); why != want {
 				t.Errorf("get %s: got %q, want %q", task, why, want)
 			}
 		}
-		if _, err := w.api.StopTask(t.Context(), &sdk.StopTaskInput{Task: own.TaskArn}); err != nil {
+		if _, err := w.API.StopTask(t.Context(), &sdk.StopTaskInput{Task: own.TaskArn}); err != nil {
 			t.Fatal(err)
 		}
-		if out := w.protect(0, *own.TaskArn); len(out.Failures) != 1 || *out.Failures[0].Reason != "TASK_NOT_VALID" {
+		if out := w.Protect(0, *own.TaskArn); len(out.Failures) != 1 || *out.Failures[0].Reason != "TASK_NOT_VALID" {
 			t.Errorf("a task that is to stop: got %+v", out)
 		}
 	})
@@ -116,19 +89,19 @@ func TestTaskProtectionFailures(t *testing.T) {
 // TestTooManyProtected: no more tasks can be protected than are wanted, so that
 // a service can come down to its count.
 func TestTooManyProtected(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.service(3)
-		w.after(sec(5))
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Service(3)
+		w.After(ecstest.Sec(5))
 		var arns []string
-		for _, t := range w.tasks(types.DesiredStatusRunning) {
+		for _, t := range w.Tasks(types.DesiredStatusRunning) {
 			arns = append(arns, *t.TaskArn)
 		}
-		w.halt() // nothing is scaled in meanwhile
-		if _, err := w.api.UpdateService(t.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), DesiredCount: aws.Int32(2)}); err != nil {
+		w.Halt() // nothing is scaled in meanwhile
+		if _, err := w.API.UpdateService(t.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), DesiredCount: aws.Int32(2)}); err != nil {
 			t.Fatal(err)
 		}
-		out := w.protect(0, arns...)
+		out := w.Protect(0, arns...)
 		if len(out.ProtectedTasks) != 2 || len(out.Failures) != 1 || *out.Failures[0].Arn != arns[2] || *out.Failures[0].Reason != "DEPLOYMENT_BLOCKED" {
 			t.Errorf("got %+v, want the third to be refused", out)
 		}
@@ -136,7 +109,7 @@ func TestTooManyProtected(t *testing.T) {
 }
 
 func TestBadTaskProtection(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 		many := func(n int) (ids []string) {
 			for i := range n {
 				ids = append(ids, fmt.Sprintf("%032x", i))
@@ -159,12 +132,12 @@ func TestBadTaskProtection(t *testing.T) {
 			{"no id", []string{"x"}, "default", nil, badCode, "taskId length"},
 		}
 		for _, tt := range tests {
-			_, err := w.api.UpdateTaskProtection(t.Context(), &sdk.UpdateTaskProtectionInput{Cluster: &tt.cluster, Tasks: tt.tasks, ProtectionEnabled: true, ExpiresInMinutes: tt.minutes})
+			_, err := w.API.UpdateTaskProtection(t.Context(), &sdk.UpdateTaskProtectionInput{Cluster: &tt.cluster, Tasks: tt.tasks, ProtectionEnabled: true, ExpiresInMinutes: tt.minutes})
 			wantError(t, err, tt.code, tt.want)
 		}
-		_, err := w.api.GetTaskProtection(t.Context(), &sdk.GetTaskProtectionInput{Cluster: aws.String("default"), Tasks: many(101)})
+		_, err := w.API.GetTaskProtection(t.Context(), &sdk.GetTaskProtectionInput{Cluster: aws.String("default"), Tasks: many(101)})
 		wantError(t, err, badCode, "at most 100")
-		_, err = w.api.GetTaskProtection(t.Context(), &sdk.GetTaskProtectionInput{Cluster: aws.String("default")})
+		_, err = w.API.GetTaskProtection(t.Context(), &sdk.GetTaskProtectionInput{Cluster: aws.String("default")})
 		wantError(t, err, badCode, "Tasks cannot be empty.")
 	})
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/skylift/skylift/internal/handler"
+	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -22,10 +24,10 @@ type Cluster struct {
 	ARN           string
 	Status        string                      // ACTIVE, INACTIVE
 	Providers     []string                    // capacity providers: FARGATE, FARGATE_SPOT
-	Strategy      []StrategyItem              // the default capacity provider strategy
+	Strategy      []place.StrategyItem        // the default capacity provider strategy
 	Insights      string                      // containerInsights: enabled, enhanced; "": disabled. Kept without effect, as the next is
 	Configuration *types.ClusterConfiguration // what was said of it
-	Tags          []types.Tag                 // empty, but not nil, when it had some, as those of all records
+	Tags          handler.Tags                // empty, but not nil, when it had some, as those of all records
 	CreatedAt     time.Time
 }
 
@@ -40,7 +42,7 @@ type AccountSetting struct {
 // TaskDefinition is one immutable revision. Its key is DefinitionKey.
 type TaskDefinition struct {
 	Definition types.TaskDefinition
-	Tags       []types.Tag
+	Tags       handler.Tags
 }
 
 // Family counts the revisions of a task definition family; numbers are never
@@ -69,7 +71,7 @@ type Service struct {
 	ExecuteCommand         bool // kept without effect
 	Rebalance              bool // keep tasks even over availability zones
 	ClientToken            string
-	Tags                   []types.Tag
+	Tags                   handler.Tags
 
 	CreatedAt time.Time
 	CreatedBy string
@@ -96,7 +98,7 @@ type Breaker struct{ Enable, Rollback bool }
 type Spec struct {
 	TaskDefinition string // ARN
 	LaunchType     types.LaunchType
-	Strategy       []StrategyItem // by which tasks are placed; none: by launch type
+	Strategy       []place.StrategyItem // by which tasks are placed; none: by launch type
 	Platform       string
 	Network        Network
 	LoadBalancers  []LoadBalancer
@@ -145,7 +147,7 @@ type Rollout struct {
 	FailedAt    time.Time // the last failure that was counted in Streak
 	NotBefore   time.Time // no task is started before
 	Impaired    bool      // told that tasks can't be started consistently
-	Unplaced    string    // told why tasks can't be placed; "" when none waits for room
+	Unplaced    string    // told why tasks can't be placed; "" when none waits for capacity
 	Blocked     bool      // told that its bounds let nothing be started or stopped
 	Held        int       // told that so many of its tasks are protected and should go
 	Steady      bool      // told that it is steady, and nothing changed since
@@ -227,12 +229,17 @@ type Advanced struct {
 	Role                 string // ARN
 }
 
-// Event is one service event. Its key is EventKey.
+// Event is one service event. Its key begins with the service's: a service's events sort by time.
 type Event struct {
 	Service string
 	ID      string
 	At      time.Time
 	Message string
+}
+
+// Key is the event's key.
+func (e *Event) Key() string {
+	return fmt.Sprintf("%s/%020d-%s", e.Service, e.At.UnixNano(), e.ID)
 }
 
 // Task is one task. Its key is cluster/id. Desired and why it is to stop are
@@ -258,9 +265,11 @@ type Task struct {
 	LoadBalancers  []LoadBalancer
 	Overrides      *types.TaskOverride
 	ExecuteCommand bool // kept without effect
-	Tags           []types.Tag
+	Tags           handler.Tags
 	CreatedAt      time.Time
 	Launch         string // key of the Launch that made it; "" when it had no token
+	Role           string // ARN of the role that its containers act as; "": none
+	CredentialsID  string // by which they ask for the role's credentials, and which nobody can guess
 
 	Desired  string // RUNNING, STOPPED
 	StopCode types.TaskStopCode
@@ -281,8 +290,9 @@ type Task struct {
 	StoppedAt         time.Time
 	ConnectivityAt    time.Time
 	TargetsRegistered bool
-	Lost              bool // its sandbox was taken away: no fault of what it runs
-	ProcessLimit      int  // how many processes it may have, if it once could not start one for that; else 0
+	Versions          map[string]string `json:",omitempty"` // of the secrets and parameters that it was started with, by what its definition calls them
+	Lost              bool              // its sandbox was taken away: no fault of what it runs
+	ProcessLimit      int               // how many processes it may have, if it once could not start one for that; else 0
 
 	Crowded bool     // its subnet had no free address for it
 	Full    []string // subnets that it was placed in before, which had none either
@@ -401,13 +411,13 @@ const (
 
 // The tables of the service.
 var (
-	Clusters    = store.NewTable[Cluster]("ecs-cluster")
+	Clusters    = store.NewTable[Cluster]("ecs-cluster").Version(2, handler.TagsAsMap)
 	Families    = store.NewTable[Family]("ecs-family")
-	Definitions = store.NewTable[TaskDefinition]("ecs-definition")
+	Definitions = store.NewTable[TaskDefinition]("ecs-definition").Version(2, handler.TagsAsMap)
 	Services    = store.NewTable("ecs-service",
 		// tally: what a cluster's counts are made of; see index.go.
 		store.Index[Service]{Name: "tally", Values: Service.tallies},
-	)
+	).Version(2, handler.TagsAsMap)
 	Deployments = store.NewTable("ecs-deployment",
 		store.Index[Deployment]{Name: "group", Values: func(d Deployment) (groups []string) {
 			for _, l := range d.LoadBalancers {
@@ -449,8 +459,10 @@ var (
 		}},
 		// list: what ListTasks asks for; tally: what a cluster's counts are made of.
 		store.Index[Task]{Name: "list", Values: Task.lists},
+		// credentials: by which containers ask for those of their task's role.
+		store.Index[Task]{Name: "credentials", Values: Task.credentials},
 		store.Index[Task]{Name: "tally", Values: Task.tallies},
-	)
+	).Version(2, handler.TagsAsMap)
 )
 
 // Tables are all that the service keeps records in.

@@ -2,18 +2,23 @@ package ecs
 
 import (
 	"crypto/rand"
-	"errors"
+	"fmt"
+	"math"
 	"math/big"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
-	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 )
+
+// Threshold is how many failed tasks of a service deployment trip the circuit
+// breaker: half of the desired count, at least 3 and at most 200.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
+func Threshold(desired int32) int32 { return min(max((desired+1)/2, 3), 200) }
 
 // deploymentMark begins the id of a deployment; its revision's id follows.
 const deploymentMark = "ecs-svc/"
@@ -34,22 +39,16 @@ func (r *ServiceRevision) NewDeployment(at time.Time) Deployment {
 	}}
 }
 
-// launch is what a new service deployment is made from, apart from what it
-// brings: its ids and the time, which no transaction may make.
-type launch struct {
-	revision   string // 19 digits
-	deployment string // 21 letters, digits, - and _
-	at         time.Time
-}
-
 const (
 	digits   = "0123456789"
 	urlChars = digits + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "abcdefghijklmnopqrstuvwxyz" + "_-"
 )
 
-func newLaunch() launch {
-	return launch{revision: random(1, digits[1:]) + random(18, digits), deployment: random(21, urlChars), at: now()}
-}
+// NewRevisionID makes the id of a service revision: 19 digits.
+func NewRevisionID() string { return random(1, digits[1:]) + random(18, digits) }
+
+// NewServiceDeploymentID makes the id of a service deployment: 21 letters, digits, - and _.
+func NewServiceDeploymentID() string { return random(21, urlChars) }
 
 // random returns n of the characters.
 func random(n int, chars string) string {
@@ -61,40 +60,12 @@ func random(n int, chars string) string {
 	return string(b)
 }
 
-// put makes a revision of spec and the service deployment that brings it, and
-// makes that the current one of s, which the caller writes. last is the one
-// before; the zero one for a new service.
-func (l launch) put(tx store.Tx, s *Service, spec Spec, last ServiceDeployment) error {
-	running, err := Deployments.List(tx, s.Key()+"/")
-	if err != nil {
-		return err
-	}
-	r := ServiceRevision{ID: l.revision, Service: s.Key(), Spec: spec, CreatedAt: l.at}
-	next := ServiceDeployment{
-		ID: l.deployment, Service: s.Key(), Target: r.ID, Fallback: last.known(), Config: s.DeploymentConfig, CreatedAt: l.at,
-		Progress: Progress{Status: types.ServiceDeploymentStatusPending, UpdatedAt: l.at},
-	}
-	slices.SortFunc(running, func(a, b Deployment) int { return a.CreatedAt.Compare(b.CreatedAt) })
-	for _, d := range running {
-		next.Sources = append(next.Sources, d.Revision())
-	}
-	s.Current = next.ID
-	d := r.NewDeployment(l.at)
-	if err := ServiceRevisions.Put(tx, r.Key(), r); err != nil {
-		return err
-	}
-	if err := Deployments.Put(tx, d.Key(), d); err != nil {
-		return err
-	}
-	return ServiceDeployments.Put(tx, next.Key(), next)
-}
-
 // Deploying is the service's current service deployment; the zero one when its
 // history is gone.
 func (s *Service) Deploying(tx store.Tx) (ServiceDeployment, error) {
-	d, err := ServiceDeployments.Get(tx, s.Key()+"/"+s.Current)
-	if missing(err) {
-		return ServiceDeployment{Service: s.Key()}, nil
+	d, ok, err := handler.Find(tx, ServiceDeployments, s.Key()+"/"+s.Current)
+	if !ok {
+		d = ServiceDeployment{Service: s.Key()}
 	}
 	return d, err
 }
@@ -105,10 +76,7 @@ func (s *Service) Primary(tx store.Tx) (Deployment, error) {
 	if err != nil {
 		return Deployment{}, err
 	}
-	primary, err := Deployments.Get(tx, s.Key()+"/"+DeploymentID(d.Wanted()))
-	if missing(err) {
-		return Deployment{}, nil
-	}
+	primary, _, err := handler.Find(tx, Deployments, s.Key()+"/"+DeploymentID(d.Wanted()))
 	return primary, err
 }
 
@@ -131,25 +99,25 @@ func (d *ServiceDeployment) Open() bool {
 	return false
 }
 
-// known is the id of the revision that is known to work once the service
+// NextFallback is the id of the revision that is known to work once the service
 // deployment is the last one: the deployment after it rolls back to that.
-func (d *ServiceDeployment) known() string {
+func (d *ServiceDeployment) NextFallback() string {
 	if d.Progress.Status == types.ServiceDeploymentStatusSuccessful || d.Progress.Shift.Proven() {
 		return d.Target
 	}
 	return d.Fallback
 }
 
-// primary says whether o runs what the service is to run.
-func (d *ServiceDeployment) primary(o *Deployment) bool { return o.ID == DeploymentID(d.Wanted()) }
+// IsPrimary says whether o runs what the service is to run.
+func (d *ServiceDeployment) IsPrimary(o *Deployment) bool { return o.ID == DeploymentID(d.Wanted()) }
 
 // DeploymentsOf returns the deployments of the service of d, its current
 // service deployment: the primary one first, then the newest first.
 func DeploymentsOf(tx store.Tx, d *ServiceDeployment) ([]Deployment, error) {
 	all, err := Deployments.List(tx, d.Service+"/")
 	slices.SortFunc(all, func(a, b Deployment) int {
-		if d.primary(&a) != d.primary(&b) {
-			if d.primary(&a) {
+		if d.IsPrimary(&a) != d.IsPrimary(&b) {
+			if d.IsPrimary(&a) {
 				return -1
 			}
 			return 1
@@ -159,67 +127,66 @@ func DeploymentsOf(tx store.Tx, d *ServiceDeployment) ([]Deployment, error) {
 	return all, err
 }
 
-// revisionARN is the ARN of a revision of the service at key.
-func revisionARN(ns arn.Namespace, service, revision string) string {
-	return ns.ARN("ecs", "service-revision/"+service+"/"+revision)
+// Order sorts service deployments by their age.
+func (d *ServiceDeployment) Order() string {
+	return fmt.Sprintf("%020d-%s", d.CreatedAt.UnixNano(), d.ID)
 }
 
-// wire returns the revision as the API has it.
-func (r *ServiceRevision) wire(ns arn.Namespace, images []types.ContainerImage) types.ServiceRevision {
-	cluster, _, _ := strings.Cut(r.Service, "/")
-	out := types.ServiceRevision{
-		ServiceRevisionArn: aws.String(revisionARN(ns, r.Service, r.ID)),
-		ServiceArn:         aws.String(ns.ARN("ecs", "service/"+r.Service)), ClusterArn: aws.String(ns.ARN("ecs", "cluster/"+cluster)),
-		TaskDefinition: &r.TaskDefinition, LaunchType: launched(r.LaunchType, r.Strategy),
-		PlatformVersion: &r.Platform, PlatformFamily: aws.String("Linux"),
-		NetworkConfiguration: r.Network.wire(),
-		ContainerImages:      images,
-		CreatedAt:            &r.CreatedAt,
+// CountTasks counts a service's tasks by the id of their revision.
+func CountTasks(tasks []Task) map[string]Count {
+	out := map[string]Count{}
+	for _, t := range tasks {
+		d := Deployment{ID: t.Deployment}
+		c := out[d.Revision()]
+		running, pending := t.Counts()
+		c.Running += running
+		c.Pending += pending
+		out[d.Revision()] = c
 	}
-	if len(r.Strategy) > 0 {
-		out.CapacityProviderStrategy = strategyOf(r.Strategy)
+	return out
+}
+
+// Name is the strategy by its name.
+func (s Strategy) Name() types.DeploymentStrategy {
+	if s.Kind == "" {
+		return types.DeploymentStrategyRolling
 	}
-	for i, l := range r.LoadBalancers {
-		out.LoadBalancers = append(out.LoadBalancers, l.wire())
-		if i == 0 && len(r.Groups) > 0 {
-			out.ResolvedConfiguration = &types.ResolvedConfiguration{}
-		}
-		if i < len(r.Groups) {
-			out.ResolvedConfiguration.LoadBalancers = append(out.ResolvedConfiguration.LoadBalancers, types.ServiceRevisionLoadBalancer{
-				TargetGroupArn: aws.String(r.Groups[i]), ProductionListenerRule: str(l.Advanced.ProductionRule),
-			})
+	return s.Kind
+}
+
+// Groups are the target groups that tasks behind the load balancer can be in.
+func (l LoadBalancer) Groups() []string {
+	if l.Advanced.AlternateTargetGroup == "" {
+		return []string{l.TargetGroup}
+	}
+	return []string{l.TargetGroup, l.Advanced.AlternateTargetGroup}
+}
+
+// Choice says whether the revision's tasks can be in one target group or
+// another.
+func (r *ServiceRevision) Choice() bool {
+	return slices.ContainsFunc(r.LoadBalancers, func(l LoadBalancer) bool { return len(l.Groups()) > 1 })
+}
+
+// Placed are the load balancers of the revision's tasks, each with the one
+// target group that they are in.
+func (r *ServiceRevision) Placed() []LoadBalancer {
+	out := slices.Clone(r.LoadBalancers)
+	for i := range out {
+		if out[i].Advanced = (Advanced{}); i < len(r.Groups) {
+			out[i].TargetGroup = r.Groups[i]
 		}
 	}
 	return out
 }
 
-// images tells what the containers of d run, by digest where that is known.
-func (r *ServiceRevision) images(d types.TaskDefinition) []types.ContainerImage {
-	var out []types.ContainerImage
-	for _, c := range d.ContainerDefinitions {
-		_, digest, _ := strings.Cut(r.Images[*c.Name], "@")
-		out = append(out, types.ContainerImage{ContainerName: c.Name, Image: c.Image, ImageDigest: str(digest)})
-	}
-	return out
-}
+// NewHookID makes the id of a lifecycle hook that a deployment came to.
+func NewHookID() string { return "ecs-pause-" + random(43, urlChars) }
 
-// Forget removes what is left of an inactive service of the same name.
-func Forget(tx store.Tx, service string) error {
-	return errors.Join(
-		empty(tx, Deployments, service, func(d Deployment) string { return d.Key() }),
-		empty(tx, ServiceDeployments, service, func(d ServiceDeployment) string { return d.Key() }),
-		empty(tx, ServiceRevisions, service, func(r ServiceRevision) string { return r.Key() }),
-		empty(tx, Events, service, EventKey),
-	)
-}
-
-// empty deletes what a table has of a service.
-func empty[T any](tx store.Tx, table *store.Table[T], service string, key func(T) string) error {
-	all, err := table.List(tx, service+"/")
-	for _, v := range all {
-		if err := table.Delete(tx, key(v)); err != nil {
-			return err
-		}
-	}
-	return err
+// Bounds returns how many tasks of desired must stay healthy and how many may
+// run or start at once, rounded as ECS rounds: the minimum up, the maximum down.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service_definition_parameters.html
+func (s *Service) Bounds() (low, high int) {
+	d := float64(s.Desired)
+	return int(math.Ceil(d * float64(s.MinimumHealthyPercent) / 100)), int(math.Floor(d * float64(s.MaximumPercent) / 100))
 }

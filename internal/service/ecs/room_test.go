@@ -13,34 +13,13 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/fake"
-	"github.com/skylift/skylift/internal/service/ecs/place"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 )
 
 const (
 	noCapacity = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
 	unplaced   = "was unable to place a task. Reason: "
 )
-
-// shrink gives the machine room for n tasks of web.
-func (w *world) shrink(n int) {
-	w.halt()
-	w.size = place.Size{CPU: 256, Memory: 512}.Times(n)
-	w.start()
-}
-
-// runs asks for count tasks of web.
-func (w *world) runs(count int32, change ...func(*sdk.RunTaskInput)) *sdk.RunTaskOutput {
-	w.t.Helper()
-	in := &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: placed, Count: &count}
-	for _, c := range change {
-		c(in)
-	}
-	out, err := w.api.RunTask(w.t.Context(), in)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return out
-}
 
 func arns(tasks []types.Task) string {
 	var all []string
@@ -51,31 +30,13 @@ func arns(tasks []types.Task) string {
 	return strings.Join(all, " ")
 }
 
-func (w *world) stopTask(arn *string) {
-	w.t.Helper()
-	if _, err := w.api.StopTask(w.t.Context(), &sdk.StopTaskInput{Task: arn}); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// told counts the events of the service that have words in them.
-func (w *world) told(words string) (n int) {
-	w.t.Helper()
-	for _, e := range w.describe().Events {
-		if strings.Contains(*e.Message, words) {
-			n++
-		}
-	}
-	return n
-}
-
 func TestRunTaskBeyondCapacity(t *testing.T) {
 	slow := func(engine.Container) fake.Behaviour { return fake.Behaviour{TermTime: time.Second, TermCode: 143} } // the loops don't get past it at once
-	play(t, fake.Config{Behave: slow}, func(w *world) {
-		w.shrink(3)
-		w.define()
+	ecstest.Play(t, fake.Config{Behave: slow}, func(w *ecstest.World) {
+		w.Shrink(3)
+		w.Define()
 		token := func(in *sdk.RunTaskInput) { in.ClientToken = aws.String("once") }
-		out := w.runs(5, token)
+		out := w.Runs(5, token)
 		if len(out.Tasks) != 3 || len(out.Failures) != 2 {
 			t.Fatalf("%d tasks and %d failures, want 3 and 2", len(out.Tasks), len(out.Failures))
 		}
@@ -84,54 +45,54 @@ func TestRunTaskBeyondCapacity(t *testing.T) {
 		if f.Arn != nil || *f.Reason != noCapacity || *f.Detail != detail {
 			t.Errorf("failure %v %s %s", f.Arn, *f.Reason, *f.Detail)
 		}
-		if again := w.runs(5, token); arns(again.Tasks) != arns(out.Tasks) {
+		if again := w.Runs(5, token); arns(again.Tasks) != arns(out.Tasks) {
 			t.Errorf("with its token again: %s, want %s", arns(again.Tasks), arns(out.Tasks))
 		}
-		w.after(sec(2))
-		w.halt()
-		w.start() // the ledger is made from the records
-		if out := w.runs(1); len(out.Tasks) != 0 || len(out.Failures) != 1 {
+		w.After(ecstest.Sec(2))
+		w.Halt()
+		w.Start() // the ledger is made from the records
+		if out := w.Runs(1); len(out.Tasks) != 0 || len(out.Failures) != 1 {
 			t.Errorf("%d tasks after a restart", len(out.Tasks))
 		}
-		w.stopTask(out.Tasks[0].TaskArn)
-		if out := w.runs(1); len(out.Tasks) != 0 {
+		w.StopTask(out.Tasks[0].TaskArn)
+		if out := w.Runs(1); len(out.Tasks) != 0 {
 			t.Error("a task's room is given away before its containers are gone")
 		}
-		w.after(sec(2))
-		if out := w.runs(1); len(out.Tasks) != 1 {
+		w.After(ecstest.Sec(2))
+		if out := w.Runs(1); len(out.Tasks) != 1 {
 			t.Errorf("%d tasks after one stopped: %v", len(out.Tasks), *out.Failures[0].Detail)
 		}
 	})
 }
 
 func TestTaskLargerThanTheMachine(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.shrink(3)
-		w.define(func(in *sdk.RegisterTaskDefinitionInput) { in.Cpu, in.Memory = aws.String("256"), aws.String("2048") })
-		if out := w.runs(1); len(out.Tasks) != 0 || *out.Failures[0].Reason != "The requested MEMORY configuration is above your limit" {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Shrink(3)
+		w.Define(func(in *sdk.RegisterTaskDefinitionInput) { in.Cpu, in.Memory = aws.String("256"), aws.String("2048") })
+		if out := w.Runs(1); len(out.Tasks) != 0 || *out.Failures[0].Reason != "The requested MEMORY configuration is above your limit" {
 			t.Errorf("got %+v", out)
 		}
-		w.service(1)
-		w.after(sec(10))
-		if n := w.told(unplaced + "The requested MEMORY configuration is above your limit."); n != 1 {
+		w.Service(1)
+		w.After(ecstest.Sec(10))
+		if n := w.Told(unplaced + "The requested MEMORY configuration is above your limit."); n != 1 {
 			t.Errorf("told %d times", n)
 		}
 	})
 }
 
 func TestRunTaskThatFailsHoldsNothing(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.shrink(2)
-		w.define()
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Shrink(2)
+		w.Define()
 		for range 3 {
-			_, err := w.api.RunTask(t.Context(), &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: placed, Overrides: &types.TaskOverride{
+			_, err := w.API.RunTask(t.Context(), &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: ecstest.Placed, Overrides: &types.TaskOverride{
 				ContainerOverrides: []types.ContainerOverride{{Name: aws.String("other")}},
 			}})
 			if err == nil {
 				t.Fatal("a task with an override of another container runs")
 			}
 		}
-		if out := w.runs(2); len(out.Tasks) != 2 {
+		if out := w.Runs(2); len(out.Tasks) != 2 {
 			t.Errorf("room for %d tasks, want 2", len(out.Tasks))
 		}
 	})
@@ -140,29 +101,29 @@ func TestRunTaskThatFailsHoldsNothing(t *testing.T) {
 // TestServiceWaitsForRoom: it says so once, and starts as soon as a task of
 // somebody else is gone.
 func TestServiceWaitsForRoom(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.shrink(4)
-		w.define()
-		others := w.runs(3)
-		w.service(3)
-		w.after(time.Hour)
-		if s := w.describe(); s.RunningCount != 1 || w.told(unplaced+noCapacity+".") != 1 {
-			t.Fatalf("%d running, told %d times", s.RunningCount, w.told(unplaced))
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Shrink(4)
+		w.Define()
+		others := w.Runs(3)
+		w.Service(3)
+		w.After(time.Hour)
+		if s := w.Describe(); s.RunningCount != 1 || w.Told(unplaced+noCapacity+".") != 1 {
+			t.Fatalf("%d running, told %d times", s.RunningCount, w.Told(unplaced))
 		}
-		if waiting := w.room.Waiting(); len(waiting) != 1 || waiting[0].Key != "default/web" || waiting[0].Tasks != 2 {
+		if waiting := w.Capacity.Waiting(); len(waiting) != 1 || waiting[0].Key != "default/web" || waiting[0].Tasks != 2 {
 			t.Errorf("waiting: %v", waiting)
 		}
-		w.stopTask(others.Tasks[0].TaskArn)
-		w.after(sec(1))
-		if s := w.describe(); s.RunningCount != 2 {
+		w.StopTask(others.Tasks[0].TaskArn)
+		w.After(ecstest.Sec(1))
+		if s := w.Describe(); s.RunningCount != 2 {
 			t.Errorf("%d running a second after another task stopped, want 2", s.RunningCount)
 		}
-		w.stopTask(others.Tasks[1].TaskArn)
-		w.after(sec(1))
-		if s := w.describe(); s.RunningCount != 3 || w.told(unplaced) != 1 {
-			t.Errorf("%d running, told %d times", s.RunningCount, w.told(unplaced))
+		w.StopTask(others.Tasks[1].TaskArn)
+		w.After(ecstest.Sec(1))
+		if s := w.Describe(); s.RunningCount != 3 || w.Told(unplaced) != 1 {
+			t.Errorf("%d running, told %d times", s.RunningCount, w.Told(unplaced))
 		}
-		if waiting := w.room.Waiting(); len(waiting) != 0 {
+		if waiting := w.Capacity.Waiting(); len(waiting) != 0 {
 			t.Errorf("still waiting: %v", waiting)
 		}
 	})
@@ -173,28 +134,28 @@ func TestServiceWaitsForRoom(t *testing.T) {
 func TestDeploymentWithoutRoom(t *testing.T) {
 	for low, want := range map[int32]bool{50: true, 100: false} {
 		t.Run(fmt.Sprint(low), func(t *testing.T) {
-			play(t, fake.Config{}, func(w *world) {
-				w.shrink(4)
-				w.define()
-				w.service(4, balanced, func(in *sdk.CreateServiceInput) {
+			ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+				w.Shrink(4)
+				w.Define()
+				w.Service(4, ecstest.Balanced, func(in *sdk.CreateServiceInput) {
 					in.DeploymentConfiguration = &types.DeploymentConfiguration{MinimumHealthyPercent: &low, MaximumPercent: aws.Int32(200)}
 				})
-				w.after(sec(20))
-				w.define()
-				if _, err := w.api.UpdateService(t.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), TaskDefinition: aws.String("web")}); err != nil {
+				w.After(ecstest.Sec(20))
+				w.Define()
+				if _, err := w.API.UpdateService(t.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), TaskDefinition: aws.String("web")}); err != nil {
 					t.Fatal(err)
 				}
 				for range 600 {
-					w.after(100 * time.Millisecond)
-					if n := w.describe().RunningCount; n < 4*low/100 {
+					w.After(100 * time.Millisecond)
+					if n := w.Describe().RunningCount; n < 4*low/100 {
 						t.Fatalf("%d running, the minimum is %d %%", n, low)
 					}
 				}
-				s := w.describe()
+				s := w.Describe()
 				if done := len(s.Deployments) == 1 && s.RunningCount == 4; done != want {
 					t.Errorf("done: %v, want %v: %+v", done, want, s.Deployments)
 				}
-				if told := w.told(unplaced + noCapacity + "."); told != map[bool]int{true: 0, false: 1}[want] {
+				if told := w.Told(unplaced + noCapacity + "."); told != map[bool]int{true: 0, false: 1}[want] {
 					t.Errorf("told %d times", told)
 				}
 			})
@@ -205,29 +166,29 @@ func TestDeploymentWithoutRoom(t *testing.T) {
 // TestRunTaskAvoidsFullSubnets: its tasks go to the other subnets, and end with
 // the reason only when all are full.
 func TestRunTaskAvoidsFullSubnets(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
 		three := func(in *sdk.RunTaskInput) {
 			in.NetworkConfiguration = &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{"subnet-a", "subnet-b", "subnet-c"}}}
 		}
-		seen := func() map[string]int { return zones(w.tasks(types.DesiredStatusRunning)) }
-		w.net.full("subnet-b", true)
-		w.runs(6, three)
-		w.after(sec(10))
+		seen := func() map[string]int { return ecstest.Zones(w.Tasks(types.DesiredStatusRunning)) }
+		w.Network.Full("subnet-b", true)
+		w.Runs(6, three)
+		w.After(ecstest.Sec(10))
 		if got := seen(); got["a"]+got["c"] != 6 || got["a"] < 2 || got["c"] < 2 {
 			t.Errorf("b is full: %v, want 6 in a and c", got)
 		}
 		before := seen()["c"]
-		w.net.full("subnet-a", true)
-		w.runs(6, three)
-		w.after(sec(10))
+		w.Network.Full("subnet-a", true)
+		w.Runs(6, three)
+		w.After(ecstest.Sec(10))
 		if got := seen(); got["c"] != before+6 {
 			t.Errorf("a is full, too: %v, want %d in c", got, before+6)
 		}
-		w.net.full("subnet-c", true)
-		w.runs(1, three)
-		w.after(sec(10))
-		ended := w.tasks(types.DesiredStatusStopped)
+		w.Network.Full("subnet-c", true)
+		w.Runs(1, three)
+		w.After(ecstest.Sec(10))
+		ended := w.Tasks(types.DesiredStatusStopped)
 		if len(ended) != 1 || !strings.Contains(aws.ToString(ended[0].StoppedReason), "InsufficientFreeAddressesInSubnet") {
 			t.Errorf("all are full: %+v", ended)
 		}
@@ -237,38 +198,38 @@ func TestRunTaskAvoidsFullSubnets(t *testing.T) {
 // TestTasksAreSpread over the zones of their subnets: those of a service also
 // when some are gone, and those of one RunTask.
 func TestTasksAreSpread(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
 		three := &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{"subnet-a", "subnet-b", "subnet-c"}}}
-		w.service(6, func(in *sdk.CreateServiceInput) { in.NetworkConfiguration = three })
-		w.after(sec(10))
+		w.Service(6, func(in *sdk.CreateServiceInput) { in.NetworkConfiguration = three })
+		w.After(ecstest.Sec(10))
 		even := map[string]int{"a": 2, "b": 2, "c": 2}
 		expect := func(what string, want map[string]int) {
 			t.Helper()
-			if got := zones(w.tasks(types.DesiredStatusRunning)); fmt.Sprint(got) != fmt.Sprint(want) {
+			if got := ecstest.Zones(w.Tasks(types.DesiredStatusRunning)); fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("%s: %v, want %v", what, got, want)
 			}
 		}
 		expect("new", even)
-		for _, task := range w.tasks(types.DesiredStatusRunning) {
+		for _, task := range w.Tasks(types.DesiredStatusRunning) {
 			if *task.AvailabilityZone == "b" {
-				w.stopTask(task.TaskArn)
+				w.StopTask(task.TaskArn)
 			}
 		}
-		w.after(sec(10))
+		w.After(ecstest.Sec(10))
 		expect("after two of a zone were stopped", even)
-		if _, err := w.api.UpdateService(t.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), ForceNewDeployment: true}); err != nil {
+		if _, err := w.API.UpdateService(t.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), ForceNewDeployment: true}); err != nil {
 			t.Fatal(err)
 		}
-		w.after(sec(30))
+		w.After(ecstest.Sec(30))
 		expect("after a deployment", even)
-		if _, err := w.api.UpdateService(t.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), DesiredCount: aws.Int32(3)}); err != nil {
+		if _, err := w.API.UpdateService(t.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), DesiredCount: aws.Int32(3)}); err != nil {
 			t.Fatal(err)
 		}
-		w.after(sec(10))
+		w.After(ecstest.Sec(10))
 		expect("after scale-in", map[string]int{"a": 1, "b": 1, "c": 1})
-		out := w.runs(6, func(in *sdk.RunTaskInput) { in.NetworkConfiguration = three })
-		if got := zones(out.Tasks); fmt.Sprint(got) != fmt.Sprint(even) {
+		out := w.Runs(6, func(in *sdk.RunTaskInput) { in.NetworkConfiguration = three })
+		if got := ecstest.Zones(out.Tasks); fmt.Sprint(got) != fmt.Sprint(even) {
 			t.Errorf("RunTask: %v", got)
 		}
 	})

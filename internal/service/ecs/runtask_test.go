@@ -14,18 +14,9 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/fake"
-	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/api"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 )
-
-// launch starts a task of web, as change says.
-func (w *world) launch(change func(*sdk.RunTaskInput)) (*sdk.RunTaskOutput, error) {
-	in := &sdk.RunTaskInput{TaskDefinition: aws.String("web"), NetworkConfiguration: placed}
-	change(in)
-	if err := unsupported(w, in); err != nil {
-		return nil, err
-	}
-	return w.api.RunTask(w.t.Context(), in)
-}
 
 // TestOverrides runs a task with everything overridden that can be: the API and
 // the engine agree on what it is.
@@ -38,13 +29,13 @@ func TestOverrides(t *testing.T) {
 		ran = append(ran, c)
 		return fake.Behaviour{}
 	}}
-	play(t, script, func(w *world) {
-		w.define(func(in *sdk.RegisterTaskDefinitionInput) {
+	ecstest.Play(t, script, func(w *ecstest.World) {
+		w.Define(func(in *sdk.RegisterTaskDefinitionInput) {
 			c := &in.ContainerDefinitions[0]
 			c.Cpu, c.Memory, c.Command = 64, aws.Int32(256), []string{"serve"}
 			c.Environment = []types.KeyValuePair{{Name: aws.String("A"), Value: aws.String("1")}, {Name: aws.String("B"), Value: aws.String("2")}}
 		})
-		out, err := w.launch(func(in *sdk.RunTaskInput) {
+		out, err := w.Launch(func(in *sdk.RunTaskInput) {
 			in.Overrides = &types.TaskOverride{
 				Cpu: aws.String("1 vCPU"), Memory: aws.String("2048"), EphemeralStorage: &types.EphemeralStorage{SizeInGiB: 30},
 				ContainerOverrides: []types.ContainerOverride{{
@@ -56,14 +47,14 @@ func TestOverrides(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.after(sec(5))
-		is := w.tasks(types.DesiredStatusRunning)[0]
+		w.After(ecstest.Sec(5))
+		is := w.Tasks(types.DesiredStatusRunning)[0]
 		c := is.Containers[0]
 		got := []any{*is.Cpu, *is.Memory, is.EphemeralStorage.SizeInGiB, *c.Cpu, *c.Memory, *c.MemoryReservation, is.Overrides.ContainerOverrides[0].Command[0], *out.Tasks[0].Cpu}
 		if d := cmp.Diff([]any{"1024", "2048", int32(30), "512", "1024", "300", "migrate", "1024"}, got); d != "" {
 			t.Errorf("the API: %s", d)
 		}
-		plain, err := w.launch(func(*sdk.RunTaskInput) {})
+		plain, err := w.Launch(func(*sdk.RunTaskInput) {})
 		if o := plain.Tasks[0].Overrides.ContainerOverrides; err != nil || len(o) != 1 || *o[0].Name != "web" || o[0].Command != nil {
 			t.Errorf("overrides of a task that has none: %+v %v", o, err)
 		}
@@ -102,10 +93,8 @@ func TestBadRunTask(t *testing.T) {
 		{"little memory", web(types.ContainerOverride{Memory: aws.Int32(5)}), "at least 6 MiB"},
 		{"reservation", web(types.ContainerOverride{Memory: aws.Int32(64), MemoryReservation: aws.Int32(65)}), "'memoryReservation'"},
 		{"storage", over(types.TaskOverride{EphemeralStorage: &types.EphemeralStorage{SizeInGiB: 20}}), "at least 21"},
-		{"execution role", over(types.TaskOverride{ExecutionRoleArn: aws.String("arn")}), "'overrides.executionRoleArn'"},
-		{"task role", over(types.TaskOverride{TaskRoleArn: aws.String("arn")}), "'overrides.taskRoleArn'"},
 		{"accelerator", over(types.TaskOverride{InferenceAcceleratorOverrides: []types.InferenceAcceleratorOverride{{}}}), "'overrides.inferenceAcceleratorOverrides'"}, //nolint:staticcheck // deprecated by AWS, so refused
-		{"environment file", web(types.ContainerOverride{EnvironmentFiles: []types.EnvironmentFile{{}}}), "'overrides.containerOverrides.web.environmentFiles'"},
+		{"environment file", web(types.ContainerOverride{EnvironmentFiles: []types.EnvironmentFile{{Type: "s3", Value: aws.String("x.env")}}}), "must be the ARN of an object"},
 		{"resource", web(types.ContainerOverride{ResourceRequirements: []types.ResourceRequirement{{}}}), "'overrides.containerOverrides.web.resourceRequirements'"},
 		{"variable", web(types.ContainerOverride{Environment: []types.KeyValuePair{{Name: aws.String("A=B")}}}), "environment variable's name"},
 		{"container twice", over(types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{Name: aws.String("web")}, {Name: aws.String("web")}}}), "more than once"},
@@ -122,17 +111,17 @@ func TestBadRunTask(t *testing.T) {
 			in.PropagateTags, in.Tags = types.PropagateTagsTaskDefinition, manyTags("run", 50)
 		}, "The maximum number of tags per resource is 50."},
 	}
-	play(t, fake.Config{}, func(w *world) {
-		w.define(func(in *sdk.RegisterTaskDefinitionInput) { in.Tags = manyTags("definition", 1) })
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define(func(in *sdk.RegisterTaskDefinitionInput) { in.Tags = manyTags("definition", 1) })
 		for _, tt := range tests {
 			t.Log(tt.name)
-			_, err := w.launch(tt.change)
+			_, err := w.Launch(tt.change)
 			wantError(t, err, badCode, tt.want)
 		}
-		if left := w.tasks(types.DesiredStatusRunning); len(left) != 0 {
+		if left := w.Tasks(types.DesiredStatusRunning); len(left) != 0 {
 			t.Errorf("started all the same: %v", taskARNs(left))
 		}
-		if _, err := w.launch(long(8192 - wrap)); err != nil {
+		if _, err := w.Launch(long(8192 - wrap)); err != nil {
 			t.Errorf("overrides of just 8192 characters: %v", err)
 		}
 	})
@@ -149,10 +138,10 @@ func manyTags(name string, n int) (tags []types.Tag) {
 // TestTokenEnds uses a client token again and again: it stands for its tasks
 // for a day, or until an hour after the last of them stopped.
 func TestTokenEnds(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
 		start := func(n int32) ([]types.Task, error) {
-			out, err := w.launch(func(in *sdk.RunTaskInput) { in.ClientToken, in.Count = aws.String("nightly"), &n })
+			out, err := w.Launch(func(in *sdk.RunTaskInput) { in.ClientToken, in.Count = aws.String("nightly"), &n })
 			if err != nil {
 				return nil, err
 			}
@@ -167,7 +156,7 @@ func TestTokenEnds(t *testing.T) {
 			}
 		}
 		stop := func(is types.Task) {
-			if _, err := w.api.StopTask(w.t.Context(), &sdk.StopTaskInput{Task: is.TaskArn}); err != nil {
+			if _, err := w.API.StopTask(w.T.Context(), &sdk.StopTaskInput{Task: is.TaskArn}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -175,29 +164,29 @@ func TestTokenEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.after(time.Hour)
+		w.After(time.Hour)
 		same(first)
 		stop(first[0])
-		w.after(2 * time.Hour)
+		w.After(2 * time.Hour)
 		same(first) // the other one runs
 		stop(first[1])
-		w.after(50 * time.Minute)
+		w.After(50 * time.Minute)
 		same(first)
 		if _, err := start(1); err == nil {
 			t.Error("another request with the same token is taken")
 		}
-		w.after(15 * time.Minute)
+		w.After(15 * time.Minute)
 		second, err := start(1)
 		if err != nil || *second[0].TaskArn == *first[0].TaskArn {
 			t.Fatalf("an hour after the end: %v %v", second, err)
 		}
-		w.after(23 * time.Hour)
+		w.After(23 * time.Hour)
 		same(second)
-		w.after(2 * time.Hour)
+		w.After(2 * time.Hour)
 		if third, err := start(1); err != nil || *third[0].TaskArn == *second[0].TaskArn {
 			t.Errorf("after a day: %v %v", third, err)
 		}
-		if n := len(w.tasks(types.DesiredStatusRunning)); n != 2 {
+		if n := len(w.Tasks(types.DesiredStatusRunning)); n != 2 {
 			t.Errorf("%d tasks run, want those of the second and the third day", n)
 		}
 	})
@@ -206,48 +195,48 @@ func TestTokenEnds(t *testing.T) {
 // TestTokenOutlivesItsTasks stops describing tasks after a minute: the token
 // still stands for them, and nothing is started twice.
 func TestTokenOutlivesItsTasks(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.retain = time.Minute
-		w.halt()
-		w.start()
-		w.define()
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Retention = time.Minute
+		w.Halt()
+		w.Start()
+		w.Define()
 		once := func(in *sdk.RunTaskInput) { in.ClientToken = aws.String("once") }
-		first, err := w.launch(once)
+		first, err := w.Launch(once)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.after(sec(5))
-		if _, err := w.api.StopTask(w.t.Context(), &sdk.StopTaskInput{Task: first.Tasks[0].TaskArn}); err != nil {
+		w.After(ecstest.Sec(5))
+		if _, err := w.API.StopTask(w.T.Context(), &sdk.StopTaskInput{Task: first.Tasks[0].TaskArn}); err != nil {
 			t.Fatal(err)
 		}
-		w.after(30 * time.Minute)
-		if left := w.tasks(types.DesiredStatusStopped); len(left) != 0 {
+		w.After(30 * time.Minute)
+		if left := w.Tasks(types.DesiredStatusStopped); len(left) != 0 {
 			t.Errorf("after half an hour %d are described", len(left))
 		}
-		again, err := w.launch(once)
+		again, err := w.Launch(once)
 		if err != nil || len(again.Tasks) != 1 || *again.Tasks[0].TaskArn != *first.Tasks[0].TaskArn || *again.Tasks[0].LastStatus != "STOPPED" {
 			t.Errorf("again: %+v %v", again, err)
 		}
-		w.after(31 * time.Minute)
-		if later, err := w.launch(once); err != nil || *later.Tasks[0].TaskArn == *first.Tasks[0].TaskArn {
+		w.After(31 * time.Minute)
+		if later, err := w.Launch(once); err != nil || *later.Tasks[0].TaskArn == *first.Tasks[0].TaskArn {
 			t.Errorf("after an hour: %+v %v", later, err)
 		}
 	})
 }
 
 func TestStopTaskReason(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
 		for _, tt := range []struct{ reason, want string }{{"", "Task stopped by user"}, {"enough", "enough"}, {strings.Repeat("ü", 1024), strings.Repeat("ü", 1024)}} {
-			out, err := w.launch(func(*sdk.RunTaskInput) {})
+			out, err := w.Launch(func(*sdk.RunTaskInput) {})
 			if err != nil {
 				t.Fatal(err)
 			}
-			is, err := w.api.StopTask(w.t.Context(), &sdk.StopTaskInput{Task: out.Tasks[0].TaskArn, Reason: &tt.reason})
+			is, err := w.API.StopTask(w.T.Context(), &sdk.StopTaskInput{Task: out.Tasks[0].TaskArn, Reason: &tt.reason})
 			if err != nil || *is.Task.StoppedReason != tt.want || is.Task.StopCode != types.TaskStopCodeUserInitiated {
 				t.Errorf("%q: %v %v", tt.reason, is, err)
 			}
-			wantError(t, call((*ecs.API).StopTask, &sdk.StopTaskInput{Task: out.Tasks[0].TaskArn, Reason: aws.String(strings.Repeat("x", 1025))})(w), badCode, "1024")
+			wantError(t, call((*api.API).StopTask, &sdk.StopTaskInput{Task: out.Tasks[0].TaskArn, Reason: aws.String(strings.Repeat("x", 1025))})(w), badCode, "1024")
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 )
 
 // A task whose network can't be made is given up after minutes, but not when it
@@ -26,23 +27,23 @@ func TestOwnFailuresDontStopTasks(t *testing.T) {
 		{errors.New("the namespace is odd"), false},
 	} {
 		t.Run(tt.why.Error(), func(t *testing.T) {
-			play(t, fake.Config{}, func(w *world) {
+			ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 				var over atomic.Bool
-				w.net.mood = func() error {
-					if w.eng.Calls("Create") == 0 || over.Load() {
+				w.Network.Mood = func() error {
+					if w.Engine.Calls("Create") == 0 || over.Load() {
 						return nil
 					}
 					return tt.why
 				}
-				w.define()
-				w.service(1)
-				w.after(10 * time.Minute)
-				if failed := len(w.tasks(types.DesiredStatusStopped)) > 0; failed == tt.waits {
+				w.Define()
+				w.Service(1)
+				w.After(10 * time.Minute)
+				if failed := len(w.Tasks(types.DesiredStatusStopped)) > 0; failed == tt.waits {
 					t.Errorf("a task was given up: %v", failed)
 				}
 				over.Store(true)
-				w.after(10 * time.Minute)
-				if s := w.describe(); s.RunningCount != 1 {
+				w.After(10 * time.Minute)
+				if s := w.Describe(); s.RunningCount != 1 {
 					t.Errorf("%d tasks run in the end", s.RunningCount)
 				}
 			})

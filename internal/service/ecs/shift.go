@@ -1,15 +1,9 @@
 package ecs
 
 import (
-	"context"
-	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-
-	"github.com/skylift/skylift/internal/store"
 )
 
 // Strategy is how a service's deployments move traffic to new tasks.
@@ -91,92 +85,4 @@ func (d *ServiceDeployment) Running() []string {
 		return []string{s.Blue}
 	}
 	return []string{s.Blue, d.Target}
-}
-
-// traffic fills in how much of the traffic is a revision's.
-func (v serviceDeploymentView) traffic(revision string, out *types.ServiceRevisionSummary) {
-	s := v.Progress.Shift
-	if !v.routed || s.Stage == "" {
-		return
-	}
-	switch revision {
-	case v.Target:
-		out.RequestedProductionTrafficWeight = aws.Float64(s.Production)
-		out.RequestedTestTrafficWeight = aws.Float64(s.Test)
-	case s.Blue:
-		out.RequestedProductionTrafficWeight = aws.Float64(100 - s.Production)
-		out.RequestedTestTrafficWeight = aws.Float64(100 - s.Test)
-	default:
-		out.RequestedProductionTrafficWeight, out.RequestedTestTrafficWeight = aws.Float64(0), aws.Float64(0)
-	}
-	if !v.tested {
-		out.RequestedTestTrafficWeight = nil
-	}
-}
-
-// hooks are the lifecycle hooks that the deployment came to last.
-func (v serviceDeploymentView) hooks() (out []types.DeploymentLifecycleHookDetail) {
-	for _, h := range v.Progress.Shift.Hooks {
-		out = append(out, types.DeploymentLifecycleHookDetail{
-			HookId: aws.String(h.ID), TargetType: types.DeploymentLifecycleHookTargetTypePause, Status: v.hookStatus(h),
-			ExpiresAt: at(h.ExpiresAt), TimeoutAction: h.OnTimeout,
-		})
-	}
-	return out
-}
-
-// hookStatus is the status of a hook; an answer shows at once.
-func (d *ServiceDeployment) hookStatus(h HookRun) types.DeploymentLifecycleHookStatus {
-	if h.Status != types.DeploymentLifecycleHookStatusAwaitingAction {
-		return h.Status
-	}
-	switch d.Answers[h.ID] {
-	case types.DeploymentLifecycleHookActionContinue:
-		return types.DeploymentLifecycleHookStatusSucceeded
-	case types.DeploymentLifecycleHookActionRollback:
-		return types.DeploymentLifecycleHookStatusFailed
-	}
-	return h.Status
-}
-
-// ContinueServiceDeployment answers a hook that a deployment waits at.
-func (a *API) ContinueServiceDeployment(ctx context.Context, in *ecs.ContinueServiceDeploymentInput) (*ecs.ContinueServiceDeploymentOutput, error) {
-	key, err := a.historyRef(*in.ServiceDeploymentArn, "service-deployment")
-	if err != nil {
-		return nil, err
-	}
-	action := in.Action
-	if action == "" {
-		action = types.DeploymentLifecycleHookActionContinue
-	}
-	err = a.db.Update(ctx, func(tx store.Tx) error {
-		d, err := ServiceDeployments.Get(tx, key)
-		if missing(err) {
-			return &types.ServiceDeploymentNotFoundException{Message: aws.String("Service deployment not found.")}
-		}
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(d.Progress.Shift.Hooks, func(h HookRun) bool { return h.ID == *in.HookId })
-		switch {
-		case i < 0:
-			return invalid("The service deployment has no lifecycle hook %s.", *in.HookId)
-		case d.status() != types.ServiceDeploymentStatusInProgress:
-			return invalid("The service deployment can't be continued: it is %s.", d.status())
-		case d.hookStatus(d.Progress.Shift.Hooks[i]) != types.DeploymentLifecycleHookStatusAwaitingAction:
-			return invalid("The lifecycle hook %s is not awaiting action: it is %s.", *in.HookId, d.hookStatus(d.Progress.Shift.Hooks[i]))
-		}
-		answers := map[string]types.DeploymentLifecycleHookAction{*in.HookId: action}
-		for _, h := range d.Progress.Shift.Hooks { // those of other stages have done their part
-			if a, ok := d.Answers[h.ID]; ok {
-				answers[h.ID] = a
-			}
-		}
-		d.Answers = answers
-		return ServiceDeployments.Put(tx, key, d)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &ecs.ContinueServiceDeploymentOutput{ServiceDeploymentArn: in.ServiceDeploymentArn}, nil
 }

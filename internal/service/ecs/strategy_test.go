@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 )
 
 func TestStrategyRefused(t *testing.T) {
@@ -63,8 +64,8 @@ func TestStrategyRefused(t *testing.T) {
 		{"a listener", advanced(func(a *types.AdvancedConfiguration) {
 			a.ProductionListenerRule = aws.String("arn:aws:elasticloadbalancing:us-west-2:111122223333:listener/app/lb/1/2")
 		}), "productionListenerRule has an invalid ARN format. Must be RuleArn for ALB or ListenerArn for NLB. Got: arn:aws:elasticloadbalancing:us-west-2:111122223333:listener/app/lb/1/2"},
-		{"a rule that isn't there", advanced(func(a *types.AdvancedConfiguration) { a.TestListenerRule = aws.String(test + "0") }), "The listener rule " + test + "0 does not exist."},
-		{"one rule for both", advanced(func(a *types.AdvancedConfiguration) { a.TestListenerRule = aws.String(prod) }), "The following rules cannot be used as both production and test listener rules: " + prod},
+		{"a rule that isn't there", advanced(func(a *types.AdvancedConfiguration) { a.TestListenerRule = aws.String(ecstest.TestRule + "0") }), "The listener rule " + ecstest.TestRule + "0 does not exist."},
+		{"one rule for both", advanced(func(a *types.AdvancedConfiguration) { a.TestListenerRule = aws.String(ecstest.ProductionRule) }), "The following rules cannot be used as both production and test listener rules: " + ecstest.ProductionRule},
 		{"no test rule", advanced(func(a *types.AdvancedConfiguration) { a.TestListenerRule = nil }), "testListenerRule is required when productionListenerRule is not associated with both targetGroup and alternateTargetGroup"},
 		{"alternate in no rule", advanced(func(a *types.AdvancedConfiguration) { a.AlternateTargetGroupArn = aws.String("tg") }), "Both targetGroup and alternateTargetGroup must be associated"},
 		{"another account's role", advanced(func(a *types.AdvancedConfiguration) { a.RoleArn = aws.String("arn:aws:iam::999900001111:role/ecs") }), "is not the ARN of a role of this account."},
@@ -72,15 +73,15 @@ func TestStrategyRefused(t *testing.T) {
 			in.LoadBalancers = append(in.LoadBalancers, types.LoadBalancer{TargetGroupArn: aws.String("tg"), ContainerName: aws.String("web"), ContainerPort: aws.Int32(8080)})
 		}, "Either all or none of the provided loadBalancers must have advancedConfiguration defined"},
 	}
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
 		for _, tt := range tests {
-			in := &sdk.CreateServiceInput{ServiceName: aws.String("web"), TaskDefinition: aws.String("web"), DesiredCount: aws.Int32(1), NetworkConfiguration: placed}
-			shifted(types.DeploymentConfiguration{Strategy: "BLUE_GREEN"})(in)
+			in := &sdk.CreateServiceInput{ServiceName: aws.String("web"), TaskDefinition: aws.String("web"), DesiredCount: aws.Int32(1), NetworkConfiguration: ecstest.Placed}
+			ecstest.Shifted(types.DeploymentConfiguration{Strategy: "BLUE_GREEN"})(in)
 			tt.change(in)
-			err := unsupported(w, in)
+			err := ecstest.Unsupported(w, in)
 			if err == nil {
-				_, err = w.api.CreateService(t.Context(), in)
+				_, err = w.API.CreateService(t.Context(), in)
 			}
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%s: %v\nwant …%s…", tt.name, err, tt.want)
@@ -91,13 +92,13 @@ func TestStrategyRefused(t *testing.T) {
 
 // What was asked for comes back, with ECS's defaults where nothing was said.
 func TestStrategyComesBack(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
-		w.define()
-		w.service(0, shifted(types.DeploymentConfiguration{
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
+		w.Define()
+		w.Service(0, ecstest.Shifted(types.DeploymentConfiguration{
 			Strategy: "LINEAR", BakeTimeInMinutes: aws.Int32(3), LinearConfiguration: &types.LinearConfiguration{StepPercent: aws.Float64(12.5)},
 			LifecycleHooks: []types.DeploymentLifecycleHook{{TargetType: "PAUSE", LifecycleStages: []types.DeploymentLifecycleHookStage{"PRE_SCALE_UP"}}},
 		}))
-		s := w.describe()
+		s := w.Describe()
 		exact := cmpopts.IgnoreUnexported(types.DeploymentConfiguration{}, types.LinearConfiguration{}, types.DeploymentLifecycleHook{},
 			types.DeploymentLifecycleHookTimeoutConfiguration{}, types.DeploymentCircuitBreaker{}, types.AdvancedConfiguration{}, types.CanaryConfiguration{})
 		want := &types.DeploymentConfiguration{
@@ -112,15 +113,15 @@ func TestStrategyComesBack(t *testing.T) {
 			t.Errorf("the configuration (-want +got):\n%s", diff)
 		}
 		wantAdvanced := &types.AdvancedConfiguration{
-			AlternateTargetGroupArn: aws.String("tg-green"), ProductionListenerRule: aws.String(prod), TestListenerRule: aws.String(test), RoleArn: aws.String(role),
+			AlternateTargetGroupArn: aws.String("tg-green"), ProductionListenerRule: aws.String(ecstest.ProductionRule), TestListenerRule: aws.String(ecstest.TestRule), RoleArn: aws.String(ecstest.Role),
 		}
 		if diff := cmp.Diff(wantAdvanced, s.LoadBalancers[0].AdvancedConfiguration, exact); diff != "" {
 			t.Errorf("the advanced configuration (-want +got):\n%s", diff)
 		}
-		w.after(sec(1))
-		w.stopDeployment() // it pauses, and nothing is there to go back to
-		w.after(sec(1))
-		got := w.update(&sdk.UpdateServiceInput{DeploymentConfiguration: &types.DeploymentConfiguration{Strategy: "CANARY"}}).DeploymentConfiguration
+		w.After(ecstest.Sec(1))
+		w.StopDeployment() // it pauses, and nothing is there to go back to
+		w.After(ecstest.Sec(1))
+		got := w.Update(&sdk.UpdateServiceInput{DeploymentConfiguration: &types.DeploymentConfiguration{Strategy: "CANARY"}}).DeploymentConfiguration
 		want.Strategy, want.BakeTimeInMinutes, want.LinearConfiguration, want.LifecycleHooks = "CANARY", aws.Int32(0), nil, nil
 		want.CanaryConfiguration = &types.CanaryConfiguration{CanaryPercent: aws.Float64(5), CanaryBakeTimeInMinutes: aws.Int32(10)}
 		if diff := cmp.Diff(want, got, exact); diff != "" {

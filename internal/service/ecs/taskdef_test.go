@@ -1,6 +1,7 @@
 package ecs_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -10,18 +11,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/skylift/skylift/internal/engine/fake"
+	"github.com/skylift/skylift/internal/service/ecs/ecstest"
 )
 
 // families registers three families: web:1 to web:3, of which 2 is INACTIVE,
 // web-2:1, and old:1, which is INACTIVE.
-func families(w *world) {
-	w.t.Helper()
+func families(w *ecstest.World) {
+	w.T.Helper()
 	for _, family := range []string{"web", "old", "web-2", "web", "web"} {
-		w.define(func(in *sdk.RegisterTaskDefinitionInput) { in.Family = &family })
+		w.Define(func(in *sdk.RegisterTaskDefinitionInput) { in.Family = &family })
 	}
 	for _, ref := range []string{"web:2", "old:1"} {
-		if _, err := w.api.DeregisterTaskDefinition(w.t.Context(), &sdk.DeregisterTaskDefinitionInput{TaskDefinition: &ref}); err != nil {
-			w.t.Fatal(err)
+		if _, err := w.API.DeregisterTaskDefinition(w.T.Context(), &sdk.DeregisterTaskDefinitionInput{TaskDefinition: &ref}); err != nil {
+			w.T.Fatal(err)
 		}
 	}
 }
@@ -42,7 +44,7 @@ func TestListTaskDefinitions(t *testing.T) {
 		{"inactive of a family", sdk.ListTaskDefinitionsInput{Status: types.TaskDefinitionStatusInactive, FamilyPrefix: aws.String("web"), Sort: types.SortOrderDesc}, "web:2"},
 		{"going", sdk.ListTaskDefinitionsInput{Status: types.TaskDefinitionStatusDeleteInProgress}, ""},
 	}
-	play(t, fake.Config{}, func(w *world) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 		families(w)
 		for _, tt := range tests {
 			for size := int32(1); size <= 4; size++ {
@@ -50,19 +52,19 @@ func TestListTaskDefinitions(t *testing.T) {
 				var got []string
 				pages := sdk.NewListTaskDefinitionsPaginator(listing{w}, &tt.in)
 				for pages.HasMorePages() {
-					out, err := pages.NextPage(w.t.Context())
+					out, err := pages.NextPage(w.T.Context())
 					if err != nil {
-						w.t.Fatal(err)
+						w.T.Fatal(err)
 					}
 					if len(out.TaskDefinitionArns) > int(size) {
-						w.t.Errorf("%s: a page of %d has %v", tt.name, size, out.TaskDefinitionArns)
+						w.T.Errorf("%s: a page of %d has %v", tt.name, size, out.TaskDefinitionArns)
 					}
 					for _, arn := range out.TaskDefinitionArns {
 						got = append(got, strings.TrimPrefix(arn, ours+"task-definition/"))
 					}
 				}
 				if got := strings.Join(got, " "); got != tt.want {
-					w.t.Errorf("%s, pages of %d: got %s, want %s", tt.name, size, got, tt.want)
+					w.T.Errorf("%s, pages of %d: got %s, want %s", tt.name, size, got, tt.want)
 				}
 			}
 		}
@@ -70,14 +72,14 @@ func TestListTaskDefinitions(t *testing.T) {
 }
 
 // listing is what the SDK's paginators need.
-type listing struct{ w *world }
+type listing struct{ w *ecstest.World }
 
-func (l listing) ListTaskDefinitions(c ctx, in *sdk.ListTaskDefinitionsInput, _ ...func(*sdk.Options)) (*sdk.ListTaskDefinitionsOutput, error) {
-	return l.w.api.ListTaskDefinitions(c, in)
+func (l listing) ListTaskDefinitions(c context.Context, in *sdk.ListTaskDefinitionsInput, _ ...func(*sdk.Options)) (*sdk.ListTaskDefinitionsOutput, error) {
+	return l.w.API.ListTaskDefinitions(c, in)
 }
 
-func (l listing) ListTaskDefinitionFamilies(c ctx, in *sdk.ListTaskDefinitionFamiliesInput, _ ...func(*sdk.Options)) (*sdk.ListTaskDefinitionFamiliesOutput, error) {
-	return l.w.api.ListTaskDefinitionFamilies(c, in)
+func (l listing) ListTaskDefinitionFamilies(c context.Context, in *sdk.ListTaskDefinitionFamiliesInput, _ ...func(*sdk.Options)) (*sdk.ListTaskDefinitionFamiliesOutput, error) {
+	return l.w.API.ListTaskDefinitionFamilies(c, in)
 }
 
 // TestListTaskDefinitionFamilies lists families by the beginning of their names
@@ -96,21 +98,21 @@ func TestListTaskDefinitionFamilies(t *testing.T) {
 		{"web-", "", "web-2"},
 		{"x", "", ""},
 	}
-	play(t, fake.Config{}, func(w *world) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 		families(w)
 		for _, tt := range tests {
 			for size := int32(1); size <= 4; size++ {
 				var got []string
 				pages := sdk.NewListTaskDefinitionFamiliesPaginator(listing{w}, &sdk.ListTaskDefinitionFamiliesInput{FamilyPrefix: &tt.prefix, Status: tt.status, MaxResults: &size})
 				for pages.HasMorePages() {
-					out, err := pages.NextPage(w.t.Context())
+					out, err := pages.NextPage(w.T.Context())
 					if err != nil {
-						w.t.Fatal(err)
+						w.T.Fatal(err)
 					}
 					got = append(got, out.Families...)
 				}
 				if got := strings.Join(got, " "); got != tt.want {
-					w.t.Errorf("%q %s, pages of %d: got %s, want %s", tt.prefix, tt.status, size, got, tt.want)
+					w.T.Errorf("%q %s, pages of %d: got %s, want %s", tt.prefix, tt.status, size, got, tt.want)
 				}
 			}
 		}
@@ -119,14 +121,14 @@ func TestListTaskDefinitionFamilies(t *testing.T) {
 
 // TestDescribeTaskDefinition names a revision in each way.
 func TestDescribeTaskDefinition(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 		families(w)
 		tags := []types.Tag{{Key: aws.String("team"), Value: aws.String("a")}}
-		w.define(func(in *sdk.RegisterTaskDefinitionInput) { in.Family, in.Tags = aws.String("tagged"), tags })
+		w.Define(func(in *sdk.RegisterTaskDefinitionInput) { in.Family, in.Tags = aws.String("tagged"), tags })
 		describe := func(ref string, include ...types.TaskDefinitionField) *sdk.DescribeTaskDefinitionOutput {
-			out, err := w.api.DescribeTaskDefinition(w.t.Context(), &sdk.DescribeTaskDefinitionInput{TaskDefinition: &ref, Include: include})
+			out, err := w.API.DescribeTaskDefinition(w.T.Context(), &sdk.DescribeTaskDefinitionInput{TaskDefinition: &ref, Include: include})
 			if err != nil {
-				w.t.Fatalf("%s: %v", ref, err)
+				w.T.Fatalf("%s: %v", ref, err)
 			}
 			return out
 		}
@@ -135,18 +137,18 @@ func TestDescribeTaskDefinition(t *testing.T) {
 			ours + "task-definition/web": 3, ours + "task-definition/web:2": 2,
 		} {
 			if d := describe(ref).TaskDefinition; d.Revision != want || (d.Status == types.TaskDefinitionStatusInactive) != (d.DeregisteredAt != nil) {
-				w.t.Errorf("%s: revision %d %s, deregistered %v, want %d", ref, d.Revision, d.Status, d.DeregisteredAt, want)
+				w.T.Errorf("%s: revision %d %s, deregistered %v, want %d", ref, d.Revision, d.Status, d.DeregisteredAt, want)
 			}
 		}
 		if diff := cmp.Diff(tags, describe("tagged", types.TaskDefinitionFieldTags).Tags, cmp.AllowUnexported(types.Tag{})); diff != "" {
-			w.t.Errorf("tags: %s", diff)
+			w.T.Errorf("tags: %s", diff)
 		}
 		if got := describe("tagged").Tags; got != nil {
-			w.t.Errorf("tags that nobody asked for: %v", got)
+			w.T.Errorf("tags that nobody asked for: %v", got)
 		}
 		for _, ref := range []string{"old", "gone", "web:4", ours + "task-definition/old"} {
-			_, err := w.api.DescribeTaskDefinition(w.t.Context(), &sdk.DescribeTaskDefinitionInput{TaskDefinition: &ref})
-			wantError(w.t, err, "ClientException", "Unable to describe task definition.")
+			_, err := w.API.DescribeTaskDefinition(w.T.Context(), &sdk.DescribeTaskDefinitionInput{TaskDefinition: &ref})
+			wantError(w.T, err, "ClientException", "Unable to describe task definition.")
 		}
 	})
 }
@@ -154,18 +156,18 @@ func TestDescribeTaskDefinition(t *testing.T) {
 // TestDeleteTaskDefinitions deletes what may be deleted, and says of each other
 // why not.
 func TestDeleteTaskDefinitions(t *testing.T) {
-	play(t, fake.Config{}, func(w *world) {
+	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 		families(w)
 		refs := []string{"web:1", ours + "task-definition/web:2", "old:1", "web:9"}
-		out, err := w.api.DeleteTaskDefinitions(w.t.Context(), &sdk.DeleteTaskDefinitionsInput{TaskDefinitions: refs})
+		out, err := w.API.DeleteTaskDefinitions(w.T.Context(), &sdk.DeleteTaskDefinitionsInput{TaskDefinitions: refs})
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		var got []string
 		for _, d := range out.TaskDefinitions {
 			got = append(got, *d.TaskDefinitionArn+" "+string(d.Status))
 			if d.DeleteRequestedAt == nil {
-				w.t.Errorf("%s has no deleteRequestedAt", *d.TaskDefinitionArn)
+				w.T.Errorf("%s has no deleteRequestedAt", *d.TaskDefinitionArn)
 			}
 		}
 		for _, f := range out.Failures {
@@ -178,12 +180,12 @@ func TestDeleteTaskDefinitions(t *testing.T) {
 			"web:9 The specified task definition does not exist. Specify a valid account, family, revision and try again.",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			w.t.Error(diff)
+			w.T.Error(diff)
 		}
-		w.after(sec(30))
-		left, err := w.api.ListTaskDefinitionFamilies(w.t.Context(), &sdk.ListTaskDefinitionFamiliesInput{})
+		w.After(ecstest.Sec(30))
+		left, err := w.API.ListTaskDefinitionFamilies(w.T.Context(), &sdk.ListTaskDefinitionFamiliesInput{})
 		if err != nil || strings.Join(left.Families, " ") != "web web-2" {
-			w.t.Errorf("nothing uses old:1, and left are %v, %v", left, err)
+			w.T.Errorf("nothing uses old:1, and left are %v, %v", left, err)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/store/memstore"
 	"github.com/skylift/skylift/internal/wire"
+	"github.com/skylift/skylift/internal/wire/wiretest"
 )
 
 // TestRequestsSayWhatTheyAreOn asks for the file systems of requests that name what they hold.
@@ -27,7 +28,7 @@ func TestRequestsSayWhatTheyAreOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	ns := arn.Namespace{Region: region, Account: account}
-	s, err := wire.NewService("elasticfilesystem", efs.New(db, ns, nil, false).Operations()...)
+	s, err := wire.NewService("elasticfilesystem", efs.New(db, ns, nil, nil, false).Operations()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,7 @@ func TestRequestsSayWhatTheyAreOn(t *testing.T) {
 			t.Errorf("%s: %v", tc.target, err)
 			continue
 		}
-		got := strings.ReplaceAll(strings.Join(c.Resources(t.Context(), ns), " "), ns.ARN("elasticfilesystem", ""), "")
+		got := strings.ReplaceAll(strings.Join(wiretest.On(t, c, ns), " "), ns.ARN("elasticfilesystem", ""), "")
 		if got != tc.want {
 			t.Errorf("%s %s: got %q, want %q", c.Operation, tc.target, got, tc.want)
 		}

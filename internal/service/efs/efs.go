@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/efs"
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/id"
+	"github.com/skylift/skylift/internal/policy"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
 )
@@ -41,30 +43,34 @@ type API struct {
 	db  store.DB
 	ns  arn.Namespace
 	net network
+	who principals
 
 	encrypted bool
+	compiled  policy.Cache
 }
 
 // New returns the API. Encrypted says that the disk with the file systems is known
 // to be encrypted.
-func New(db store.DB, ns arn.Namespace, net network, encrypted bool) *API {
-	return &API{db: db, ns: ns, net: net, encrypted: encrypted}
+func New(db store.DB, ns arn.Namespace, net network, who principals, encrypted bool) *API {
+	return &API{db: db, ns: ns, net: net, who: who, encrypted: encrypted}
 }
 
 // Operations lists what the API answers.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("CreateAccessPoint", a.CreateAccessPoint).On("file-system: FileSystemId").Takes("ClientToken FileSystemId PosixUser{Uid Gid} RootDirectory{*} Tags{*}").
+		wire.Op("CreateAccessPoint", a.CreateAccessPoint).On("file-system: FileSystemId").Makes("access-point: *").Takes("ClientToken FileSystemId PosixUser{Uid Gid} RootDirectory{*} Tags{*}").
 			Checks(func(in *efs.CreateAccessPointInput) []error { return pointFaults(in) }),
-		wire.Op("CreateFileSystem", a.CreateFileSystem).Takes("CreationToken Encrypted KmsKeyId Tags{*}").
+		wire.Op("CreateFileSystem", a.CreateFileSystem).Makes("file-system: *").Keys("elasticfilesystem:Encrypted: Encrypted").Takes("CreationToken Encrypted KmsKeyId Tags{*}").
 			Keeps("Backup", noBackup).Keeps("PerformanceMode=generalPurpose ThroughputMode=bursting|elastic ProvisionedThroughputInMibps", noModes).
 			Checks(func(in *efs.CreateFileSystemInput) []error { return a.fileSystemFaults(in) }),
 		wire.Op("CreateMountTarget", a.CreateMountTarget).On("file-system: FileSystemId").Takes("FileSystemId SubnetId SecurityGroups IpAddressType"),
 		wire.Op("DeleteAccessPoint", a.DeleteAccessPoint).On("access-point: AccessPointId").Takes("AccessPointId"),
 		wire.Op("DeleteFileSystem", a.DeleteFileSystem).On("file-system: FileSystemId").Takes("FileSystemId"),
+		wire.Op("DeleteFileSystemPolicy", a.DeleteFileSystemPolicy).On("file-system: FileSystemId").Takes("FileSystemId"),
 		wire.Op("DeleteMountTarget", a.DeleteMountTarget).OnFound("file-system: MountTargetId", a.fileSystemsOf).Takes("MountTargetId"),
 		wire.Op("DescribeAccessPoints", a.DescribeAccessPoints).On("access-point: AccessPointId", "file-system: FileSystemId").Takes("AccessPointId FileSystemId MaxResults NextToken"),
 		wire.Op("DescribeBackupPolicy", a.DescribeBackupPolicy).On("file-system: FileSystemId").Takes("FileSystemId"),
+		wire.Op("DescribeFileSystemPolicy", a.DescribeFileSystemPolicy).On("file-system: FileSystemId").Takes("FileSystemId"),
 		wire.Op("DescribeFileSystems", a.DescribeFileSystems).On("file-system: FileSystemId").Takes("CreationToken FileSystemId Marker MaxItems"),
 		wire.Op("DescribeLifecycleConfiguration", a.DescribeLifecycleConfiguration).On("file-system: FileSystemId").Takes("FileSystemId"),
 		wire.Op("DescribeMountTargetSecurityGroups", a.DescribeMountTargetSecurityGroups).OnFound("file-system: MountTargetId", a.fileSystemsOf).Takes("MountTargetId"),
@@ -73,6 +79,13 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("ListTagsForResource", a.ListTagsForResource).OnFound("*: ResourceId", a.arnsOf).Takes("ResourceId MaxResults NextToken"),
 		wire.Op("ModifyMountTargetSecurityGroups", a.ModifyMountTargetSecurityGroups).OnFound("file-system: MountTargetId", a.fileSystemsOf).Takes("MountTargetId SecurityGroups"),
 		wire.Op("PutBackupPolicy", a.PutBackupPolicy).On("file-system: FileSystemId").Takes("FileSystemId").Keeps("BackupPolicy{Status=DISABLED|DISABLING}", noBackup),
+		wire.Op("PutFileSystemPolicy", a.PutFileSystemPolicy).On("file-system: FileSystemId").Takes("FileSystemId Policy BypassPolicyLockoutSafetyCheck").
+			Checks(func(in *efs.PutFileSystemPolicyInput) []error {
+				if _, err := readPolicy(aws.ToString(in.Policy)); err != nil {
+					return []error{err}
+				}
+				return nil
+			}),
 		wire.Op("PutLifecycleConfiguration", a.PutLifecycleConfiguration).On("file-system: FileSystemId").Takes("FileSystemId").Keeps("LifecyclePolicies{*}", noClasses),
 		wire.Op("TagResource", a.TagResource).OnFound("*: ResourceId", a.arnsOf).Takes("ResourceId Tags{*}"),
 		wire.Op("UntagResource", a.UntagResource).OnFound("*: ResourceId", a.arnsOf).Takes("ResourceId tagKeys"),
@@ -103,13 +116,13 @@ func invalid(format string, args ...any) error {
 func newID(prefix string) string { return prefix + "-" + id.Hex(17) }
 
 // local returns the id of a resource, given its id or its ARN. An ARN of another
-// account or region names nothing that exists here, and is returned as it is.
+// service, account or region names nothing that exists here, and is returned as it is.
 func (a *API) local(name *string) string {
 	if name == nil {
 		return ""
 	}
 	r, err := arn.Parse(*name)
-	if err != nil || r.Region != a.ns.Region || r.Account != a.ns.Account {
+	if err != nil || r.Service != serviceName || r.Region != a.ns.Region || r.Account != a.ns.Account {
 		return *name
 	}
 	_, resource, _ := strings.Cut(r.Resource, "/")

@@ -119,6 +119,7 @@ func TestWhatFileSystemsCannotBe(t *testing.T) {
 	}
 	refused(e, "FileSystemNotFound", "", e.DeleteFileSystem, &sdk.DeleteFileSystemInput{FileSystemId: new("fs-12345678")})
 	refused(e, "FileSystemNotFound", "", e.DescribeFileSystems, &sdk.DescribeFileSystemsInput{FileSystemId: new("arn:aws:elasticfilesystem:us-west-2:999999999999:file-system/" + id)})
+	refused(e, "FileSystemNotFound", "", e.DescribeFileSystems, &sdk.DescribeFileSystemsInput{FileSystemId: new("arn:aws-cn:elasticfilesystem:us-west-2:123456789012:file-system/" + id)})
 	refused(e, "ValidationException", "'fileSystemId'", e.DescribeFileSystems, &sdk.DescribeFileSystemsInput{FileSystemId: new("fs-nope")})
 	refused(e, "BadRequest", "both", e.DescribeFileSystems, &sdk.DescribeFileSystemsInput{FileSystemId: &id, CreationToken: new("u")})
 	byARN := "arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/" + id
@@ -340,7 +341,7 @@ func TestRealCLI(t *testing.T) {
 		{"", "describe-lifecycle-configuration --file-system-id FSID --query LifecyclePolicies", ""},
 		{"", "delete-file-system --file-system-id FSID", "An error occurred (FileSystemInUse) when calling the DeleteFileSystem operation: The file system 'FSID' cannot be deleted because it has mount targets. You must delete the mount targets, and then try again."},
 		{"", "delete-file-system --file-system-id fake-id", "An error occurred (ValidationException) when calling the DeleteFileSystem operation: 1 validation error detected: Value 'fake-id' at 'fileSystemId' failed to satisfy constraint: Member must satisfy regular expression pattern: ^(arn:aws[-a-z]*:elasticfilesystem:[0-9a-z-:]+:file-system/fs-[0-9a-f]{8,40}|fs-[0-9a-f]{8,40})$"},
-		{"", "describe-file-system-policy --file-system-id FSID", "An error occurred (UnknownOperationException) when calling the DescribeFileSystemPolicy operation: Skylift does not implement EFS DescribeFileSystemPolicy yet."},
+		{"", "describe-file-system-policy --file-system-id FSID", "An error occurred (PolicyNotFound) when calling the DescribeFileSystemPolicy operation: The file system 'FSID' has no policy."},
 		{"", "delete-mount-target --mount-target-id MTID", ""},
 		{"", "delete-file-system --file-system-id FSID", ""},
 		{"", "describe-file-systems --file-system-id FSID", "An error occurred (FileSystemNotFound) when calling the DescribeFileSystems operation: File system 'FSID' does not exist."},

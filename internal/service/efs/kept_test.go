@@ -18,7 +18,7 @@ import (
 // TestNoBackupIsNoWish: a policy that asks for nothing keeps nothing that lacks an effect.
 func TestNoBackupIsNoWish(t *testing.T) {
 	t.Parallel()
-	s, err := wire.NewService("elasticfilesystem", efs.New(nil, arn.Namespace{}, nil, false).Operations()...)
+	s, err := wire.NewService("elasticfilesystem", efs.New(nil, arn.Namespace{}, nil, nil, false).Operations()...)
 	if err != nil {
 		t.Fatal(err)
 	}

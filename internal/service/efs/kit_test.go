@@ -109,6 +109,15 @@ func (n *fakeNetwork) SetInterfaceGroups(_ context.Context, id string, groups []
 	return fmt.Errorf("no interface %s", id)
 }
 
+// people are the account's users and roles.
+type people struct{}
+
+func (people) UniqueID(_ context.Context, name string) (string, bool, error) {
+	return "AROAAPP", name == appRole, nil
+}
+
+const appRole = "arn:aws:iam::" + account + ":role/app"
+
 // env is EFS behind a gateway, with the SDK's client in front.
 type env struct {
 	*sdk.Client
@@ -130,15 +139,15 @@ func newEnvOn(t *testing.T, encrypted bool) *env {
 	t.Helper()
 	e := &env{t: t, db: memstore.New(), net: &fakeNetwork{nics: map[string]nic{}}, dir: filepath.Join(t.TempDir(), "efs")}
 	log := slog.New(slog.DiscardHandler)
-	e.volumes = volumes.New(volumes.Config{DB: e.db, Dir: e.dir, Region: region, Log: log})
+	e.volumes = volumes.New(volumes.Config{DB: e.db, Dir: e.dir, Namespace: arn.Namespace{Region: region, Account: account}, Log: log})
 	e.attach = attach.New(e.db, e.net, efsattach.MountTargets{})
-	api := efs.New(e.db, arn.Namespace{Region: region, Account: account}, e.net, encrypted)
+	api := efs.New(e.db, arn.Namespace{Region: region, Account: account}, e.net, people{}, encrypted)
 	svc, err := wire.NewService("elasticfilesystem", api.Operations()...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewServer(gateway.New(gateway.Config{
-		Region: region, Keys: credential.Root{Key: key, Account: account}, Services: []*wire.Service{svc}, Log: log,
+		Region: region, Keys: credential.Root{Key: key, Account: account}, Services: []*wire.Service{svc}, Own: api.Own, Log: log,
 	}))
 	t.Cleanup(srv.Close)
 	e.url = srv.URL

@@ -43,8 +43,15 @@ type FileSystem struct {
 	Backup          string            `json:",omitempty"` // a types.Status; "" when nobody has set it; kept without effect
 	Lifecycle       []LifecyclePolicy `json:",omitempty"` // kept without effect
 	Tags            handler.Tags      // empty, not nil, when it had some
+	Policy          Policy            `json:",omitzero"`
 	Encrypted       bool              // it may be on an encrypted disk only
 	Deleted         bool              // it is to go, with all that is in it
+}
+
+// Policy is who may do what with a file system.
+type Policy struct {
+	Text string            `json:",omitempty"` // as it was set; "" when AWS's default policy counts
+	IDs  map[string]string `json:",omitempty"` // the unique ids of the users and roles that it names by their ARNs
 }
 
 // LifecyclePolicy says when files are to move to another storage class, or back. One of its fields is set.

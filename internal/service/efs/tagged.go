@@ -3,6 +3,7 @@ package efs
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/efs"
 
@@ -35,4 +36,15 @@ func (a *API) Tag(ctx context.Context, arn string, tags map[string]string) error
 func (a *API) Untag(ctx context.Context, arn string, keys []string) error {
 	_, err := a.UntagResource(ctx, &efs.UntagResourceInput{ResourceId: &arn, TagKeys: keys})
 	return err
+}
+
+// Known returns the tags of the resource with that ARN; none when there is no such one.
+func (a *API) Known(tx store.Tx, arn string) (tags, keys map[string]string, err error) {
+	id := a.local(&arn)
+	if strings.HasPrefix(id, "fsap-") {
+		tags, err = handler.TagsOf(tx, AccessPoints, id, func(p *AccessPoint) handler.Tags { return p.Tags })
+	} else {
+		tags, err = handler.TagsOf(tx, FileSystems, id, func(f *FileSystem) handler.Tags { return f.Tags })
+	}
+	return tags, nil, err
 }

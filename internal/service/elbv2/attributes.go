@@ -1,34 +1,38 @@
 package elbv2
 
 import (
-	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 
-	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
-	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
-
-	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
 )
 
+// Attributes that have an effect.
 const (
-	deletionProtection  = "deletion_protection.enabled"
-	idleTimeout         = "idle_timeout.timeout_seconds"
-	deregistrationDelay = "deregistration_delay.timeout_seconds"
+	DeletionProtection  = "deletion_protection.enabled"
+	IdleTimeout         = "idle_timeout.timeout_seconds"
+	HTTP2               = "routing.http2.enabled"
+	ClientKeepAlive     = "client_keep_alive.seconds"
+	DesyncMode          = "routing.http.desync_mitigation_mode"
+	DropInvalidHeaders  = "routing.http.drop_invalid_header_fields.enabled"
+	PreserveHost        = "routing.http.preserve_host_header.enabled"
+	ForwardedClientPort = "routing.http.xff_client_port.enabled"
+	ForwardedMode       = "routing.http.xff_header_processing.mode"
+	ServerHeader        = "routing.http.response.server.enabled"
 )
 
-// attribute is an attribute's default, and a check of other values; without
-// one, the default is all that Skylift does. One that is kept is checked,
-// stored and shown, and changes nothing.
-type attribute struct {
-	value string
-	check func(string) bool
-	want  string // what check wants
-	kept  string // why another value than the default has no effect; "" when it has its effect
+// Attribute is an attribute of a balancer or a target group: its default, and
+// the check that other values must pass. Without a check, Skylift takes the default only.
+// An attribute that is kept is checked, stored and shown, and has no effect.
+type Attribute struct {
+	Default string
+	Check   func(string) bool
+	Want    string // what Check wants, in words
+	Kept    string // why another value than the default has no effect; "" when it has its effect
 }
 
 func between(from, to int) func(string) bool {
@@ -42,75 +46,81 @@ func among(values ...string) func(string) bool {
 	return func(s string) bool { return slices.Contains(values, s) }
 }
 
-// What several attributes want, and why several have no effect.
-const (
-	boolean      = "'true' or 'false'"
-	evenly       = "targets get requests in turn"
-	noStickiness = "stickiness cannot be enabled yet"
-)
+// boolean is what several attributes want.
+const boolean = "'true' or 'false'"
 
 func isBool(s string) bool { return s == "true" || s == "false" }
 
-var loadBalancerAttributes = map[string]attribute{
-	deletionProtection: {"false", isBool, boolean, ""},
-	idleTimeout:        {"60", between(1, 4000), "between '1' and '4000'", ""},
+// LoadBalancerAttributes are those of application load balancers
+// (https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html).
+var LoadBalancerAttributes = map[string]Attribute{
+	DeletionProtection: {"false", isBool, boolean, ""},
+	IdleTimeout:        {"60", between(1, 4000), "between '1' and '4000'", ""},
+	ClientKeepAlive:    {"3600", between(60, 604800), "between '60' and '604800'", ""},
 
-	"access_logs.s3.enabled":                                   {value: "false"},
-	"access_logs.s3.bucket":                                    {value: ""},
-	"access_logs.s3.prefix":                                    {value: ""},
-	"client_keep_alive.seconds":                                {value: "3600"},
-	"connection_logs.s3.enabled":                               {value: "false"},
-	"connection_logs.s3.bucket":                                {value: ""},
-	"connection_logs.s3.prefix":                                {value: ""},
-	"health_check_logs.s3.enabled":                             {value: "false"},
-	"health_check_logs.s3.bucket":                              {value: ""},
-	"health_check_logs.s3.prefix":                              {value: ""},
-	"load_balancing.cross_zone.enabled":                        {value: "true"},
-	"routing.http.desync_mitigation_mode":                      {value: "defensive"},
-	"routing.http.drop_invalid_header_fields.enabled":          {value: "false"},
-	"routing.http.preserve_host_header.enabled":                {value: "false"},
-	"routing.http.x_amzn_tls_version_and_cipher_suite.enabled": {"false", isBool, boolean, "there is no TLS to tell targets of"},
-	"routing.http.xff_client_port.enabled":                     {value: "false"},
-	"routing.http.xff_header_processing.mode":                  {value: "append"},
-	"routing.http2.enabled":                                    {"true", isBool, boolean, "HTTP/2 needs HTTPS, which listeners have not"},
-	"waf.fail_open.enabled":                                    {"false", isBool, boolean, "there is no WAF"},
-	"zonal_shift.config.enabled":                               {"false", isBool, boolean, "zones are all on this machine"},
+	DesyncMode:          {"defensive", among("monitor", "defensive", "strictest"), "'monitor', 'defensive' or 'strictest'", ""},
+	DropInvalidHeaders:  {"false", isBool, boolean, ""},
+	PreserveHost:        {"false", isBool, boolean, ""},
+	ForwardedClientPort: {"false", isBool, boolean, ""},
+	ForwardedMode:       {"append", among("append", "preserve", "remove"), "'append', 'preserve' or 'remove'", ""},
+
+	"access_logs.s3.enabled":                                   {Default: "false"},
+	"access_logs.s3.bucket":                                    {Default: ""},
+	"access_logs.s3.prefix":                                    {Default: ""},
+	"connection_logs.s3.enabled":                               {Default: "false"},
+	"connection_logs.s3.bucket":                                {Default: ""},
+	"connection_logs.s3.prefix":                                {Default: ""},
+	"health_check_logs.s3.enabled":                             {Default: "false"},
+	"health_check_logs.s3.bucket":                              {Default: ""},
+	"health_check_logs.s3.prefix":                              {Default: ""},
+	"load_balancing.cross_zone.enabled":                        {Default: "true"},
+	"routing.http.x_amzn_tls_version_and_cipher_suite.enabled": {"false", isBool, boolean, "listeners have no TLS whose version and cipher targets could be told"},
+	HTTP2:                        {"true", isBool, boolean, ""},
+	"waf.fail_open.enabled":      {"false", isBool, boolean, "there is no WAF"},
+	"zonal_shift.config.enabled": {"false", isBool, boolean, "zones are all on this machine"},
 }
 
-var targetGroupAttributes = map[string]attribute{
-	deregistrationDelay: {"300", between(0, 3600), "between '0' and '3600'", ""},
-
-	"load_balancing.algorithm.anomaly_mitigation":                                    {"off", among("on", "off"), "'on' or 'off'", evenly},
-	"load_balancing.algorithm.type":                                                  {"round_robin", among("round_robin", "least_outstanding_requests", "weighted_random"), "'round_robin', 'least_outstanding_requests' or 'weighted_random'", evenly},
-	"load_balancing.cross_zone.enabled":                                              {"use_load_balancer_configuration", among("true", "false", "use_load_balancer_configuration"), "'true', 'false' or 'use_load_balancer_configuration'", "a balancer's targets are all on this machine"},
-	"slow_start.duration_seconds":                                                    {value: "0"},
-	"stickiness.app_cookie.cookie_name":                                              {"", func(string) bool { return true }, "", noStickiness},
-	"stickiness.app_cookie.duration_seconds":                                         {"86400", between(1, 604800), "between '1' and '604800'", noStickiness},
-	"stickiness.enabled":                                                             {value: "false"},
-	"stickiness.lb_cookie.duration_seconds":                                          {"86400", between(1, 604800), "between '1' and '604800'", noStickiness},
-	"stickiness.type":                                                                {"lb_cookie", among("lb_cookie", "app_cookie"), "'lb_cookie' or 'app_cookie'", noStickiness},
-	"target_group_health.dns_failover.minimum_healthy_targets.count":                 {value: "1"},
-	"target_group_health.dns_failover.minimum_healthy_targets.percentage":            {value: "off"},
-	"target_group_health.unhealthy_state_routing.minimum_healthy_targets.count":      {value: "1"},
-	"target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": {value: "off"},
+// ResponseHeaders are the headers that listeners can set in answers, by the attributes that have their values.
+var ResponseHeaders = map[string]string{
+	"routing.http.response.strict_transport_security.header_value":        "Strict-Transport-Security",
+	"routing.http.response.access_control_allow_origin.header_value":      "Access-Control-Allow-Origin",
+	"routing.http.response.access_control_allow_methods.header_value":     "Access-Control-Allow-Methods",
+	"routing.http.response.access_control_allow_headers.header_value":     "Access-Control-Allow-Headers",
+	"routing.http.response.access_control_allow_credentials.header_value": "Access-Control-Allow-Credentials",
+	"routing.http.response.access_control_expose_headers.header_value":    "Access-Control-Expose-Headers",
+	"routing.http.response.access_control_max_age.header_value":           "Access-Control-Max-Age",
+	"routing.http.response.content_security_policy.header_value":          "Content-Security-Policy",
+	contentTypeOptions: "X-Content-Type-Options",
+	"routing.http.response.x_frame_options.header_value": "X-Frame-Options",
 }
 
-// checkAttribute says whether key may have value, and notes what is kept without effect.
-func checkAttribute(ctx context.Context, what string, known map[string]attribute, key, value string) error {
-	a, ok := known[key]
-	switch {
-	case !ok:
-		return invalid("%s attribute key '%s' is not recognized", what, key)
-	case value == a.value:
-		return nil
-	case a.check == nil:
-		return misconfigured("The value '%s' of attribute '%s' is not supported by Skylift: only '%s' is", value, key, a.value)
-	case !a.check(value):
-		return invalid("%s attribute '%s' must be %s, not '%s'", what, key, a.want, value)
-	case a.kept != "":
-		wire.Keep(ctx, "Attributes."+key)
+const contentTypeOptions = "routing.http.response.x_content_type_options.header_value"
+
+// headerValue is what AWS takes as the value of a header that a listener sets.
+var headerValue = regexp.MustCompile("^[A-Za-z0-9 _:;.,\\\\/'?!(){}\\[\\]@<>=+*#&`|~^%-]*$")
+
+func isHeaderValue(s string) bool { return len(s) <= 1024 && headerValue.MatchString(s) }
+
+// ListenerAttributes are those of listeners of application load balancers
+// (https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ListenerAttribute.html).
+var ListenerAttributes = func() map[string]Attribute {
+	all := map[string]Attribute{ServerHeader: {"true", isBool, boolean, ""}}
+	for key := range ResponseHeaders {
+		all[key] = Attribute{"", isHeaderValue, "at most 1,024 letters, digits and characters that AWS allows there", ""}
 	}
-	return nil
+	all[contentTypeOptions] = Attribute{"", among("nosniff"), "'nosniff'", ""}
+	return all
+}()
+
+// Attribute is the value of one of ListenerAttributes.
+func (l Listener) Attribute(key string) string { return valueOf(l.Attributes, ListenerAttributes, key) }
+
+// valueOf is the value of one of the known attributes: that which was set, or its default.
+func valueOf(set map[string]string, known map[string]Attribute, key string) string {
+	if v, ok := set[key]; ok {
+		return v
+	}
+	return known[key].Default
 }
 
 // Wishes lists what balancers and target groups keep without effect.
@@ -119,139 +129,54 @@ func Wishes(tx store.Tx) (out []wire.Wish, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("list load balancers: %w", err)
 		}
-		out = append(out, wishes(loadBalancerAttributes, l.Attributes, l.Name)...)
+		out = append(out, wishes(LoadBalancerAttributes, l.Attributes, l.Name)...)
 	}
 	for g, err := range TargetGroups.Peek(tx, "") {
 		if err != nil {
 			return nil, fmt.Errorf("list target groups: %w", err)
 		}
-		out = append(out, wishes(targetGroupAttributes, g.Attributes, g.Name)...)
+		out = append(out, wishes(TargetGroupAttributes, g.Attributes, g.Name)...)
 	}
 	return out, nil
 }
 
-// wishes lists those of the attributes set on a resource that have another value than the default, and no
-// effect by that.
-func wishes(known map[string]attribute, set map[string]string, resource string) (out []wire.Wish) {
+// wishes lists the attributes of a resource that are set to another value than the default and have no effect.
+func wishes(known map[string]Attribute, set map[string]string, resource string) (out []wire.Wish) {
 	for _, key := range slices.Sorted(maps.Keys(set)) {
-		if a := known[key]; a.kept != "" && set[key] != a.value {
-			out = append(out, wire.Wish{What: key, Why: a.kept, Resource: resource})
+		if a := known[key]; a.Kept != "" && set[key] != a.Default {
+			out = append(out, wire.Wish{What: key, Why: a.Kept, Resource: resource})
 		}
 	}
 	return out
 }
 
-// kept lists the attributes of those that have no effect, each with the reason.
-func kept(attributes map[string]attribute) map[string]string {
+// Kept lists those of the attributes that have no effect, each with the reason.
+func Kept(attributes map[string]Attribute) map[string]string {
 	out := map[string]string{}
 	for key, a := range attributes {
-		if a.kept != "" {
-			out[key] = a.kept
+		if a.Kept != "" {
+			out[key] = a.Kept
 		}
 	}
 	return out
 }
 
-func (l LoadBalancer) attribute(key string) string {
-	if v, ok := l.Attributes[key]; ok {
-		return v
-	}
-	return loadBalancerAttributes[key].value
+// Attribute is the value of one of LoadBalancerAttributes.
+func (l LoadBalancer) Attribute(key string) string {
+	return valueOf(l.Attributes, LoadBalancerAttributes, key)
 }
+
+// Number is the value of an attribute that is a number.
+func (l LoadBalancer) Number(key string) int { return number(l.Attribute(key)) }
+
+// Is tells whether an attribute is set to 'true'.
+func (l LoadBalancer) Is(key string) bool { return l.Attribute(key) == "true" }
 
 // IdleTimeout is after how many seconds without data a connection is closed.
-func (l LoadBalancer) IdleTimeout() int { return number(l.attribute(idleTimeout)) }
+func (l LoadBalancer) IdleTimeout() int { return number(l.Attribute(IdleTimeout)) }
 
-func (g TargetGroup) attribute(key string) string {
-	if v, ok := g.Attributes[key]; ok {
-		return v
-	}
-	return targetGroupAttributes[key].value
-}
-
-// DeregistrationDelay is how many seconds requests to a deregistered target
-// may go on.
-func (g TargetGroup) DeregistrationDelay() int { return number(g.attribute(deregistrationDelay)) }
-
-// number reads a value that checkAttribute has checked.
+// number reads a value that has passed its check.
 func number(s string) int {
 	n, _ := strconv.Atoi(s)
 	return n
-}
-
-// DescribeLoadBalancerAttributes lists a balancer's attributes.
-func (a *API) DescribeLoadBalancerAttributes(ctx context.Context, in *elb.DescribeLoadBalancerAttributesInput) (*elb.DescribeLoadBalancerAttributesOutput, error) {
-	lb, err := a.loadBalancer(ctx, *in.LoadBalancerArn)
-	if err != nil {
-		return nil, err
-	}
-	return &elb.DescribeLoadBalancerAttributesOutput{Attributes: lb.wireAttributes()}, nil
-}
-
-// ModifyLoadBalancerAttributes sets some of a balancer's attributes.
-func (a *API) ModifyLoadBalancerAttributes(ctx context.Context, in *elb.ModifyLoadBalancerAttributesInput) (*elb.ModifyLoadBalancerAttributesOutput, error) {
-	for _, at := range in.Attributes {
-		if err := checkAttribute(ctx, "Load balancer", loadBalancerAttributes, deref(at.Key), deref(at.Value)); err != nil {
-			return nil, err
-		}
-	}
-	lb, err := a.changeLoadBalancer(ctx, *in.LoadBalancerArn, func(lb *LoadBalancer) error {
-		if lb.Attributes == nil {
-			lb.Attributes = make(map[string]string)
-		}
-		for _, at := range in.Attributes {
-			lb.Attributes[*at.Key] = deref(at.Value)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &elb.ModifyLoadBalancerAttributesOutput{Attributes: lb.wireAttributes()}, nil
-}
-
-func (l LoadBalancer) wireAttributes() []types.LoadBalancerAttribute {
-	var out []types.LoadBalancerAttribute
-	for _, k := range slices.Sorted(maps.Keys(loadBalancerAttributes)) {
-		out = append(out, types.LoadBalancerAttribute{Key: new(k), Value: new(l.attribute(k))})
-	}
-	return out
-}
-
-// DescribeTargetGroupAttributes lists a target group's attributes.
-func (a *API) DescribeTargetGroupAttributes(ctx context.Context, in *elb.DescribeTargetGroupAttributesInput) (*elb.DescribeTargetGroupAttributesOutput, error) {
-	return handler.View(ctx, a.db, func(tx store.Tx) (*elb.DescribeTargetGroupAttributesOutput, error) {
-		g, err := getTargetGroup(tx, *in.TargetGroupArn)
-		return &elb.DescribeTargetGroupAttributesOutput{Attributes: g.wireAttributes()}, err
-	})
-}
-
-// ModifyTargetGroupAttributes sets some of a target group's attributes.
-func (a *API) ModifyTargetGroupAttributes(ctx context.Context, in *elb.ModifyTargetGroupAttributesInput) (*elb.ModifyTargetGroupAttributesOutput, error) {
-	for _, at := range in.Attributes {
-		if err := checkAttribute(ctx, "Target group", targetGroupAttributes, deref(at.Key), deref(at.Value)); err != nil {
-			return nil, err
-		}
-	}
-	g, err := changed(ctx, a.db, TargetGroups, kindTargetGroup, *in.TargetGroupArn, func(g *TargetGroup) error {
-		if g.Attributes == nil {
-			g.Attributes = make(map[string]string)
-		}
-		for _, at := range in.Attributes {
-			g.Attributes[*at.Key] = deref(at.Value)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &elb.ModifyTargetGroupAttributesOutput{Attributes: g.wireAttributes()}, nil
-}
-
-func (g TargetGroup) wireAttributes() []types.TargetGroupAttribute {
-	var out []types.TargetGroupAttribute
-	for _, k := range slices.Sorted(maps.Keys(targetGroupAttributes)) {
-		out = append(out, types.TargetGroupAttribute{Key: new(k), Value: new(g.attribute(k))})
-	}
-	return out
 }

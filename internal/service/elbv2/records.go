@@ -1,9 +1,13 @@
 package elbv2
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
@@ -42,6 +46,7 @@ func InterfaceKey(lbARN, subnet string) string { return lbARN + "#" + subnet }
 type TargetGroup struct {
 	ARN        string
 	Name       string
+	Type       string `json:",omitempty"` // instance; "": ip
 	Port       int32
 	VPC        string
 	Check      HealthCheck
@@ -59,14 +64,41 @@ type HealthCheck struct {
 	Matcher            string // status codes: 200, 200,302 or 200-399
 }
 
-// Listener is a port that a balancer answers on, over HTTP. Its key is its ARN.
-// What it does by default is its default rule.
+// Listener is a port that a balancer answers on, over HTTP or HTTPS. Its key is its
+// ARN. What it does by default is its default rule.
 type Listener struct {
 	ARN          string
 	LoadBalancer string // ARN
 	Port         int32
-	DefaultRule  string       // ARN
-	Tags         handler.Tags // empty, but not nil, when it had some
+	DefaultRule  string            // ARN
+	TLS          *TLS              `json:",omitempty"` // nil: over HTTP
+	Attributes   map[string]string `json:",omitempty"` // those that were set
+	Tags         handler.Tags      // empty, but not nil, when it had some
+}
+
+// TLS is how a listener speaks over HTTPS.
+type TLS struct {
+	Policy      string   // the name of its security policy
+	Certificate string   // the ARN of the default certificate
+	More        []string `json:",omitempty"` // the ARNs of the others, in their order
+}
+
+// Certificates returns the ARNs of all of a listener's certificates, each once.
+func (l Listener) Certificates() []string {
+	if l.TLS == nil {
+		return nil
+	}
+	all := append([]string{l.TLS.Certificate}, l.TLS.More...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Protocol is HTTP or HTTPS.
+func (l Listener) Protocol() types.ProtocolEnum {
+	if l.TLS != nil {
+		return types.ProtocolEnumHttps
+	}
+	return types.ProtocolEnumHttp
 }
 
 // Rule says what becomes of the requests to a listener that meet all of its
@@ -78,35 +110,59 @@ type Rule struct {
 	Priority     int32  // 1 to 50000, the lowest first; 0: the default rule, tried last
 	Conditions   []Condition
 	Action       Action
+	Transforms   []Transform  `json:",omitempty"` // one of a type
 	Tags         handler.Tags // empty, but not nil, when it had some
 }
 
 // IsDefault says that the rule is its listener's default.
 func (r Rule) IsDefault() bool { return r.Priority == 0 }
 
-// Condition is met when one of Values matches.
+// Condition is met when one of Values, Regex or Pairs matches.
 type Condition struct {
-	Field  string // host-header, path-pattern
-	Values []string
+	Field  string
+	Header string   `json:",omitempty"` // of an http-header condition
+	Values []string `json:",omitempty"`
+	Regex  []string `json:",omitempty"`
+	Pairs  []Pair   `json:",omitempty"` // of a query-string condition
 }
 
-// Action is what a rule does: one of Forward and Fixed is set.
+// Pair is a key and a value of a query; nil: any key.
+type Pair struct {
+	Key   *string `json:",omitempty"`
+	Value string
+}
+
+// Transform rewrites the host header or the URL of a request.
+type Transform struct {
+	Type           string // host-header-rewrite, url-rewrite
+	Regex, Replace string
+}
+
+// Action is what a rule does: one of Forward, Redirect and Fixed is set.
 type Action struct {
-	Order   *int32   `json:",omitempty"`
-	Forward *Forward `json:",omitempty"`
-	Fixed   *Fixed   `json:",omitempty"`
+	Order    *int32    `json:",omitempty"`
+	Forward  *Forward  `json:",omitempty"`
+	Redirect *Redirect `json:",omitempty"`
+	Fixed    *Fixed    `json:",omitempty"`
 }
 
 // Forward sends requests to one of several target groups.
 type Forward struct {
 	Groups   []WeightedGroup
-	Duration *int32 `json:",omitempty"` // of stickiness, which is off
+	Sticky   bool   `json:",omitempty"` // clients stay with their group
+	Duration *int32 `json:",omitempty"` // of stickiness
 }
 
 // WeightedGroup is a target group and its share of the requests.
 type WeightedGroup struct {
 	ARN    string
 	Weight int32
+}
+
+// Redirect sends clients elsewhere. Its parts may have keywords: #{host}.
+type Redirect struct {
+	Status                            string // HTTP_301, HTTP_302
+	Protocol, Host, Port, Path, Query string
 }
 
 // Fixed is an answer.
@@ -137,6 +193,13 @@ type TargetHealth struct {
 	Reason      string
 	Description string
 	Since       time.Time
+	Anomalous   bool `json:",omitempty"` // it fails more often than the others
+	Mitigated   bool `json:",omitempty"` // it gets fewer requests therefore
+}
+
+// TargetType is what the targets of the group are.
+func (g TargetGroup) TargetType() types.TargetTypeEnum {
+	return cmp.Or(types.TargetTypeEnum(g.Type), types.TargetTypeEnumIp)
 }
 
 // TargetKey is the key of a target, and of its health.
@@ -152,7 +215,8 @@ var (
 	TargetGroups = store.NewTable("elbv2-targetgroup",
 		store.Index[TargetGroup]{Name: "name", Values: func(g TargetGroup) []string { return []string{g.Name} }}).Version(2, handler.TagsAsMap)
 	Listeners = store.NewTable("elbv2-listener",
-		store.Index[Listener]{Name: "loadbalancer", Values: func(l Listener) []string { return []string{l.LoadBalancer} }}).Version(2, handler.TagsAsMap)
+		store.Index[Listener]{Name: "loadbalancer", Values: func(l Listener) []string { return []string{l.LoadBalancer} }},
+		store.Index[Listener]{Name: "certificate", Values: Listener.Certificates}).Version(2, handler.TagsAsMap)
 	Rules = store.NewTable("elbv2-rule",
 		store.Index[Rule]{Name: "listener", Values: func(r Rule) []string { return []string{r.Listener} }},
 		store.Index[Rule]{Name: "loadbalancer", Values: func(r Rule) []string { return []string{r.LoadBalancer} }},
@@ -179,3 +243,12 @@ func Tables() []store.Schema {
 		LoadBalancers, Interfaces, TargetGroups, Listeners, Rules, Targets, Healths,
 	}
 }
+
+// The states of targets, in the API's words.
+const (
+	StateInitial   = string(types.TargetHealthStateEnumInitial)
+	StateHealthy   = string(types.TargetHealthStateEnumHealthy)
+	StateUnhealthy = string(types.TargetHealthStateEnumUnhealthy)
+	StateDraining  = string(types.TargetHealthStateEnumDraining)
+	StateUnused    = string(types.TargetHealthStateEnumUnused)
+)

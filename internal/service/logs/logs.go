@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
@@ -26,6 +27,7 @@ type API struct {
 	events *logstore.Store
 	ns     arn.Namespace
 	log    *slog.Logger
+	tails  atomic.Int32 // Live Tail sessions
 }
 
 // Config is what an API needs.
@@ -44,13 +46,13 @@ func New(c Config) *API {
 // Operations lists what the API answers to. AWS has ignored sequenceToken since 2023, and interleaved since 2019.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("CreateLogGroup", a.CreateLogGroup).On("log-group: logGroupName").Takes("logGroupName logGroupClass=STANDARD tags").
+		wire.Op("CreateLogGroup", a.CreateLogGroup).Makes("log-group: logGroupName").Takes("logGroupName logGroupClass=STANDARD tags").
 			Checks(newGroupFaults),
 		wire.Op("CreateLogStream", a.CreateLogStream).On("log-stream: logGroupName logStreamName").Takes("logGroupName logStreamName"),
 		wire.Op("DeleteLogGroup", a.DeleteLogGroup).On("log-group: logGroupName").Takes("logGroupName"),
 		wire.Op("DeleteLogStream", a.DeleteLogStream).On("log-stream: logGroupName logStreamName").Takes("logGroupName logStreamName"),
 		wire.Op("DeleteRetentionPolicy", a.DeleteRetentionPolicy).On("log-group: logGroupName").Takes("logGroupName"),
-		wire.Op("DescribeLogGroups", a.DescribeLogGroups).Takes("limit logGroupClass logGroupIdentifiers logGroupNamePattern logGroupNamePrefix nextToken"),
+		wire.Op("DescribeLogGroups", a.DescribeLogGroups).On("log-group: *").Takes("limit logGroupClass logGroupIdentifiers logGroupNamePattern logGroupNamePrefix nextToken"),
 		wire.Op("DescribeLogStreams", a.DescribeLogStreams).On("log-group: logGroupName|logGroupIdentifier").Takes("descending limit logGroupIdentifier logGroupName logStreamNamePrefix nextToken orderBy"),
 		wire.Op("FilterLogEvents", a.FilterLogEvents).On("log-group: logGroupName|logGroupIdentifier").Takes("endTime filterPattern interleaved limit logGroupIdentifier logGroupName logStreamNamePrefix logStreamNames nextToken startTime"),
 		wire.Op("GetLogEvents", a.GetLogEvents).On("log-stream: logGroupName|logGroupIdentifier logStreamName").Takes("endTime limit logGroupIdentifier logGroupName logStreamName nextToken startFromHead startTime"),
@@ -58,6 +60,8 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("PutLogEvents", a.PutLogEvents).On("log-stream: logGroupName logStreamName").Takes("logEvents{*} logGroupName logStreamName sequenceToken"),
 		wire.Op("PutRetentionPolicy", a.PutRetentionPolicy).On("log-group: logGroupName").Takes("logGroupName retentionInDays").
 			Checks(retentionFaults),
+		wire.OpEvents("StartLiveTail", a.StartLiveTail, tailEvents...).On("log-group: logGroupIdentifiers").Takes("logEventFilterPattern logGroupIdentifiers logStreamNamePrefixes logStreamNames").
+			Checks(tailFaults),
 		wire.Op("TagResource", a.TagResource).On("log-group: resourceArn").Takes("resourceArn tags"),
 		wire.Op("UntagResource", a.UntagResource).On("log-group: resourceArn").Takes("resourceArn tagKeys"),
 	}

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,8 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/logstore"
 	"github.com/skylift/skylift/internal/store/memstore"
 	"github.com/skylift/skylift/internal/wire/wiretest"
@@ -428,6 +431,44 @@ func TestRunAppliesRetention(t *testing.T) {
 			t.Errorf("got %q", texts)
 		}
 	})
+}
+
+// without is a role that may not take an action.
+func without(lacks string) caller.Judge {
+	return func(_ context.Context, action, resource string, _ map[string][]string) error {
+		if action == lacks {
+			return awserr.New("AccessDeniedException", "no %s on %s", action, resource)
+		}
+		return nil
+	}
+}
+
+func TestShipIsJudged(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	const group = "arn:aws:logs:us-west-2:123456789012:log-group:g:log-stream:"
+	ensure := func(ctx context.Context) error { return a.EnsureStream(ctx, "g", "s", true) }
+	put := func(ctx context.Context) error { return a.Ship(ctx, "g", "s", nil, "src", "1") }
+	for _, c := range []struct {
+		lacks string
+		do    func(context.Context) error
+		want  string
+	}{
+		{"logs:CreateLogStream", ensure, "no logs:CreateLogStream on " + group + "s"},
+		{"logs:CreateLogGroup", ensure, "no logs:CreateLogGroup on " + group},
+		{"", ensure, ""},
+		{"logs:CreateLogGroup", ensure, ""}, // it is there
+		{"logs:PutLogEvents", put, "no logs:PutLogEvents on " + group + "s"},
+		{"logs:CreateLogStream", put, ""},
+	} {
+		got := ""
+		if err := c.do(caller.WithJudge(t.Context(), without(c.lacks))); err != nil {
+			got = err.Error()
+		}
+		if got != c.want && got != "api error AccessDeniedException: "+c.want {
+			t.Errorf("without %s: %q, want %q", c.lacks, got, c.want)
+		}
+	}
 }
 
 func TestShip(t *testing.T) {

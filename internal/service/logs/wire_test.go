@@ -2,6 +2,7 @@ package logs
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/wire"
 )
@@ -32,7 +34,10 @@ func serve(t *testing.T, a *API) (url string) {
 			svc.EncodeError(wire.AWSJSON11, w, "id", err)
 			return
 		}
-		if err := svc.Encode(w, call, "id", out); err != nil {
+		err = svc.Encode(w, call, "id", out)
+		if _, ok := errors.AsType[smithy.APIError](err); ok {
+			svc.EncodeError(wire.AWSJSON11, w, "id", err)
+		} else if err != nil && r.Context().Err() == nil {
 			t.Error(err)
 		}
 	}))

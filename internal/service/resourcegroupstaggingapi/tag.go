@@ -3,14 +3,17 @@ package resourcegroupstaggingapi
 import (
 	"context"
 	"errors"
+	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	tagging "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/handler"
 )
 
@@ -34,7 +37,16 @@ func (a *API) TagResources(ctx context.Context, in *tagging.TagResourcesInput) (
 	if err := tagRules.Faults(handler.Sorted(in.Tags)).First(); err != nil {
 		return nil, err
 	}
-	failed, err := a.each(in.ResourceARNList, func(s Source, arn string) error { return s.Tag(ctx, arn, in.Tags) })
+	keys := map[string][]string{"aws:tagkeys": slices.Sorted(maps.Keys(in.Tags))}
+	for k, v := range in.Tags {
+		keys["aws:requesttag/"+strings.ToLower(k)] = []string{v}
+	}
+	failed, err := a.each(in.ResourceARNList, func(s Source, arn string) error {
+		if err := allowed(ctx, taggers, arn, keys); err != nil {
+			return err
+		}
+		return s.Tag(ctx, arn, in.Tags)
+	})
 	return &tagging.TagResourcesOutput{FailedResourcesMap: failed}, err
 }
 
@@ -45,8 +57,43 @@ func (a *API) UntagResources(ctx context.Context, in *tagging.UntagResourcesInpu
 			return nil, tagRules.Reserved(k)
 		}
 	}
-	failed, err := a.each(in.ResourceARNList, func(s Source, arn string) error { return s.Untag(ctx, arn, in.TagKeys) })
+	keys := map[string][]string{"aws:tagkeys": in.TagKeys}
+	failed, err := a.each(in.ResourceARNList, func(s Source, arn string) error {
+		if err := allowed(ctx, untaggers, arn, keys); err != nil {
+			return err
+		}
+		return s.Untag(ctx, arn, in.TagKeys)
+	})
 	return &tagging.UntagResourcesOutput{FailedResourcesMap: failed}, err
+}
+
+// taggers and untaggers are the actions by which services change tags, where it isn't TagResource and UntagResource.
+var (
+	taggers   = actions{"TagResource", map[string]string{"ec2": "CreateTags", "elasticloadbalancing": "AddTags", "ssm": "AddTagsToResource", "s3": "PutBucketTagging"}}
+	untaggers = actions{"UntagResource", map[string]string{"ec2": "DeleteTags", "elasticloadbalancing": "RemoveTags", "ssm": "RemoveTagsFromResource", "s3": "PutBucketTagging"}}
+)
+
+type actions struct {
+	usual string
+	of    map[string]string // by service
+}
+
+// by returns the action of a service.
+func (a actions) by(service string) string {
+	if action, ok := a.of[service]; ok {
+		return action
+	}
+	return a.usual
+}
+
+// allowed asks for the permission of the resource's own service, which the caller needs besides
+// (https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_TagResources.html).
+func allowed(ctx context.Context, a actions, ref string, keys map[string][]string) error {
+	r, err := arn.Parse(ref)
+	if err != nil {
+		return err
+	}
+	return caller.Allowed(ctx, r.Service+":"+a.by(r.Service), strings.TrimSuffix(ref, ":*"), keys)
 }
 
 // each calls change for every resource and returns what the services refused. A fault of ours ends it. The caller may

@@ -1,6 +1,7 @@
 package resourcegroupstaggingapi_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -51,6 +54,41 @@ func TestTagAndUntag(t *testing.T) {
 	}
 	want = map[string]map[string]string{cluster: {"stage": "prod"}, group: {"stage": "test"}, fresh: {}}
 	check("after UntagResources")
+}
+
+// TestOwnPermission: the caller needs that of the resource's service, too.
+func TestOwnPermission(t *testing.T) {
+	t.Parallel()
+	a, shops := two(t)
+	cluster, group := here.ARN("ecs", "cluster/a"), here.ARN("logs", "log-group:/web")
+	before := maps.Clone(shops["logs"].carts[group])
+	var asked []string
+	ctx := caller.WithJudge(t.Context(), func(_ context.Context, action, resource string, keys map[string][]string) error {
+		asked = append(asked, fmt.Sprint(action, " ", resource, " ", keys))
+		if resource == group {
+			return awserr.New("AccessDeniedException", "no")
+		}
+		return nil
+	})
+	all := []string{cluster, group}
+	tagged, err := a.TagResources(ctx, &sdk.TagResourcesInput{ResourceARNList: all, Tags: map[string]string{"Team": "green"}})
+	if err != nil || len(tagged.FailedResourcesMap) != 1 || tagged.FailedResourcesMap[group].ErrorCode != "AccessDeniedException" {
+		t.Errorf("TagResources: %v, %v", tagged, err)
+	}
+	untagged, err := a.UntagResources(ctx, &sdk.UntagResourcesInput{ResourceARNList: all, TagKeys: []string{"stage"}})
+	if err != nil || len(untagged.FailedResourcesMap) != 1 || untagged.FailedResourcesMap[group].ErrorCode != "AccessDeniedException" {
+		t.Errorf("UntagResources: %v, %v", untagged, err)
+	}
+	if d := cmp.Diff(before, shops["logs"].carts[group]); d != "" {
+		t.Errorf("tags changed that the caller may not change (-want +got):\n%s", d)
+	}
+	want := []string{
+		"ecs:TagResource " + cluster + " map[aws:requesttag/team:[green] aws:tagkeys:[Team]]", "logs:TagResource " + group + " map[aws:requesttag/team:[green] aws:tagkeys:[Team]]",
+		"ecs:UntagResource " + cluster + " map[aws:tagkeys:[stage]]", "logs:UntagResource " + group + " map[aws:tagkeys:[stage]]",
+	}
+	if d := cmp.Diff(want, asked); d != "" {
+		t.Errorf("asked (-want +got):\n%s", d)
+	}
 }
 
 func said(failed map[string]types.FailureInfo) map[string]string {

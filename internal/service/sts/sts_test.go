@@ -13,7 +13,7 @@ import (
 func TestGetCallerIdentity(t *testing.T) {
 	t.Parallel()
 	ctx := caller.With(t.Context(), caller.Caller{Account: "123456789012", ARN: "arn:aws:iam::123456789012:root", UserID: "123456789012"})
-	got, err := New().GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	got, err := New(Config{}).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		t.Fatal(err)
 	}

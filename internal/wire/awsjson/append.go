@@ -1,6 +1,7 @@
 package awsjson
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -24,6 +25,8 @@ func Append(b []byte, t *bind.Type, v reflect.Value) ([]byte, error) {
 		b = append(b, '{')
 		b, _, err := AppendFields(b, t, v, false)
 		return append(b, '}'), err
+	case bind.Union:
+		return appendUnion(b, t, v)
 	case bind.List:
 		return appendList(b, t, v)
 	case bind.Map:
@@ -67,6 +70,16 @@ func AppendFields(b []byte, t *bind.Type, v reflect.Value, more bool) ([]byte, b
 		}
 	}
 	return b, more, nil
+}
+
+func appendUnion(b []byte, t *bind.Type, v reflect.Value) (_ []byte, err error) {
+	f, fv, ok := t.Variant(v)
+	if !ok {
+		return b, fmt.Errorf("%s has no member in %v", t.Shape, v.Type())
+	}
+	b = append(AppendText(append(b, '{'), f.Out), ':')
+	b, err = Append(b, f.Type, fv)
+	return append(b, '}'), err
 }
 
 func appendList(b []byte, t *bind.Type, v reflect.Value) (_ []byte, err error) {
@@ -183,4 +196,17 @@ func appendEscape(b []byte, c byte) []byte {
 	default:
 		return append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 	}
+}
+
+// Format is bodies in JSON, which have no name.
+type Format struct{}
+
+// Parse reads a body.
+func (Format) Parse(body []byte, _ *bind.Type, _ string) (bind.Value, error) { return Parse(body) }
+
+// Write writes a body.
+func (Format) Write(w *bytes.Buffer, _ string, t *bind.Type, v reflect.Value) error {
+	b, err := Append(w.AvailableBuffer(), t, v)
+	w.Write(b)
+	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/skylift/skylift/internal/wire/awsxml"
 	"github.com/skylift/skylift/internal/wire/bind"
 	"github.com/skylift/skylift/internal/wire/descriptor"
 )
@@ -100,8 +101,16 @@ func TestXML(t *testing.T) {
 	typ := bound(t)
 	for _, tc := range cases {
 		var w bytes.Buffer
-		if err := WriteFields(&w, typ, reflect.ValueOf(tc.value)); err != nil || w.String() != tc.xml {
+		if err := awsxml.WriteFields(&w, typ, reflect.ValueOf(tc.value)); err != nil || w.String() != tc.xml {
 			t.Errorf("got %s, %v, want %s", &w, err, tc.xml)
+		}
+		v, err := awsxml.Parse([]byte("<Shape>"+tc.xml+"</Shape>"), typ, "Shape")
+		if err != nil {
+			t.Fatalf("%s: %v", tc.xml, err)
+		}
+		r := typ.Read(v, nil, false)
+		if diff := cmp.Diff(&tc.value, r.Value); diff != "" || r.Faults.Any() {
+			t.Errorf("%s is read as (-want +got):\n%s%+v", tc.xml, diff, r.Faults)
 		}
 	}
 }

@@ -132,7 +132,7 @@ func (d *declaration) inner(s *stance, t *Type) {
 // structure is the structure that t is, or its elements or values are; nil when they are none.
 func (t *Type) structure() *Type {
 	switch t.Kind {
-	case Struct:
+	case Struct, Union:
 		return t
 	case List, Map:
 		return t.Elem.structure()

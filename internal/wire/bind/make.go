@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"regexp"
 	"strings"
@@ -43,7 +44,7 @@ func (b *Binder) build(name string, sh *descriptor.Shape, goes reflect.Type) (*T
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	t := &Type{
-		Kind: kind, Go: goes, Shape: name, Flattened: sh.Flattened, sensitive: sh.Sensitive,
+		Kind: kind, Go: goes, Shape: name, Flattened: sh.Flattened, sensitive: sh.Sensitive, Prefix: sh.Prefix, Namespace: sh.Namespace, Exceptions: sh.Exceptions,
 		min: sh.Min, max: sh.Max, source: sh.Pattern, enum: sh.Enum, Format: Format(sh.Format),
 	}
 	b.made[key{name, goes}] = t // before its parts, which may be made of it
@@ -67,16 +68,18 @@ func (b *Binder) parts(t *Type, sh *descriptor.Shape) (err error) {
 		if t.Key, err = b.bind(sh.Key.Shape, t.Go.Key()); err != nil {
 			return err
 		}
-		t.KeyName = sh.Key.Name
+		t.KeyName = b.refName(sh.Key)
 		return b.element(t, sh)
 	case Struct:
 		return b.fields(t, sh)
+	case Union:
+		return b.variants(t, sh.Members)
 	}
 	return nil
 }
 
 func (b *Binder) element(t *Type, sh *descriptor.Shape) (err error) {
-	t.ElemName = sh.Element.Name
+	t.ElemName = b.refName(sh.Element)
 	elem := t.Go.Elem()
 	if t.ElemPtr = elem.Kind() == reflect.Pointer; t.ElemPtr {
 		elem = elem.Elem()
@@ -91,6 +94,9 @@ func (b *Binder) fields(t *Type, sh *descriptor.Shape) error {
 	t.byName = make(map[string]int, len(sh.Members))
 	var errs []error
 	for _, m := range sh.Members {
+		if member, ok := b.service.Shapes[m.Shape]; ok && member.Events {
+			continue // the events of an answer are no member in the SDK's output
+		}
 		f, err := b.field(t.Go, m)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s.%s: %w", t.Shape, m.Name, err))
@@ -113,14 +119,18 @@ func (b *Binder) field(goes reflect.Type, m descriptor.Member) (Field, error) {
 	if !ok || len(sf.Index) != 1 {
 		return Field{}, fmt.Errorf("%s has no such field", goes)
 	}
-	f := Field{Index: sf.Index[0], Required: m.Required, Flattened: m.Flattened, Place: Place(m.In), Name: cmp.Or(m.Location, m.Name)}
+	f := Field{Index: sf.Index[0], Required: m.Required, Flattened: m.Flattened, Attribute: m.Attribute, Place: Place(m.In), Name: cmp.Or(m.Location, m.Name)}
 	f.In, f.Out, f.Label = b.names(m)
 	ft := sf.Type
 	if f.Ptr = ft.Kind() == reflect.Pointer; f.Ptr {
 		ft = ft.Elem()
 	}
 	var err error
-	f.Type, err = b.bind(m.Shape, ft)
+	if m.Streaming {
+		f.Type, err = stream(m.Shape, ft)
+	} else {
+		f.Type, err = b.bind(m.Shape, ft)
+	}
 	if err == nil {
 		f.Flattened = f.Flattened || f.Type.Flattened
 	}
@@ -132,9 +142,30 @@ func (b *Binder) field(goes reflect.Type, m descriptor.Member) (Field, error) {
 	return f, err
 }
 
+// stream is the type of a body that is not held in memory.
+func stream(shape string, goes reflect.Type) (*Type, error) {
+	if goes != reflect.TypeFor[io.Reader]() && goes != reflect.TypeFor[io.ReadCloser]() {
+		return nil, fmt.Errorf("shape %s, which streams, does not fit %s", shape, goes)
+	}
+	return &Type{Kind: Stream, Go: goes, Shape: shape}, nil
+}
+
 func usualNames(m descriptor.Member) (in, out, label string) {
 	name := cmp.Or(m.Location, m.Name)
 	return name, name, strings.ToLower(m.Name[:1]) + m.Name[1:]
+}
+
+// refName is the name that the elements of a list, or the keys or values of a map, have.
+func (b *Binder) refName(r *descriptor.Ref) string {
+	if b.query {
+		return cmp.Or(r.Query, r.Name)
+	}
+	return r.Name
+}
+
+func queryNames(m descriptor.Member) (in, out, label string) {
+	in, out, label = usualNames(m)
+	return cmp.Or(m.Query, in), cmp.Or(m.Query, out), label
 }
 
 func ec2Names(m descriptor.Member) (in, out, label string) {
@@ -167,6 +198,9 @@ func kindOf(sh *descriptor.Shape) (Kind, error) {
 	if sh.Document {
 		return Document, nil
 	}
+	if sh.Union || sh.Events {
+		return Union, nil
+	}
 	k, ok := kinds[sh.Type]
 	if !ok {
 		return 0, fmt.Errorf("shapes of type %q are not read", sh.Type)
@@ -197,6 +231,8 @@ func fits(k Kind, goes reflect.Type) bool {
 		return goes.Kind() == reflect.Slice && goes.Elem().Kind() == reflect.Uint8
 	case Document:
 		return documents[goes] != nil
+	case Union:
+		return goes.Kind() == reflect.Interface
 	case List:
 		return goes.Kind() == reflect.Slice
 	case Map:

@@ -42,10 +42,14 @@ func (r *reader) read(t *Type, m *Mask, dst reflect.Value, v Value) {
 	switch t.Kind {
 	case Struct:
 		ok = r.structure(t, m, dst, v)
+	case Union:
+		ok = r.union(t, m, dst, v)
 	case List:
 		ok = r.list(t, m, dst, v)
 	case Map:
 		ok = r.dict(t, m, dst, v)
+	case Stream: // whoever has the body sets it
+		ok = v.Kind == Streamed
 	case Document:
 		dst.Set(reflect.ValueOf(documents[t.Go](v.plain())))
 		return
@@ -167,7 +171,7 @@ func (r *reader) dict(t *Type, m *Mask, dst reflect.Value, v Value) bool {
 
 var wanted = map[Kind]string{
 	String: "a string", Bool: "a boolean", Integer: "an integer", Long: "a long integer", Float: "a number",
-	Double: "a number", Timestamp: "a timestamp", Blob: "base64", List: "a list", Map: "a map", Struct: "a structure",
+	Double: "a number", Timestamp: "a timestamp", Blob: "base64", List: "a list", Map: "a map", Struct: "a structure", Union: "one member of a union",
 }
 
 // scalar sets dst to v when v is of its type.

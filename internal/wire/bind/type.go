@@ -29,6 +29,8 @@ const (
 	List
 	Map
 	Struct
+	Union  // one of its fields, in a Go interface
+	Stream // a payload that is read or written as it comes: an io.Reader or an io.ReadCloser
 )
 
 // Type is a shape tied to a Go type. It is immutable once made.
@@ -36,15 +38,18 @@ type Type struct {
 	Kind   Kind
 	Go     reflect.Type // never a pointer
 	Shape  string
-	Fields []Field // of a Struct
+	Fields []Field // of a Struct, or the members of a Union
 
-	Elem      *Type  // of a List, and the values of a Map
-	ElemPtr   bool   // Go holds pointers to the elements
-	ElemName  string // on the wire; "" is the protocol's usual
-	Key       *Type  // of a Map
-	KeyName   string
-	Flattened bool
-	Format    Format // of a Timestamp
+	Elem       *Type  // of a List, and the values of a Map
+	ElemPtr    bool   // Go holds pointers to the elements
+	ElemName   string // on the wire; "" is the protocol's usual
+	Key        *Type  // of a Map
+	KeyName    string
+	Flattened  bool
+	Format     Format   // of a Timestamp
+	Exceptions []string // of a Union of events: the errors that may end them
+	// The namespace that an attribute of the structure's element is in, as XML declares it there.
+	Prefix, Namespace string
 
 	sensitive bool
 	min, max  *float64
@@ -76,6 +81,9 @@ const (
 	Headers Place = "headers" // all whose names have a prefix
 	Status  Place = "statusCode"
 	Payload Place = "payload" // the whole body
+
+	EventPayload Place = "eventpayload" // the whole of an event
+	EventHeader  Place = "eventheader"
 )
 
 // Field is a member of a structure.
@@ -83,11 +91,13 @@ type Field struct {
 	In, Out   string // name in requests and in answers
 	Label     string // name in messages
 	Place     Place
-	Name      string // of a label, query parameter or header
-	Index     int    // of the Go field
+	Name      string       // of a label, query parameter or header
+	Index     int          // of the Go field
+	Case      reflect.Type // the struct that holds the member of a union
 	Ptr       bool
 	Required  bool
 	Flattened bool
+	Attribute bool // of the structure's element in XML
 	Always    bool // written when it is empty or nil: a list at the top of an answer
 	Type      *Type
 }
@@ -105,6 +115,8 @@ type Binder struct {
 	service *descriptor.Service
 	names   func(descriptor.Member) (in, out, label string)
 	made    map[key]*Type
+	query   bool                                     // names are those that awsQuery has
+	unions  map[reflect.Type]map[string]reflect.Type // structs of members by their names, by interface
 }
 
 type key struct {
@@ -114,11 +126,13 @@ type key struct {
 
 // New returns a binder that names members as the protocol does.
 func New(s *descriptor.Service, protocol string) *Binder {
-	b := &Binder{service: s, names: usualNames, made: map[key]*Type{}}
+	b := &Binder{service: s, names: usualNames, made: map[key]*Type{}, unions: map[reflect.Type]map[string]reflect.Type{}}
 	switch protocol {
 	case "ec2query":
 		b.names = ec2Names
-	case "restjson":
+	case "awsquery":
+		b.names, b.query = queryNames, true
+	case "restjson", "restxml":
 		b.names = restNames
 	}
 	return b
@@ -141,7 +155,7 @@ func (f *Field) Value(in reflect.Value) (v reflect.Value, ok bool) {
 		return v.Elem(), !v.IsNil()
 	}
 	switch f.Type.Kind {
-	case List, Map, Blob, Document:
+	case List, Map, Blob, Document, Stream, Union:
 		return v, f.Always || !v.IsNil()
 	case String:
 		return v, v.Len() > 0
@@ -162,6 +176,16 @@ func (t *Type) Answer() *Type {
 		f.Always = f.Type.Kind == List && f.Place == Body && !f.Flattened
 	}
 	return &out
+}
+
+// Stream returns the member that is the whole body and is read or written as it comes; nil when there is none.
+func (t *Type) Stream() *Field {
+	for i := range t.Fields {
+		if f := &t.Fields[i]; f.Type.Kind == Stream && f.Place == Payload {
+			return f
+		}
+	}
+	return nil
 }
 
 // Element returns v, an element of a list or map of type t, without its pointer.

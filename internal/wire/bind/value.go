@@ -4,7 +4,8 @@ package bind
 type ValueKind uint8
 
 // The kinds of values that protocols know. Plain is a scalar of a protocol that does not tell
-// strings, numbers and booleans apart. Mixed is both a scalar and a structure, which fits no type.
+// strings, numbers and booleans apart. Mixed is both a scalar and a structure, which fits no type. Streamed is a body that
+// is there and has not been read.
 const (
 	Null ValueKind = iota
 	True
@@ -15,6 +16,7 @@ const (
 	Array
 	Object
 	Mixed
+	Streamed
 )
 
 // Value is a parsed request, or a part of it: what every protocol's codec reads a body into.

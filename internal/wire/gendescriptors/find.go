@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -28,7 +30,7 @@ type wanted struct {
 }
 
 // declared finds the services of ours and, in each, the operations that it declares:
-// the calls of wire.Op.
+// the calls of wire.Op and wire.OpEvents in its package and in those below it.
 func declared(repo string) ([]wanted, error) {
 	dirs, err := os.ReadDir(filepath.Join(repo, services))
 	if err != nil {
@@ -38,46 +40,84 @@ func declared(repo string) ([]wanted, error) {
 	for _, dir := range dirs {
 		w, err := declaredIn(filepath.Join(repo, services, dir.Name()))
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s/%s: %w", services, dir.Name(), err)
 		}
-		if w.Model = dir.Name(); len(w.Operations) == 0 {
-			continue
+		if w.Model = dir.Name(); len(w.Operations) > 0 {
+			all = append(all, w)
 		}
-		if w.Module == "" {
-			return nil, fmt.Errorf("%s/%s declares operations and imports no module of the SDK", services, w.Model)
-		}
-		slices.Sort(w.Operations)
-		all = append(all, w)
 	}
 	return all, nil
 }
 
+// declaredIn reads the packages at and below dir.
 func declaredIn(dir string) (w wanted, err error) {
-	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
-	if err != nil {
-		return w, err
-	}
-	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
+	var declaring, others []string // modules that files import which declare operations, and those that others do
+	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && d.Name() == "testdata" {
+			return fs.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {
-			return w, err
+			return err
 		}
-		for _, i := range file.Imports {
-			if module, ok := strings.CutPrefix(strings.Trim(i.Path.Value, `"`), sdk); ok && path.Base(module) == module {
-				w.Module = module
-			}
+		if found := operations(file); len(found) > 0 {
+			w.Operations = append(w.Operations, found...)
+			declaring = append(declaring, modules(file)...)
+		} else {
+			others = append(others, modules(file)...)
 		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			if name := operation(n); name != "" {
-				w.Operations = append(w.Operations, name)
-			}
-			return true
-		})
+		return nil
+	})
+	if err != nil || len(w.Operations) == 0 {
+		return w, err
 	}
-	return w, nil
+	slices.Sort(w.Operations)
+	w.Module, err = only(declaring, others)
+	return w, err
+}
+
+// only returns the SDK's module of a service: the one that the files with its declarations import, or, if they
+// import none, the one that its other files do.
+func only(declaring, others []string) (string, error) {
+	of := declaring
+	if len(of) == 0 {
+		of = others
+	}
+	slices.Sort(of)
+	switch of = slices.Compact(of); len(of) {
+	case 0:
+		return "", errors.New("declares operations and imports no module of the SDK")
+	case 1:
+		return of[0], nil
+	}
+	return "", fmt.Errorf("declares operations and imports several modules of the SDK: %s", strings.Join(of, ", "))
+}
+
+// modules returns the SDK's modules of services that a file imports.
+func modules(file *ast.File) (all []string) {
+	for _, i := range file.Imports {
+		if module, ok := strings.CutPrefix(strings.Trim(i.Path.Value, `"`), sdk); ok && path.Base(module) == module {
+			all = append(all, module)
+		}
+	}
+	return all
+}
+
+// operations returns those that a file declares.
+func operations(file *ast.File) (all []string) {
+	ast.Inspect(file, func(n ast.Node) bool {
+		if name := operation(n); name != "" {
+			all = append(all, name)
+		}
+		return true
+	})
+	return all
 }
 
 // operation is the name in wire.Op("CreateService", …); "" for anything else.
@@ -87,7 +127,7 @@ func operation(n ast.Node) string {
 		return ""
 	}
 	op, ok := call.Fun.(*ast.SelectorExpr)
-	if !ok || op.Sel.Name != "Op" {
+	if !ok || op.Sel.Name != "Op" && op.Sel.Name != "OpEvents" {
 		return ""
 	}
 	if x, ok := op.X.(*ast.Ident); !ok || x.Name != "wire" {

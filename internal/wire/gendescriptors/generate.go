@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/skylift/skylift/internal/wire/descriptor"
 )
@@ -21,8 +22,8 @@ func generate(models, iam string, want wanted) (signingName string, file []byte,
 		return "", nil, nil, err
 	}
 	signingName = cmp.Or(m.Metadata.SigningName, m.Metadata.EndpointPrefix)
-	g := generator{model: m, rest: m.Metadata.Protocol == "rest-json", inputs: map[string]bool{}, dropped: map[string]bool{}}
-	s, err := g.service(signingName, want.Operations)
+	g := generator{model: m, name: signingName, rest: strings.HasPrefix(m.Metadata.Protocol, "rest-"), inputs: map[string]bool{}, dropped: map[string]bool{}}
+	s, err := g.service(want.Operations)
 	if err != nil {
 		return "", nil, nil, err
 	}
@@ -38,20 +39,21 @@ func generate(models, iam string, want wanted) (signingName string, file []byte,
 // generator collects what one descriptor needs of a model.
 type generator struct {
 	model   *model
+	name    string          // that requests are signed for
 	rest    bool            // methods, paths and headers matter
 	inputs  map[string]bool // shapes that an input uses
 	dropped map[string]bool
 }
 
-func (g *generator) service(signingName string, names []string) (*descriptor.Service, error) {
+func (g *generator) service(names []string) (*descriptor.Service, error) {
 	protocols, err := g.protocols()
 	if err != nil {
 		return nil, err
 	}
 	meta := g.model.Metadata
 	s := &descriptor.Service{
-		SigningName: signingName, Title: meta.ServiceID, Protocols: protocols, Global: meta.GlobalEndpoint != "", QueryCompatible: meta.QueryCompatible != nil, Version: meta.APIVersion,
-		Target: meta.TargetPrefix, Namespace: meta.XMLNamespace,
+		SigningName: g.name, Title: meta.ServiceID, Protocols: protocols, Global: meta.GlobalEndpoint != "" && !regional[g.name], QueryCompatible: meta.QueryCompatible != nil, Version: meta.APIVersion,
+		Target: meta.TargetPrefix, Namespace: g.namespace(), BareErrors: bareErrors[g.name], UnsignedPayload: unsignedPayload[g.name],
 		Operations: map[string]descriptor.Operation{}, Missing: []string{},
 		Errors: []descriptor.Error{}, Shapes: map[string]*descriptor.Shape{},
 	}
@@ -61,7 +63,7 @@ func (g *generator) service(signingName string, names []string) (*descriptor.Ser
 		if !ok {
 			return nil, fmt.Errorf("AWS has no operation %s", name)
 		}
-		s.Operations[name] = descriptor.Operation{Input: op.Input.Shape, Output: op.Output.Shape, Wrapper: op.Output.ResultWrapper}
+		s.Operations[name] = g.operation(op)
 		g.walk(op.Input.Shape, g.inputs)
 		g.walk(op.Input.Shape, all)
 		g.walk(op.Output.Shape, all)
@@ -91,11 +93,37 @@ func (g *generator) routes() map[string]descriptor.Route {
 	if !g.rest {
 		return nil
 	}
+	on := map[modelHTTP]int{} // how many operations have the same method and path
+	for _, op := range g.model.Operations {
+		on[op.HTTP.line()]++
+	}
 	all := map[string]descriptor.Route{}
 	for name, op := range g.model.Operations {
-		all[name] = descriptor.Route{Method: op.HTTP.Method, URI: op.HTTP.URI, Status: other(op.HTTP.Status, http.StatusOK)}
+		shared := on[op.HTTP.line()] > 1
+		if shared && op.Deprecated {
+			continue // another one has its place
+		}
+		r := descriptor.Route{Method: op.HTTP.Method, URI: op.HTTP.URI, Status: other(op.HTTP.Status, http.StatusOK)}
+		if shared {
+			r.Needs = g.needs(op.Input.Shape)
+		}
+		all[name] = r
 	}
 	return all
+}
+
+// needs are the required members of an input that stand beside path and body.
+func (g *generator) needs(input string) (list []string) {
+	sh := g.model.Shapes[input]
+	for _, name := range slices.Sorted(slices.Values(sh.Required)) {
+		switch m := sh.Members[name]; m.Location {
+		case "querystring":
+			list = append(list, "?"+cmp.Or(m.LocationName, name))
+		case "header":
+			list = append(list, cmp.Or(m.LocationName, name))
+		}
+	}
+	return list
 }
 
 // readable says which of the shapes no codec reads.
@@ -115,7 +143,7 @@ func (g *generator) readable(shapes map[string]bool) error {
 func (g *generator) protocols() (all []string, err error) {
 	meta := g.model.Metadata
 	names := map[string]string{
-		"json": "awsjson" + meta.JSONVersion, "query": "awsquery", "ec2": "ec2query", "rest-json": "restjson", "smithy-rpc-v2-cbor": "rpcv2cbor",
+		"json": "awsjson" + meta.JSONVersion, "query": "awsquery", "ec2": "ec2query", "rest-json": "restjson", "rest-xml": "restxml", "smithy-rpc-v2-cbor": "rpcv2cbor",
 	}
 	of := meta.Protocols
 	if len(of) == 0 {
@@ -155,25 +183,44 @@ func (g *generator) walk(name string, seen map[string]bool) {
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html
 var open = map[string]bool{"TransportProtocol": true}
 
+// loose are the texts that AWS takes in another form than the model's pattern has: S3 decodes a copy's source first, and Terraform's
+// provider encodes the slash in it, too.
+var loose = map[string]bool{"s3 CopySource": true}
+
 func (g *generator) shape(name string) *descriptor.Shape {
 	m := g.model.Shapes[name]
 	sh := &descriptor.Shape{
-		Type: m.Type, Flattened: m.Flattened, Document: m.Document, Sensitive: m.Sensitive,
+		Type: cmp.Or(retyped[g.name+" "+name], m.Type), Flattened: m.Flattened, Union: m.Union || unions[g.name+" "+name], Events: m.Events, Document: m.Document, Sensitive: m.Sensitive,
 		Element: ref(cmp.Or(m.Member, m.Value)), Key: ref(m.Key),
 	}
+	g.entries(name, sh)
 	for _, member := range slices.Sorted(maps.Keys(m.Members)) {
 		r := m.Members[member]
+		if m.Events && g.model.Shapes[r.Shape].Exception {
+			sh.Exceptions = append(sh.Exceptions, member)
+			continue
+		}
 		d := descriptor.Member{
-			Name: member, Shape: r.Shape, Location: other(r.LocationName, member), Query: r.QueryName,
-			Flattened: r.Flattened, Required: g.inputs[name] && slices.Contains(m.Required, member),
+			Name: member, Shape: r.Shape, Location: other(r.LocationName, member), Query: g.queryName(member, r),
+			Flattened: r.Flattened, Attribute: r.XMLAttribute, Streaming: r.Streaming, Required: g.inputs[name] && slices.Contains(m.Required, member),
 		}
 		if g.rest {
 			d.In, d.Format = r.Location, r.TimestampFormat
+		}
+		switch {
+		case r.EventPayload:
+			d.In = "eventpayload"
+		case r.EventHeader:
+			d.In = "eventheader"
 		}
 		sh.Members = append(sh.Members, d)
 	}
 	if g.rest {
 		sh.Payload, sh.Format = m.Payload, m.Format
+		sh.Prefix, sh.Namespace = m.Namespace.Prefix, m.Namespace.URI
+		if sh.Prefix == "" {
+			sh.Namespace = ""
+		}
 	}
 	if !g.inputs[name] {
 		return sh
@@ -182,6 +229,10 @@ func (g *generator) shape(name string) *descriptor.Shape {
 	if open[name] {
 		sh.Enum = nil
 	}
+	if loose[g.name+" "+name] {
+		return sh
+	}
+	m.Pattern = unicodeEscape.ReplaceAllString(m.Pattern, `\x{$1}`)
 	if _, err := regexp.Compile(m.Pattern); err != nil {
 		g.dropped[m.Pattern] = true
 		return sh
@@ -196,7 +247,7 @@ func (g *generator) failure(name string) descriptor.Error {
 	if status == 0 && sh.Fault {
 		status = 500
 	}
-	return descriptor.Error{Shape: name, Code: cmp.Or(sh.Error.Code, name), Status: cmp.Or(status, 400)}
+	return descriptor.Error{Shape: name, Code: cmp.Or(sh.Error.Code, queryCodes[g.name+" "+name], name), Status: cmp.Or(status, 400)}
 }
 
 func ref(r *modelRef) *descriptor.Ref {
@@ -269,3 +320,6 @@ func compact(v any) ([]byte, error) {
 	err := enc.Encode(v)
 	return bytes.TrimSpace(buf.Bytes()), err
 }
+
+// unicodeEscape is a character as Java's patterns write it, which RE2 does otherwise.
+var unicodeEscape = regexp.MustCompile(`\\u([0-9A-Fa-f]{4})`)

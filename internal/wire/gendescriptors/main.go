@@ -90,8 +90,12 @@ func all(repo, models, iam string) (files map[string][]byte, dropped []string, e
 			}
 		}
 	}
-	files[clientsFile], err = clients(named)
-	return files, dropped, err
+	for file, write := range clientsFiles {
+		if files[file], err = write(named); err != nil {
+			return nil, nil, err
+		}
+	}
+	return files, dropped, nil
 }
 
 // listed reads the operations that are named in dir.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -36,7 +37,7 @@ func TestFilesAreWhatTheModelsSay(t *testing.T) {
 	}
 }
 
-// TestDeclaredOperationsAreFound reads a service of one file.
+// TestDeclaredOperationsAreFound reads a service of two packages, and one of one.
 func TestDeclaredOperationsAreFound(t *testing.T) {
 	t.Parallel()
 	repo := t.TempDir()
@@ -53,16 +54,28 @@ func TestDeclaredOperationsAreFound(t *testing.T) {
 	const imports = `import ("github.com/aws/aws-sdk-go-v2/service/teapots"; "github.com/aws/aws-sdk-go-v2/service/teapots/types")`
 	write("tea/tea.go", "package tea\n"+imports+"\nvar ops = []any{wire.Op(\"Pour\", a.Pour).Takes(\"x\"), wire.Op(\"Brew\", a.Brew), other.Op(\"No\", 1)}")
 	write("tea/tea_test.go", "package tea\nvar no = wire.Op(\"Test\", nil)")
-	write("tea/loop/loop.go", "package loop\nvar no = wire.Op(\"Loop\", nil)")
+	write("tea/testdata/no.go", "package testdata\nvar no = wire.Op(\"Data\", nil)")
+	write("tea/api/pots/pots.go", "package pots\nvar ops = wire.Op(\"Heat\", nil)")
+	write("tea/api/pots/pots_test.go", "package pots\nvar no = wire.Op(\"Test\", nil)")
+	write("tea/loop/loop.go", "package loop\nimport \"github.com/aws/aws-sdk-go-v2/service/coffee\"")
 	write("cups/cups.go", "package cups")
 	got, err := declared(repo)
-	want := []wanted{{Model: "tea", Module: "teapots", Operations: []string{"Brew", "Pour"}}}
+	want := []wanted{{Model: "tea", Module: "teapots", Operations: []string{"Brew", "Heat", "Pour"}}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 	write("cups/cups.go", "package cups\nvar ops = wire.Op(\"Fill\", nil)")
 	if _, err := declared(repo); err == nil {
 		t.Error("a service without a module of the SDK is taken")
+	}
+	write("cups/wash/wash.go", "package wash\nimport \"github.com/aws/aws-sdk-go-v2/service/cups\"")
+	want = slices.Insert(want, 0, wanted{Model: "cups", Module: "cups", Operations: []string{"Fill"}})
+	if got, err := declared(repo); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	write("cups/dry/dry.go", "package dry\nimport \"github.com/aws/aws-sdk-go-v2/service/towels\"")
+	if _, err := declared(repo); err == nil {
+		t.Error("a service with two modules of the SDK is taken")
 	}
 }
 

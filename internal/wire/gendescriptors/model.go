@@ -21,13 +21,20 @@ type model struct {
 		TargetPrefix    string    `json:"targetPrefix"`
 		XMLNamespace    string    `json:"xmlNamespace"`
 	} `json:"metadata"`
-	Operations map[string]struct {
-		HTTP   modelHTTP  `json:"http"`
-		Input  modelRef   `json:"input"`
-		Output modelRef   `json:"output"`
-		Errors []modelRef `json:"errors"`
-	} `json:"operations"`
-	Shapes map[string]modelShape `json:"shapes"`
+	Operations map[string]modelOperation `json:"operations"`
+	Shapes     map[string]modelShape     `json:"shapes"`
+}
+
+type modelOperation struct {
+	Name       string     `json:"name"`
+	HTTP       modelHTTP  `json:"http"`
+	Input      modelRef   `json:"input"`
+	Output     modelRef   `json:"output"`
+	Errors     []modelRef `json:"errors"`
+	Deprecated bool       `json:"deprecated"`
+	Checksum   struct {
+		Algorithm string `json:"requestAlgorithmMember"`
+	} `json:"httpChecksum"`
 }
 
 type modelHTTP struct {
@@ -35,6 +42,9 @@ type modelHTTP struct {
 	URI    string `json:"requestUri"`
 	Status int    `json:"responseCode"`
 }
+
+// line is the request line.
+func (h modelHTTP) line() modelHTTP { return modelHTTP{Method: h.Method, URI: h.URI} }
 
 type modelRef struct {
 	Shape           string `json:"shape"`
@@ -45,6 +55,17 @@ type modelRef struct {
 	TimestampFormat string `json:"timestampFormat"`
 	Flattened       bool   `json:"flattened"`
 	JSONValue       bool   `json:"jsonvalue"`
+	XMLAttribute    bool   `json:"xmlAttribute"`
+	Streaming       bool   `json:"streaming"`
+	EventPayload    bool   `json:"eventpayload"`
+	EventHeader     bool   `json:"eventheader"`
+
+	XMLNamespace modelNamespace `json:"xmlNamespace"`
+}
+
+type modelNamespace struct {
+	Prefix string `json:"prefix"`
+	URI    string `json:"uri"`
 }
 
 type modelShape struct {
@@ -64,6 +85,10 @@ type modelShape struct {
 	Pattern   string              `json:"pattern"`
 	Enum      []string            `json:"enum"`
 	Fault     bool                `json:"fault"`
+	Union     bool                `json:"union"`
+	Events    bool                `json:"eventstream"`
+	Exception bool                `json:"exception"`
+	Namespace modelNamespace      `json:"xmlNamespace"`
 	Error     struct {
 		Code   string `json:"code"`
 		Status int    `json:"httpStatusCode"`

@@ -21,13 +21,16 @@ type Declaration struct {
 	//
 	//	task: cluster=default task
 	//
-	// Names are those of the wire; a.b is b of a, or of each element of a. After = stands what an absent
+	// Names are those of the wire; a.b is b of a, or of each element of a. a/b is b below the path in a. After = stands what an absent
 	// member means, a|b is the one that is set, and * is any resource. A member that holds an ARN of the type is
 	// the resource as it is; an ARN of another type gives the variables that both have. The type listener/*
 	// stands for all of the operation's types that begin so, and * for all. Their member holds an ARN.
 	Text string
 	// Find, unless it is nil, makes ids or ARNs of the type out of what the last member says.
 	Find func(ctx context.Context, named []string) []string
+	// Whole, unless it is nil, makes ARNs of the type out of in, a pointer to the input; Text is the type alone. It is for ids
+	// that may look like ARNs of others.
+	Whole func(in any) []string
 }
 
 // Set is the resources that the requests of one operation are about. It is immutable.
@@ -43,6 +46,7 @@ type subject struct {
 	pattern  *pattern // of the type; nil where there are several
 	members  []member
 	find     func(ctx context.Context, named []string) []string
+	whole    func(in any) []string
 }
 
 // Reference is what AWS's reference says of one service.
@@ -53,6 +57,32 @@ type Reference struct {
 
 // Of returns that of the service.
 func Of(s *descriptor.Service) *Reference { return &Reference{s, patterns(s)} }
+
+// Makes compiles declarations of resources that an operation makes, of any type of the service.
+func (r *Reference) Makes(in *bind.Type, declared []Declaration) (*Set, error) {
+	set := &Set{all: r.all}
+	var errs []error
+	for _, d := range declared {
+		of, err := set.compile(r.types(), in, d)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("makes %q: %w", d.Text, err))
+		}
+		set.of = append(set.of, of)
+	}
+	return set, errors.Join(errs...)
+}
+
+// Has says whether the service has resources of that type.
+func (r *Reference) Has(kind string) bool {
+	return slices.ContainsFunc(r.all, func(p *pattern) bool { return p.kind == kind })
+}
+
+func (r *Reference) types() (list []descriptor.Resource) {
+	for _, p := range r.all {
+		list = append(list, descriptor.Resource{Type: p.kind})
+	}
+	return list
+}
 
 // Compile holds the declarations of an operation, whose input is of type in, to the reference: it fails on
 // a type that the operation does not have there, a member that is not there, and when a required type is
@@ -95,6 +125,9 @@ func (s *Set) compile(types []descriptor.Resource, in *bind.Type, d Declaration)
 		variables = len(of.pattern.names) - of.pattern.own
 	}
 	of.find = d.Find
+	if of.whole = d.Whole; of.whole != nil {
+		return of, nil
+	}
 	for word := range strings.FieldsSeq(words) {
 		m, err := parseMember(in, word)
 		if err != nil {
@@ -116,13 +149,19 @@ func names(types []descriptor.Resource) string {
 	return strings.Join(b, ", ")
 }
 
-// Of returns the ARNs of the resources that in, a pointer to an input, is about, each once. A variable that
+// Resource is one that a request is about.
+type Resource struct {
+	ARN  string // "*" where AWS knows no resource of the operation
+	Type string // as the reference names it; "" when it is none of the service's
+}
+
+// Of returns the resources that in, a pointer to an input, is about, each once. A variable that
 // nothing fills is *. An optional resource that is not named is left out, unless no other is. AWS
 // authorizes what is about none on "*".
-func (s *Set) Of(ctx context.Context, ns arn.Namespace, in any) []string {
+func (s *Set) Of(ctx context.Context, ns arn.Namespace, in any) []Resource {
 	v := reflect.ValueOf(in).Elem()
-	found := make([][]string, len(s.of))
-	var list, optional []string
+	found := make([][]Resource, len(s.of))
+	var list, optional []Resource
 	for i := range s.of {
 		found[i] = s.named(ctx, ns, &s.of[i], v)
 		list = append(list, found[i]...)
@@ -140,13 +179,36 @@ func (s *Set) Of(ctx context.Context, ns arn.Namespace, in any) []string {
 		list = optional
 	}
 	if len(list) == 0 {
-		return []string{all}
+		return []Resource{{ARN: all}}
+	}
+	return unique(list)
+}
+
+// Said returns the resources that in, a pointer to an input, names; none where it names none.
+func (s *Set) Said(ctx context.Context, ns arn.Namespace, in any) (list []Resource) {
+	v := reflect.ValueOf(in).Elem()
+	for i := range s.of {
+		list = append(list, s.named(ctx, ns, &s.of[i], v)...)
+	}
+	return list
+}
+
+// Named returns the resources that in, a pointer to an input, names; where it names none, what stands for any.
+func (s *Set) Named(ctx context.Context, ns arn.Namespace, in any) (list []Resource) {
+	v := reflect.ValueOf(in).Elem()
+	for i := range s.of {
+		of := &s.of[i]
+		named := s.named(ctx, ns, of, v)
+		if len(named) == 0 {
+			named = append(named, of.any(ns, s.given(of, v)))
+		}
+		list = append(list, named...)
 	}
 	return unique(list)
 }
 
 // names says whether one of the type of of is among those that were found by the declarations.
-func (s *Set) names(of *subject, found [][]string) bool {
+func (s *Set) names(of *subject, found [][]Resource) bool {
 	for i := range s.of {
 		if len(found[i]) > 0 && slices.Equal(s.of[i].kinds, of.kinds) {
 			return true
@@ -155,17 +217,23 @@ func (s *Set) names(of *subject, found [][]string) bool {
 	return false
 }
 
-func unique(list []string) []string {
+func unique(list []Resource) []Resource {
+	if len(list) < 2 {
+		return list
+	}
 	seen := make(map[string]bool, len(list))
-	return slices.DeleteFunc(list, func(s string) bool {
-		had := seen[s]
-		seen[s] = true
+	return slices.DeleteFunc(list, func(r Resource) bool {
+		had := seen[r.ARN]
+		seen[r.ARN] = true
 		return had
 	})
 }
 
 // given returns what fills the variables before the last member's.
 func (s *Set) given(of *subject, v reflect.Value) (values []string) {
+	if of.whole != nil {
+		return nil
+	}
 	for i, m := range of.members[:len(of.members)-1] {
 		values = append(values, s.variable(of.pattern.names[of.pattern.own+i], m.first(v)))
 	}
@@ -173,15 +241,21 @@ func (s *Set) given(of *subject, v reflect.Value) (values []string) {
 }
 
 // any returns what stands for any resource of the type below what is given.
-func (of *subject) any(ns arn.Namespace, given []string) string {
+func (of *subject) any(ns arn.Namespace, given []string) Resource {
 	if of.pattern == nil {
-		return all
+		return Resource{ARN: all}
 	}
-	return of.pattern.fill(ns, given)
+	return Resource{of.pattern.fill(ns, given), of.pattern.kind}
 }
 
 // named returns the resources of one declaration that the request names.
-func (s *Set) named(ctx context.Context, ns arn.Namespace, of *subject, v reflect.Value) (list []string) {
+func (s *Set) named(ctx context.Context, ns arn.Namespace, of *subject, v reflect.Value) (list []Resource) {
+	if of.whole != nil {
+		for _, ref := range of.whole(v.Addr().Interface()) {
+			list = append(list, Resource{ref, of.pattern.kind})
+		}
+		return list
+	}
 	last := of.members[len(of.members)-1].values(v)
 	if of.find != nil && len(last) > 0 {
 		last = of.find(ctx, last)
@@ -196,25 +270,26 @@ func (s *Set) named(ctx context.Context, ns arn.Namespace, of *subject, v reflec
 	return list
 }
 
-// resource returns the ARN of the resource that value names below what is given.
-func (s *Set) resource(ns arn.Namespace, p *pattern, given []string, value string) string {
+// resource returns the resource that value names below what is given.
+func (s *Set) resource(ns arn.Namespace, p *pattern, given []string, value string) Resource {
 	if !strings.HasPrefix(value, "arn:") {
 		if p == nil {
-			return value
+			return Resource{ARN: value}
 		}
-		return p.fill(ns, append(slices.Clone(given), value))
+		return Resource{p.fill(ns, append(slices.Clone(given), value)), p.kind}
 	}
 	value = strings.TrimSuffix(value, ":*") // as Logs writes its own
-	if p == nil {
-		return value
+	other, values := s.match(value)
+	switch {
+	case other == nil:
+		return Resource{ARN: value}
+	case p == nil || other == p:
+		return Resource{value, other.kind}
 	}
 	if _, ok := p.match(value); ok {
-		return value
+		return Resource{value, p.kind}
 	}
-	if other, values := s.match(value); other != nil {
-		return p.from(ns, other, values)
-	}
-	return value
+	return Resource{p.from(ns, other, values), p.kind}
 }
 
 // variable returns what value, which may be an ARN, says of the variable.

@@ -107,7 +107,7 @@ func TestOf(t *testing.T) {
 		}
 		var got []string
 		for _, a := range s.Of(t.Context(), arn.Namespace{Region: "us-west-2", Account: "123456789012"}, &tc.in) {
-			got = append(got, strings.TrimPrefix(a, here))
+			got = append(got, strings.TrimPrefix(a.ARN, here))
 		}
 		if diff := cmp.Diff(strings.Fields(tc.want), got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.name, diff)

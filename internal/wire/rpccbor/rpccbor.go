@@ -133,12 +133,12 @@ func Write(w *bytes.Buffer, t *bind.Type, v reflect.Value) error {
 // Encode writes a map.
 func Encode(m map[string]any) ([]byte, error) { return writing.Marshal(m) }
 
-// Fields are the members of v, of type t, that are set, as Encode takes them.
+// Fields are the members of a body of v, of type t, that are set, as Encode takes them.
 func Fields(t *bind.Type, v reflect.Value) map[string]any {
 	m := map[string]any{}
 	for i := range t.Fields {
 		f := &t.Fields[i]
-		if fv, ok := f.Value(v); ok {
+		if fv, ok := f.Value(v); ok && f.Place == bind.Body {
 			m[f.Out] = Tree(f.Type, fv)
 		}
 	}
@@ -150,6 +150,12 @@ func Tree(t *bind.Type, v reflect.Value) any {
 	switch t.Kind {
 	case bind.Struct:
 		return Fields(t, v)
+	case bind.Union:
+		f, fv, ok := t.Variant(v)
+		if !ok { // a struct of the SDK's that a newer descriptor would have
+			return nil
+		}
+		return map[string]any{f.Out: Tree(f.Type, fv)}
 	case bind.List:
 		items := make([]any, v.Len())
 		for i := range items {

@@ -16,7 +16,9 @@ import (
 
 	"github.com/aws/smithy-go"
 
+	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/wire"
+	"github.com/skylift/skylift/internal/wire/authz"
 	"github.com/skylift/skylift/internal/wire/awsjson"
 	"github.com/skylift/skylift/internal/wire/bind"
 	"github.com/skylift/skylift/internal/wire/descriptor"
@@ -55,6 +57,16 @@ func (s *Service) Decode(t testing.TB, in any) (*wire.Call, error) {
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	r.Header.Set("X-Amz-Target", s.desc.Target+"."+name)
 	return s.wire.Decode(r, body)
+}
+
+// On returns the resources that a call from ns is about.
+func On(t testing.TB, c *wire.Call, ns arn.Namespace) []string {
+	t.Helper()
+	asked, err := c.Questions(t.Context(), ns, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return authz.Resources(asked)
 }
 
 // Refusal is the error of Decode when it says that something is not supported; else nil. It is for tests

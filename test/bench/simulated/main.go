@@ -28,6 +28,7 @@ import (
 	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/instance"
 	"github.com/skylift/skylift/internal/service/ec2"
+	ec2api "github.com/skylift/skylift/internal/service/ec2/api"
 	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/store/etcdstore"
@@ -72,7 +73,7 @@ func widen(ctx context.Context, c daemon.Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := ec2.New(db, arn.Namespace{Region: c.Region, Account: c.AccountID}, c.VPCCIDR).EnsureDefaults(ctx); err != nil {
+	if err := ec2api.New(db, arn.Namespace{Region: c.Region, Account: c.AccountID}, c.VPCCIDR).EnsureDefaults(ctx); err != nil {
 		return err
 	}
 	return db.Update(ctx, func(tx store.Tx) error {

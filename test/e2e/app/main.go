@@ -76,6 +76,7 @@ func routes() http.Handler {
 		code, _ := strconv.Atoi(r.FormValue("code"))
 		os.Exit(code)
 	})
+	mux.HandleFunc("/env", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, os.Getenv(r.FormValue("name"))) })
 	mux.HandleFunc("/metadata", func(w http.ResponseWriter, _ *http.Request) {
 		about, err := http.Get(os.Getenv("ECS_CONTAINER_METADATA_URI_V4") + "/task")
 		if err != nil {

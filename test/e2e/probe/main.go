@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -29,6 +30,9 @@ func main() {
 		eat()
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM)
+		if _, err := net.Listen("tcp", ":8080"); err != nil { // it says that it ignores SIGTERM by now
+			log.Fatal(err)
+		}
 		time.Sleep(time.Hour)
 	case "say":
 		say(args[1])

@@ -6,6 +6,7 @@ terraform {
 }
 
 provider "aws" {
+  s3_use_path_style = true # 127.0.0.1 has no subdomains
   default_tags {
     tags = {
       team = "web"

@@ -10,8 +10,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	containerd "github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/content"
@@ -26,6 +28,7 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/engine/containerd/spec"
+	"github.com/skylift/skylift/internal/engine/keylock"
 	"github.com/skylift/skylift/internal/engine/pull"
 )
 
@@ -43,7 +46,13 @@ type Image struct {
 // default.
 type Store struct {
 	client *containerd.Client
+	apply  *Applier
 	pulls  *pull.Group
+	layers keylock.Locks // of what pulls do to a layer
+	blobs  blobs
+	local  locals
+	uses   uses
+	log    *slog.Logger
 
 	mu       sync.Mutex
 	known    map[digest.Digest]Image // by manifest or index
@@ -52,12 +61,25 @@ type Store struct {
 
 type accounts struct{ passwd, group []byte }
 
-// New returns the images of a client's namespace.
-func New(client *containerd.Client) *Store {
-	s := &Store{client: client, known: map[digest.Digest]Image{}, accounts: map[string]accounts{}}
+// New returns the images of a client's namespace. The client has an Applier.
+func New(ctx context.Context, client *containerd.Client, log *slog.Logger) (*Store, error) {
+	files, err := findBlobs(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	a, ok := client.DiffService().(*Applier)
+	if !ok {
+		return nil, errors.New("containerd's client has no applier of images")
+	}
+	a.blobs = files
+	s := &Store{client: client, apply: a, blobs: files, log: log, uses: uses{began: time.Now(), last: map[string]time.Time{}}, known: map[digest.Digest]Image{}, accounts: map[string]accounts{}}
 	s.pulls = pull.New(source{s})
-	return s
+	return s, nil
 }
+
+// Use makes images whose references begin with host ("127.0.0.1:4566") come from
+// a registry whose files are on this host, without HTTP.
+func (s *Store) Use(host string, r Registry) { s.local.Store(&local{host, r}) }
 
 // Close ends running pulls.
 func (s *Store) Close() { s.pulls.Close() }
@@ -102,6 +124,9 @@ func describe(ctx context.Context, blobs content.Provider, record containerd.Ima
 	text, err := content.ReadBlob(ctx, blobs, at)
 	if err != nil {
 		return Image{}, err
+	}
+	if digest.FromBytes(text) != at.Digest {
+		return Image{}, fmt.Errorf("configuration %s: %w", at.Digest, errCorrupt)
 	}
 	var config struct {
 		Config spec.ImageConfig `json:"config"`

@@ -10,6 +10,7 @@ import (
 	"net/http"
 
 	containerd "github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/core/remotes"
 	"github.com/containerd/containerd/v2/core/remotes/docker"
 	remoteerrors "github.com/containerd/containerd/v2/core/remotes/errors"
@@ -26,28 +27,65 @@ const layersAtOnce = 4
 // source pulls with containerd.
 type source struct{ *Store }
 
-// Pull pulls ref, or joins the pull of it that runs. What a digest names is
-// not pulled again when it is here. Errors: *engine.PullError, and those of
+// Pull pulls ref, or joins a running pull of it. A ref with a digest isn't pulled
+// again when its image is here. Errors: *engine.PullError, and those of
 // containerd.
 func (s *Store) Pull(ctx context.Context, ref string, auth engine.Auth) (digestRef string, err error) {
 	return s.pulls.Do(ctx, ref, auth)
 }
 
-// Has reports whether an image is here.
+// Has reports whether an image is here, with its layers unpacked. It removes the
+// corrupt parts of one that isn't whole, so that a pull brings them.
 func (s source) Has(ctx context.Context, digestRef string) (bool, error) {
-	_, err := s.client.ImageService().Get(ctx, digestRef)
-	if cerrdefs.IsNotFound(err) {
+	s.uses.touch(digestRef)
+	i, err := s.Get(ctx, digestRef)
+	if errors.Is(err, engine.ErrNotFound) {
 		return false, nil
 	}
-	if err != nil {
+	if err == nil {
+		err = s.ready(ctx, i)
+	}
+	if err == nil {
+		return true, nil
+	}
+	record, gone := s.client.ImageService().Get(ctx, digestRef)
+	if gone != nil || cerrdefs.IsUnavailable(err) || ctx.Err() != nil {
 		return false, fmt.Errorf("look for image %s: %w", digestRef, err)
 	}
-	return true, nil
+	if cerrdefs.IsNotFound(err) || s.mend(ctx, record.Target, func() {}) {
+		return false, nil
+	}
+	return false, fmt.Errorf("look for image %s: %w", digestRef, err)
+}
+
+// ready unpacks an image's layers if they aren't.
+func (s source) ready(ctx context.Context, i Image) error {
+	_, err := s.client.SnapshotService(Snapshotter).Stat(ctx, i.Chain)
+	if cerrdefs.IsNotFound(err) {
+		return s.Unpack(ctx, i)
+	}
+	return err
 }
 
 // Pull asks the registry which image named is, and pulls that unless it is here.
 func (s source) Pull(ctx context.Context, named reference.Named, auth engine.Auth, progress func()) (string, error) {
+	ctx, begun := s.apply.ahead(ctx)
+	defer begun.close()
+	fetched := begun.fetched
 	resolver := newResolver(auth, progress)
+	if from := s.local.of(named); from != nil {
+		here := localResolver{from, auth, progress}
+		link := s.linking(named, here)
+		resolver, fetched = here, func(h images.Handler) images.Handler { return begun.fetched(link(h)) }
+	}
+	options := []containerd.RemoteOpt{
+		containerd.WithResolver(resolver),
+		containerd.WithImageHandlerWrapper(fetched),
+		containerd.WithPullUnpack,
+		containerd.WithPullSnapshotter(Snapshotter),
+		containerd.WithUnpackOpts([]containerd.UnpackOpt{containerd.WithUnpackDuplicationSuppressor(s.shared(progress))}),
+		containerd.WithMaxConcurrentDownloads(layersAtOnce),
+	}
 	_, found, err := resolver.Resolve(ctx, named.String())
 	if err != nil {
 		return "", pullError(named, fmt.Errorf("failed to resolve ref %s: %w", named, err))
@@ -56,18 +94,18 @@ func (s source) Pull(ctx context.Context, named reference.Named, auth engine.Aut
 	if here, err := s.Has(ctx, name); err != nil || here {
 		return name, err
 	}
-	_, err = s.client.Pull(ctx, name,
-		containerd.WithResolver(resolver),
-		containerd.WithPullUnpack,
-		containerd.WithPullSnapshotter(Snapshotter),
-		containerd.WithMaxConcurrentDownloads(layersAtOnce))
+	_, err = s.client.Pull(ctx, name, options...)
+	if err != nil && mayBeCorrupt(pullError(named, err)) && s.mend(ctx, found, progress) {
+		_, err = s.client.Pull(ctx, name, options...)
+	}
 	if err != nil {
 		return "", pullError(named, err)
 	}
 	return name, nil
 }
 
-// newResolver returns who asks registries. progress is called when bytes come.
+// newResolver returns a resolver that asks registries. progress is called when
+// bytes come.
 func newResolver(auth engine.Auth, progress func()) remotes.Resolver {
 	client := &http.Client{Transport: watched{http.DefaultTransport, progress}}
 	options := []docker.AuthorizerOpt{docker.WithAuthClient(client)}

@@ -25,8 +25,8 @@ func (e *SysctlError) Error() string { return fmt.Sprintf("kernel parameter %s: 
 func (e *SysctlError) Unwrap() error { return e.err }
 
 // Make makes a namespace at path, in which loopback is up and the kernel
-// parameters net.* of sysctls are set, unless there is one. What an earlier call
-// left half made is made anew. Errors: *SysctlError.
+// parameters net.* of sysctls are set, unless there is one. A namespace that an
+// earlier call left half made is made anew. Errors: *SysctlError.
 func Make(path string, sysctls map[string]string) error {
 	if Is(path) {
 		return nil
@@ -54,8 +54,8 @@ func Make(path string, sysctls map[string]string) error {
 	return nil
 }
 
-// enterNew puts this thread into a new namespace, which is mounted at path last:
-// one that is there is whole.
+// enterNew puts this thread into a new namespace, which is mounted at path as the
+// last step: a mounted one is whole.
 func enterNew(path string, sysctls map[string]string) error {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("unshare: %w", err)

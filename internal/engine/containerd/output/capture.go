@@ -14,12 +14,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/skylift/skylift/internal/engine"
 )
 
 const (
 	// chunk bounds what is moved at once, and is how much a FIFO holds.
 	chunk = 256 << 10
-	// patience is how often a capture that can't go on tries again.
+	// patience is how long a capture that can't go on waits before it tries
+	// again.
 	patience = 20 * time.Millisecond
 	// patienceFull is that on a full disk.
 	patienceFull = 200 * time.Millisecond
@@ -68,8 +71,8 @@ func closeAll(files [2]*os.File) {
 	}
 }
 
-// newCapture takes a container's output up where it was left. It closes the
-// FIFOs in the end, whatever comes.
+// newCapture goes on with a container's output where the last capture left it. It
+// closes the FIFOs in the end, also when it fails.
 func newCapture(dir string, fifo [2]*os.File, log *slog.Logger) (*capture, error) {
 	c := &capture{dir: dir, fifo: fifo, log: log.With("output", filepath.Base(dir))}
 	options, err := readOptions(dir)
@@ -113,8 +116,8 @@ func (c *capture) close() {
 	}
 }
 
-// recover finds where the output ends. A torn record is cut off, and bytes that
-// were moved without one get theirs.
+// recover finds where the output ends. It cuts off a torn record, and makes a
+// record for bytes that were moved without one.
 func (c *capture) recover() error {
 	if text, err := os.ReadFile(filepath.Join(c.dir, stateFile)); err == nil {
 		c.state = decodeState(text)
@@ -161,7 +164,7 @@ func (c *capture) recover() error {
 	return c.resume(last, sizes)
 }
 
-// end is where in the stream's file what r tells of ends.
+// end is where in the stream's file the bytes of r end.
 func (s *segment) end(r record, stream int) int64 {
 	end := s.place(stream, r.off[stream])
 	if r.kind == kindData && int(r.stream) == stream {
@@ -202,7 +205,7 @@ func (c *capture) resume(last record, sizes [2]int64) error {
 	return nil
 }
 
-// replay feeds what r tells of to the splitters.
+// replay feeds the bytes of r to the splitters.
 func (s *segment) replay(r record, splitters *[2]splitter, buf *[]byte, emit func(stream int, p piece) error) error {
 	stream := int(r.stream)
 	one := func(p piece) error { return emit(stream, p) }
@@ -216,6 +219,8 @@ func (s *segment) replay(r record, splitters *[2]splitter, buf *[]byte, emit fun
 		return splitters[stream].feed(r.at, text, one)
 	case kindEnd:
 		return splitters[stream].flush(r.at, one)
+	case kindDrop:
+		return one(piece{at: r.at, text: []byte(engine.Dropped(int64(r.size)))})
 	}
 	return nil
 }
@@ -299,6 +304,9 @@ func (c *capture) takeLocked(stream, fd int) error {
 	if err := c.rotate(); err != nil {
 		return err
 	}
+	if err := c.tellDropped(stream); err != nil {
+		return err
+	}
 	at := c.seg.place(stream, c.next.off[stream])
 	n, err := unix.Splice(fd, nil, int(c.seg.data[stream].Fd()), &at, chunk, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
 	switch {
@@ -319,6 +327,9 @@ func (c *capture) ended(stream int) error {
 			return err
 		}
 	}
+	if err := c.tellDropped(stream); err != nil {
+		return err
+	}
 	return unix.EAGAIN
 }
 
@@ -327,8 +338,8 @@ func (c *capture) note(stream, n int) error {
 	return c.put(record{kind: kindData, stream: uint8(stream), size: uint32(n)})
 }
 
-// put writes a record about what came now. One that the disk has no room for is
-// owed: the bytes that it tells of are there.
+// put writes a record about the bytes that came now. If the disk has no room for
+// it, the record is owed: its bytes are there.
 func (c *capture) put(r record) error {
 	r.at = max(c.next.at, time.Now().UnixNano())
 	r.off, r.pending = c.next.off, c.next.pending
@@ -357,7 +368,7 @@ func (c *capture) settleOwed() error {
 	return nil
 }
 
-// rotate begins a new segment where the one that there is has its size or age.
+// rotate begins a new segment when the present one has its size or age.
 func (c *capture) rotate() error {
 	if c.records <= 1 {
 		return nil
@@ -369,8 +380,8 @@ func (c *capture) rotate() error {
 	return c.begin(c.seg.number+1, c.next)
 }
 
-// crowded is called when more is unread than may be, and tells whether that is
-// still so, or not a reason to stop.
+// crowded is called when too much is unread. It tells whether that is still so
+// and is a reason to stop.
 func (c *capture) crowded(stream, fd int) (proceed bool, err error) {
 	var b [8]byte
 	f, err := os.Open(filepath.Join(c.dir, releasedFile))

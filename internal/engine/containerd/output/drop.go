@@ -3,6 +3,7 @@ package output
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -10,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// full does what the mode says about a full disk.
+// full does on a full disk what the mode says.
 func (c *capture) full(stream, fd int, why error) error {
 	if c.state.DiskFull.IsZero() {
 		c.state.DiskFull = time.Now()
@@ -30,7 +31,7 @@ func (c *capture) full(stream, fd int, why error) error {
 	return why
 }
 
-// drop loses what is in the FIFO, and counts it.
+// drop throws away what is in the FIFO, and counts it.
 func (c *capture) drop(stream, fd int) error {
 	text := make([]byte, chunk)
 	n, err := unix.Read(fd, text)
@@ -43,7 +44,8 @@ func (c *capture) drop(stream, fd int) error {
 	c.count(text[:n])
 	c.skip[stream] = text[n-1] != '\n'
 	if len(c.splitters[stream].pending) > 0 {
-		// Its end is lost, and the next line must not be taken for it.
+		// The end of this line is lost, and the next line must not be taken for
+		// it.
 		return c.put(record{kind: kindEnd, stream: uint8(stream)})
 	}
 	return nil
@@ -53,6 +55,17 @@ func (c *capture) count(lost []byte) {
 	c.state.DroppedLines += int64(bytes.Count(lost, []byte("\n")))
 	c.state.DroppedBytes += int64(len(lost))
 	c.writeState()
+}
+
+// tellDropped puts a line where lines were dropped, unless there is one.
+func (c *capture) tellDropped(stream int) error {
+	if c.state.DroppedBytes == c.state.ToldBytes {
+		return nil
+	}
+	lines := max(c.state.DroppedLines-c.state.ToldLines, 1)
+	c.state.ToldLines, c.state.ToldBytes = c.state.DroppedLines, c.state.DroppedBytes
+	c.writeState()
+	return c.put(record{kind: kindDrop, stream: uint8(stream), size: uint32(min(lines, math.MaxUint32))})
 }
 
 // resumeAfterDrop drops the rest of a line, and keeps what follows.
@@ -73,6 +86,9 @@ func (c *capture) resumeAfterDrop(stream, fd int) error {
 	}
 	c.count(text[:end+1])
 	c.skip[stream] = false
+	if err := c.tellDropped(stream); err != nil {
+		return err
+	}
 	rest := text[end+1 : n]
 	if len(rest) == 0 {
 		return nil
@@ -85,8 +101,8 @@ func (c *capture) resumeAfterDrop(stream, fd int) error {
 	return c.note(stream, len(rest))
 }
 
-// writeState writes the state over what there is. It is for people to see: where
-// it can't be written, the log has it.
+// writeState overwrites the state. It is for people to see: if it can't be
+// written, the log has it.
 func (c *capture) writeState() {
 	f, err := os.OpenFile(filepath.Join(c.dir, stateFile), os.O_WRONLY, 0)
 	if err != nil {

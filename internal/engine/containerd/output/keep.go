@@ -18,7 +18,7 @@ import (
 	"github.com/skylift/skylift/internal/engine/containerd/supervise"
 )
 
-// Keep sees to it that a keeper works and one stands by, until ctx ends, and
+// Keep makes sure that one keeper works and one stands by, until ctx ends, and
 // returns ctx's error. Keepers outlive this process. command starts one when the
 // store's directory is appended: our own binary and Command.
 func (s *Store) Keep(ctx context.Context, command []string, log *slog.Logger) error {
@@ -87,23 +87,20 @@ func (s *Store) free(name string) (bool, error) {
 }
 
 // Stop ends the keepers, once Keep has returned. Containers that write then wait.
+// Keepers are found by their command lines, since one that was just started has no
+// lock yet; a lock that another process holds is waited for.
 func (s *Store) Stop(ctx context.Context) error {
 	for {
-		busy := false
-		// The one that stands by goes first, else it would take over.
-		for _, name := range []string{standbyLock, workLock} {
-			free, err := s.free(name)
-			if err != nil {
-				return fmt.Errorf("stop output keeper: %w", err)
-			}
-			if !free {
-				busy = true
-				if pid := s.owner(name); pid > 0 {
-					_ = unix.Kill(pid, unix.SIGKILL) // gone: the next look tells
-				}
-			}
+		keepers := s.keepers()
+		for _, pid := range keepers {
+			_ = unix.Kill(pid, unix.SIGKILL) // gone: the next look tells
 		}
-		if !busy {
+		standby, err := s.free(standbyLock)
+		work, err2 := s.free(workLock)
+		if err := errors.Join(err, err2); err != nil {
+			return fmt.Errorf("stop output keeper: %w", err)
+		}
+		if len(keepers) == 0 && standby && work {
 			return nil
 		}
 		select {
@@ -114,19 +111,21 @@ func (s *Store) Stop(ctx context.Context) error {
 	}
 }
 
-// owner returns the process that has a lock; 0: it isn't a keeper of this store.
-func (s *Store) owner(name string) int {
-	text, err := os.ReadFile(filepath.Join(s.root, name))
-	if err != nil {
-		return 0
+// keepers returns the processes that Keep has started for this store.
+func (s *Store) keepers() (pids []int) {
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is right
+	for _, file := range lines {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err == nil && pid != os.Getpid() && s.isKeeper(pid) {
+			pids = append(pids, pid)
+		}
 	}
-	pid, err := strconv.Atoi(string(bytes.TrimSpace(text)))
-	if err != nil || pid <= 1 {
-		return 0
-	}
+	return pids
+}
+
+// isKeeper says whether a process's command line ends with the words that Keep
+// starts a keeper with.
+func (s *Store) isKeeper(pid int) bool {
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	if err != nil || !bytes.Contains(line, []byte(s.root)) {
-		return 0
-	}
-	return pid
+	return err == nil && bytes.HasSuffix(line, []byte("\x00"+Command+"\x00"+s.root+"\x00"))
 }

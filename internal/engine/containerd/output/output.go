@@ -90,9 +90,12 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// State is what became of a container's output.
+// State says what became of a container's output.
 type State struct {
 	DroppedLines, DroppedBytes int64
+	// ToldLines and ToldBytes are those of them that a line in the output tells
+	// of.
+	ToldLines, ToldBytes int64
 	// DiskFull is since when the disk has had no room for it; zero: it has.
 	DiskFull time.Time
 }
@@ -100,7 +103,8 @@ type State struct {
 // Store is a directory of containers' output. Its methods may be called at once
 // and by several processes.
 type Store struct {
-	root string
+	root  string
+	wakes wakes
 
 	mu   sync.Mutex
 	held map[string][2]*os.File // FIFOs that Prepare opened: no keeper needs to be there for a container to end
@@ -126,10 +130,10 @@ var fifoNames = [2]string{"stdout", "stderr"}
 func (s *Store) dir(id string) string { return filepath.Join(s.root, id) }
 
 // Prepare makes the place for a container's output and returns the paths of its
-// FIFOs, for the task's IO configuration. What exists is left: a container that
-// starts again goes on with the output that it has. id is one path element. The
-// store holds the FIFOs open until Remove, so that no output is lost where the
-// container ends before a keeper has seen it.
+// FIFOs, for the task's IO configuration. If it exists, it stays as it is: a
+// container that starts again goes on with its output. id is one path element.
+// The store holds the FIFOs open until Remove, so that no output is lost where
+// the container ends before a keeper has seen it.
 func (s *Store) Prepare(id string, o Options) (stdout, stderr string, err error) {
 	dir := s.dir(id)
 	err = s.make(dir, o.withDefaults())
@@ -164,7 +168,7 @@ func (s *Store) letGo(id string) {
 	delete(s.held, id)
 }
 
-// make fills a directory beside and puts it in place at once.
+// make fills a temporary directory and then puts it in place at once.
 func (s *Store) make(dir string, o Options) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil

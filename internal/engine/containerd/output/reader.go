@@ -184,8 +184,13 @@ func (s *Store) Follow(ctx context.Context, id string, since time.Time, ended fu
 }
 
 const (
+	// minPoll is how long the reader waits for more after something came.
 	minPoll = 5 * time.Millisecond
-	maxPoll = 250 * time.Millisecond
+	// maxPoll is how often an idle container is looked at: its end, if nothing else
+	// tells it.
+	maxPoll = 2 * time.Second
+	// maxBlind is maxPoll for when the kernel tells nothing.
+	maxBlind = 250 * time.Millisecond
 )
 
 func (s *Store) read(ctx context.Context, id string, since time.Time, ended func() bool, emit func(engine.Line) error) error {
@@ -202,7 +207,13 @@ func (s *Store) read(ctx context.Context, id string, since time.Time, ended func
 		return told(id, err)
 	}
 	defer closeAll(fifo)
-	for poll := minPoll; ; poll = min(2*poll, maxPoll) {
+	wake, stop := s.wakes.follow(r.dir)
+	defer stop()
+	longest := maxPoll
+	if wake == nil {
+		longest = maxBlind
+	}
+	for poll := minPoll; ; poll = min(2*poll, longest) {
 		complete := false
 		if ended() {
 			if complete, err = settled(r.dir); err != nil {
@@ -220,12 +231,28 @@ func (s *Store) read(ctx context.Context, id string, since time.Time, ended func
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-wake:
+			poll = minPoll / 2 // twice that is waited before the next
+			if !rest(ctx, minPoll) {
+				return ctx.Err()
+			}
 		case <-time.After(poll):
 		}
 	}
 }
 
-// result tells a container that was removed while it was read.
+// rest waits; false: ctx ended.
+func rest(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// result turns err into engine.ErrNotFound if the container was removed while it
+// was read.
 func (s *Store) result(id string, err error) error {
 	if _, gone := os.Stat(s.dir(id)); err != nil && gone != nil {
 		return told(id, gone)
@@ -240,8 +267,8 @@ func nanoseconds(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// Settle waits until all that a container wrote, which isn't running any more,
-// can be read. Errors: engine.ErrNotFound, ctx's.
+// Settle waits until all output of a container that has ended can be read.
+// Errors: engine.ErrNotFound, ctx's.
 func (s *Store) Settle(ctx context.Context, id string) error {
 	for poll := time.Millisecond; ; poll = min(2*poll, 50*time.Millisecond) {
 		if complete, err := settled(s.dir(id)); err != nil || complete {
@@ -287,7 +314,7 @@ func settled(dir string) (bool, error) {
 	return seg.nothingPending(last)
 }
 
-// nothingPending tells whether no line is without end after the record r.
+// nothingPending tells whether every line is complete after the record r.
 func (s *segment) nothingPending(r record) (bool, error) {
 	splitters, err := s.pendingAt(r)
 	if err != nil {
@@ -380,9 +407,9 @@ func (s *Store) lastFrom(ctx context.Context, dir string, number, from, n int) (
 	return lines[max(0, len(lines)-n):], err
 }
 
-// Release says that the lines up to a line's time are kept elsewhere: a container
-// that waits to write may go on, and segments that have nothing later are
-// deleted. Errors: engine.ErrNotFound.
+// Release says that the lines up to a line's time are kept elsewhere. A container
+// that waits to write may go on, and segments without later lines are deleted.
+// Errors: engine.ErrNotFound.
 func (s *Store) Release(id string, upto time.Time) error {
 	return told(id, release(s.dir(id), nanoseconds(upto)))
 }
@@ -400,7 +427,10 @@ func release(dir string, upto int64) error {
 	if !ok {
 		return nil
 	}
-	done := at.total() + min(max(upto-at.at+1, 0), int64(at.size))
+	done := at.total()
+	if at.kind == kindData {
+		done += min(max(upto-at.at+1, 0), int64(at.size))
+	}
 	f, err := os.OpenFile(filepath.Join(dir, releasedFile), os.O_WRONLY, 0)
 	if err != nil {
 		return err

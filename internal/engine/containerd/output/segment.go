@@ -27,6 +27,7 @@ const (
 	kindHeader kind = iota + 1 // a segment begins
 	kindData                   // bytes came
 	kindEnd                    // all writers of the stream closed it: what is pending is a line
+	kindDrop                   // so many lines were dropped here
 )
 
 // record is an entry of an index. All but size is how things were before it.
@@ -34,7 +35,7 @@ type record struct {
 	kind    kind
 	stream  uint8
 	at      int64     // ns: when its first byte came
-	size    uint32    // bytes
+	size    uint32    // bytes, or lines
 	off     [2]int64  // by stream: bytes since the container's first
 	pending [2]uint32 // by stream: bytes just before off of a line without end
 }

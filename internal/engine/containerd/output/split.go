@@ -55,7 +55,7 @@ func (s *splitter) feed(at int64, chunk []byte, emit func(piece) error) error {
 	return nil
 }
 
-// flush emits what has no end.
+// flush emits a line that has no end yet.
 func (s *splitter) flush(at int64, emit func(piece) error) error {
 	if len(s.pending) == 0 {
 		return nil

@@ -27,6 +27,7 @@ type Container struct {
 	Created     time.Time
 	Terminal    bool                `json:",omitzero"`
 	Interactive bool                `json:",omitzero"`
+	Output      engine.Output       `json:",omitzero"`
 	Check       *engine.HealthCheck `json:",omitempty"`
 	Shell       []string            `json:",omitempty"` // that of the image, for a check of the form CMD-SHELL
 
@@ -65,7 +66,8 @@ func New(root string) (*Store, error) {
 	return &Store{root: root}, nil
 }
 
-// Dir is a task's directory, in which the engine keeps what lives as long.
+// Dir is a task's directory. The engine keeps in it what lives as long as the
+// task.
 func (s *Store) Dir(task string) string { return filepath.Join(s.root, task) }
 
 const (
@@ -118,7 +120,8 @@ func (s *Store) Remove(task string) error {
 // making is a directory with a file for each process that is being made.
 const making = "making"
 
-// Making reports whether a process of a task was being made when a kill came.
+// Making reports whether a process of a task was being made when Skylift was
+// killed.
 func (s *Store) Making(task, id string) bool {
 	_, err := os.Stat(filepath.Join(s.Dir(task), making, id))
 	return err == nil

@@ -12,8 +12,8 @@ import (
 	"github.com/skylift/skylift/internal/engine"
 )
 
-// mounts returns all that a container mounts, each after what it is in. What its
-// definition mounts takes the place of what it would have there.
+// mounts returns all that a container mounts, a directory before what is mounted
+// in it. A mount of its definition replaces a default one at the same place.
 func mounts(c Container) []specs.Mount {
 	var own []specs.Mount
 	for _, m := range c.Container.Tmpfs {
@@ -39,7 +39,8 @@ func mounts(c Container) []specs.Mount {
 	return all
 }
 
-// duplicate returns where a container's definition mounts two things, if it does.
+// duplicate returns the path at which a container's definition mounts two things;
+// "" if there is none.
 func duplicate(c engine.Container) string {
 	seen := map[string]bool{}
 	var targets []string

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Programs are the paths of what a containerd needs.
@@ -54,8 +56,9 @@ const maxSocket = 107
 
 func socketIn(run string) string { return filepath.Join(run, "containerd.sock") }
 
-// shortRun returns run, or a directory that is always the same for it where the
-// sockets in it had too long a path. containerd makes a second one, for ttrpc.
+// shortRun returns run or, if the paths of sockets in run would be too long, a
+// shorter directory that is always the same for run. containerd makes a second
+// socket, for ttrpc.
 func shortRun(run string) string {
 	if len(socketIn(run)+".ttrpc") <= maxSocket {
 		return run
@@ -83,7 +86,7 @@ func disabled() []string {
 func (d *Containerd) config() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Written by Skylift at each start.\nversion = 2\nroot = %s\nstate = %s\noom_score = -999\n",
-		strconv.Quote(filepath.Join(d.root, "root")), strconv.Quote(filepath.Join(d.run, "state")))
+		strconv.Quote(filepath.Join(d.root, "root")), strconv.Quote(d.StateDir()))
 	fmt.Fprint(&b, "disabled_plugins = [")
 	for _, name := range disabled() {
 		fmt.Fprintf(&b, "\n  %q,", name)
@@ -92,8 +95,21 @@ func (d *Containerd) config() []byte {
 	return b.Bytes()
 }
 
-// writeConfig puts the configuration in place at once.
+// writeConfig puts the configuration in place at once, unless it is there. On a
+// full disk an older one will do.
 func (d *Containerd) writeConfig() error {
+	old, err := os.ReadFile(d.configPath())
+	if err == nil && bytes.Equal(old, d.config()) {
+		return nil
+	}
+	if failed := d.replaceConfig(); err != nil || !errors.Is(failed, unix.ENOSPC) {
+		return failed
+	}
+	d.log.Warn("the disk is full: containerd's configuration stays as an older release wrote it")
+	return nil
+}
+
+func (d *Containerd) replaceConfig() error {
 	temp := d.configPath() + ".new"
 	if err := os.WriteFile(temp, d.config(), 0o600); err != nil {
 		return err

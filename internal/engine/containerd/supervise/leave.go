@@ -31,8 +31,8 @@ func Leave(pid int) error {
 	return errors.Join(errs...)
 }
 
-// inService returns where the hierarchy of a line of /proc/self/cgroup is mounted
-// when systemd goes by it and the path is a service's.
+// inService returns where the hierarchy of a line of /proc/self/cgroup is
+// mounted, if systemd uses that hierarchy and the path is a service's.
 func inService(line string) (hierarchy, at string, ok bool) {
 	fields := strings.SplitN(line, ":", 3)
 	if len(fields) < 3 || !strings.Contains(fields[2], ".service") {

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// process is a process by its id and the time that it started at, which no other
-// process has both of. The zero value is none.
+// process names a process by its id and its start time: no other process has
+// both. The zero value is none.
 type process struct {
 	pid   int
 	start string // in the kernel's ticks since boot
@@ -48,7 +48,7 @@ func (p process) stopped() bool {
 	return state == "T"
 }
 
-// version asks the program that runs, which may not be the one that is installed
+// version asks the running program for its version: another one may be installed
 // by now.
 func (p process) version(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -128,7 +128,10 @@ func (d *Containerd) start(programs Programs) (process, error) {
 	defer log.Close()
 	cmd := exec.Command(programs.Containerd, "--config", d.configPath())
 	path := []string{filepath.Dir(programs.Shim), filepath.Dir(programs.Runc), searchPath}
-	cmd.Env = []string{"PATH=" + strings.Join(path, ":")} // nothing of ours is its business
+	cmd.Env = []string{"PATH=" + strings.Join(path, ":")} // nothing else of ours is its business
+	if d.memory != "" {
+		cmd.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+d.memory) // where shims have their temporary files
+	}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

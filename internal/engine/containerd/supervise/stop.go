@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stop ends the containerd, once Run has returned, and what its shims have left:
-// they, their containers' processes and control groups, what runc knows of them, and
-// mounts below its directories. Files stay.
-// It may be called again. Errors: what could not be ended; ctx's.
+// Stop ends the containerd, after Run has returned, and everything of its shims:
+// the shims, their containers' processes and control groups, what runc knows of
+// them, and mounts below its directories. Files stay. It may be called again.
+// Errors: what could not be ended; ctx's.
 func (d *Containerd) Stop(ctx context.Context) error {
 	lock, err := d.lock()
 	if err != nil {
@@ -107,7 +107,8 @@ func childrenOf(parents []process) ([]process, error) {
 	})
 }
 
-// end sends sig, and SIGKILL to those that are there after grace, and waits.
+// end sends sig, sends SIGKILL to those that are still there after grace, and
+// waits.
 func end(ctx context.Context, all []process, sig unix.Signal, grace time.Duration) error {
 	hard := time.Now().Add(grace)
 	for sent := false; ; sent = true {

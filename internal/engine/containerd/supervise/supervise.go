@@ -25,22 +25,25 @@ import (
 type Config struct {
 	Root string // its data: images, snapshots, its log; absolute, and the same at each start
 	Run  string // its state and socket, which may go with the machine's power; absolute
-	Log  *slog.Logger
+	// Memory is a directory in memory, where its shims write for a moment which program is to run in a container, with its
+	// environment; "" is where the system has temporary files.
+	Memory string
+	Log    *slog.Logger
 }
 
 // State is how the containerd is.
 type State struct {
 	PID     int    // 0: none runs
 	Version string // as it says itself: "1.6.20~ds1"
-	// Problem is why it can't be used, and Since from when on; "": it answers.
+	// Problem is why it can't be used, since Since; "": it answers.
 	Problem string
 	Since   time.Time
 }
 
 // Containerd is the instance's containerd.
 type Containerd struct {
-	root, run string
-	log       *slog.Logger
+	root, run, memory string
+	log               *slog.Logger
 
 	mu    sync.Mutex
 	state State
@@ -58,17 +61,20 @@ const (
 	steady       = time.Minute // who runs that long starts at once again
 )
 
-// New makes the directories. It starts nothing: Run does. Where the socket's path
-// were longer than the kernel takes, /run has a short directory for it.
+// New makes the directories. It starts nothing: Run does. If the socket's path
+// would be too long for the kernel, the socket is in a short directory in /run.
 func New(c Config) (*Containerd, error) {
 	if !filepath.IsAbs(c.Root) || !filepath.IsAbs(c.Run) {
 		return nil, fmt.Errorf("containerd's directories %q and %q are not absolute", c.Root, c.Run)
 	}
-	d := &Containerd{root: filepath.Clean(c.Root), run: shortRun(filepath.Clean(c.Run)), log: c.Log, ready: make(chan struct{})}
+	d := &Containerd{root: filepath.Clean(c.Root), run: shortRun(filepath.Clean(c.Run)), memory: c.Memory, log: c.Log, ready: make(chan struct{})}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
-	for _, dir := range []string{d.root, d.run} {
+	for _, dir := range []string{d.root, d.run, d.memory} {
+		if dir == "" {
+			continue
+		}
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make containerd's directory: %w", err)
 		}
@@ -85,6 +91,9 @@ func (d *Containerd) Address() string { return socketIn(d.run) }
 // Root is where it keeps its data.
 func (d *Containerd) Root() string { return d.root }
 
+// StateDir is where it keeps what goes with the machine's power.
+func (d *Containerd) StateDir() string { return filepath.Join(d.run, "state") }
+
 // State returns how it is, as the last look told.
 func (d *Containerd) State() State {
 	d.mu.Lock()
@@ -92,8 +101,8 @@ func (d *Containerd) State() State {
 	return d.state
 }
 
-// Ready waits until it first answers, and returns how it is. When ctx ends before,
-// the error says what the matter is.
+// Ready waits until it first answers, and returns how it is. If ctx ends first,
+// the error says why it doesn't answer.
 func (d *Containerd) Ready(ctx context.Context) (State, error) {
 	select {
 	case <-d.ready:
@@ -104,9 +113,10 @@ func (d *Containerd) Ready(ctx context.Context) (State, error) {
 	}
 }
 
-// Run keeps it running until ctx ends, and leaves it running then. It returns at
-// once where programs are missing (the error says how to get them), with
-// ErrRunning, or where its configuration can't be written; and ctx's error.
+// Run keeps it running until ctx ends, leaves it running and returns ctx's error.
+// It returns at once if programs are missing (the error says how to get them), if
+// another process watches it (ErrRunning), or if its configuration can't be
+// written.
 func (d *Containerd) Run(ctx context.Context) error {
 	found, err := Find()
 	if err != nil {
@@ -200,17 +210,18 @@ func (d *Containerd) answers(pid int, version string) {
 	defer d.mu.Unlock()
 	was := d.state
 	d.state = State{PID: pid, Version: version}
-	if was != d.state {
-		d.log.Info("containerd answers", "pid", pid, "version", version, "address", d.Address())
-	}
 	select {
 	case <-d.ready:
+		if was != d.state {
+			d.log.Info("containerd answers again", "pid", pid, "version", version)
+		}
 	default:
 		close(d.ready)
 	}
 }
 
-// problem notes why it can't be used; it is said once, and not of one that only starts.
+// problem notes why it can't be used. It is logged once, and not while it only
+// starts.
 func (d *Containerd) problem(pid int, why string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

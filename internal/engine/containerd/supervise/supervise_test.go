@@ -19,6 +19,9 @@ import (
 func own(t *testing.T, run string) *Containerd {
 	t.Helper()
 	if _, err := Find(); err != nil || os.Getuid() != 0 {
+		if strings.Contains(os.Getenv("REQUIRE"), "containerd") {
+			t.Fatalf("required: root and containerd: %v", err)
+		}
 		t.Skipf("needs root and containerd: %v", err)
 	}
 	d, err := New(Config{Root: filepath.Join(t.TempDir(), "c"), Run: run})
@@ -198,6 +201,54 @@ func TestTasksOutliveIt(t *testing.T) {
 		if _, err := os.Stat(strings.TrimPrefix(string(address), "unix://")); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("socket %s: %v", address, err)
 		}
+	}
+}
+
+// TestAFullDiskLeavesTheConfiguration: what is there, even of an older release, is
+// enough to start.
+func TestAFullDiskLeavesTheConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("needs to mount a tmpfs: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	d, err := New(Config{Root: filepath.Join(dir, "c"), Run: shortDir(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := func() {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 128<<10), 0o600); !errors.Is(err, unix.ENOSPC) {
+			t.Fatalf("fill the disk: %v", err)
+		}
+	}
+	full()
+	if err := d.writeConfig(); !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("without one before: %v, want that there is no space", err)
+	}
+	if err := os.Remove(filepath.Join(dir, "ballast")); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.writeConfig(); err != nil {
+		t.Fatal(err)
+	}
+	full()
+	if err := d.writeConfig(); err != nil {
+		t.Errorf("the same again: %v", err)
+	}
+	if err := os.WriteFile(d.configPath(), []byte("# older\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	full()
+	if err := d.writeConfig(); err != nil {
+		t.Errorf("another again: %v", err)
+	}
+	if text, err := os.ReadFile(d.configPath()); err != nil || string(text) != "# older\n" {
+		t.Errorf("the configuration is %q, %v; want the older one", text, err)
 	}
 }
 

@@ -27,8 +27,14 @@ func main() {
 	os.Exit(run(command, argument))
 }
 
+// plain are the commands without an argument that are functions of their own.
+var plain = map[string]func() int{"dial": dial, "echo": echo, "env": env, "serve": serve, "window": window}
+
 // run does what command says and returns the exit code.
 func run(command, argument string) int {
+	if program, ok := plain[command]; ok {
+		return program()
+	}
 	n, _ := strconv.Atoi(argument) // 0 where no number is wanted
 	switch command {
 	case "exit":
@@ -48,12 +54,6 @@ func run(command, argument string) int {
 		fmt.Print("tail")
 	case "eat":
 		eat(n)
-	case "env":
-		return env()
-	case "serve":
-		return serve()
-	case "dial":
-		return dial()
 	case "write":
 		return report(os.WriteFile(argument, []byte("hello\n"), 0o644))
 	case "fill":
@@ -67,11 +67,17 @@ func run(command, argument string) int {
 		fmt.Println(argument)
 		code, _ := strconv.Atoi(os.Args[3]) // the tests give a number
 		return code
+	case "variable":
+		return variable(argument)
 	case "burn":
 		burn(time.Duration(n) * time.Millisecond)
 		return untilTerm(143)
 	case "who":
 		fmt.Printf("%d:%d\n", os.Getuid(), os.Getgid())
+	case "effective":
+		fmt.Printf("%d:%d\n", os.Geteuid(), os.Getegid())
+	case "flood":
+		return flood(n)
 	case "fork":
 		return fork(n)
 	case "orphan":
@@ -135,6 +141,13 @@ func env() int {
 	}
 	fmt.Println(host, os.Getenv("GREETING"), dir, os.Getuid(), strings.Contains(string(hosts), "10.9.8.7\tdb.internal"),
 		strings.Contains(string(resolv), "nameserver 10.9.8.1"))
+	return 0
+}
+
+// variable prints how long a variable is, and its end.
+func variable(name string) int {
+	value := os.Getenv(name)
+	fmt.Println(len(value), value[max(0, len(value)-4):])
 	return 0
 }
 

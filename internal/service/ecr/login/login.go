@@ -7,12 +7,13 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/registry"
 	"github.com/skylift/skylift/internal/store"
@@ -31,10 +32,16 @@ var keys = store.NewTable[signingKey]("ecr-key")
 func Tables() []store.Schema { return []store.Schema{keys} }
 
 // Passwords makes and checks the passwords of one registry. None is stored: a password
-// is its own time of expiry, signed.
+// is what it says of itself, signed.
 type Passwords struct {
 	ns  arn.Namespace
 	key []byte
+}
+
+// claims is what a password says of itself.
+type claims struct {
+	Expires int64          // in seconds
+	Holder  *caller.Caller `json:",omitempty"` // nil: the instance, which pulls for its tasks
 }
 
 // Open reads the signing key from db, or makes it.
@@ -54,32 +61,52 @@ func Open(ctx context.Context, db store.DB, ns arn.Namespace) (*Passwords, error
 	return &Passwords{ns: ns, key: key.Secret}, nil
 }
 
-// Password makes a password that is good until expires, to the second.
-func (p *Passwords) Password(expires time.Time) string {
-	text := strconv.FormatInt(expires.Unix(), 10)
+// Password makes a password that is good until expires, to the second. Its holder is
+// whoever asked for it; nil is the instance itself.
+func (p *Passwords) Password(expires time.Time, holder *caller.Caller) string {
+	text, err := json.Marshal(claims{expires.Unix(), holder})
+	if err != nil {
+		panic(err) // strings and numbers always encode
+	}
 	return base64.RawURLEncoding.EncodeToString(append(p.sign(text), text...))
 }
 
-func (p *Passwords) sign(text string) []byte {
+func (p *Passwords) sign(text []byte) []byte {
 	mac := hmac.New(sha256.New, p.key)
 	fmt.Fprintf(mac, "ecr/%s/%s/%s", p.ns.Account, p.ns.Region, text)
 	return mac.Sum(nil)
 }
 
-// Authenticate checks a login of docker: the user must be AWS, and the password one
-// that Password made and that has not expired.
-func (p *Passwords) Authenticate(_ context.Context, name, password string) error {
+// SignLink signs a link. No password has such a signature.
+func (p *Passwords) SignLink(text string) []byte { return p.sign([]byte("link " + text)) }
+
+// Expired refuses a password that was good, in ECR's words
+// (https://docs.aws.amazon.com/AmazonECR/latest/userguide/common-errors-docker.html).
+func Expired() error {
+	return registry.Denied("Your authorization token has expired. Reauthenticate and try again.")
+}
+
+// Holder checks a login of docker and returns whose it is; nil is the instance. The user
+// must be AWS, and the password one that Password made and that has not expired.
+func (p *Passwords) Holder(name, password string) (*caller.Caller, error) {
 	b, err := base64.RawURLEncoding.DecodeString(strings.TrimSpace(password))
 	if err != nil || name != User || len(b) <= sha256.Size {
-		return registry.Unauthorized("Not Authorized")
+		return nil, registry.Unauthorized("Not Authorized")
 	}
-	text := string(b[sha256.Size:])
+	text := b[sha256.Size:]
 	if !hmac.Equal(b[:sha256.Size], p.sign(text)) {
-		return registry.Unauthorized("Not Authorized")
+		return nil, registry.Unauthorized("Not Authorized")
 	}
-	expires, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || !time.Now().Before(time.Unix(expires, 0)) {
-		return registry.Denied("Your authorization token has expired. Reauthenticate and try again.")
+	var c claims
+	// A password of an earlier release, which said nothing of its holder, is none.
+	if err := json.Unmarshal(text, &c); err != nil || !time.Now().Before(time.Unix(c.Expires, 0)) {
+		return nil, Expired()
 	}
-	return nil
+	return c.Holder, nil
+}
+
+// Authenticate checks a login of docker, as Holder does.
+func (p *Passwords) Authenticate(_ context.Context, name, password string) error {
+	_, err := p.Holder(name, password)
+	return err
 }

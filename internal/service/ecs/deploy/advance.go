@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/deploy/plan"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -51,7 +52,7 @@ func (p *pass) count(t *ecs.Task) {
 func (p *pass) proveBreaker() {
 	for _, t := range p.tasks {
 		end := ecs.Happened(t.StartedAt, p.now).Add(lasted)
-		if t.Desired == ecs.Running && t.Deployment == p.primary().ID && p.checked[t.ID].health == healthy &&
+		if t.Desired == ecs.Running && t.Deployment == p.primary().ID && p.checked[t.ID].health == plan.Healthy &&
 			end.After(p.current.Progress.FailedAt) && !p.now.Before(end) {
 			p.current.Progress.Failures = 0
 		}

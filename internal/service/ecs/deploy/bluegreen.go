@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/deploy/plan"
 	"github.com/skylift/skylift/internal/service/ecs/deploy/shift"
 )
 
@@ -18,10 +19,10 @@ func (p *pass) shifting() bool {
 
 // place fixes where the tasks of the revision that is to run are targets.
 func (p *pass) place() error {
-	if p.wanted.Groups != nil || p.route.groups == nil || p.wanted.ID != p.route.revision {
+	if p.wanted.Groups != nil || p.route.Groups == nil || p.wanted.ID != p.route.Revision {
 		return nil
 	}
-	p.wanted.Groups = p.route.groups
+	p.wanted.Groups = p.route.Groups
 	return ecs.ServiceRevisions.Put(p.tx, p.wanted.Key(), p.wanted)
 }
 
@@ -113,8 +114,8 @@ func (p *pass) world(s ecs.Shift) shift.World {
 		HookID:     ecs.NewHookID,
 		HookAnswer: func(id string) types.DeploymentLifecycleHookAction { return p.current.Answers[id] },
 	}
-	if p.route.deployment == p.current.ID {
-		w.Misrouted = p.route.misrouted
+	if p.route.Deployment == p.current.ID {
+		w.Misrouted = p.route.Misrouted
 	}
 	switch b := p.service.Breaker; {
 	case p.current.Stop != "":
@@ -128,7 +129,7 @@ func (p *pass) world(s ecs.Shift) shift.World {
 // routed says whether the rules have the weights that the deployment asks for.
 func (p *pass) routed() bool {
 	r, s := p.route, p.current.Progress.Shift
-	return r.ok && r.deployment == p.current.ID && r.shift.Production == s.Production && r.shift.Test == s.Test && r.shift.Back == s.Back
+	return r.Ok && r.Deployment == p.current.ID && r.Shift.Production == s.Production && r.Shift.Test == s.Test && r.Shift.Back == s.Back
 }
 
 // healthyOf counts the healthy tasks of a revision; ready says that they are as many
@@ -136,7 +137,7 @@ func (p *pass) routed() bool {
 func (p *pass) healthyOf(revision string) (n int, ready bool) {
 	id, proved := ecs.DeploymentID(revision), 0
 	for _, t := range p.tasks {
-		if t.Deployment != id || t.Desired != ecs.Running || t.Status != ecs.Running || p.health(t) != healthy {
+		if t.Deployment != id || t.Desired != ecs.Running || t.Status != ecs.Running || p.health(t) != plan.Healthy {
 			continue
 		}
 		if n++; p.proven(t) {
@@ -171,42 +172,42 @@ func (p *pass) actSides() error {
 
 func (p *pass) actSide(revision string, wanted bool) error {
 	id := ecs.DeploymentID(revision)
-	var in input
+	var in plan.Input
 	if wanted && p.service.Status == ecs.Active {
-		in.desired = int(p.service.Desired)
-		in.low, in.high = p.service.Bounds()
+		in.Desired = int(p.service.Desired)
+		in.Low, in.High = p.service.Bounds()
 	}
 	for _, t := range p.tasks {
 		switch {
 		case t.Deployment != id:
 		case t.Desired == ecs.Running:
-			in.tasks = append(in.tasks, p.member(t, true))
+			in.Tasks = append(in.Tasks, p.member(t, true))
 		default:
 			if t.Counted() {
-				in.leaving++
+				in.Leaving++
 			}
 			if t.Status != ecs.Stopped {
-				in.freeing++
+				in.Freeing++
 			}
 		}
 	}
-	if in.desired > 0 {
-		in.mayStart = p.mayStartSide(id)
+	if in.Desired > 0 {
+		in.MayStart = p.mayStartSide(id)
 	}
 	p.limit(&in, id)
-	a := plan(in)
+	a := plan.Decide(in)
 	if i := p.deploymentAt(id); i >= 0 {
 		if err := p.hold(&p.deployments[i], in, a); err != nil {
 			return err
 		}
 	}
-	if err := p.startSide(revision, a.start); err != nil {
+	if err := p.startSide(revision, a.Start); err != nil {
 		return err
 	}
-	if i := p.deploymentAt(id); i >= 0 && len(a.stop)+a.start > 0 {
+	if i := p.deploymentAt(id); i >= 0 && len(a.Stop)+a.Start > 0 {
 		p.deployments[i].Rollout.Steady = false
 	}
-	return p.stop(a.stop)
+	return p.stop(a.Stop)
 }
 
 func (p *pass) deploymentAt(id string) int {

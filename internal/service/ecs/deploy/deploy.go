@@ -3,6 +3,9 @@
 //
 // Healthy tasks are replaced only by healthy ones, within the service's
 // minimum and maximum, and tasks that keep failing are started with back-off.
+//
+// It is one package of more than 1,500 lines because a pass over a service is one transaction whose steps all read and
+// change the same service, deployments and tasks. What can be decided without them is in deploy/plan and deploy/shift.
 package deploy
 
 import (
@@ -14,19 +17,23 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/deploy/plan"
+	"github.com/skylift/skylift/internal/service/ecs/history"
+	"github.com/skylift/skylift/internal/service/ecs/inputs"
 	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/store"
 )
 
-// balancing is what deploy needs from load balancing: what the checks of a
+// Balancing is what deploy needs from load balancing: what the checks of a
 // target group say of a task, and the rules whose weights decide which target
 // group serves.
-type balancing interface {
+type Balancing interface {
 	// TargetState returns ELBv2's state (healthy, unhealthy, initial, unused, …)
 	// and its description; "" when the target isn't registered.
 	TargetState(ctx context.Context, group string, addr netip.Addr, port int32) (state, description string, err error)
@@ -36,27 +43,28 @@ type balancing interface {
 	Shift(ctx context.Context, rule string, weights map[string]int32) error
 }
 
-// images finds the bytes behind an image's name.
-type images interface {
-	// Resolve returns ref by digest. Errors are the image's: no such tag, say.
-	Resolve(ctx context.Context, ref string) (pinned string, err error)
+// Images finds the bytes behind an image's name.
+type Images interface {
+	// Resolve returns ref by digest, as the judge in ctx lets it. Errors are the image's: no such tag, say.
+	Resolve(ctx context.Context, ref string, login engine.Auth) (pinned string, err error)
 }
 
 // Deployer reconciles services.
 type Deployer struct {
-	db     store.DB
-	ns     arn.Namespace
-	lb     balancing
-	images images
-	room   room
-	log    *slog.Logger
+	db       store.DB
+	ns       arn.Namespace
+	lb       Balancing
+	images   Images
+	inputs   *inputs.Reader // nil: no definition has an execution role
+	capacity capacity
+	log      *slog.Logger
 
 	small atomic.Bool // the store takes small transactions only
 }
 
 // New returns a Deployer.
-func New(db store.DB, ns arn.Namespace, lb balancing, images images, room room, log *slog.Logger) *Deployer {
-	return &Deployer{db: db, ns: ns, lb: lb, images: images, room: room, log: log}
+func New(db store.DB, ns arn.Namespace, lb Balancing, images Images, in *inputs.Reader, capacity capacity, log *slog.Logger) *Deployer {
+	return &Deployer{db: db, ns: ns, lb: lb, images: images, inputs: in, capacity: capacity, log: log}
 }
 
 // inactiveKept is how long an INACTIVE service can still be described.
@@ -70,14 +78,14 @@ const resolveWait = 2 * time.Second
 func (d *Deployer) Reconcile(ctx context.Context, key string) (time.Duration, error) {
 	v, err := d.read(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
-		d.room.Wait(key, place.Wait{})
+		d.capacity.Wait(key, place.Wait{})
 		return 0, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("read service %s: %w", key, err)
 	}
 	if v.service.Status == ecs.Inactive {
-		d.room.Wait(key, place.Wait{})
+		d.capacity.Wait(key, place.Wait{})
 		return d.bury(ctx, v.service)
 	}
 	l := look{key: key, ns: d.ns, space: d.writes()}
@@ -91,12 +99,12 @@ func (d *Deployer) Reconcile(ctx context.Context, key string) (time.Duration, er
 		return 0, err
 	}
 	l.now = time.Now().UTC().Truncate(time.Millisecond)
-	p, err := d.inRoom(ctx, l)
+	p, err := d.reserved(ctx, l)
 	if errors.Is(err, store.ErrTooLarge) && !d.small.Swap(true) {
 		return time.Millisecond, nil
 	}
 	if err == nil && p.told > 0 {
-		err = ecs.PruneEvents(store.Freeing(ctx), d.db, key)
+		err = history.PruneEvents(store.Freeing(ctx), d.db, key)
 	}
 	if err == nil && p.ended {
 		err = d.forgetPast(ctx, key)
@@ -159,7 +167,7 @@ func (d *Deployer) read(ctx context.Context, key string) (v view, err error) {
 // forgetPast removes what of a service's history is too old.
 func (d *Deployer) forgetPast(ctx context.Context, key string) error {
 	for {
-		more, err := ecs.PruneHistory(store.Freeing(ctx), d.db, key, time.Now())
+		more, err := history.Prune(store.Freeing(ctx), d.db, key, time.Now())
 		if err != nil || !more {
 			return err
 		}
@@ -183,7 +191,7 @@ func (d *Deployer) bury(ctx context.Context, s ecs.Service) (time.Duration, erro
 		if err != nil {
 			return err
 		}
-		if err := ecs.Forget(tx, s.Key()); err != nil {
+		if err := history.Forget(tx, s.Key()); err != nil {
 			return err
 		}
 		return ecs.Services.Delete(tx, s.Key())
@@ -215,14 +223,22 @@ func (d *Deployer) resolve(ctx context.Context, s ecs.Service, wanted ecs.Servic
 	if err != nil {
 		return p, fmt.Errorf("read task definition %s: %w", wanted.TaskDefinition, err)
 	}
-	wait, cancel := context.WithTimeout(ctx, resolveWait)
+	as, logins, err := d.logins(ctx, s, def.Definition)
+	if refused, ok := errors.AsType[*inputs.Error](err); ok {
+		d.log.Warn("images can't be resolved", "service", s.Key(), "err", refused)
+		return p, nil
+	}
+	if err != nil {
+		return p, err
+	}
+	wait, cancel := context.WithTimeout(as, resolveWait)
 	defer cancel()
 	images := map[string]string{}
 	for _, c := range def.Definition.ContainerDefinitions {
 		if c.VersionConsistency == types.VersionConsistencyDisabled {
 			continue // each task brings what the tag names then
 		}
-		ref, err := d.images.Resolve(wait, *c.Image)
+		ref, err := d.images.Resolve(wait, *c.Image, logins[*c.Name])
 		switch {
 		case err == nil:
 			images[*c.Name] = ref
@@ -243,10 +259,18 @@ func (d *Deployer) resolve(ctx context.Context, s ecs.Service, wanted ecs.Servic
 	return p, nil
 }
 
+// logins returns what images of a revision are brought with, and a context in which its execution role is judged.
+func (d *Deployer) logins(ctx context.Context, s ecs.Service, def types.TaskDefinition) (context.Context, map[string]engine.Auth, error) {
+	if aws.ToString(def.ExecutionRoleArn) == "" {
+		return ctx, nil, nil
+	}
+	return d.inputs.Logins(ctx, inputs.For{Source: s.ARN, TaskDefinition: def})
+}
+
 // verdict is what the checks of its containers and of its target groups say of
 // a task.
 type verdict struct {
-	health health
+	health plan.Health
 	why    string // of a bad one: the stoppedReason
 	told   string // and the event
 }
@@ -268,13 +292,13 @@ func (d *Deployer) check(ctx context.Context, live []*ecs.Task) (map[string]verd
 			case "healthy", "unused": // unused: no balancer forwards to the group, so nothing checks
 			case "unhealthy":
 				v = verdict{
-					health: bad,
+					health: plan.Unhealthy,
 					why:    fmt.Sprintf("Task failed ELB health checks in (target-group %s)", l.TargetGroup),
 					told:   fmt.Sprintf("(task %s) (port %d) is unhealthy in (target-group %s) due to (reason %s).", t.ID, l.ContainerPort, l.TargetGroup, why),
 				}
 			default:
-				if v.health == healthy {
-					v.health = starting
+				if v.health == plan.Healthy {
+					v.health = plan.Starting
 				}
 			}
 		}
@@ -287,9 +311,9 @@ func (d *Deployer) check(ctx context.Context, live []*ecs.Task) (map[string]verd
 func checkContainers(t *ecs.Task) verdict {
 	switch t.Health {
 	case "", types.HealthStatusHealthy:
-		return verdict{health: healthy}
+		return verdict{health: plan.Healthy}
 	case types.HealthStatusUnhealthy:
-		return verdict{health: bad, why: ecs.FailedChecks, told: fmt.Sprintf("(task %s) failed container health checks.", t.ID)}
+		return verdict{health: plan.Unhealthy, why: ecs.FailedChecks, told: fmt.Sprintf("(task %s) failed container health checks.", t.ID)}
 	}
-	return verdict{health: starting}
+	return verdict{health: plan.Starting}
 }

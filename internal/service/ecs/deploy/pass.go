@@ -11,6 +11,8 @@ import (
 
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/deploy/plan"
+	"github.com/skylift/skylift/internal/service/ecs/history"
 	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -18,14 +20,14 @@ import (
 // look is what Reconcile finds out before its transaction. Nothing in it changes
 // afterwards.
 type look struct {
-	key     string // the service's
-	ns      arn.Namespace
-	now     time.Time
-	pinned  pins
-	route   routing
-	checked map[string]verdict // by task
-	space   int                // how many writes one transaction has room for
-	room    rooms
+	key      string // the service's
+	ns       arn.Namespace
+	now      time.Time
+	pinned   pins
+	route    routing
+	checked  map[string]verdict // by task
+	space    int                // how many writes fit into one transaction
+	reserved reservations
 }
 
 // pass is one transaction of Reconcile. A transaction that runs again is another
@@ -33,7 +35,7 @@ type look struct {
 type pass struct {
 	look
 	tx     store.Tx
-	writes int // that the transaction still has room for
+	writes int // that still fit into the transaction
 
 	service     ecs.Service
 	current     ecs.ServiceDeployment
@@ -48,9 +50,9 @@ type pass struct {
 	full    bool           // nothing more fits into the transaction: another pass follows
 	told    int            // events in this pass
 	ended   bool           // a service deployment ended in it
-	asks    map[string]ask // the room that it lacks, by deployment
+	asks    map[string]ask // the capacity that it lacks, by deployment
 	started map[string]int // how many tasks were made, by deployment
-	wait    place.Wait     // for room for more
+	wait    place.Wait     // for capacity for more
 }
 
 // pass makes a pass in tx.
@@ -194,9 +196,9 @@ func (p *pass) act() error {
 	}
 	primary := p.primary()
 	in := p.input()
-	in.zones = zones
-	a := plan(in)
-	p.moving = a.moving > 0
+	in.Zones = zones
+	a := plan.Decide(in)
+	p.moving = a.Moving > 0
 	if err := p.rebalance(in, a); err != nil {
 		return err
 	}
@@ -209,13 +211,13 @@ func (p *pass) act() error {
 	if err := p.protecting(in, a); err != nil {
 		return err
 	}
-	if err := p.start(primary, &p.wanted, a.start); err != nil {
+	if err := p.start(primary, &p.wanted, a.Start); err != nil {
 		return err
 	}
-	if err := p.stop(a.stop); err != nil {
+	if err := p.stop(a.Stop); err != nil {
 		return err
 	}
-	if a.start > 0 || len(a.stop) > 0 {
+	if a.Start > 0 || len(a.Stop) > 0 {
 		primary.Rollout.Steady = false
 	}
 	return nil
@@ -231,29 +233,29 @@ func (p *pass) unseen() bool {
 }
 
 // input reads the tasks for the plan.
-func (p *pass) input() input {
+func (p *pass) input() plan.Input {
 	low, high := p.service.Bounds()
-	in := input{desired: int(p.service.Desired), low: low, high: high, mayStart: p.mayStart()}
+	in := plan.Input{Desired: int(p.service.Desired), Low: low, High: high, MayStart: p.mayStart()}
 	p.limit(&in, p.primary().ID)
 	for _, t := range p.tasks {
 		if t.Desired != ecs.Running {
 			if t.Counted() {
-				in.leaving++
+				in.Leaving++
 			}
 			if t.Status != ecs.Stopped {
-				in.freeing++
+				in.Freeing++
 			}
 			continue
 		}
-		in.tasks = append(in.tasks, p.member(t, t.Deployment == p.primary().ID))
+		in.Tasks = append(in.Tasks, p.member(t, t.Deployment == p.primary().ID))
 	}
 	return in
 }
 
-func (p *pass) member(t ecs.Task, current bool) member {
-	m := member{id: t.ID, current: current, protected: p.protected(t), zone: t.Zone, health: p.health(t)}
-	if !current && p.checked[t.ID].health == bad {
-		m.health = bad // not starting, for it may be all that answers
+func (p *pass) member(t ecs.Task, current bool) plan.Member {
+	m := plan.Member{ID: t.ID, Current: current, Protected: p.protected(t), Zone: t.Zone, Health: p.health(t)}
+	if !current && p.checked[t.ID].health == plan.Unhealthy {
+		m.Health = plan.Unhealthy // not starting, for it may be all that answers
 	}
 	return m
 }
@@ -272,13 +274,13 @@ func (p *pass) protected(t ecs.Task) bool {
 // counts as starting, and so does one of the primary deployment that nothing
 // checks and that runs only since a moment: many a version that doesn't work
 // ends within seconds, and until then the old tasks had better stay.
-func (p *pass) health(t ecs.Task) health {
+func (p *pass) health(t ecs.Task) plan.Health {
 	h := p.checked[t.ID].health
 	switch {
-	case h == bad && p.graceful(t):
-		return starting
-	case h == healthy && !checked(t) && t.Deployment == p.primary().ID && !p.proven(t):
-		return starting
+	case h == plan.Unhealthy && p.graceful(t):
+		return plan.Starting
+	case h == plan.Healthy && !checked(t) && t.Deployment == p.primary().ID && !p.proven(t):
+		return plan.Starting
 	}
 	return h
 }
@@ -316,7 +318,7 @@ func (p *pass) wake(t time.Time) {
 // tell writes a service event, later than those before it.
 func (p *pass) tell(format string, args ...any) error {
 	p.told++
-	return ecs.Tell(p.tx, &p.service, p.now.Add(time.Duration(p.told)), format, args...)
+	return history.Tell(p.tx, &p.service, p.now.Add(time.Duration(p.told)), format, args...)
 }
 
 func (p *pass) stop(stop []string) error {
@@ -329,13 +331,13 @@ func (p *pass) stop(stop []string) error {
 			return nil
 		}
 		reason := fmt.Sprintf("Scaling activity initiated by (deployment %s)", p.primary().ID)
-		if v := p.checked[t.ID]; v.health == bad && p.service.Desired > 0 && !p.graceful(*t) {
+		if v := p.checked[t.ID]; v.health == plan.Unhealthy && p.service.Desired > 0 && !p.graceful(*t) {
 			reason = v.why
 			if err := p.tell("%s", v.told); err != nil {
 				return err
 			}
 		}
-		t.Moved = p.primary().Rollout.Rebalancing && p.checked[t.ID].health == healthy
+		t.Moved = p.primary().Rollout.Rebalancing && p.checked[t.ID].health == plan.Healthy
 		t.Stop(types.TaskStopCodeServiceSchedulerInitiated, reason)
 		if err := p.settleTask(t); err != nil {
 			return err

@@ -9,6 +9,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/deploy/plan"
+	"github.com/skylift/skylift/internal/service/ecs/place"
+	"github.com/skylift/skylift/internal/service/ecs/setting"
 )
 
 // lasted is how long a task must have run for its end not to count as one
@@ -98,12 +101,12 @@ func (p *pass) start(d *ecs.Deployment, r *ecs.ServiceRevision, n int) error {
 	if len(granted) == 0 {
 		return nil
 	}
-	blocks, err := ecs.LogsBlock(p.tx, p.ns)
+	blocks, err := setting.LogsBlock(p.tx, p.ns)
 	if err != nil {
 		return fmt.Errorf("read the mode of logs: %w", err)
 	}
 	places := p.spread(d, granted)
-	for i, provider := range ecs.Spread(d.Strategy, p.placed(d), len(granted)) {
+	for i, provider := range place.Providers(d.Strategy, p.placed(d), len(granted)) {
 		t := ecs.NewTask(p.ns, p.service.Cluster, granted[i], def.Definition)
 		t.PlaceAt(places[i])
 		t.CreatedAt, t.LogsBlock = p.now, blocks
@@ -136,9 +139,9 @@ func (p *pass) placed(d *ecs.Deployment) map[string]int {
 
 // block says so when the service's bounds let a deployment neither start a task
 // nor stop one: what must stay healthy is all that may run.
-func (p *pass) block(r *ecs.Rollout, in input, a action) error {
-	blocked := in.mayStart && in.low >= in.high && a.start == 0 && len(a.stop) == 0 &&
-		len(in.tasks) >= in.high && slices.ContainsFunc(in.tasks, func(m member) bool { return !m.current })
+func (p *pass) block(r *ecs.Rollout, in plan.Input, a plan.Action) error {
+	blocked := in.MayStart && in.Low >= in.High && a.Start == 0 && len(a.Stop) == 0 &&
+		len(in.Tasks) >= in.High && slices.ContainsFunc(in.Tasks, func(m plan.Member) bool { return !m.Current })
 	if blocked == r.Blocked {
 		return nil
 	}
@@ -149,8 +152,8 @@ func (p *pass) block(r *ecs.Rollout, in input, a action) error {
 }
 
 // protecting says so when nothing but protection keeps tasks that are to go.
-func (p *pass) protecting(in input, a action) error {
-	still := a.start == 0 && len(a.stop) == 0 && !slices.ContainsFunc(in.tasks, func(m member) bool { return m.current && m.health == starting })
+func (p *pass) protecting(in plan.Input, a plan.Action) error {
+	still := a.Start == 0 && len(a.Stop) == 0 && !slices.ContainsFunc(in.Tasks, func(m plan.Member) bool { return m.Current && m.Health == plan.Starting })
 	for i := range p.deployments {
 		d := &p.deployments[i]
 		held := 0
@@ -160,7 +163,7 @@ func (p *pass) protecting(in input, a action) error {
 			}
 		}
 		if i == 0 {
-			held = min(held, max(0, in.current()-in.desired-a.moving))
+			held = min(held, max(0, in.CurrentTasks()-in.Desired-a.Moving))
 		}
 		if d.Rollout.Held == held {
 			continue
@@ -229,7 +232,7 @@ func (p *pass) steady() bool {
 			if serves(t) {
 				return false
 			}
-		case t.Deployment != p.primary().ID || t.Status != ecs.Running || p.health(t) != healthy || !p.proven(t):
+		case t.Deployment != p.primary().ID || t.Status != ecs.Running || p.health(t) != plan.Healthy || !p.proven(t):
 			return false
 		default:
 			fit++

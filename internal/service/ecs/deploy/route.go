@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/aws/smithy-go"
+	smithy "github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/deploy/shift"
@@ -14,12 +14,12 @@ import (
 
 // routing is what is true of the traffic, as far as it is the service's.
 type routing struct {
-	deployment string   // the service deployment that it was looked at for
-	revision   string   // its target
-	groups     []string // the target groups that the target's tasks go into, by load balancer; nil where there is no choice
-	shift      ecs.Shift
-	ok         bool   // the rules have the weights that shift asks for
-	misrouted  string // why they can't
+	Deployment string   // the service deployment that it was looked at for
+	Revision   string   // its target
+	Groups     []string // the target groups that the target's tasks go into, by load balancer; nil where there is no choice
+	Shift      ecs.Shift
+	Ok         bool   // the rules have the weights that shift asks for
+	Misrouted  string // why they can't
 }
 
 // misrouted is an error that is the user's: rules that aren't as they must be.
@@ -40,17 +40,17 @@ func blame(err error) error {
 // route finds out where the target's tasks belong, and gives the rules the
 // weights that the deployment asks for while it is under way.
 func (d *Deployer) route(ctx context.Context, current ecs.ServiceDeployment, target, fallback ecs.ServiceRevision) (routing, error) {
-	r := routing{deployment: current.ID, revision: target.ID, groups: target.Groups, shift: current.Progress.Shift}
+	r := routing{Deployment: current.ID, Revision: target.ID, Groups: target.Groups, Shift: current.Progress.Shift}
 	var err error
-	if r.groups == nil && !r.shift.Back && target.Choice() {
-		r.groups, err = d.place(ctx, current, target.LoadBalancers, fallback)
+	if r.Groups == nil && !r.Shift.Back && target.Choice() {
+		r.Groups, err = d.place(ctx, current, target.LoadBalancers, fallback)
 	}
 	if err == nil && current.Config.Method.Shifts() && current.Open() {
-		r.ok, err = d.weigh(ctx, target.LoadBalancers, r)
+		r.Ok, err = d.weigh(ctx, target.LoadBalancers, r)
 	}
 	if m, ok := errors.AsType[misrouted](err); ok {
-		r.misrouted = invalidNetworking + m.why
-		r.ok = r.shift.Back // nothing can be done about it
+		r.Misrouted = invalidNetworking + m.why
+		r.Ok = r.Shift.Back // nothing can be done about it
 		return r, nil
 	}
 	if err != nil {
@@ -121,12 +121,12 @@ func strange(l ecs.LoadBalancer, weights map[string]int32) error {
 
 // weigh gives the rules their weights; ok says that they have them now.
 func (d *Deployer) weigh(ctx context.Context, lbs []ecs.LoadBalancer, r routing) (ok bool, err error) {
-	if len(r.groups) == 0 {
+	if len(r.Groups) == 0 {
 		return true, nil // not by rules, or it never got as far as them
 	}
 	for i, l := range lbs {
-		blue := slices.DeleteFunc(l.Groups(), func(g string) bool { return g == r.groups[i] })
-		for rule, share := range map[string]float64{l.Advanced.ProductionRule: r.shift.Production, l.Advanced.TestRule: r.shift.Test} {
+		blue := slices.DeleteFunc(l.Groups(), func(g string) bool { return g == r.Groups[i] })
+		for rule, share := range map[string]float64{l.Advanced.ProductionRule: r.Shift.Production, l.Advanced.TestRule: r.Shift.Test} {
 			if rule == "" {
 				continue
 			}
@@ -134,11 +134,11 @@ func (d *Deployer) weigh(ctx context.Context, lbs []ecs.LoadBalancer, r routing)
 			if err != nil {
 				return false, blame(err)
 			}
-			if err := strange(l, has); err != nil && !r.shift.Back && rule == l.Advanced.ProductionRule {
+			if err := strange(l, has); err != nil && !r.Shift.Back && rule == l.Advanced.ProductionRule {
 				return false, err
 			}
 			want := map[string]int32{}
-			want[blue[0]], want[r.groups[i]] = shift.Weights(share)
+			want[blue[0]], want[r.Groups[i]] = shift.Weights(share)
 			if same(has, want) {
 				continue
 			}

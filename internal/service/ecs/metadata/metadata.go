@@ -1,5 +1,6 @@
 // Package metadata answers a task's containers about themselves: the task
-// metadata endpoint, versions 4 and 3, and the task protection endpoint.
+// metadata endpoint, versions 4 and 3, the task protection endpoint, and the
+// credentials of the task's role.
 //
 // Who asks is told by the source address of the connection, which must be the
 // task's, and by the container's id in the path: whatever isn't of that very
@@ -25,6 +26,8 @@ import (
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/limit"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/definition"
+	"github.com/skylift/skylift/internal/service/ecs/role"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -50,6 +53,7 @@ type Config struct {
 	Engine     containers
 	Network    network
 	Protection protection
+	Roles      roles        // it may be absent: then no task has one
 	Conns      *limit.Conns // bounds the connections of Serve; nil: 32 a task
 	Log        *slog.Logger
 }
@@ -72,6 +76,8 @@ func New(c Config) *Server {
 		s.routes.HandleFunc(base+"/stats", s.about(v, "container stats", s.containerStats))
 		s.routes.HandleFunc(base+"/task/stats", s.about(v, "task stats", s.taskStats))
 	}
+	s.routes.HandleFunc("GET "+role.CredentialsPath+"{id}", s.credentials)
+	s.routes.HandleFunc("GET "+role.CredentialsPath+"{$}", s.credentials)
 	s.routes.HandleFunc("GET /api/{id}/task-protection/v1/state", s.getProtection)
 	s.routes.HandleFunc("PUT /api/{id}/task-protection/v1/state", s.putProtection)
 	return s
@@ -149,7 +155,7 @@ func (s *Server) find(r *http.Request) (asker, error) {
 			for i, c := range t.Containers {
 				if t.EndpointID(c) == a.id {
 					d, err := ecs.DefinitionByARN(tx, t.TaskDefinition)
-					a.task, a.def, a.at = t, ecs.Overridden(d.Definition, t.Overrides), i
+					a.task, a.def, a.at = t, definition.Overridden(d.Definition, t.Overrides), i
 					return err
 				}
 			}
@@ -225,7 +231,7 @@ func (s *Server) task(ctx context.Context, a asker) (any, error) {
 func (s *Server) taskWithTags(ctx context.Context, a asker) (any, error) {
 	out, err := s.task(ctx, a)
 	if t, ok := out.(*Task); ok {
-		t.tag(a.task.Tags)
+		t.TaskTags = a.task.Tags
 	}
 	return out, err
 }

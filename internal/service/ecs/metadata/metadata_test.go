@@ -56,7 +56,7 @@ func curl() (ecs.Task, ecs.TaskDefinition) {
 		Service: "default/web", Desired: ecs.Running, Status: ecs.Running, CPU: "256", Memory: "512", Zone: "us-west-2c",
 		PullStartedAt: moment("2020-10-08T20:09:01.123Z"), PullStoppedAt: moment("2020-10-08T20:09:05.541Z"),
 		ENI:  ecs.ENI{ID: "eni-1", Subnet: "subnet-1", MAC: "0a:de:f6:10:51:e5", Addr: netip.MustParseAddr("172.31.42.189")},
-		Tags: []types.Tag{{Key: aws.String("env"), Value: aws.String("test")}},
+		Tags: map[string]string{"env": "test"},
 		Containers: []ecs.Container{{
 			Name: "curl", ARN: arns + "container/default/" + curlID + "/05966557-f16c-49cb-9352-24b3a0dcd0e1",
 			Image:  "111122223333.dkr.ecr.us-west-2.amazonaws.com/curltest:latest",

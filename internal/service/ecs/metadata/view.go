@@ -52,14 +52,6 @@ func (v view) describe() *Task {
 	return out
 }
 
-// tag adds the task's tags.
-func (t *Task) tag(tags []types.Tag) {
-	t.TaskTags = map[string]string{}
-	for _, tag := range tags {
-		t.TaskTags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
-	}
-}
-
 // How far a task or a container is known to be, beside RUNNING and STOPPED, as
 // the ECS agent calls it.
 const (

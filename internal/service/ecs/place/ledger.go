@@ -20,7 +20,7 @@ type Holding struct {
 type Source func(ctx context.Context, f func(reset bool, changes []Holding)) error
 
 // Ledger is what tasks hold of a machine. It is made from their records, and
-// holds besides what was set aside for tasks that are about to be made.
+// holds besides what was reserved for tasks that are about to be made.
 type Ledger struct {
 	total  Size
 	source Source
@@ -39,7 +39,7 @@ type hold struct {
 	promised bool // for a task whose record wasn't seen yet
 }
 
-// doubt is tasks that may have been made, or not: what was set aside for those
+// doubt is tasks that may have been made, or not: what was reserved for those
 // that don't show up is given back.
 type doubt struct {
 	until time.Time
@@ -50,7 +50,7 @@ type doubt struct {
 // about.
 const doubted = 30 * time.Second
 
-// Wait is what somebody waits for: room for so many tasks of a size.
+// Wait is what somebody waits for: capacity for so many tasks of a size.
 type Wait struct {
 	Each  Size
 	Tasks int
@@ -88,8 +88,8 @@ func (l *Ledger) Waiting() []Waiting {
 	return slices.Clone(l.waiting)
 }
 
-// Reserve sets room aside for as many of the tasks as there is room for, the
-// first first, and returns for how many. It waits until the ledger knows what
+// Reserve reserves capacity for as many of the tasks as fit, the first first,
+// and returns how many those are. It waits until the ledger knows what
 // is taken. Whoever reserves for tasks that are not made in the end says so:
 // Release, or Doubt.
 func (l *Ledger) Reserve(ctx context.Context, tasks []string, each Size) (int, error) {
@@ -168,14 +168,14 @@ func (l *Ledger) Wait(key string, w Wait) {
 	default:
 		l.waiting[i].Wait = w
 	}
-	keys := l.due(true) // room may have come before key waited, or may have been meant for it
+	keys := l.due(true) // capacity may have come before key waited, or may have been meant for it
 	l.mu.Unlock()
 	l.wake(keys)
 }
 
-// Room is a source for the control loop of those who wait: it names them when
-// there is room for them. The loop's beginning is also theirs.
-func (l *Ledger) Room(ctx context.Context, enqueue func(string)) error {
+// Freed is a source for the control loop of those who wait: it names them when
+// there is capacity for them. The loop's beginning is also theirs.
+func (l *Ledger) Freed(ctx context.Context, enqueue func(string)) error {
 	l.mu.Lock()
 	l.waiting, l.enqueue = nil, enqueue
 	l.mu.Unlock()
@@ -259,7 +259,7 @@ func (l *Ledger) expire() {
 	}
 }
 
-// due returns those who wait and for whom there is room, the longest first. What
+// due returns those who wait and for whom there is capacity, the longest first. What
 // fits isn't kept from them by what doesn't.
 func (l *Ledger) due(freed bool) (keys []string) {
 	if !freed || l.enqueue == nil {

@@ -128,7 +128,7 @@ func TestThoseWhoWaitAreNamedWhenThereIsRoom(t *testing.T) {
 		ctx, stop := context.WithCancel(context.Background())
 		var named []string
 		var wg sync.WaitGroup
-		wg.Go(func() { _ = l.Room(ctx, func(k string) { named = append(named, k) }) })
+		wg.Go(func() { _ = l.Freed(ctx, func(k string) { named = append(named, k) }) })
 		defer wg.Wait()
 		defer stop()
 		synctest.Wait()

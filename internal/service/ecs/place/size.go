@@ -1,7 +1,7 @@
-// Package place decides whether there is room for tasks, and where they go.
+// Package place decides whether a machine has capacity for tasks, and where they go.
 //
 // What fits and where are pure functions. The Ledger knows what is taken of the
-// machine: no two decisions are given the same room, however many are made at
+// machine: no two decisions are given the same capacity, however many are made at
 // once, and a decision costs the same with ten tasks and with ten thousand.
 package place
 
@@ -26,7 +26,7 @@ func (s Size) String() string {
 	return fmt.Sprintf("%d MiB and %g vCPU", s.Memory, float64(s.CPU)/1024)
 }
 
-// Fit returns for how many of n tasks there is room in what is free.
+// Fit returns how many of n tasks fit into what is free.
 func Fit(free, each Size, n int) int {
 	if each.CPU > 0 {
 		n = min(n, free.CPU/each.CPU)
@@ -45,7 +45,7 @@ const (
 	AboveMemory = "The requested MEMORY configuration is above your limit"
 )
 
-// Reason says why there is no room for a task of a size on a machine: now, or
+// Reason says why there is no capacity for a task of a size on a machine: now, or
 // ever.
 func Reason(total, each Size) string {
 	switch {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/run/order"
 )
 
 // ending is what a container is said to have exited with that never ran, as the
@@ -79,12 +80,12 @@ func (r *Runner) act(ctx context.Context, t task) (state engine.Status, ends map
 		if state, err = r.Engine.Inspect(ctx, t.ID); err != nil {
 			return state, nil, 0, fmt.Errorf("inspect task %s: %w", t.ID, err)
 		}
-		p := order(t, state, time.Now())
-		if p.idle() {
-			return state, ends, p.wait, nil
+		p := order.Start(t.Task, t.def.Definition, state, time.Now())
+		if p.Idle() {
+			return state, ends, p.Wait, nil
 		}
 		found := map[string]end{}
-		for name, reason := range p.never {
+		for name, reason := range p.Never {
 			found[name] = end{reason: reason, waited: true}
 		}
 		if err := r.startAll(ctx, t, p, found); err != nil {
@@ -100,8 +101,8 @@ func (r *Runner) act(ctx context.Context, t task) (state engine.Status, ends map
 }
 
 // startAll starts what p says, and puts those that can't be started into found.
-func (r *Runner) startAll(ctx context.Context, t task, p plan, found map[string]end) error {
-	for names := p.start; len(names) > 0; {
+func (r *Runner) startAll(ctx context.Context, t task, p order.Plan, found map[string]end) error {
+	for names := p.Start; len(names) > 0; {
 		err := r.Engine.Start(ctx, t.ID, names...)
 		if err == nil {
 			break
@@ -117,7 +118,7 @@ func (r *Runner) startAll(ctx context.Context, t task, p plan, found map[string]
 		found[e.Container] = end{reason: "CannotStartContainerError: " + e.Reason}
 		names = names[at+1:]
 	}
-	for _, name := range p.again {
+	for _, name := range p.Again {
 		err := r.Engine.StartAgain(ctx, t.ID, name)
 		if e, ok := errors.AsType[*engine.StartError](err); ok {
 			found[name] = end{reason: "CannotStartContainerError: " + e.Reason, ran: true}

@@ -4,13 +4,12 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/engine"
-	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/inputs"
+	"github.com/skylift/skylift/internal/service/ecs/run/convert"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
 )
 
@@ -19,9 +18,9 @@ import (
 const hostName = "host.skylift.internal"
 
 // describe tells the engine what to run, with the directories of file systems
-// that stand for volumes. A container without an image is left out: it could not
+// that stand for volumes, and with what was read for it. A container without an image is left out: it could not
 // be pulled, and the task goes on without it.
-func (r *Runner) describe(t task, files mounted) engine.Task {
+func (r *Runner) describe(t task, files mounted, given inputs.Inputs) engine.Task {
 	host := fmt.Sprintf("ip-%s.%s.compute.internal", strings.ReplaceAll(t.ENI.Addr.String(), ".", "-"), r.Region)
 	cpu, _ := strconv.Atoi(t.CPU)
 	memory, _ := strconv.ParseInt(t.Memory, 10, 64)
@@ -42,72 +41,21 @@ func (r *Runner) describe(t task, files mounted) engine.Task {
 		if t.Containers[i].Pinned == "" {
 			continue
 		}
-		c := container(d)
-		c.Image, c.Labels, c.Env = t.Containers[i].Pinned, t.Labels(t.def.Definition, d), r.environment(t.EndpointID(t.Containers[i]), d)
+		c := convert.Container(d)
+		c.Output = convert.Output(d.LogConfiguration, t.LogsBlock)
+		c.Image, c.Labels, c.Env = t.Containers[i].Pinned, t.Labels(t.def.Definition, d), convert.Host{Region: r.Region, Endpoint: r.Endpoint}.Environment(t.Task, t.EndpointID(t.Containers[i]), d)
+		c.Secrets = convert.Own(given.Variables[c.Name])
 		for _, m := range d.MountPoints {
 			source := aws.ToString(m.SourceVolume)
 			e := engine.Mount{Source: source, Target: aws.ToString(m.ContainerPath), ReadOnly: aws.ToBool(m.ReadOnly)}
 			if dir, ok := files[mountKey{c.Name, source}]; ok {
-				e.Source = dir
+				e.Source, e.ReadOnly = dir.Path, e.ReadOnly || dir.ReadOnly
 			}
 			c.Mounts = append(c.Mounts, e)
 		}
 		e.Containers = append(e.Containers, c)
 	}
 	return e
-}
-
-// container is a container as the engine takes it, but for its image, labels,
-// variables and mounts.
-func container(d types.ContainerDefinition) engine.Container {
-	c := engine.Container{
-		Name: *d.Name, Command: d.Command, EntryPoint: d.EntryPoint,
-		WorkingDirectory: aws.ToString(d.WorkingDirectory), User: aws.ToString(d.User),
-		CPU: int(d.Cpu), Memory: int64(aws.ToInt32(d.Memory)), MemoryReservation: int64(aws.ToInt32(d.MemoryReservation)),
-		ReadonlyRootFilesystem: aws.ToBool(d.ReadonlyRootFilesystem),
-		Interactive:            aws.ToBool(d.Interactive), PseudoTerminal: aws.ToBool(d.PseudoTerminal),
-		Ulimits: ulimits(d), HealthCheck: healthCheck(d.HealthCheck),
-	}
-	for _, s := range d.SystemControls {
-		if c.Sysctls == nil {
-			c.Sysctls = map[string]string{}
-		}
-		c.Sysctls[aws.ToString(s.Namespace)] = aws.ToString(s.Value)
-	}
-	for _, v := range d.VolumesFrom {
-		c.VolumesFrom = append(c.VolumesFrom, engine.VolumesFrom{Container: aws.ToString(v.SourceContainer), ReadOnly: aws.ToBool(v.ReadOnly)})
-	}
-	if l := d.LinuxParameters; l != nil {
-		c.Init = aws.ToBool(l.InitProcessEnabled)
-		if l.Capabilities != nil {
-			c.CapAdd, c.CapDrop = l.Capabilities.Add, l.Capabilities.Drop
-		}
-		for _, f := range l.Tmpfs {
-			c.Tmpfs = append(c.Tmpfs, engine.Tmpfs{Target: aws.ToString(f.ContainerPath), Size: int64(f.Size), Options: f.MountOptions})
-		}
-	}
-	return c
-}
-
-// ulimits are the limits on a container's processes. What it doesn't say is the
-// engine's: Fargate's 65535 open files may be more than the host's may have.
-func ulimits(d types.ContainerDefinition) (out []engine.Ulimit) {
-	for _, u := range d.Ulimits {
-		out = append(out, engine.Ulimit{Name: string(u.Name), Soft: int64(u.SoftLimit), Hard: int64(u.HardLimit)})
-	}
-	return out
-}
-
-// healthCheck is a health check as the engine takes it: its defaults are ECS's.
-func healthCheck(h *types.HealthCheck) *engine.HealthCheck {
-	if h == nil {
-		return nil
-	}
-	seconds := func(n *int32) time.Duration { return time.Duration(aws.ToInt32(n)) * time.Second }
-	return &engine.HealthCheck{
-		Command: ecs.HealthCommand(*h), Interval: seconds(h.Interval), Timeout: seconds(h.Timeout),
-		StartPeriod: seconds(h.StartPeriod), Retries: int(aws.ToInt32(h.Retries)),
-	}
 }
 
 // logged is a container whose output goes to a log stream.
@@ -132,7 +80,8 @@ func (r *Runner) logged(t task) (out []logged) {
 				Group:  o["awslogs-group"],
 				Stream: o["awslogs-stream-prefix"] + "/" + *d.Name + "/" + t.ID,
 				First:  o["awslogs-multiline-pattern"],
-				Buffer: bufferOf(o, t.LogsBlock),
+				Buffer: convert.Buffer(o, t.LogsBlock),
+				Role:   aws.ToString(t.def.Definition.ExecutionRoleArn), Source: t.ARN,
 			},
 			create: create,
 		})
@@ -141,22 +90,4 @@ func (r *Runner) logged(t task) (out []logged) {
 		}
 	}
 	return out
-}
-
-// defaultBuffer is ECS's max-buffer-size.
-const defaultBuffer = 10 << 20
-
-// bufferOf is how much output waits to be stored before some is dropped, with
-// the mode non-blocking, which is the one of options that name none unless an
-// account setting blocks. With the mode blocking nothing is dropped: it waits in
-// the engine, and doesn't block the container there either.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LogConfiguration.html
-func bufferOf(options map[string]string, blocks bool) int64 {
-	if mode := options["mode"]; mode == "blocking" || mode == "" && blocks {
-		return 0
-	}
-	if size := ship.Size(options["max-buffer-size"]); size > 0 {
-		return size
-	}
-	return defaultBuffer
 }

@@ -7,12 +7,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/run/order"
 )
 
 // drainPoll is how often a task that is being drained is looked at.
@@ -107,9 +107,9 @@ func (r *Runner) terminate(ctx context.Context, t task) (done bool, again time.D
 			t.Status, t.ExecutionStopped = ecs.Deprovisioning, now()
 		})
 	}
-	p := retire(t, state, time.Now())
-	if len(p.term) > 0 {
-		err := r.signal(ctx, t, "SIGTERM", p.term)
+	p := order.Stop(t.Task, t.def.Definition, state, time.Now())
+	if len(p.Term) > 0 {
+		err := r.signal(ctx, t, "SIGTERM", p.Term)
 		if errors.Is(err, engine.ErrUnavailable) || ctx.Err() != nil {
 			return true, 0, err
 		}
@@ -119,51 +119,13 @@ func (r *Runner) terminate(ctx context.Context, t task) (done bool, again time.D
 		return false, 0, r.change(ctx, t, func(t *ecs.Task) {
 			record(t, state, nil)
 			for i := range t.Containers {
-				if slices.Contains(p.term, t.Containers[i].Name) {
+				if slices.Contains(p.Term, t.Containers[i].Name) {
 					t.Containers[i].TermAt = now()
 				}
 			}
 		})
 	}
-	return true, p.wait, r.signal(ctx, t, "SIGKILL", p.kill)
-}
-
-// farewell is what is to be done with the containers of a task that is to end.
-type farewell struct {
-	term, kill []string
-	wait       time.Duration // when to look again, if nothing changes before
-}
-
-// retire decides who is told to end, and who is killed: a container gets SIGTERM
-// when none runs that depends on it.
-func retire(t task, is engine.Status, now time.Time) farewell {
-	f := farewell{wait: time.Minute}
-	for _, c := range t.Containers {
-		if !isRunning(is, c.Name) {
-			continue
-		}
-		if c.TermAt.IsZero() {
-			if !t.needed(c.Name, is) {
-				f.term = append(f.term, c.Name)
-			}
-			continue
-		}
-		if left := c.TermAt.Add(t.stopTimeout(c.Name)).Sub(now); left > 0 {
-			f.wait = min(f.wait, left)
-			continue
-		}
-		f.kill = append(f.kill, c.Name)
-	}
-	return f
-}
-
-// needed says whether a container runs that depends on this one.
-func (t task) needed(name string, is engine.Status) bool {
-	return slices.ContainsFunc(t.def.Definition.ContainerDefinitions, func(c types.ContainerDefinition) bool {
-		return isRunning(is, *c.Name) && slices.ContainsFunc(c.DependsOn, func(d types.ContainerDependency) bool {
-			return aws.ToString(d.ContainerName) == name
-		})
-	})
+	return true, p.Wait, r.signal(ctx, t, "SIGKILL", p.Kill)
 }
 
 // signal sends sig to containers. One that can't be reached doesn't keep it
@@ -178,8 +140,6 @@ func (r *Runner) signal(ctx context.Context, t task, sig string, names []string)
 	return errors.Join(errs...)
 }
 
-func isRunning(s engine.Status, name string) bool { return stateOf(s, name) == engine.Running }
-
 // stateOf is the state of a container; "" when there is none.
 func stateOf(s engine.Status, name string) engine.ContainerState {
 	for _, c := range s.Containers {
@@ -188,15 +148,6 @@ func stateOf(s engine.Status, name string) engine.ContainerState {
 		}
 	}
 	return ""
-}
-
-// stopTimeout is how long a container gets between SIGTERM and SIGKILL: 30 s
-// where the definition doesn't say.
-func (t task) stopTimeout(container string) time.Duration {
-	if c := t.container(container); c.StopTimeout != nil {
-		return time.Duration(*c.StopTimeout) * time.Second
-	}
-	return 30 * time.Second
 }
 
 // drainStep bounds one wait for a task's last output to be stored; drainWait

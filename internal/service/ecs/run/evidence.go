@@ -8,6 +8,7 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/monitor"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -75,4 +76,19 @@ func clip(text string, n int) string {
 		text = text[:max(0, n-len(more))] + more
 	}
 	return strings.ToValidUTF8(text, "")
+}
+
+// keepLimit notes at the end of a task whether it reached its limit.
+func (r *Runner) keepLimit(ctx context.Context, t task) error {
+	limit, err := monitor.ProcessLimit(ctx, r.Engine, t.ID)
+	switch {
+	case errors.Is(err, engine.ErrUnavailable), ctx.Err() != nil:
+		return err
+	case err != nil: // the task must be removed all the same
+		r.Log.Warn("the processes of a task can't be counted", "task", t.ID, "err", err)
+		return nil
+	case limit == 0 || limit == t.ProcessLimit:
+		return nil
+	}
+	return r.change(ctx, t, func(t *ecs.Task) { t.ProcessLimit = limit })
 }

@@ -6,15 +6,16 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/engine"
 )
 
-// files is what run needs of file systems. All is safe to repeat.
-type files interface {
+// Files is what run needs of file systems. All is safe to repeat.
+type Files interface {
 	// Mount makes directories of file systems appear on this host for a task, and
-	// returns their paths. Error: *MountError.
-	Mount(ctx context.Context, taskID string, m []FileMount) (paths []string, err error)
+	// returns where. Error: *MountError.
+	Mount(ctx context.Context, taskID string, m []FileMount) ([]Mounted, error)
 	// Unmount removes what Mount made for a task. The files stay.
 	Unmount(taskID string) error
 }
@@ -22,7 +23,15 @@ type files interface {
 // FileMount is a directory of a file system as a container has it.
 type FileMount struct {
 	FileSystem, AccessPoint, Root string
-	UID, GID                      int64 // who the container runs as
+	UID, GID                      int64  // who the container runs as
+	Encrypted                     bool   // what it reads and writes, on its way
+	Role, Task                    string // ARNs of the role that mounts it, and of whose role it is; "" when nobody says who mounts it
+}
+
+// Mounted is a directory of this host that a container is to have.
+type Mounted struct {
+	Path     string
+	ReadOnly bool
 }
 
 // MountError says why a file system can't be mounted, fit for a stoppedReason
@@ -35,7 +44,7 @@ func (e *MountError) Error() string { return e.Reason }
 type mountKey struct{ container, volume string }
 
 // mounted are the directories of this host that stand for volumes.
-type mounted map[mountKey]string
+type mounted map[mountKey]Mounted
 
 // fileMounts are the mounts of the task's containers that are of file systems.
 func (t task) fileMounts() (keys []mountKey, all []FileMount) {
@@ -44,9 +53,12 @@ func (t task) fileMounts() (keys []mountKey, all []FileMount) {
 		if e == nil {
 			continue
 		}
-		m := FileMount{FileSystem: aws.ToString(e.FileSystemId), Root: aws.ToString(e.RootDirectory)}
-		if e.AuthorizationConfig != nil {
-			m.AccessPoint = aws.ToString(e.AuthorizationConfig.AccessPointId)
+		m := FileMount{FileSystem: aws.ToString(e.FileSystemId), Root: aws.ToString(e.RootDirectory), Encrypted: e.TransitEncryption == types.EFSTransitEncryptionEnabled}
+		if auth := e.AuthorizationConfig; auth != nil {
+			m.AccessPoint = aws.ToString(auth.AccessPointId)
+			if auth.Iam == types.EFSAuthorizationConfigIAMEnabled {
+				m.Role, m.Task = t.Role, t.ARN
+			}
 		}
 		for _, c := range t.def.Definition.ContainerDefinitions {
 			if t.image(*c.Name) == "" {
@@ -72,26 +84,22 @@ func (r *Runner) mount(ctx context.Context, t task) (mounted, error) {
 	if err := r.identify(ctx, t, keys, all); err != nil {
 		return nil, err
 	}
-	paths, err := r.Files.Mount(ctx, t.ID, all)
+	at, err := r.Files.Mount(ctx, t.ID, all)
 	if err != nil {
 		return nil, fmt.Errorf("mount the file systems of task %s: %w", t.ID, err)
 	}
 	out := mounted{}
 	for i, k := range keys {
-		out[k] = paths[i]
+		out[k] = at[i]
 	}
 	return out, nil
 }
 
-// identify says of mounts by access points, which may have users of their own,
-// who their containers run as.
+// identify says of mounts who their containers run as: access points may have users of their own, and root may be nobody.
 func (r *Runner) identify(ctx context.Context, t task, keys []mountKey, all []FileMount) error {
 	known := map[string]engine.Identity{}
 	for i, k := range keys {
 		c, image := t.container(k.container), t.image(k.container)
-		if all[i].AccessPoint == "" {
-			continue
-		}
 		id, ok := known[k.container]
 		if !ok {
 			var err error

@@ -20,12 +20,16 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/definition"
+	"github.com/skylift/skylift/internal/service/ecs/history"
+	"github.com/skylift/skylift/internal/service/ecs/inputs"
+	"github.com/skylift/skylift/internal/service/ecs/role"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
 	"github.com/skylift/skylift/internal/store"
 )
 
-// network is what run needs for a task's interface. All is safe to repeat.
-type network interface {
+// Network is what run needs for a task's interface. All is safe to repeat.
+type Network interface {
 	// Create makes the task's interface in the subnet, the same one every time.
 	Create(ctx context.Context, taskID, subnet string, groups []string) (ecs.ENI, error)
 	// Attach puts it into the network namespace at path netns.
@@ -34,23 +38,24 @@ type network interface {
 	Delete(ctx context.Context, eniID string) error
 }
 
-// targets is what run needs from load balancing. All is safe to repeat.
-type targets interface {
+// Targets is what run needs from load balancing. All is safe to repeat.
+type Targets interface {
 	Register(ctx context.Context, group string, addr netip.Addr, port int32, zone string) error
 	Deregister(ctx context.Context, group string, addr netip.Addr, port int32) error
 	// TargetState returns "" or "unused" for a target that is gone or drained.
 	TargetState(ctx context.Context, group string, addr netip.Addr, port int32) (state, description string, err error)
 }
 
-// images brings images to the engine.
-type images interface {
-	// Pull makes the image at ref present and returns it by digest. Errors:
+// Images brings images to the engine.
+type Images interface {
+	// Pull makes the image at ref present and returns it by digest, as the judge in
+	// ctx lets it. Errors:
 	// *engine.PullError; ctx's, when it isn't there yet (it goes on).
-	Pull(ctx context.Context, ref string) (pinned string, err error)
+	Pull(ctx context.Context, ref string, login engine.Auth) (pinned string, err error)
 }
 
-// logs is what run needs of the log shipper.
-type logs interface {
+// Logs is what run needs of the log shipper.
+type Logs interface {
 	Prepare(ctx context.Context, group, stream string, createGroup bool) error
 	Follow(ship.Job)
 	Finish(ship.Job)
@@ -62,12 +67,16 @@ type logs interface {
 type Config struct {
 	DB      store.DB
 	Engine  engine.Engine
-	Network network
-	Targets targets
-	Images  images
-	Logs    logs
-	Files   files
+	Network Network
+	Targets Targets
+	Images  Images
+	Logs    Logs
+	Files   Files
+	Inputs  *inputs.Reader // nil: no task has an execution role
+	Roles   role.Roles     // it may be absent: then no task can have one
 	Region  string
+	// Endpoint is the URL where tasks find the APIs; "": nowhere.
+	Endpoint string
 	// HostAddress is where tasks find the machine that they run on; invalid: they
 	// don't.
 	HostAddress netip.Addr
@@ -79,10 +88,13 @@ type Config struct {
 }
 
 // Runner reconciles tasks.
-type Runner struct{ Config }
+type Runner struct {
+	Config
+	began time.Time
+}
 
 // New returns a Runner.
-func New(c Config) *Runner { return &Runner{c} }
+func New(c Config) *Runner { return &Runner{c, time.Now()} }
 
 // Reconcile takes the task at key as far as it gets now.
 func (r *Runner) Reconcile(ctx context.Context, key string) (time.Duration, error) {
@@ -148,7 +160,7 @@ func (r *Runner) read(ctx context.Context, key string) (t task, err error) {
 			return err
 		}
 		t.def, err = ecs.DefinitionByARN(tx, t.TaskDefinition)
-		t.def.Definition = ecs.Overridden(t.def.Definition, t.Overrides)
+		t.def.Definition = definition.Overridden(t.def.Definition, t.Overrides)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // deleted, as it may be once no task runs from it
 		}
@@ -186,7 +198,7 @@ func (r *Runner) change(ctx context.Context, t task, change func(t *ecs.Task), e
 func (r *Runner) tellOnce(ctx context.Context, service string, events []string) error {
 	now := time.Now()
 	err := r.DB.Update(ctx, func(tx store.Tx) error {
-		news, err := ecs.News(tx, service, now, events)
+		news, err := history.News(tx, service, now, events)
 		if err != nil {
 			return err
 		}
@@ -211,7 +223,7 @@ func tell(tx store.Tx, service string, at time.Time, events []string) error {
 		return err
 	}
 	for i, e := range events {
-		if err := ecs.Tell(tx, &s, at.Add(time.Duration(i)), "%s", e); err != nil {
+		if err := history.Tell(tx, &s, at.Add(time.Duration(i)), "%s", e); err != nil {
 			return err
 		}
 	}

@@ -7,12 +7,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/limit"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/role"
+	"github.com/skylift/skylift/internal/store"
 )
 
 // pullWait is how long a step waits for a pull before it looks whether the
@@ -25,7 +28,7 @@ func (r *Runner) up(ctx context.Context, t task) (done bool, again time.Duration
 	case t.Status == ecs.Provisioning:
 		return false, 0, r.provision(ctx, t)
 	case t.Status == ecs.Pending && t.PullStartedAt.IsZero():
-		return false, 0, r.change(ctx, t, func(t *ecs.Task) { t.PullStartedAt = now() })
+		return false, 0, r.begin(ctx, t)
 	case t.Status == ecs.Pending && t.PullStoppedAt.IsZero():
 		return r.pull(ctx, t)
 	case t.Status == ecs.Pending:
@@ -36,8 +39,23 @@ func (r *Runner) up(ctx context.Context, t task) (done bool, again time.Duration
 	return r.advance(ctx, t)
 }
 
+// denied says in ECS's words why the task can't have one of its roles; "" when it can.
+func (r *Runner) denied(ctx context.Context, t task) (why string, err error) {
+	for _, name := range []string{t.Role, aws.ToString(t.def.Definition.ExecutionRoleArn)} {
+		if why, err = role.Denied(ctx, r.Roles, name, t.ARN); why != "" || err != nil {
+			return why, err
+		}
+	}
+	return "", nil
+}
+
 // provision gives the task its network interface.
 func (r *Runner) provision(ctx context.Context, t task) error {
+	if why, err := r.denied(ctx, t); err != nil {
+		return err
+	} else if why != "" {
+		return r.change(ctx, t, func(t *ecs.Task) { t.Stop(types.TaskStopCodeTaskFailedToStart, why) }, "failed to launch a task with (error "+why+").")
+	}
 	eni, err := r.Network.Create(ctx, t.ID, t.Subnet, t.Network.SecurityGroups)
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
 		crowded := e.ErrorCode() == "InsufficientFreeAddressesInSubnet"
@@ -72,18 +90,22 @@ func (r *Runner) fail(ctx context.Context, t task, format string, args ...any) e
 // essential and whose image can't be had.
 func (r *Runner) pull(ctx context.Context, t task) (done bool, again time.Duration, err error) {
 	pinned, failed := map[string]string{}, map[string]string{}
+	as, logins, err := r.logins(ctx, t)
+	if err != nil {
+		return false, 0, r.unread(ctx, t, err)
+	}
 	for _, c := range t.Containers {
 		ref := c.Pinned
 		if ref == "" || !t.fixed(c.Name) {
 			ref = c.Image
 		}
-		wait, cancel := context.WithTimeout(ctx, pullWait)
-		got, err := r.Images.Pull(wait, ref)
+		wait, cancel := context.WithTimeout(as, pullWait)
+		got, err := r.Images.Pull(wait, ref, logins[c.Name])
 		late := wait.Err() != nil
 		cancel()
 		e, refused := errors.AsType[*engine.PullError](err)
 		switch {
-		case refused && e.Busy && now().Sub(t.PullStartedAt) < startWait:
+		case refused && e.Busy && r.since(t.PullStartedAt) < startWait:
 			return true, 0, fmt.Errorf("pull %s for task %s: %w", ref, t.ID, err)
 		case refused && c.Essential:
 			return false, 0, r.failContainer(ctx, t, c.Name, "CannotPullContainerError: "+e.Reason)
@@ -128,10 +150,18 @@ func refuse(t *ecs.Task, container, reason string) {
 // than its containers is in the way.
 const startWait = 3 * time.Minute
 
+// since is how long a task has been tried since a time: while Skylift was away, it wasn't.
+func (r *Runner) since(from time.Time) time.Duration {
+	if from.Before(r.began) {
+		from = r.began
+	}
+	return time.Since(from)
+}
+
 // giveUp stops a task that can't be started for too long. While the engine is
-// away, or this process lacks descriptors or memory, nothing is concluded.
+// away, or this process lacks descriptors, memory or room on the disk, nothing is concluded.
 func (r *Runner) giveUp(ctx context.Context, t task, err error) error {
-	if err == nil || ctx.Err() != nil || errors.Is(err, engine.ErrUnavailable) || limit.Exhausted(err) || time.Since(t.PullStoppedAt) < startWait {
+	if err == nil || ctx.Err() != nil || errors.Is(err, engine.ErrUnavailable) || limit.Exhausted(err) || errors.Is(err, store.ErrFull) || r.since(t.PullStoppedAt) < startWait {
 		return err
 	}
 	r.Log.Error("task can't be started", "task", t.ID, "err", err)
@@ -149,8 +179,12 @@ func (r *Runner) failStart(ctx context.Context, t task, what string, e *engine.S
 // create makes the task's sandbox and its containers, and gives it its
 // interface. It says whether it could; else the task is to stop.
 func (r *Runner) create(ctx context.Context, t task) (made bool, err error) {
+	as, err := r.as(ctx, t)
+	if err != nil {
+		return false, r.unread(ctx, t, err)
+	}
 	for _, l := range r.logged(t) {
-		if err := r.Logs.Prepare(ctx, l.Group, l.Stream, l.create); err != nil {
+		if err := r.Logs.Prepare(as, l.Group, l.Stream, l.create); err != nil {
 			e, ok := errors.AsType[smithy.APIError](err)
 			if !ok {
 				return false, fmt.Errorf("prepare logs of task %s: %w", t.ID, err)
@@ -168,7 +202,14 @@ func (r *Runner) create(ctx context.Context, t task) (made bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	netns, err := r.Engine.Create(ctx, r.describe(t, files))
+	given, err := r.given(ctx, t)
+	if err != nil {
+		return false, r.unread(ctx, t, err)
+	}
+	if err := r.renew(ctx, t, given.Versions); err != nil {
+		return false, err
+	}
+	netns, err := r.Engine.Create(ctx, r.describe(t, files, given))
 	if e, ok := errors.AsType[*engine.StartError](err); ok {
 		return false, r.failStart(ctx, t, "CannotCreateContainerError", e)
 	}

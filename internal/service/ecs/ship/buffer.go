@@ -2,7 +2,6 @@ package ship
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -23,7 +22,7 @@ type buffer struct {
 	mu      sync.Mutex
 	lines   []waiting
 	size    int64
-	dropped int
+	dropped int64
 	last    engine.Line // that was dropped
 	more    chan struct{}
 }
@@ -74,7 +73,7 @@ func (b *buffer) confess() {
 	}
 	b.push(waiting{Line: engine.Line{
 		Time: b.last.Time, Stderr: b.last.Stderr,
-		Text: fmt.Sprintf("[%d lines were dropped here: the buffer of max-buffer-size was full]", b.dropped),
+		Text: engine.Dropped(b.dropped),
 	}})
 	b.dropped = 0
 }

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/aws/smithy-go"
 
@@ -22,10 +21,6 @@ const (
 	// batchLines and batchBytes are how many are stored at once.
 	batchLines = 1000
 	batchBytes = 512 << 10
-	// maxText is what AWS's log driver puts in one event: 256 KiB with the 26
-	// bytes that an event costs. PutLogEvents takes more, 1 MiB with them.
-	// https://docs.docker.com/engine/logging/drivers/awslogs/
-	maxText = 256<<10 - 26
 	// firstRetry and lastRetry bound how long a failure is waited out.
 	firstRetry = 500 * time.Millisecond
 	lastRetry  = 15 * time.Second
@@ -60,19 +55,26 @@ func (s *Shipper) pass(ctx context.Context, c *copying) (stored bool, err error)
 	if err != nil {
 		return false, err
 	}
+	release, err := s.release(ctx, c, since)
+	if err != nil {
+		return false, err
+	}
 	events := assembler{}
 	if c.First != "" {
 		if events.first, err = regexp.Compile(c.First); err != nil { // each line is an event, then
 			s.log.Warn("read the pattern of an event's first line", "task", c.TaskID, "container", c.Container, "err", err)
 		}
 	}
-	lines, ended := s.read(ctx, c, since)
+	lines, ended := s.read(ctx, c, since, release == nil)
 	send := func(parts shipment) error {
 		if len(parts.events) == 0 && parts.cursor.IsZero() {
 			return nil
 		}
 		stored = true
-		return s.store(ctx, c, parts)
+		if err := s.store(ctx, c, parts); err != nil || release == nil {
+			return err
+		}
+		return release(parts.cursor)
 	}
 	for {
 		batch, open := gather(lines, events.timer())
@@ -97,8 +99,27 @@ func (s *Shipper) pass(ctx context.Context, c *copying) (stored bool, err error)
 	return stored, send(parts)
 }
 
+// release says to the engine that lines up to since are stored, and returns how to
+// say it of later ones; nil: the engine doesn't want to know. That a container is
+// gone is found by who reads its lines.
+func (s *Shipper) release(ctx context.Context, c *copying, since time.Time) (func(upto time.Time) error, error) {
+	release := func(upto time.Time) error {
+		err := s.engine.Release(ctx, c.TaskID, c.Container, upto)
+		if err == nil || errors.Is(err, engine.ErrNotFound) {
+			return nil
+		}
+		return fmt.Errorf("release stored output: %w", err)
+	}
+	err := release(since)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil, nil
+	}
+	return release, err
+}
+
 // read sends the container's lines after since to lines, and its end to ended.
-func (s *Shipper) read(ctx context.Context, c *copying, since time.Time) (<-chan engine.Line, <-chan error) {
+// With buffered, they go through a buffer if the container has one.
+func (s *Shipper) read(ctx context.Context, c *copying, since time.Time, buffered bool) (<-chan engine.Line, <-chan error) {
 	lines, ended := make(chan engine.Line, 64), make(chan error, 1)
 	emit := func(l engine.Line) error {
 		select {
@@ -110,7 +131,7 @@ func (s *Shipper) read(ctx context.Context, c *copying, since time.Time) (<-chan
 	}
 	var pump sync.WaitGroup
 	var b *buffer
-	if c.Buffer > 0 {
+	if buffered && c.Buffer > 0 {
 		b = newBuffer(c.Buffer, s.buffered)
 		pump.Go(func() { b.pump(ctx, lines) })
 		emit = func(l engine.Line) error { return b.put(ctx, l) }
@@ -190,6 +211,10 @@ func (s *Shipper) store(ctx context.Context, c *copying, parts shipment) error {
 			s.log.Warn("drop container output: the log group is gone",
 				"task", c.TaskID, "container", c.Container, "group", c.Group, "events", len(events))
 			return nil
+		case is(err, "AccessDeniedException"):
+			s.log.Warn("drop container output: the execution role doesn't allow to store it",
+				"task", c.TaskID, "container", c.Container, "group", c.Group, "events", len(events), "err", err)
+			return nil
 		}
 		if !full || !errors.Is(err, logstore.ErrFull) { // that is said once: each container has its turn
 			s.log.Warn("store container output", "task", c.TaskID, "container", c.Container, "err", err)
@@ -207,6 +232,12 @@ func (s *Shipper) store(ctx context.Context, c *copying, parts shipment) error {
 // ship stores events in their stream, which is made again when it was
 // deleted.
 func (s *Shipper) ship(ctx context.Context, c *copying, events []logstore.Event, cursor string) error {
+	if c.Role != "" && s.as != nil {
+		var err error
+		if ctx, err = s.as(ctx, c.Job); err != nil {
+			return err
+		}
+	}
 	err := s.sink.Ship(ctx, c.Group, c.Stream, events, c.source(), cursor)
 	if !isGone(err) {
 		return err
@@ -217,9 +248,11 @@ func (s *Shipper) ship(ctx context.Context, c *copying, events []logstore.Event,
 	return s.sink.Ship(ctx, c.Group, c.Stream, events, c.source(), cursor)
 }
 
-func isGone(err error) bool {
+func isGone(err error) bool { return is(err, "ResourceNotFoundException") }
+
+func is(err error, code string) bool {
 	e, ok := errors.AsType[smithy.APIError](err)
-	return ok && e.ErrorCode() == "ResourceNotFoundException"
+	return ok && e.ErrorCode() == code
 }
 
 // toEvents makes events of lines: an empty line is none, a long one several.
@@ -227,25 +260,15 @@ func toEvents(lines []engine.Line) []logstore.Event {
 	events := make([]logstore.Event, 0, len(lines))
 	for _, l := range lines {
 		for text := l.Text; text != ""; {
-			n := cut(text)
+			n := len(text)
+			if n > engine.MaxLine {
+				n = engine.CutAt([]byte(text[:engine.MaxLine+1]))
+			}
 			events = append(events, logstore.Event{Time: l.Time, Text: text[:n]})
 			text = text[n:]
 		}
 	}
 	return events
-}
-
-// cut is how much of text fits an event without cutting a character in two.
-func cut(text string) int {
-	if len(text) <= maxText {
-		return len(text)
-	}
-	for n := maxText; n > maxText-utf8.UTFMax; n-- {
-		if utf8.RuneStart(text[n]) {
-			return n
-		}
-	}
-	return maxText
 }
 
 // backoff is a wait that doubles.

@@ -90,7 +90,7 @@ func (a *assembler) add(lines []engine.Line, now time.Time) (s shipment) {
 	for _, l := range lines {
 		// Of a line that is the first of an event, or too long for the one before,
 		// it is known that that one is complete.
-		if len(a.pending) > 0 && (a.first.MatchString(l.Text) || len(a.pending)+len(l.Text) > maxText) {
+		if len(a.pending) > 0 && (a.first.MatchString(l.Text) || len(a.pending)+len(l.Text) > engine.MaxLine) {
 			a.flush(&s)
 		}
 		if len(a.pending) == 0 {

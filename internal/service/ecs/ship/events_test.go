@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/logstore"
 )
 
@@ -78,7 +79,7 @@ func TestLongEventsAreSplit(t *testing.T) {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		for _, text := range k.got {
-			if len(text) > maxText {
+			if len(text) > engine.MaxLine {
 				t.Errorf("an event of %d bytes", len(text))
 			}
 		}
@@ -163,6 +164,48 @@ func TestFullBufferDropsAndSaysSo(t *testing.T) {
 		dropped := 0
 		if _, err := fmt.Sscanf(k.got[n-3], "[%d lines were dropped here", &dropped); err != nil || dropped+n-4 != 3000 {
 			t.Errorf("it says %q after %d lines", k.got[n-3], n-4)
+		}
+	})
+}
+
+// With an engine that holds output back, what is stored is released, and only
+// that; nothing is dropped here.
+func TestStoredOutputIsReleased(t *testing.T) {
+	j := Job{TaskID: "t1", Container: "web", Group: "g", Stream: "s", Buffer: 50}
+	bubble(t, func(t *testing.T, e *fakeEngine, k *fakeSink) {
+		e.holds = true
+		s, kill := run(t, e, k)
+		s.Follow(j)
+		released := func(when string, lines int) {
+			t.Helper()
+			time.Sleep(time.Minute)
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			if want := e.lines[lines-1].Time; !e.kept.Equal(want) {
+				t.Errorf("%s: released up to %v, want %v", when, e.kept, want)
+			}
+		}
+		e.write("a", "b")
+		released("two lines stored", 2)
+		k.set(func() { k.fail = logstore.ErrFull })
+		for i := range 3000 {
+			e.write(fmt.Sprintf("%04d", i))
+		}
+		released("3000 lines not stored", 2)
+		kill()
+		e.set(func() { e.kept = time.Time{} })
+		k.set(func() { k.fail = nil })
+		s, _ = run(t, e, k)
+		s.Follow(j)
+		released("all stored by the next process", 3002)
+		e.end()
+		if err := s.Drain(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if n := len(k.got); n != 3002 || k.got[3001] != "2999" {
+			t.Errorf("stored %d lines, want 3002", n)
 		}
 	})
 }

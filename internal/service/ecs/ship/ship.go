@@ -3,8 +3,8 @@
 // A line arrives within a second of being written, once, whatever crashes in
 // between: it is stored together with the cursor from which copying goes on.
 // While the store refuses (a full disk, say) or the engine is away, copying
-// waits and nothing is lost. Only where the log group was deleted is output
-// dropped, as on AWS.
+// waits and nothing is lost. Only where the log group was deleted, or the task's
+// execution role doesn't allow it, is output dropped, as on AWS.
 package ship
 
 import (
@@ -21,9 +21,10 @@ import (
 	"github.com/skylift/skylift/internal/logstore"
 )
 
-// logEngine is the one thing that ship needs of an engine.
+// logEngine is what ship needs of an engine.
 type logEngine interface {
 	Logs(ctx context.Context, taskID, container string, since time.Time, follow bool, emit func(engine.Line) error) error
+	Release(ctx context.Context, taskID, container string, upto time.Time) error
 }
 
 // sink is where the output goes: the logs service.
@@ -39,7 +40,11 @@ type Job struct {
 	TaskID, Container string
 	Group, Stream     string
 	First             string // pattern of the first line of an event; "": each line is one
-	Buffer            int64  // bytes that wait to be stored before what comes is dropped; 0: it waits in the engine
+	// Buffer is how many bytes wait to be stored before what comes is dropped, with
+	// an engine that does not do that itself; 0: all of it waits in the engine.
+	Buffer int64
+	// Role is the ARN of the task's execution role, which must allow what is done; "": it has none. Source is the task's ARN.
+	Role, Source string
 }
 
 // source names the job's cursor.
@@ -49,7 +54,9 @@ func (j Job) source() string { return j.TaskID + "/" + j.Container }
 type Config struct {
 	Engine logEngine
 	Sink   sink
-	Log    *slog.Logger
+	// As returns a context in which a job's role is judged. Errors: an API's when the role can't be assumed. It may be absent.
+	As  func(ctx context.Context, j Job) (context.Context, error)
+	Log *slog.Logger
 }
 
 // Shipper copies the output of many containers. It is safe for concurrent
@@ -57,6 +64,7 @@ type Config struct {
 type Shipper struct {
 	engine   logEngine
 	sink     sink
+	as       func(context.Context, Job) (context.Context, error)
 	log      *slog.Logger
 	buffered *semaphore.Weighted // of the bytes in all buffers
 
@@ -78,7 +86,7 @@ type copying struct {
 
 // New returns a Shipper that copies nothing yet.
 func New(c Config) *Shipper {
-	return &Shipper{engine: c.Engine, sink: c.Sink, log: c.Log, copies: map[string]*copying{}, buffered: semaphore.NewWeighted(maxBuffered)}
+	return &Shipper{engine: c.Engine, sink: c.Sink, as: c.As, log: c.Log, copies: map[string]*copying{}, buffered: semaphore.NewWeighted(maxBuffered)}
 }
 
 // Run copies until ctx ends, and waits for its goroutines. What is not copied

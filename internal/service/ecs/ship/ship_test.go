@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +25,8 @@ type fakeEngine struct {
 	ended   bool
 	gone    bool
 	away    bool          // ErrUnavailable; ends what is being followed
+	holds   bool          // it wants to know what is stored
+	kept    time.Time     // up to where that is
 	changed chan struct{} // closed and replaced when any of these changes
 }
 
@@ -45,6 +48,16 @@ func (e *fakeEngine) write(texts ...string) {
 		}
 	})
 	time.Sleep(time.Microsecond) // times increase strictly
+}
+
+func (e *fakeEngine) Release(_ context.Context, _, _ string, upto time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.holds {
+		return errors.ErrUnsupported
+	}
+	e.kept = upto
+	return nil
 }
 
 func (e *fakeEngine) end() { e.set(func() { e.ended = true }) }
@@ -407,13 +420,41 @@ func TestAGroupThatIsGoneHoldsNothingUp(t *testing.T) {
 	})
 }
 
+// What the execution role doesn't allow to store is dropped, and holds nothing up.
+func TestADenialDropsOutput(t *testing.T) {
+	bubble(t, func(t *testing.T, e *fakeEngine, k *fakeSink) {
+		var denied atomic.Bool
+		denied.Store(true)
+		s := New(Config{Engine: e, Sink: k, Log: slog.New(slog.DiscardHandler), As: func(ctx context.Context, j Job) (context.Context, error) {
+			if j.Role == "arn:role" && denied.Load() {
+				return ctx, &smithy.GenericAPIError{Code: "AccessDeniedException"}
+			}
+			return ctx, nil
+		}})
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = s.Run(ctx) })
+		defer func() { stop(); wg.Wait() }()
+		of := job
+		of.Role = "arn:role"
+		s.Follow(of)
+		e.write("a")
+		time.Sleep(time.Second)
+		k.want(t, "denied", "")
+		denied.Store(false)
+		e.write("b")
+		time.Sleep(time.Second)
+		k.want(t, "allowed", "b")
+	})
+}
+
 func TestLongLinesAreSplitBetweenCharacters(t *testing.T) {
 	t.Parallel()
-	text := strings.Repeat("x", maxText-1) + strings.Repeat("é", 10) + strings.Repeat("\xa9", maxText)
+	text := strings.Repeat("x", engine.MaxLine-1) + strings.Repeat("é", 10) + strings.Repeat("\xa9", engine.MaxLine)
 	events := toEvents([]engine.Line{{Text: text}})
 	var joined strings.Builder
 	for _, e := range events {
-		if len(e.Text) > maxText {
+		if len(e.Text) > engine.MaxLine {
 			t.Errorf("an event of %d bytes", len(e.Text))
 		}
 		joined.WriteString(e.Text)

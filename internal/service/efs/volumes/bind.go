@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/skylift/skylift/internal/service/efs/access"
 )
 
 // Mount is a directory of a file system as a container of a task has it.
@@ -18,17 +20,24 @@ type Mount struct {
 	AccessPoint string // "": none
 	Root        string // the directory; "": all
 	UID, GID    int64  // who the container runs as
+	Client      access.Client
+}
+
+// Mounted is a directory of this host that a container is to have.
+type Mounted struct {
+	Path     string
+	ReadOnly bool
 }
 
 // Mount makes directories of file systems appear for a task, and returns their
-// paths on this host. They stay what they are, whatever is done to the names in
+// places on this host. They stay what they are, whatever is done to the names in
 // the file system. It may be repeated, and begins anew then. The error is a
 // *MountError when the caller asked for what there is not.
 //
 // All is below a file system in memory of the task's own: who doesn't see the
 // mounts, since it lives in another mount namespace, finds no directory at all,
 // and none that is empty and soon removed.
-func (v *Volumes) Mount(ctx context.Context, taskID string, all []Mount) (paths []string, err error) {
+func (v *Volumes) Mount(ctx context.Context, taskID string, all []Mount) (at []Mounted, err error) {
 	if len(all) == 0 {
 		return nil, nil
 	}
@@ -44,12 +53,13 @@ func (v *Volumes) Mount(ctx context.Context, taskID string, all []Mount) (paths 
 	}
 	for i, m := range all {
 		target := filepath.Join(base, strconv.Itoa(i))
-		if err := v.mount(ctx, target, m); err != nil {
+		may, err := v.mount(ctx, target, m)
+		if err != nil {
 			return nil, errors.Join(err, v.Unmount(taskID))
 		}
-		paths = append(paths, target)
+		at = append(at, Mounted{Path: target, ReadOnly: !may.Write})
 	}
-	return paths, nil
+	return at, nil
 }
 
 // mount makes a directory of a file system appear at target.
@@ -58,27 +68,42 @@ func (v *Volumes) Mount(ctx context.Context, taskID string, all []Mount) (paths 
 // as that. A container that doesn't run as root has one user, whom the kernel can
 // take for the access point's. One that runs as root can become anybody, as the
 // images of most databases do, so what it mounts is served.
-func (v *Volumes) mount(ctx context.Context, target string, m Mount) error {
+//
+// Where the client may not be root, the mount is served in any case, as the
+// container's user, or as nobody where that is root: a user namespace would leave
+// root its capabilities over everybody's files but its own.
+func (v *Volumes) mount(ctx context.Context, target string, m Mount) (may access.Access, err error) {
 	dir, err := v.enterAt(ctx, m)
 	if err != nil {
-		return err
+		return may, err
 	}
 	defer dir.Close()
 	if err := os.Mkdir(target, 0o700); err != nil {
-		return fmt.Errorf("make mount point: %w", err)
+		return may, fmt.Errorf("make mount point: %w", err)
 	}
-	who := ids{m.UID, m.GID}
-	if u := dir.point.User; u != nil && who.uid == 0 {
-		return v.serve(target, dir, m, ids{u.UID, u.GID})
+	as, ok := dir.user()
+	switch {
+	case ok && m.UID == 0:
+		return dir.may, v.serve(target, dir, m, as)
+	case !ok && !dir.may.Root:
+		return dir.may, v.serve(target, dir, m, squashed(ids{m.UID, m.GID}))
 	}
+	return dir.may, v.clone(target, dir, m)
+}
+
+// clone makes a directory appear at target as a mount of its own, with who the client is there.
+func (v *Volumes) clone(target string, dir *directory, m Mount) error {
 	tree, err := unix.OpenTree(int(dir.Fd()), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
 	if err != nil {
 		return fmt.Errorf("mount %s of file system %s: %w", dir.point.Root, m.FileSystem, err)
 	}
 	defer unix.Close(tree)
-	if u := dir.point.User; u != nil {
-		if err := v.squash(tree, m, ids{u.UID, u.GID}, who); err != nil {
-			return err
+	if err := v.identify(tree, dir, m); err != nil {
+		return err
+	}
+	if !dir.may.Write {
+		if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+			return fmt.Errorf("make the mount of file system %s read-only: %w", m.FileSystem, err)
 		}
 	}
 	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
@@ -90,18 +115,23 @@ func (v *Volumes) mount(ctx context.Context, target string, m Mount) error {
 // ids are a user and a group.
 type ids struct{ uid, gid int64 }
 
-// squash maps who to the user of an access point, for all that is done in a mount.
-// All other users are nobody there, and make no files: the kernel maps one user
-// to one.
-func (v *Volumes) squash(tree int, m Mount, as, who ids) error {
-	ns, err := userNamespace(as, who)
+// identify maps those who use a mount to the users and groups that they are in the file system.
+//
+// With an access point that has a user, the container's user is that one. All others are nobody there, and make no files: the kernel
+// maps one user to one.
+func (v *Volumes) identify(tree int, dir *directory, m Mount) error {
+	as, ok := dir.user()
+	if !ok {
+		return nil
+	}
+	ns, err := userNamespace(one(as.uid, m.UID), one(as.gid, m.GID))
 	if err != nil {
-		return fmt.Errorf("map the user of access point %s: %w", m.AccessPoint, err)
+		return fmt.Errorf("map the users of file system %s: %w", m.FileSystem, err)
 	}
 	defer ns.Close()
 	err = unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(ns.Fd())})
 	if err != nil {
-		return v.failed(m.FileSystem, "/", fmt.Sprintf("this machine can't access files as the posixUser of access point %s: %s", m.AccessPoint, err))
+		return v.failed(m, "/", fmt.Sprintf("this machine can't access files as the posixUser of access point %s: %s", m.AccessPoint, err))
 	}
 	return nil
 }

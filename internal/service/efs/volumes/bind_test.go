@@ -35,9 +35,13 @@ func (e env) mounted(m ...Mount) []string {
 	for i := range m {
 		m[i].FileSystem = id
 	}
-	paths, err := e.Mount(e.t.Context(), "task", m)
+	at, err := e.Mount(e.t.Context(), "task", m)
 	if err != nil {
 		e.t.Fatal(err)
+	}
+	var paths []string
+	for _, one := range at {
+		paths = append(paths, one.Path)
 	}
 	return paths
 }

@@ -14,7 +14,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 	"golang.org/x/sys/unix"
 
+	"github.com/skylift/skylift/internal/policy"
 	"github.com/skylift/skylift/internal/service/efs"
+	"github.com/skylift/skylift/internal/service/efs/access"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -31,7 +33,15 @@ func (e *MountError) Error() string {
 
 // host is what a file system is called in the network.
 func (v *Volumes) host(id string) string {
-	return fmt.Sprintf("%s.efs.%s.amazonaws.com", id, v.region)
+	return fmt.Sprintf("%s.efs.%s.amazonaws.com", id, v.ns.Region)
+}
+
+// server is what the mount command takes for the server: what is encrypted goes through a tunnel.
+func (v *Volumes) server(m Mount) string {
+	if m.Client.Encrypted {
+		return "127.0.0.1"
+	}
+	return v.host(m.FileSystem)
 }
 
 func (v *Volumes) unresolved(id string) error {
@@ -39,25 +49,52 @@ func (v *Volumes) unresolved(id string) error {
 		"for this file system ID. See https://docs.aws.amazon.com/console/efs/mount-dns-name for more detail.", v.host(id)), 1}
 }
 
-func (v *Volumes) denied(id string) error {
-	return &MountError{fmt.Sprintf("b'mount.nfs4: access denied by server while mounting %s:/'", v.host(id)), 32}
+func (v *Volumes) denied(m Mount) error {
+	return &MountError{fmt.Sprintf("b'mount.nfs4: access denied by server while mounting %s:/'", v.server(m)), 32}
 }
 
-func (v *Volumes) failed(id, dir, reason string) error {
-	return &MountError{fmt.Sprintf("b'mount.nfs4: mounting %s:%s failed, reason given by server: %s'", v.host(id), dir, reason), 32}
+func (v *Volumes) failed(m Mount, dir, reason string) error {
+	return &MountError{fmt.Sprintf("b'mount.nfs4: mounting %s:%s failed, reason given by server: %s'", v.server(m), dir, reason), 32}
 }
 
 // directory is a directory of a file system that is open.
 type directory struct {
 	*os.File
 	point efs.AccessPoint
+	may   access.Access
+}
+
+// nobody is the user and the group that root is where a client may not be root.
+const nobody = 65534
+
+// user is who all is done as; ok is false where everybody is who they are.
+func (d *directory) user() (as ids, ok bool) {
+	u := d.point.User
+	if u == nil {
+		return ids{}, false
+	}
+	if as = (ids{u.UID, u.GID}); !d.may.Root {
+		as = squashed(as)
+	}
+	return as, true
+}
+
+// squashed has nobody in root's place.
+func squashed(who ids) ids {
+	if who.uid == 0 {
+		who.uid = nobody
+	}
+	if who.gid == 0 {
+		who.gid = nobody
+	}
+	return who
 }
 
 // enterAt opens the directory that m names: it is inside the file system, and
 // no part of its path is a symbolic link. The root of an access point is made
 // where it is not there. The error is a *MountError when there is no such thing.
 func (v *Volumes) enterAt(ctx context.Context, m Mount) (*directory, error) {
-	point, err := v.find(ctx, m.FileSystem, m.AccessPoint, path.Clean("/"+m.Root))
+	point, may, err := v.find(ctx, m)
 	if err != nil {
 		return nil, err
 	}
@@ -66,17 +103,17 @@ func (v *Volumes) enterAt(ctx context.Context, m Mount) (*directory, error) {
 		return nil, fmt.Errorf("open file system %s: %w", m.FileSystem, err)
 	}
 	defer root.Close()
-	if err := v.enter(root, point); err != nil {
+	if err := v.enter(root, m, point); err != nil {
 		return nil, err
 	}
 	file, err := openBelow(filepath.Join(v.dir, m.FileSystem), point.Root)
 	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
-		return nil, v.failed(m.FileSystem, point.Root, "Not a directory")
+		return nil, v.failed(m, point.Root, "Not a directory")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s of file system %s: %w", point.Root, m.FileSystem, err)
 	}
-	return &directory{file, point}, nil
+	return &directory{file, point, may}, nil
 }
 
 // openBelow opens the directory at path below root, and follows no symbolic
@@ -97,61 +134,78 @@ func openBelow(root, path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), root+path), nil
 }
 
-// find returns an access point, or one for dir when none is named.
-func (v *Volumes) find(ctx context.Context, fileSystem, accessPoint, dir string) (p efs.AccessPoint, err error) {
+// find returns the access point of a mount, or one for its directory when it names none, and what the client may do there.
+func (v *Volumes) find(ctx context.Context, m Mount) (p efs.AccessPoint, may access.Access, err error) {
 	err = v.db.View(ctx, func(tx store.Tx) error {
-		if err := v.reachable(tx, fileSystem); err != nil {
+		f, err := v.reachable(tx, m)
+		if err != nil {
 			return err
 		}
-		if accessPoint == "" {
-			p = efs.AccessPoint{FileSystem: fileSystem, Root: dir}
-			return nil
+		if p, err = v.point(tx, m); err != nil {
+			return err
 		}
-		p, err = efs.AccessPoints.Get(tx, accessPoint)
-		switch {
-		case errors.Is(err, store.ErrNotFound), err == nil && p.FileSystem != fileSystem:
-			return v.denied(fileSystem)
-		case err != nil:
-			return fmt.Errorf("read access point %s: %w", accessPoint, err)
-		case dir != "/":
-			return v.failed(fileSystem, dir, "an access point is mounted at its own root directory")
+		var mount policy.Decision
+		if may, mount, err = access.Admit(v.ns, f, m.Client, m.AccessPoint); err != nil {
+			return err
+		}
+		if !mount.Allowed() {
+			v.log.Info("a client may not mount a file system", "key", f.ID, "client", m.Client.Principal.ARN, "why", mount.Reason("elasticfilesystem:ClientMount"))
+			return v.denied(m)
+		}
+		if dir := path.Clean("/" + m.Root); m.AccessPoint != "" && dir != "/" {
+			return v.failed(m, dir, "an access point is mounted at its own root directory")
 		}
 		return nil
 	})
-	return p, err
+	return p, may, err
 }
 
-// reachable says whether a file system exists and has a mount target.
-func (v *Volumes) reachable(tx store.Tx, id string) error {
-	f, err := efs.FileSystems.Get(tx, id)
+func (v *Volumes) point(tx store.Tx, m Mount) (efs.AccessPoint, error) {
+	if m.AccessPoint == "" {
+		return efs.AccessPoint{FileSystem: m.FileSystem, Root: path.Clean("/" + m.Root)}, nil
+	}
+	p, err := efs.AccessPoints.Get(tx, m.AccessPoint)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && p.FileSystem != m.FileSystem:
+		return p, v.denied(m)
+	case err != nil:
+		return p, fmt.Errorf("read access point %s: %w", m.AccessPoint, err)
+	}
+	return p, nil
+}
+
+// reachable returns a file system that exists and has a mount target.
+func (v *Volumes) reachable(tx store.Tx, m Mount) (f efs.FileSystem, err error) {
+	id := m.FileSystem
+	f, err = efs.FileSystems.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return v.unresolved(id)
+		return f, v.unresolved(id)
 	}
 	if err != nil {
-		return fmt.Errorf("read file system %s: %w", id, err)
+		return f, fmt.Errorf("read file system %s: %w", id, err)
 	}
 	state, _, err := f.State(tx)
 	if err != nil {
-		return err
+		return f, err
 	}
 	if state != types.LifeCycleStateAvailable {
-		return v.failed(id, "/", fmt.Sprintf("the file system is in the life cycle state '%s'", state))
+		return f, v.failed(m, "/", fmt.Sprintf("the file system is in the life cycle state '%s'", state))
 	}
 	targets, err := efs.TargetsOf(tx, id)
 	if err != nil {
-		return err
+		return f, err
 	}
 	for _, m := range targets {
 		if state, _, err := m.State(tx); err != nil || state == types.LifeCycleStateAvailable {
-			return err
+			return f, err
 		}
 	}
-	return v.unresolved(id)
+	return f, v.unresolved(id)
 }
 
 // enter walks from root to the directory of p, and makes what is missing of it
 // as p says. It follows no symbolic link.
-func (v *Volumes) enter(root *os.Root, p efs.AccessPoint) error {
+func (v *Volumes) enter(root *os.Root, m Mount, p efs.AccessPoint) error {
 	v.rooting.Lock()
 	defer v.rooting.Unlock()
 	at := ""
@@ -164,13 +218,13 @@ func (v *Volumes) enter(root *os.Root, p efs.AccessPoint) error {
 		missing := errors.Is(err, fs.ErrNotExist)
 		switch {
 		case missing && p.Creation == nil:
-			return v.failed(p.FileSystem, p.Root, "No such file or directory")
+			return v.failed(m, p.Root, "No such file or directory")
 		case missing:
 			err = plant(root, at, *p.Creation)
 		case err == nil && info.Mode().Type() == fs.ModeSymlink:
-			return v.failed(p.FileSystem, p.Root, "/"+at+" is a symbolic link, which is not followed")
+			return v.failed(m, p.Root, "/"+at+" is a symbolic link, which is not followed")
 		case err == nil && !info.IsDir():
-			return v.failed(p.FileSystem, p.Root, "Not a directory")
+			return v.failed(m, p.Root, "Not a directory")
 		}
 		if err != nil {
 			return fmt.Errorf("enter %s of file system %s: %w", p.Root, p.FileSystem, err)

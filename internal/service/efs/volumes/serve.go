@@ -20,16 +20,24 @@ const ServeCommand = "serve-files"
 const maxRead = 128 << 10
 
 // serve mounts dir at target by a file server of its own, in which all users are
-// the one of an access point.
+// one: that of an access point, or that which a client who may not be root is.
 func (v *Volumes) serve(target string, dir *directory, m Mount, as ids) error {
 	device, err := os.OpenFile(v.fuse, os.O_RDWR, 0)
 	if err != nil {
-		return v.failed(m.FileSystem, dir.point.Root, fmt.Sprintf("for a container that runs as root, access point %s with its posixUser needs FUSE on this machine: "+
-			"load it with modprobe fuse, or set the container's user: %s", m.AccessPoint, err))
+		why := fmt.Sprintf("for a container that runs as root, access point %s with its posixUser needs FUSE on this machine: "+
+			"load it with modprobe fuse, or set the container's user", m.AccessPoint)
+		if _, ok := dir.user(); !ok {
+			why = "without elasticfilesystem:ClientRootAccess a mount needs FUSE on this machine: load it with modprobe fuse, or grant that"
+		}
+		return v.failed(m, dir.point.Root, fmt.Sprintf("%s: %s", why, err))
 	}
 	defer device.Close()
 	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,max_read=%d", device.Fd(), maxRead)
-	if err := unix.Mount(m.FileSystem+":"+dir.point.Root, target, "fuse.efs", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
+	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV)
+	if !dir.may.Write {
+		flags |= unix.MS_RDONLY
+	}
+	if err := unix.Mount(m.FileSystem+":"+dir.point.Root, target, "fuse.efs", flags, options); err != nil {
 		return fmt.Errorf("mount %s of file system %s: %w", dir.point.Root, m.FileSystem, err)
 	}
 	if err := v.launch(dir.File, device, as); err != nil {

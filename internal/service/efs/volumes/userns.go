@@ -7,19 +7,24 @@ import (
 	"syscall"
 )
 
-// userNamespace returns a user namespace in which the one identity is that of
-// the other outside. It lives as long as the file is open.
+// one maps the one id of a file system to the one id outside.
+func one(inside, outside int64) []syscall.SysProcIDMap {
+	return []syscall.SysProcIDMap{{ContainerID: int(inside), HostID: int(outside), Size: 1}}
+}
+
+// userNamespace returns a user namespace whose users and groups are those outside that they are mapped to. It
+// lives as long as the file is open.
 //
 // A namespace needs a process to be made: one that is stopped, by ptrace, before
 // its program's first instruction, and killed when its namespace was opened.
-func userNamespace(inside, outside ids) (*os.File, error) {
+func userNamespace(users, groups []syscall.SysProcIDMap) (*os.File, error) {
 	runtime.LockOSThread() // who traces is a thread
 	defer runtime.UnlockOSThread()
 	p, err := os.StartProcess("/proc/self/exe", []string{"skylift-idmap"}, &os.ProcAttr{
 		Sys: &syscall.SysProcAttr{
 			Cloneflags:  syscall.CLONE_NEWUSER,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: int(inside.uid), HostID: int(outside.uid), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: int(inside.gid), HostID: int(outside.gid), Size: 1}},
+			UidMappings: users,
+			GidMappings: groups,
 			Ptrace:      true,
 			Pdeathsig:   syscall.SIGKILL,
 		},

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/reconcile"
 	"github.com/skylift/skylift/internal/service/efs"
 	"github.com/skylift/skylift/internal/store"
@@ -35,11 +36,11 @@ const (
 
 // Config is what volumes need.
 type Config struct {
-	DB     store.DB
-	Dir    string // absolute; made when it is not there
-	Mounts string // likewise: where directories appear that tasks mount
-	Region string
-	Log    *slog.Logger
+	DB        store.DB
+	Dir       string // absolute; made when it is not there
+	Mounts    string // likewise: where directories appear that tasks mount
+	Namespace arn.Namespace
+	Log       *slog.Logger
 }
 
 // Volumes makes the directory of a file system, its key, what it should be.
@@ -47,7 +48,7 @@ type Volumes struct {
 	db     store.DB
 	dir    string
 	mounts string
-	region string
+	ns     arn.Namespace
 	log    *slog.Logger
 
 	rooting sync.Mutex // while an access point's root is made
@@ -59,7 +60,7 @@ type Volumes struct {
 
 // New returns the volumes in c.Dir.
 func New(c Config) *Volumes {
-	return &Volumes{db: c.DB, dir: c.Dir, mounts: c.Mounts, region: c.Region, fuse: "/dev/fuse", log: c.Log.With("service", "efs")}
+	return &Volumes{db: c.DB, dir: c.Dir, mounts: c.Mounts, ns: c.Namespace, fuse: "/dev/fuse", log: c.Log.With("service", "efs")}
 }
 
 // Sources name the file systems that changed.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 
+	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/service/efs"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/store/memstore"
@@ -30,7 +31,7 @@ const id = "fs-1"
 
 func newEnv(t *testing.T) env {
 	t.Helper()
-	v := New(Config{DB: memstore.New(), Dir: filepath.Join(t.TempDir(), "efs"), Mounts: filepath.Join(t.TempDir(), "mounts"), Region: "us-west-2", Log: slog.New(slog.DiscardHandler)})
+	v := New(Config{DB: memstore.New(), Dir: filepath.Join(t.TempDir(), "efs"), Mounts: filepath.Join(t.TempDir(), "mounts"), Namespace: arn.Namespace{Region: "us-west-2", Account: "123456789012"}, Log: slog.New(slog.DiscardHandler)})
 	e := env{v, t}
 	e.write(func(tx store.Tx) error { return efs.FileSystems.Put(tx, id, efs.FileSystem{ID: id}) })
 	return e

@@ -13,7 +13,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/skylift/skylift/internal/edge"
+	"github.com/skylift/skylift/internal/edge/table"
 	"github.com/skylift/skylift/internal/reconcile"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/store"
@@ -21,9 +21,9 @@ import (
 
 // dataplane is what knows how targets are.
 type dataplane interface {
-	Statuses() []edge.TargetStatus
+	Statuses() []table.TargetStatus
 	// Changes calls f with all statuses, and then with those that change.
-	Changes(ctx context.Context, f func([]edge.TargetStatus) error) error
+	Changes(ctx context.Context, f func([]table.TargetStatus) error) error
 }
 
 // Reconciler writes the health of the targets of a group, its key.
@@ -43,7 +43,7 @@ func (r *Reconciler) Sources() []reconcile.Source {
 		reconcile.Rows(r.db, elbv2.TargetGroups, nil),
 		reconcile.Rows(r.db, elbv2.Rules, func(_ string, u *elbv2.Rule) []string { return u.Action.Groups() }),
 		func(ctx context.Context, enqueue func(string)) error {
-			return r.edge.Changes(ctx, func(changed []edge.TargetStatus) error {
+			return r.edge.Changes(ctx, func(changed []table.TargetStatus) error {
 				for _, s := range changed {
 					enqueue(s.Pool)
 				}
@@ -55,7 +55,7 @@ func (r *Reconciler) Sources() []reconcile.Source {
 
 // Reconcile implements reconcile.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, group string) (again time.Duration, err error) {
-	seen := make(map[netip.AddrPort]edge.TargetStatus)
+	seen := make(map[netip.AddrPort]table.TargetStatus)
 	for _, s := range r.edge.Statuses() {
 		if s.Pool == group {
 			seen[s.Target] = s
@@ -130,13 +130,13 @@ func (p plan) write(tx store.Tx) error {
 
 // decide never acts. seen is what the data plane says now; it may not have
 // heard of a target yet.
-func decide(is state, seen map[netip.AddrPort]edge.TargetStatus, now time.Time) plan {
+func decide(is state, seen map[netip.AddrPort]table.TargetStatus, now time.Time) plan {
 	var p plan
 	for _, t := range is.targets {
 		s, known := seen[address(t)]
 		if !t.DeregisteredAt.IsZero() {
 			left := t.DeregisteredAt.Add(is.delay).Sub(now)
-			if !is.inUse || left <= 0 || known && s.State == edge.Drained {
+			if !is.inUse || left <= 0 || known && s.State == table.Drained {
 				p.remove = append(p.remove, t)
 				continue
 			}
@@ -160,17 +160,17 @@ func address(t elbv2.Target) netip.AddrPort {
 	return netip.AddrPortFrom(addr, uint16(t.Port))
 }
 
-func health(t elbv2.Target, s edge.TargetStatus, now time.Time) elbv2.TargetHealth {
+func health(t elbv2.Target, s table.TargetStatus, now time.Time) elbv2.TargetHealth {
 	h := elbv2.TargetHealth{
 		Group: t.Group, Addr: t.Addr, Port: t.Port,
-		State: string(s.State), Reason: s.Reason, Description: s.Description, Since: now,
+		State: string(s.State), Reason: s.Reason, Description: s.Description, Since: now, Anomalous: s.Anomalous, Mitigated: s.Mitigated,
 	}
-	if s.State == edge.Drained { // of a target that is registered again, which the data plane will hear of
+	if s.State == table.Drained { // of a target that is registered again, which the data plane will hear of
 		h.State = elbv2.StateDraining
 	}
 	return h
 }
 
 func same(a, b elbv2.TargetHealth) bool {
-	return a.State == b.State && a.Reason == b.Reason && a.Description == b.Description
+	return a.State == b.State && a.Reason == b.Reason && a.Description == b.Description && a.Anomalous == b.Anomalous && a.Mitigated == b.Mitigated
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/skylift/skylift/internal/edge"
+	"github.com/skylift/skylift/internal/edge/table"
 	"github.com/skylift/skylift/internal/reconcile"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/store"
@@ -22,28 +22,28 @@ import (
 // fakeEdge says of targets what a test has it say.
 type fakeEdge struct {
 	mu       sync.Mutex
-	statuses map[netip.AddrPort]edge.TargetStatus
-	changed  chan edge.TargetStatus
+	statuses map[netip.AddrPort]table.TargetStatus
+	changed  chan table.TargetStatus
 }
 
 func newFakeEdge() *fakeEdge {
-	return &fakeEdge{statuses: make(map[netip.AddrPort]edge.TargetStatus), changed: make(chan edge.TargetStatus)}
+	return &fakeEdge{statuses: make(map[netip.AddrPort]table.TargetStatus), changed: make(chan table.TargetStatus)}
 }
 
-func (e *fakeEdge) Statuses() []edge.TargetStatus {
+func (e *fakeEdge) Statuses() []table.TargetStatus {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Collect(maps.Values(e.statuses))
 }
 
-func (e *fakeEdge) Changes(ctx context.Context, f func([]edge.TargetStatus) error) error {
+func (e *fakeEdge) Changes(ctx context.Context, f func([]table.TargetStatus) error) error {
 	if err := f(e.Statuses()); err != nil {
 		return err
 	}
 	for {
 		select {
 		case s := <-e.changed:
-			if err := f([]edge.TargetStatus{s}); err != nil {
+			if err := f([]table.TargetStatus{s}); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -116,8 +116,8 @@ func (w *world) use(on bool) {
 	})
 }
 
-func (w *world) says(addr string, state edge.State, reason string) {
-	s := edge.TargetStatus{Pool: group, Target: netip.MustParseAddrPort(addr + ":80"), State: state, Reason: reason}
+func (w *world) says(addr string, state table.State, reason string) {
+	s := table.TargetStatus{Pool: group, Target: netip.MustParseAddrPort(addr + ":80"), State: state, Reason: reason}
 	w.edge.mu.Lock()
 	w.edge.statuses[s.Target] = s
 	w.edge.mu.Unlock()
@@ -154,18 +154,18 @@ func TestHealthIsWrittenOnChange(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.want("before the data plane knows it", map[string]string{a: ""})
-		w.says(a, edge.Initial, "Elb.InitialHealthChecking")
+		w.says(a, table.Initial, "Elb.InitialHealthChecking")
 		w.want("initial", map[string]string{a: "initial"})
-		w.says(a, edge.Healthy, "")
-		w.says(a, edge.Healthy, "")
-		w.says(a, edge.Healthy, "")
-		w.says(b, edge.Healthy, "")
+		w.says(a, table.Healthy, "")
+		w.says(a, table.Healthy, "")
+		w.says(a, table.Healthy, "")
+		w.says(b, table.Healthy, "")
 		w.want("healthy", map[string]string{a: "healthy"})
 		if w.writes != 2 {
 			t.Errorf("written %d times, want 2", w.writes)
 		}
-		w.says(a, edge.Unhealthy, "Target.Timeout")
-		w.says(a, edge.Unhealthy, "Target.ResponseCodeMismatch")
+		w.says(a, table.Unhealthy, "Target.Timeout")
+		w.says(a, table.Unhealthy, "Target.ResponseCodeMismatch")
 		w.want("unhealthy", map[string]string{a: "unhealthy"})
 		if w.writes != 4 {
 			t.Errorf("written %d times, want 4", w.writes)
@@ -178,13 +178,13 @@ func TestDrain(t *testing.T) {
 	gone := func(t elbv2.Target) elbv2.Target { t.DeregisteredAt = time.Now(); return t }
 	t.Run("until nothing is under way", func(t *testing.T) {
 		inWorld(t, func(w *world) {
-			w.says(a, edge.Healthy, "")
+			w.says(a, table.Healthy, "")
 			w.put(gone(target(a)))
 			w.want("deregistered", map[string]string{a: "healthy"}) // the data plane hasn't heard
 			time.Sleep(time.Second)
-			w.says(a, edge.Draining, "Target.DeregistrationInProgress")
+			w.says(a, table.Draining, "Target.DeregistrationInProgress")
 			w.want("draining", map[string]string{a: "draining"})
-			w.says(a, edge.Drained, "")
+			w.says(a, table.Drained, "")
 			w.want("drained", map[string]string{})
 		})
 	})
@@ -193,7 +193,7 @@ func TestDrain(t *testing.T) {
 			w.put(gone(target(a)))
 			time.Sleep(10 * time.Second)
 			w.put(gone(target(b)))
-			w.says(a, edge.Draining, "Target.DeregistrationInProgress")
+			w.says(a, table.Draining, "Target.DeregistrationInProgress")
 			time.Sleep(20*time.Second - time.Nanosecond)
 			synctest.Wait()
 			w.want("just before", map[string]string{a: "draining", b: ""})
@@ -225,9 +225,9 @@ func TestDrain(t *testing.T) {
 		inWorld(t, func(w *world) {
 			w.put(gone(target(a)))
 			w.put(target(a))
-			w.says(a, edge.Drained, "") // which the data plane said before it heard
+			w.says(a, table.Drained, "") // which the data plane said before it heard
 			w.want("registered again", map[string]string{a: "draining"})
-			w.says(a, edge.Healthy, "")
+			w.says(a, table.Healthy, "")
 			time.Sleep(time.Hour)
 			synctest.Wait()
 			w.want("later", map[string]string{a: "healthy"})

@@ -1,0 +1,58 @@
+package policies
+
+import (
+	"cmp"
+	"context"
+
+	sdk "github.com/aws/aws-sdk-go-v2/service/ecr"
+
+	"github.com/skylift/skylift/internal/service/ecr/record"
+)
+
+// The account's settings, and what one may be: the registry's policy is asked about three actions by version 1,
+// and about all by version 2
+// (https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry-permissions-account-settings.html).
+const (
+	settingScope = "REGISTRY_POLICY_SCOPE"
+	scopeV1      = "V1"
+	scopeV2      = "V2"
+)
+
+func setting(name string) error {
+	if name != settingScope {
+		return record.Invalid("The account setting '%s' is not supported by Skylift, only %s.", name, settingScope)
+	}
+	return nil
+}
+
+// GetAccountSetting says how a setting is.
+func (a *API) GetAccountSetting(ctx context.Context, in *sdk.GetAccountSettingInput) (*sdk.GetAccountSettingOutput, error) {
+	if err := setting(*in.Name); err != nil {
+		return nil, err
+	}
+	r, err := a.registry(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.GetAccountSettingOutput{Name: in.Name, Value: new(cmp.Or(r.Scope, scopeV2))}, nil
+}
+
+// PutAccountSetting changes a setting.
+func (a *API) PutAccountSetting(ctx context.Context, in *sdk.PutAccountSettingInput) (*sdk.PutAccountSettingOutput, error) {
+	if err := setting(*in.Name); err != nil {
+		return nil, err
+	}
+	if *in.Value != scopeV1 && *in.Value != scopeV2 {
+		return nil, record.Constraint("value", "must satisfy enum value set: ["+scopeV1+", "+scopeV2+"]")
+	}
+	_, err := a.changeRegistry(ctx, func(r *record.Registry) error {
+		if r.Scope = *in.Value; r.Scope == scopeV2 {
+			r.Scope = ""
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.PutAccountSettingOutput{Name: in.Name, Value: in.Value}, nil
+}
