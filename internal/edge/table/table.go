@@ -159,6 +159,7 @@ type Fixed struct {
 // Pool is a target group: targets and how they are checked.
 type Pool struct {
 	ID      string // the target group's ARN
+	TLS     bool   `json:",omitempty"` // its targets are spoken to over HTTPS; never changes
 	Check   Check
 	Targets []Target
 	// Source is the address that checks come from; invalid: the host's choice.
@@ -211,6 +212,7 @@ type Target struct {
 
 // Check is how a pool's targets are checked over HTTP.
 type Check struct {
+	TLS                bool `json:",omitempty"` // over HTTPS
 	Path               string
 	Port               uint16 // 0: the target's own
 	Interval, Timeout  time.Duration

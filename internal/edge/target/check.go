@@ -101,7 +101,7 @@ func (t *Target) ask(ctx context.Context, s spec, counts bool) (asked bool) {
 	if !counts {
 		timeout = min(timeout, peekEvery)
 	}
-	outcome := check.Probe{Path: s.check.Path, Matcher: matcher, Timeout: timeout}.Ask(ctx, dial, addr)
+	outcome := check.Probe{Path: s.check.Path, TLS: s.check.TLS, Matcher: matcher, Timeout: timeout}.Ask(ctx, dial, addr)
 	if outcome.Kind == check.Unasked {
 		t.set.Short(addr, outcome.Err)
 		return false

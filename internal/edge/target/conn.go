@@ -117,7 +117,7 @@ func (u *upstream) dial() (*Conn, error) {
 	if all.conns.Add(1) > all.maxConns {
 		all.relieve()
 	}
-	conn, err := all.dial(ctx, u.source, u.target.Addr)
+	conn, err := u.connect(ctx)
 	if err != nil {
 		all.conns.Add(-1)
 		return nil, err
@@ -128,6 +128,15 @@ func (u *upstream) dial() (*Conn, error) {
 	}
 	c.attach()
 	return c, nil
+}
+
+// connect dials the target, and shakes hands where that is over TLS.
+func (u *upstream) connect(ctx context.Context) (net.Conn, error) {
+	conn, err := u.target.set.dial(ctx, u.source, u.target.Addr)
+	if c := u.target.secure; err == nil && c != nil {
+		return shake(ctx, conn, c)
+	}
+	return conn, err
 }
 
 func (c *Conn) attach() {

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
 	"github.com/skylift/skylift/internal/edge/table"
 	"github.com/skylift/skylift/internal/service/acm"
 	"github.com/skylift/skylift/internal/service/elbv2"
@@ -217,7 +219,7 @@ func (b builder) source(lb string) netip.Addr {
 func (b builder) pool(g elbv2.TargetGroup) table.Pool {
 	user, inUse := b.users[g.ARN]
 	p := table.Pool{
-		ID: g.ARN, InUse: inUse, Check: check(g.Check),
+		ID: g.ARN, TLS: g.Secured(), InUse: inUse, Check: check(g.Check),
 		Algorithm: table.Algorithm(g.Attribute(elbv2.Algorithm)), Mitigate: g.Attribute(elbv2.AnomalyMitigation) == "on",
 		SlowStart: time.Duration(g.Number(elbv2.SlowStart)) * time.Second, Sticky: sticky(g),
 		MinHealthy: g.Number(elbv2.RoutingCount), MinHealthyPercent: g.Number(elbv2.RoutingPercentage),
@@ -249,6 +251,7 @@ func sticky(g elbv2.TargetGroup) table.Sticky {
 func check(c elbv2.HealthCheck) table.Check {
 	port, _ := strconv.ParseUint(c.Port, 10, 16) // 0 for traffic-port: the target's own
 	return table.Check{
+		TLS:                c.Protocol == string(types.ProtocolEnumHttps),
 		Path:               c.Path,
 		Port:               uint16(port),
 		Interval:           time.Duration(c.Interval) * time.Second,

@@ -47,6 +47,7 @@ type TargetGroup struct {
 	ARN        string
 	Name       string
 	Type       string `json:",omitempty"` // instance; "": ip
+	Protocol   string `json:",omitempty"` // HTTPS; "": HTTP
 	Port       int32
 	VPC        string
 	Check      HealthCheck
@@ -55,8 +56,9 @@ type TargetGroup struct {
 	Tags       handler.Tags      // empty, but not nil, when it had some
 }
 
-// HealthCheck is how the targets of a group are checked, over HTTP.
+// HealthCheck is how the targets of a group are checked.
 type HealthCheck struct {
+	Protocol           string `json:",omitempty"` // HTTPS; "": HTTP
 	Path               string
 	Port               string // a number, or traffic-port
 	Interval, Timeout  int32  // seconds
@@ -201,6 +203,9 @@ type TargetHealth struct {
 func (g TargetGroup) TargetType() types.TargetTypeEnum {
 	return cmp.Or(types.TargetTypeEnum(g.Type), types.TargetTypeEnumIp)
 }
+
+// Secured tells whether requests go to the targets over HTTPS.
+func (g TargetGroup) Secured() bool { return g.Protocol == string(types.ProtocolEnumHttps) }
 
 // TargetKey is the key of a target, and of its health.
 func TargetKey(group, addr string, port int32) string {

@@ -50,6 +50,16 @@ func TestTargetGroups(t *testing.T) {
 	if is := must(t, e.DescribeTargetGroups, &elb.DescribeTargetGroupsInput{Names: []string{"web"}}).TargetGroups; !cmp.Equal(is, []types.TargetGroup{want}, exact) {
 		t.Errorf("empty strings changed %+v", is)
 	}
+	encrypted := groupInput("encrypted")
+	encrypted.Protocol, encrypted.HealthCheckProtocol = "HTTPS", "HTTPS"
+	for range 2 {
+		if is := must(t, e.CreateTargetGroup, encrypted).TargetGroups[0]; is.Protocol != "HTTPS" || is.HealthCheckProtocol != "HTTPS" {
+			t.Errorf("over HTTPS: %+v", is)
+		}
+	}
+	if is := must(t, e.ModifyTargetGroup, &elb.ModifyTargetGroupInput{TargetGroupArn: got.TargetGroupArn, HealthCheckProtocol: "HTTPS"}).TargetGroups[0]; is.Protocol != "HTTP" || is.HealthCheckProtocol != "HTTPS" {
+		t.Errorf("checked over HTTPS: %+v", is)
+	}
 	refused(t, "DuplicateTargetGroupName", "'web'", e.CreateTargetGroup, groupInput("web"))
 	refused(t, "TargetGroupNotFound", "One or more", e.DescribeTargetGroups, &elb.DescribeTargetGroupsInput{Names: []string{"nope"}})
 }

@@ -34,7 +34,7 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 		"Only 'HostHeaderConfig' can", "'a' of a 'host-header'", "'b/c' of a 'host-header'", "A condition value must", "must have a field",
 		"only have one 'host-header'", "'5' condition values", "'6' condition wildcards",
 	}
-	check := []string{"enabled must be true", "'HealthCheckProtocol'", "path 'up'", "port 'x'", "interval '10'", "'200-500'"}
+	check := []string{"enabled must be true", "Health check protocol 'TCP'", "path 'up'", "port 'x'", "interval '10'", "'200-500'"}
 
 	for _, tt := range []struct {
 		in    any

@@ -57,8 +57,12 @@ func change(c *elbv2.HealthCheck, in checkInput) (f awserr.Faults) {
 	if in.enabled != nil && !*in.enabled {
 		f.Add(request.Invalid("Health check enabled must be true for target groups with target type 'ip'"))
 	}
-	if in.protocol != "" && in.protocol != types.ProtocolEnumHttp {
-		f.Add(request.Misconfigured("The value '%s' of parameter 'HealthCheckProtocol' is not supported by Skylift: only 'HTTP' is", in.protocol))
+	switch in.protocol {
+	case "":
+	case types.ProtocolEnumHttp, types.ProtocolEnumHttps:
+		c.Protocol = stored(in.protocol)
+	default:
+		f.Add(request.Invalid("Health check protocol '%s' must be one of 'HTTP, HTTPS'", in.protocol))
 	}
 	c.Path, c.Port = cmp.Or(aws.ToString(in.path), c.Path), cmp.Or(aws.ToString(in.port), c.Port)
 	c.Interval, c.Timeout = request.Or(in.interval, c.Interval), request.Or(in.timeout, c.Timeout)

@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,11 +48,12 @@ func (a *API) CreateTargetGroup(ctx context.Context, in *elb.CreateTargetGroupIn
 
 func (a *API) wantedTargetGroup(ctx context.Context, in *elb.CreateTargetGroupInput) (elbv2.TargetGroup, error) {
 	g := elbv2.TargetGroup{
-		Name:    aws.ToString(in.Name),
-		Port:    aws.ToInt32(in.Port),
-		VPC:     aws.ToString(in.VpcId),
-		Created: time.Now().UTC().Truncate(time.Millisecond),
-		Check:   newCheck(),
+		Name:     aws.ToString(in.Name),
+		Protocol: stored(in.Protocol),
+		Port:     aws.ToInt32(in.Port),
+		VPC:      aws.ToString(in.VpcId),
+		Created:  time.Now().UTC().Truncate(time.Millisecond),
+		Check:    newCheck(),
 	}
 	g.ARN = request.TargetGroup.NewARN(a.ns, g.Name)
 	if in.TargetType != types.TargetTypeEnumIp {
@@ -84,8 +86,8 @@ func newGroupFaults(in *elb.CreateTargetGroupInput) (f awserr.Faults) {
 	switch {
 	case in.Protocol == "":
 		f.Add(request.Invalid("A protocol must be specified"))
-	case in.Protocol != types.ProtocolEnumHttp:
-		f.Add(request.Misconfigured("The value '%s' of parameter 'Protocol' is not supported by Skylift: only 'HTTP' is", in.Protocol))
+	case in.Protocol != types.ProtocolEnumHttp && in.Protocol != types.ProtocolEnumHttps:
+		f.Add(request.Misconfigured("The value '%s' of parameter 'Protocol' is not supported by Skylift: only 'HTTP' and 'HTTPS' are", in.Protocol))
 	}
 	if v := aws.ToString(in.ProtocolVersion); v != "" && v != "HTTP1" {
 		f.Add(request.Misconfigured("The value '%s' of parameter 'ProtocolVersion' is not supported by Skylift: only 'HTTP1' is", v))
@@ -106,7 +108,7 @@ func newGroupFaults(in *elb.CreateTargetGroupInput) (f awserr.Faults) {
 }
 
 func same(g, o elbv2.TargetGroup) bool {
-	return g.Type == o.Type && g.Port == o.Port && g.VPC == o.VPC && g.Check == o.Check && maps.Equal(g.Tags, o.Tags)
+	return g.Type == o.Type && g.Protocol == o.Protocol && g.Port == o.Port && g.VPC == o.VPC && g.Check == o.Check && maps.Equal(g.Tags, o.Tags)
 }
 
 // DescribeTargetGroups lists target groups: all, those that are named, or those
@@ -242,6 +244,18 @@ func (a *API) DeleteTargetGroup(ctx context.Context, in *elb.DeleteTargetGroupIn
 	})
 }
 
+// stored is a protocol as records have it, and protocol is it as the API has it.
+func stored(p types.ProtocolEnum) string {
+	if p == types.ProtocolEnumHttp {
+		return ""
+	}
+	return string(p)
+}
+
+func protocol(p string) types.ProtocolEnum {
+	return cmp.Or(types.ProtocolEnum(p), types.ProtocolEnumHttp)
+}
+
 func describeTargetGroup(tx store.Tx, g elbv2.TargetGroup) (types.TargetGroup, error) {
 	lbs, err := elbv2.GroupBalancers(tx, g.ARN)
 	return wireGroup(g, lbs), err
@@ -254,7 +268,7 @@ func wireGroup(g elbv2.TargetGroup, lbs []string) types.TargetGroup {
 	return types.TargetGroup{
 		TargetGroupArn:             new(g.ARN),
 		TargetGroupName:            new(g.Name),
-		Protocol:                   types.ProtocolEnumHttp,
+		Protocol:                   protocol(g.Protocol),
 		ProtocolVersion:            new("HTTP1"),
 		Port:                       new(g.Port),
 		VpcId:                      new(g.VPC),
@@ -262,7 +276,7 @@ func wireGroup(g elbv2.TargetGroup, lbs []string) types.TargetGroup {
 		IpAddressType:              types.TargetGroupIpAddressTypeEnumIpv4,
 		LoadBalancerArns:           lbs,
 		HealthCheckEnabled:         new(true),
-		HealthCheckProtocol:        types.ProtocolEnumHttp,
+		HealthCheckProtocol:        protocol(g.Check.Protocol),
 		HealthCheckPath:            new(g.Check.Path),
 		HealthCheckPort:            new(g.Check.Port),
 		HealthCheckIntervalSeconds: new(g.Check.Interval),
