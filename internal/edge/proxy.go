@@ -196,6 +196,7 @@ func (a *attempt) failed(b *target.Conn, err error, sent bool) *failure {
 	case deadline.Passed(err) && a.upload != nil && a.upload.starves.Load():
 		f.status = 408
 	case deadline.Passed(err):
+		b.Doubt()
 		f.status = 504
 	case errors.Is(err, http1.ErrTooLarge):
 		f.final = true

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/skylift/skylift/internal/edge/table"
 	"github.com/skylift/skylift/internal/limit"
 )
 
@@ -20,6 +21,7 @@ import (
 type Probe struct {
 	Path    string
 	TLS     bool // over HTTPS; the certificate is not verified
+	Version table.Version
 	Matcher Matcher
 	Timeout time.Duration
 }
@@ -65,11 +67,18 @@ func (p Probe) ask(ctx context.Context, dial Dial, addr netip.AddrPort) (code in
 		path = "/"
 	}
 	if p.TLS {
-		secured := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10}) //nolint:gosec // as an ALB's
+		c := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10} //nolint:gosec // as an ALB's
+		if p.Version != table.HTTP1 {
+			c.NextProtos = []string{"h2"}
+		}
+		secured := tls.Client(conn, c)
 		if err := secured.HandshakeContext(ctx); err != nil {
 			return 0, err
 		}
 		conn = secured
+	}
+	if p.Version != table.HTTP1 {
+		return p.askHTTP2(ctx, conn, host(addr, p.TLS), path)
 	}
 	_, err = io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: "+host(addr, p.TLS)+
 		"\r\nConnection: close\r\nUser-Agent: ELB-HealthChecker/2.0\r\nAccept-Encoding: gzip, compressed\r\n\r\n")

@@ -13,6 +13,9 @@ import (
 
 // Pool is a target group.
 type Pool struct {
+	// Version of HTTP that its targets speak.
+	Version table.Version
+
 	id  string
 	tls bool // its targets are spoken to over TLS
 
@@ -27,7 +30,7 @@ type Pool struct {
 }
 
 func newPool(said *table.Pool) *Pool {
-	p := &Pool{id: said.ID, tls: said.TLS, targets: map[netip.AddrPort]*Target{}}
+	p := &Pool{Version: said.Version, id: said.ID, tls: said.TLS, targets: map[netip.AddrPort]*Target{}}
 	p.said.Store(balanceOf(&table.Pool{}))
 	p.usable.Store(newUsable(p.said.Load(), nil))
 	return p

@@ -7,6 +7,8 @@ import (
 	"net"
 	"strings"
 	"syscall"
+
+	"github.com/skylift/skylift/internal/edge/table"
 )
 
 // sessions is how many sessions of TLS a target's connections resume from.
@@ -16,8 +18,8 @@ const sessions = 8
 // verified, it is told no name, and versions and ciphers are those of
 // ELBSecurityPolicy-TLS13-1-0-2021-06
 // (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html#target-group-routing-configuration).
-func overTLS() *tls.Config {
-	return &tls.Config{
+func overTLS(version table.Version) *tls.Config {
+	c := &tls.Config{
 		InsecureSkipVerify: true, //nolint:gosec // as documented above
 		MinVersion:         tls.VersionTLS10,
 		CipherSuites:       suites,
@@ -25,6 +27,10 @@ func overTLS() *tls.Config {
 		// Small records cost a system call each.
 		DynamicRecordSizingDisabled: true,
 	}
+	if version != table.HTTP1 {
+		c.NextProtos = []string{"h2"}
+	}
+	return c
 }
 
 // suites are the ciphers that targets are offered up to TLS 1.2.
@@ -56,7 +62,7 @@ func (s *secured) SyscallConn() (syscall.RawConn, error) {
 
 // shake agrees with a target on TLS. A handshake that takes too long isn't a target that
 // doesn't answer in time, but one that fails.
-func shake(ctx context.Context, conn net.Conn, c *tls.Config) (net.Conn, error) {
+func shake(ctx context.Context, conn net.Conn, c *tls.Config) (*secured, error) {
 	s := &secured{tls.Client(conn, c), conn}
 	if err := s.HandshakeContext(ctx); err != nil {
 		conn.Close()

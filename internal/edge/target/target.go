@@ -55,7 +55,7 @@ type spec struct {
 func newTarget(all *Set, p *Pool, addr netip.AddrPort, s spec, known table.State) *Target {
 	t := &Target{Addr: addr, set: all, pool: p, spec: s, wake: make(chan struct{}, 1)}
 	if p.tls {
-		t.secure = overTLS()
+		t.secure = overTLS(p.Version)
 	}
 	if s.inUse && known == table.Healthy {
 		t.health = check.Health{State: check.Healthy}

@@ -219,7 +219,7 @@ func (b builder) source(lb string) netip.Addr {
 func (b builder) pool(g elbv2.TargetGroup) table.Pool {
 	user, inUse := b.users[g.ARN]
 	p := table.Pool{
-		ID: g.ARN, TLS: g.Secured(), InUse: inUse, Check: check(g.Check),
+		ID: g.ARN, TLS: g.Secured(), Version: table.Version(g.Version), InUse: inUse, Check: check(g),
 		Algorithm: table.Algorithm(g.Attribute(elbv2.Algorithm)), Mitigate: g.Attribute(elbv2.AnomalyMitigation) == "on",
 		SlowStart: time.Duration(g.Number(elbv2.SlowStart)) * time.Second, Sticky: sticky(g),
 		MinHealthy: g.Number(elbv2.RoutingCount), MinHealthyPercent: g.Number(elbv2.RoutingPercentage),
@@ -248,9 +248,11 @@ func sticky(g elbv2.TargetGroup) table.Sticky {
 	return table.Sticky{For: time.Duration(g.Number(elbv2.BalancerCookieTime)) * time.Second}
 }
 
-func check(c elbv2.HealthCheck) table.Check {
+func check(g elbv2.TargetGroup) table.Check {
+	c := g.Check
 	port, _ := strconv.ParseUint(c.Port, 10, 16) // 0 for traffic-port: the target's own
 	return table.Check{
+		Version:            table.Version(g.Version),
 		TLS:                c.Protocol == string(types.ProtocolEnumHttps),
 		Path:               c.Path,
 		Port:               uint16(port),
