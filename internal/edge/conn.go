@@ -33,6 +33,7 @@ type conn struct {
 
 	desync http1.Desync // why others may read req differently
 
+	shook       *shook        // nil: over HTTP
 	multiplexed bool          // it is over HTTP/2
 	guard       string        // that its handshake passed; "" over HTTP
 	home        string        // the id of the listener that answered it

@@ -27,6 +27,8 @@ type Listener struct {
 	TLS      *TLS   `json:",omitempty"` // nil: plain HTTP
 	Rules    []Rule // in the order they are tried
 	Default  Action
+	// Tells are the headers that tell targets of the client's TLS.
+	Tells Tells `json:",omitzero"`
 	// Headers are set in each answer, in place of those that it has by these names.
 	Headers []Header
 	// Anonymous says that the balancer's own answers don't name it in a Server header.

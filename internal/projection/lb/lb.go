@@ -149,6 +149,9 @@ func (b builder) listener(lb elbv2.LoadBalancer, l elbv2.Listener) table.Listene
 			out.Binds = append(out.Binds, netip.AddrPortFrom(addr, port))
 		}
 	}
+	if l.TLS != nil && lb.Is(elbv2.TellTLS) {
+		out.Tells = table.Tells{Version: l.Attribute(elbv2.TLSVersionName), Suite: l.Attribute(elbv2.TLSSuiteName)}
+	}
 	rules := slices.Clone(b.rules[l.ARN])
 	elbv2.SortRules(rules)
 	for _, r := range rules {
