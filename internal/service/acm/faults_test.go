@@ -25,6 +25,8 @@ func TestHopeless(t *testing.T) {
 	if d := a.detailOf(t, arn); d.Status != "FAILED" || d.FailureReason != "INVALID_PUBLIC_DOMAIN" {
 		t.Errorf("got %s, %s", d.Status, d.FailureReason)
 	}
+	refused(t, "ResourceNotFoundException", "ended as FAILED", a.GetCertificate, &acm.GetCertificateInput{CertificateArn: &arn})
+	refused(t, "ResourceNotFoundException", "ended as FAILED", a.RenewCertificate, &acm.RenewCertificateInput{CertificateArn: &arn})
 }
 
 // TestDamagedLeaf: a list has a certificate whose record is damaged, and the others.

@@ -179,7 +179,10 @@ func (a *API) RenewCertificate(ctx context.Context, in *acm.RenewCertificateInpu
 		if c.Request == nil {
 			return invalid("The certificate %s was imported, and is renewed by importing it again.", c.ARN)
 		}
-		if len(c.Leaf) == 0 || c.Request.RenewAt.After(c.Request.RenewedAt) {
+		if err := notIssued(*c); err != nil {
+			return err
+		}
+		if c.Request.RenewAt.After(c.Request.RenewedAt) {
 			return &types.RequestInProgressException{Message: new("The certificate request is in progress.")}
 		}
 		switch used, err := a.used(tx, *c); {
