@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/gateway/denial"
 	"github.com/skylift/skylift/internal/seal"
 	ec2api "github.com/skylift/skylift/internal/service/ec2/api"
 	eni "github.com/skylift/skylift/internal/service/ec2/interfaces"
@@ -54,6 +56,8 @@ func newEstate(t *testing.T) *estate {
 		Config: Config{DataDir: t.TempDir(), Log: slog.New(slog.DiscardHandler)},
 		ns:     arn.Namespace{Region: "us-west-2", Account: "123456789012"}, db: memstore.New(), ring: seal.NewKey(),
 	}
+	m.refusals = ok(denial.Open(filepath.Join(m.DataDir, refusalsDir)))(t)
+	t.Cleanup(func() { _ = m.refusals.Close() })
 	all, err := parts(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
