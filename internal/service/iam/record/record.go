@@ -179,5 +179,11 @@ type PasswordRules struct {
 	MaxAge, Reuse                    int32 // days, and how many passwords; 0 is none
 }
 
+// Expired says whether a password that was set at a time is too old for its user to change it: only an administrator may then
+// (https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccountPasswordPolicy.html, HardExpiry).
+func (r *PasswordRules) Expired(set time.Time) bool {
+	return r != nil && r.HardExpiry && r.MaxAge > 0 && Now().After(set.AddDate(0, 0, int(r.MaxAge)))
+}
+
 // NoTemplates says why no request has the condition key iam:RoleTemplateARN.
 const NoTemplates = "roles are made from no templates"
