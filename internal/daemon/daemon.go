@@ -13,6 +13,7 @@ import (
 	"github.com/skylift/skylift/internal/credential"
 	"github.com/skylift/skylift/internal/disk"
 	"github.com/skylift/skylift/internal/edge"
+	"github.com/skylift/skylift/internal/edge/table"
 	"github.com/skylift/skylift/internal/gateway/denial"
 	"github.com/skylift/skylift/internal/instance"
 	"github.com/skylift/skylift/internal/logstore"
@@ -97,7 +98,8 @@ type machine struct {
 	encrypted bool
 	capacity  *place.Ledger
 	limits    limits
-	ready     atomic.Bool // set when the load balancers answer
+	ready     atomic.Bool                 // set when the load balancers answer
+	loaded    atomic.Pointer[table.Table] // what the load balancers answer by; nil before the first
 }
 
 // open opens everything, or nothing.
