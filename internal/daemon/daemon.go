@@ -14,6 +14,7 @@ import (
 	"github.com/skylift/skylift/internal/disk"
 	"github.com/skylift/skylift/internal/edge"
 	"github.com/skylift/skylift/internal/edge/table"
+	"github.com/skylift/skylift/internal/gateway/denial"
 	"github.com/skylift/skylift/internal/instance"
 	"github.com/skylift/skylift/internal/logstore"
 	"github.com/skylift/skylift/internal/seal"
@@ -90,7 +91,9 @@ type machine struct {
 	Host
 	lb     *edge.Edge
 	events *logstore.Store
-	disk   *disk.Watch
+	// refusals are the calls that policy denied last.
+	refusals *denial.Log
+	disk     *disk.Watch
 	// encrypted says that what is written to the data directory is encrypted on disk.
 	encrypted bool
 	capacity  *place.Ledger
@@ -134,6 +137,9 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 		return m, err
 	}
 	m.capacity = place.New(m.Offers, ecs.Holdings(db))
+	if m.refusals, err = denial.Open(filepath.Join(c.DataDir, refusalsDir)); err != nil {
+		return m, err
+	}
 	if m.events, err = logstore.Open(filepath.Join(c.DataDir, logsDir), c.Log); err != nil {
 		return m, fmt.Errorf("open the log store: %w", err)
 	}
@@ -163,6 +169,9 @@ func (m *machine) undo(ctx context.Context) error {
 
 func (m *machine) close() error {
 	var errs []error
+	if m.refusals != nil {
+		errs = append(errs, m.refusals.Close())
+	}
 	if m.events != nil {
 		errs = append(errs, m.events.Close())
 	}

@@ -47,6 +47,7 @@ func (m *machine) inside(services []part) http.Handler {
 		}
 		m.answer(w, "why", report, err)
 	})
+	mux.HandleFunc("GET "+DeniedPath, m.tellDenied)
 	return mux
 }
 
