@@ -144,7 +144,6 @@ data "aws_lb_listener" "https" { arn = aws_lb_listener.https.arn }
 output "imports" {
   value = {
     "aws_acm_certificate.site"          = aws_acm_certificate.site.arn
-    "aws_acm_certificate.other"         = aws_acm_certificate.other.arn
     "aws_lb.it"                         = aws_lb.it.arn
     "aws_lb.bare"                       = aws_lb.bare.arn
     "aws_lb_target_group.web"           = aws_lb_target_group.web.arn
