@@ -1,6 +1,7 @@
 package acm
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -87,7 +88,7 @@ func issuer(leaf *x509.Certificate) string {
 	if len(leaf.Issuer.Organization) > 0 {
 		return leaf.Issuer.Organization[0]
 	}
-	return or(leaf.Issuer.CommonName, leaf.Issuer.String())
+	return cmp.Or(leaf.Issuer.CommonName, leaf.Issuer.String())
 }
 
 // renewal is what there is to say of a certificate's renewals; nil when there was none.
@@ -111,7 +112,7 @@ func (a *API) validations(c Certificate) (out []types.DomainValidation) {
 		}
 		base := strings.TrimPrefix(name, "*.")
 		v := types.DomainValidation{
-			DomainName: &name, ValidationDomain: new(or(c.Request.Domains[name], name)), ValidationMethod: c.Request.Method,
+			DomainName: &name, ValidationDomain: new(cmp.Or(c.Request.Domains[name], name)), ValidationMethod: c.Request.Method,
 			ValidationStatus: types.DomainStatusPendingValidation,
 		}
 		if c.Status == types.CertificateStatusFailed {
@@ -127,7 +128,7 @@ func (a *API) validations(c Certificate) (out []types.DomainValidation) {
 			}
 		} else {
 			for _, who := range []string{"administrator", "hostmaster", "postmaster", "webmaster", "admin"} {
-				v.ValidationEmails = append(v.ValidationEmails, who+"@"+or(c.Request.Domains[name], base))
+				v.ValidationEmails = append(v.ValidationEmails, who+"@"+cmp.Or(c.Request.Domains[name], base))
 			}
 		}
 		out = append(out, v)

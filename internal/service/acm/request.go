@@ -1,12 +1,14 @@
 package acm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/acm"
 	"github.com/aws/aws-sdk-go-v2/service/acm/types"
 
@@ -48,7 +50,7 @@ func requestFaults(in *acm.RequestCertificateInput) []error {
 		f.Add(invalid("A certificate with a key of %s can't be requested: only imported ones have such.", in.KeyAlgorithm))
 	}
 	for _, o := range in.DomainValidationOptions {
-		name, by := strings.ToLower(deref(o.DomainName)), strings.ToLower(deref(o.ValidationDomain))
+		name, by := strings.ToLower(aws.ToString(o.DomainName)), strings.ToLower(aws.ToString(o.ValidationDomain))
 		base := strings.TrimPrefix(name, "*.")
 		if !slices.Contains(all, name) || base != by && !strings.HasSuffix(base, "."+by) {
 			f.Add(&types.InvalidDomainValidationOptionsException{Message: new("The validation domain " + by + " of " + name + " must be that domain or one above it, and the domain one of the request's.")})
@@ -71,15 +73,15 @@ func (a *API) RequestCertificate(ctx context.Context, in *acm.RequestCertificate
 	c := Certificate{
 		ARN: a.newARN(), Names: domain.Names(*in.DomainName, in.SubjectAlternativeNames),
 		Type: types.CertificateTypeAmazonIssued, Status: types.CertificateStatusPendingValidation,
-		Algorithm: or(in.KeyAlgorithm, types.KeyAlgorithmRsa2048), CreatedAt: now, Tags: tags,
+		Algorithm: cmp.Or(in.KeyAlgorithm, types.KeyAlgorithmRsa2048), CreatedAt: now, Tags: tags,
 		Request: &Request{
-			Method: or(in.ValidationMethod, types.ValidationMethodEmail),
+			Method: cmp.Or(in.ValidationMethod, types.ValidationMethodEmail),
 			Export: types.CertificateExportDisabled, Transparency: types.CertificateTransparencyLoggingPreferenceEnabled,
 		},
 	}
 	c.Domain = c.Names[0]
 	if o := in.Options; o != nil {
-		c.Request.Export, c.Request.Transparency = or(o.Export, c.Request.Export), or(o.CertificateTransparencyLoggingPreference, c.Request.Transparency)
+		c.Request.Export, c.Request.Transparency = cmp.Or(o.Export, c.Request.Export), cmp.Or(o.CertificateTransparencyLoggingPreference, c.Request.Transparency)
 	}
 	for _, o := range in.DomainValidationOptions {
 		if c.Request.Domains == nil {
@@ -104,7 +106,7 @@ func (a *API) RequestCertificate(ctx context.Context, in *acm.RequestCertificate
 
 // token tells requests with the same token apart by what else they say; "" is a request without one.
 func token(in acm.RequestCertificateInput) (string, error) {
-	given := deref(in.IdempotencyToken)
+	given := aws.ToString(in.IdempotencyToken)
 	if given == "" {
 		return "", nil
 	}
@@ -136,7 +138,7 @@ func (a *API) UpdateCertificateOptions(ctx context.Context, in *acm.UpdateCertif
 		case in.Options.Export != "" && in.Options.Export != c.Request.Export:
 			return &types.InvalidStateException{Message: new("Whether the certificate " + c.ARN + " can be exported was said when it was requested, and can't be changed.")}
 		}
-		c.Request.Transparency = or(in.Options.CertificateTransparencyLoggingPreference, c.Request.Transparency)
+		c.Request.Transparency = cmp.Or(in.Options.CertificateTransparencyLoggingPreference, c.Request.Transparency)
 		return nil
 	})
 }
@@ -160,19 +162,4 @@ func (a *API) DeleteCertificate(ctx context.Context, in *acm.DeleteCertificateIn
 		}
 		return &acm.DeleteCertificateOutput{}, Certificates.Delete(tx, c.ARN)
 	})
-}
-
-func or[T comparable](v, usual T) T {
-	var zero T
-	if v == zero {
-		return usual
-	}
-	return v
-}
-
-func deref[T any](p *T) (v T) {
-	if p != nil {
-		v = *p
-	}
-	return v
 }

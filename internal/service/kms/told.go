@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"github.com/skylift/skylift/internal/wire"
+	"github.com/skylift/skylift/internal/wire/authz"
 )
 
 // Condition keys that depend on a request
@@ -31,11 +32,11 @@ const (
 
 // told declares the condition keys that many operations have. Each is told the account, by what is known of keys.
 func told(ops []wire.Operation) []wire.Operation {
-	wire.Told("kms:RequestAlias", withAlias, ops, func(_ context.Context, in any) []string {
+	wire.Told(withAlias, ops, authz.Key{Text: "kms:RequestAlias", Find: func(_ context.Context, in any) []string {
 		return aliasIn(member[*string](in, "KeyId", "SourceKeyId"))
-	})
-	wire.Told(contextKeys, withContext, ops, func(_ context.Context, in any) []string { return slices.Sorted(maps.Keys(contextOf(in))) })
-	wire.ToldEach(contextKey+"${EncryptionContextKey}", withContext, ops, contextOf)
+	}})
+	wire.Told(withContext, ops, authz.Key{Text: contextKeys, Find: func(_ context.Context, in any) []string { return slices.Sorted(maps.Keys(contextOf(in))) }})
+	wire.Told(withContext, ops, authz.Key{Text: contextKey + "${EncryptionContextKey}", Each: contextOf})
 	return wire.Known("kms:CallerAccount", ops)
 }
 
