@@ -40,7 +40,7 @@ func New(c Config) *Server { return &Server{Config: c, cookies: newCookies(), ra
 
 // Serve answers at the sockets until ctx ends, and closes them.
 func (s *Server) Serve(ctx context.Context, at Sockets) error {
-	return at.serve(ctx, s.Conns, 0, s.answer, s.Log)
+	return at.serve(ctx, s.Conns, s.answer, s.Log)
 }
 
 // answer answers one query.

@@ -19,6 +19,7 @@ import (
 	"github.com/skylift/skylift/internal/service/route53/scope"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/store/memstore"
+	"github.com/skylift/skylift/internal/wire"
 )
 
 const elbZone = "Z1H1FL5HABSF5"
@@ -61,6 +62,14 @@ func alias(action types.ChangeAction, name, target string) types.Change {
 	return types.Change{Action: action, ResourceRecordSet: &types.ResourceRecordSet{
 		Name: &name, Type: types.RRTypeA, AliasTarget: &types.AliasTarget{HostedZoneId: new(elbZone), DNSName: &target},
 	}}
+}
+
+// TestDeclarations: what operations declare is what AWS's model and reference have.
+func TestDeclarations(t *testing.T) {
+	t.Parallel()
+	if _, err := wire.NewService("route53", newAPI(t).Operations()...); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestBatchIsBounded: aliases count, and a batch that is too large isn't looked at further.

@@ -43,7 +43,7 @@ func (a API) Operations() []wire.Operation {
 		wire.Op("GetHealthCheckCount", a.GetHealthCheckCount).Takes(""),
 		wire.Op("GetHealthCheckLastFailureReason", a.GetHealthCheckLastFailureReason).On(onCheck).Takes("HealthCheckId"),
 		wire.Op("GetHealthCheckStatus", a.GetHealthCheckStatus).On(onCheck).Takes("HealthCheckId"),
-		wire.Op("ListHealthChecks", a.ListHealthChecks).Takes("Marker MaxItems"),
+		wire.Op("ListHealthChecks", a.ListHealthChecks).Takes("marker maxitems"),
 		wire.Op("UpdateHealthCheck", a.UpdateHealthCheck).On(onCheck).Takes("HealthCheckId HealthCheckVersion ResetElements "+changed).Keeps("Regions", noRegions),
 	}
 }

@@ -28,21 +28,21 @@ const (
 // Operations lists what the API answers.
 func (a API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("AssociateVPCWithHostedZone", a.AssociateVPCWithHostedZone).OnFound("hostedzone: HostedZoneId", scope.ZoneIDs).Takes("HostedZoneId VPC{*} Comment").
+		wire.Op("AssociateVPCWithHostedZone", a.AssociateVPCWithHostedZone).OnFound("hostedzone: Id", scope.ZoneIDs).Takes("Id VPC{*} Comment").
 			KeyFound(vpcKey, func(_ context.Context, in *route53.AssociateVPCWithHostedZoneInput) []string { return keyOf(in.VPC) }),
 		wire.Op("CreateHostedZone", a.CreateHostedZone).Takes("Name CallerReference VPC{*} HostedZoneConfig{*}").
 			KeyFound(vpcKey, func(_ context.Context, in *route53.CreateHostedZoneInput) []string { return keyOf(in.VPC) }),
 		wire.Op("DeleteHostedZone", a.DeleteHostedZone).OnFound(onZone, scope.ZoneIDs).Takes("Id"),
-		wire.Op("DisassociateVPCFromHostedZone", a.DisassociateVPCFromHostedZone).OnFound("hostedzone: HostedZoneId", scope.ZoneIDs).Takes("HostedZoneId VPC{*} Comment").
+		wire.Op("DisassociateVPCFromHostedZone", a.DisassociateVPCFromHostedZone).OnFound("hostedzone: Id", scope.ZoneIDs).Takes("Id VPC{*} Comment").
 			KeyFound(vpcKey, func(_ context.Context, in *route53.DisassociateVPCFromHostedZoneInput) []string { return keyOf(in.VPC) }),
 		wire.Op("GetAccountLimit", a.GetAccountLimit).Takes("Type"),
-		wire.Op("GetDNSSEC", a.GetDNSSEC).OnFound("hostedzone: HostedZoneId", scope.ZoneIDs).Takes("HostedZoneId"),
+		wire.Op("GetDNSSEC", a.GetDNSSEC).OnFound("hostedzone: Id", scope.ZoneIDs).Takes("Id"),
 		wire.Op("GetHostedZone", a.GetHostedZone).OnFound(onZone, scope.ZoneIDs).Takes("Id"),
 		wire.Op("GetHostedZoneCount", a.GetHostedZoneCount).Takes(""),
-		wire.Op("GetHostedZoneLimit", a.GetHostedZoneLimit).OnFound("hostedzone: HostedZoneId", scope.ZoneIDs).Takes("HostedZoneId Type"),
-		wire.Op("ListHostedZones", a.ListHostedZones).Takes("Marker MaxItems HostedZoneType"),
-		wire.Op("ListHostedZonesByName", a.ListHostedZonesByName).Takes("DNSName HostedZoneId MaxItems"),
-		wire.Op("ListHostedZonesByVPC", a.ListHostedZonesByVPC).Takes("VPCId VPCRegion MaxItems NextToken").
+		wire.Op("GetHostedZoneLimit", a.GetHostedZoneLimit).OnFound("hostedzone: Id", scope.ZoneIDs).Takes("Id Type"),
+		wire.Op("ListHostedZones", a.ListHostedZones).Takes("marker maxitems hostedzonetype"),
+		wire.Op("ListHostedZonesByName", a.ListHostedZonesByName).Takes("dnsname hostedzoneid maxitems"),
+		wire.Op("ListHostedZonesByVPC", a.ListHostedZonesByVPC).Takes("vpcid vpcregion maxitems nexttoken").
 			KeyFound(vpcKey, func(_ context.Context, in *route53.ListHostedZonesByVPCInput) []string {
 				return keyOf(&types.VPC{VPCId: in.VPCId, VPCRegion: in.VPCRegion})
 			}),
