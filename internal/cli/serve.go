@@ -30,6 +30,8 @@ type serveCmd struct {
 	ACMEDirectory string        `name:"acme-directory" help:"URL of an ACME directory that issues the certificates that are requested, as https://acme-v02.api.letsencrypt.org/directory: you agree to its terms. Without it, the instance's own authority does." env:"SKYLIFT_ACME_DIRECTORY" placeholder:"URL"`
 	ACMEEmail     string        `name:"acme-email" help:"Address that the ACME directory may write to." env:"SKYLIFT_ACME_EMAIL" placeholder:"ADDRESS"`
 	ACMERoots     string        `name:"acme-roots" help:"Roots that the ACME directory's own certificate is checked with, in PEM, instead of the system's." env:"SKYLIFT_ACME_ROOTS" placeholder:"FILE" type:"path"`
+	DNSListen     []string      `name:"dns-listen" help:"Address that the name server answers at, over UDP and TCP, as in 127.0.0.1:5353. Without it there is none." env:"SKYLIFT_DNS_LISTEN" placeholder:"ADDRESS:PORT"`
+	DNSTransfer   []string      `name:"dns-transfer" help:"Range of addresses that may have zones whole (AXFR)." env:"SKYLIFT_DNS_TRANSFER" placeholder:"CIDR"`
 	Retention     time.Duration `name:"stopped-task-retention" help:"How long a stopped task can still be described." default:"24h" env:"SKYLIFT_STOPPED_TASK_RETENTION" placeholder:"DURATION"`
 	Encrypted     bool          `name:"encrypted-at-rest" help:"Vouch that the data directory's disk is encrypted, where Linux doesn't see it: file systems may be Encrypted then." env:"SKYLIFT_ENCRYPTED_AT_REST"`
 	LogFormat     string        `help:"text or json." enum:"text,json" default:"text" env:"SKYLIFT_LOG_FORMAT"`
@@ -45,6 +47,10 @@ func (s serveCmd) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return usageError{fmt.Errorf("--vpc-cidr %q must be an IPv4 range, as in 172.31.0.0/16", s.VPCCIDR)}
 	}
+	listen, transfer, err := s.dns()
+	if err != nil {
+		return usageError{err}
+	}
 	dir, err := filepath.Abs(s.DataDir)
 	if err != nil {
 		return err
@@ -57,10 +63,30 @@ func (s serveCmd) Run(ctx context.Context, c console) error {
 		Listen: s.Listen, DataDir: dir, Region: s.Region, AccountID: s.AccountID, LBAddress: lb, VPCCIDR: cidr,
 		EtcdEndpoints: s.EtcdEndpoints, EngineName: s.Engine, Containerd: s.Containerd,
 		CPUOvercommit: s.CPUOvercommit, Memory: s.Memory, HostAccess: s.HostAccess, Uplinks: s.Uplinks,
+		DNSListen: listen, DNSTransfer: transfer,
 		StoppedTaskRetention: s.Retention, EncryptedAtRest: s.Encrypted, RootKeyFile: s.RootKeyFile, RootPassphrase: passphrase,
 		ACMEDirectory: s.ACMEDirectory, ACMEEmail: s.ACMEEmail, ACMERoots: s.ACMERoots,
 		Version: Version, Log: logger(c.err, s.LogFormat, s.LogLevel),
 	})
+}
+
+// dns is where the name server is to listen, and who may have its zones whole.
+func (s serveCmd) dns() (listen []netip.AddrPort, transfer []netip.Prefix, err error) {
+	for _, text := range s.DNSListen {
+		a, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return nil, nil, fmt.Errorf("--dns-listen %q must be address:port, as in 127.0.0.1:5353", text)
+		}
+		listen = append(listen, a)
+	}
+	for _, text := range s.DNSTransfer {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, nil, fmt.Errorf("--dns-transfer %q must be a range of addresses, as in 192.0.2.0/24", text)
+		}
+		transfer = append(transfer, p.Masked())
+	}
+	return listen, transfer, nil
 }
 
 func logger(w io.Writer, format, level string) *slog.Logger {

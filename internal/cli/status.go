@@ -84,6 +84,9 @@ func printStatus(w io.Writer, r status.Report) error {
 	if r.Engine != "" {
 		fmt.Fprintf(t, "tasks run on %s\n", r.Engine)
 	}
+	if len(r.DNS) > 0 {
+		fmt.Fprintf(t, "the name server answers at %s\n", strings.Join(r.DNS, ", "))
+	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(t, "\nPROBLEM  %s\n", p)
 	}

@@ -37,13 +37,15 @@ type Config struct {
 	AccountID     string // 12 digits; "": the data directory's, made at first start
 	LBAddress     netip.Addr
 	VPCCIDR       netip.Prefix
-	EtcdEndpoints []string // none: embedded
-	EngineName    string   // "docker", "containerd"; "": what the instance has tasks on, or what is found
-	Containerd    string   // path of the socket of a containerd that runs; "": one of the instance's own
-	CPUOvercommit float64  // how many times the machine's CPUs tasks may reserve
-	Memory        int      // MiB for tasks; 0: what the machine has, but for what it needs itself
-	HostAccess    []string // ports of this machine that are open to tasks, as in tcp:5432 and udp:8000-8100
-	Uplinks       []string // interfaces that lead beyond this machine, besides those that are found to
+	EtcdEndpoints []string         // none: embedded
+	EngineName    string           // "docker", "containerd"; "": what the instance has tasks on, or what is found
+	Containerd    string           // path of the socket of a containerd that runs; "": one of the instance's own
+	CPUOvercommit float64          // how many times the machine's CPUs tasks may reserve
+	Memory        int              // MiB for tasks; 0: what the machine has, but for what it needs itself
+	HostAccess    []string         // ports of this machine that are open to tasks, as in tcp:5432 and udp:8000-8100
+	Uplinks       []string         // interfaces that lead beyond this machine, besides those that are found to
+	DNSListen     []netip.AddrPort // where the name server answers, over UDP and TCP; none: there is none
+	DNSTransfer   []netip.Prefix   // who may have its zones whole
 	// StoppedTaskRetention is how long a stopped task can still be described; 0: a day.
 	StoppedTaskRetention time.Duration
 	// EncryptedAtRest vouches that the disk of the data directory is encrypted, where
@@ -114,6 +116,9 @@ func (c Config) check() error {
 		return fmt.Errorf("--uplink %q must be the name of a network interface, as in eth1", c.Uplinks[badUplink(c.Uplinks)])
 	}
 	if _, err := c.hostAccess(); err != nil {
+		return err
+	}
+	if err := c.checkDNS(); err != nil {
 		return err
 	}
 	if os.Geteuid() != 0 {

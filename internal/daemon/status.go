@@ -34,6 +34,10 @@ func (m *machine) inside(services []part) http.Handler {
 		report, err := m.status(r, versions)
 		m.answer(w, "status", report, err)
 	})
+	mux.HandleFunc("GET "+DNSPath, func(w http.ResponseWriter, r *http.Request) {
+		report, err := m.tellDNS(r.Context())
+		m.answer(w, "dns", report, err)
+	})
 	mux.HandleFunc("GET "+CAPath, m.tellCA(services))
 	mux.HandleFunc("GET "+WhyPath, func(w http.ResponseWriter, r *http.Request) {
 		var report why.Report
@@ -83,7 +87,7 @@ func (m *machine) status(r *http.Request, versions func(store.Tx, string) (strin
 		return status.Report{}, err
 	}
 	in := status.Input{
-		Account: m.is.AccountID, Region: m.is.Region, Engine: about(m.Engine), Address: m.LBAddress, Rules: rules,
+		Account: m.is.AccountID, Region: m.is.Region, Engine: about(m.Engine), DNS: m.dnsListens(), Address: m.LBAddress, Rules: rules,
 		SecurityGroups: w.groups, Problems: append(m.problems(), plain...), Now: time.Now(),
 		Total: m.capacity.Total(), Reserved: m.capacity.Used(), Waiting: m.capacity.Waiting(),
 		Version: versions,

@@ -22,6 +22,8 @@ type exchange struct {
 	opt          *dns.OPT
 	cookie       string // of the client; "" is none
 	known        bool   // the client has shown a cookie of ours
+	subnet       bool   // one was told
+	source       string // of the answer: the wildcard that it was made of, or the name; "" is not known
 }
 
 // question is what is asked.
@@ -124,10 +126,20 @@ func (x *exchange) options(c *cookies) (rcode int) {
 			x.cookie, x.known = o.Cookie[:16], c.ours(raw, x.from)
 			mine.Option = append(mine.Option, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: hex.EncodeToString(c.bake(raw[:8], x.from))})
 		case *dns.EDNS0_SUBNET:
+			if x.subnet || o.SourceScope != 0 || !fitsSubnet(o) { // one, with a scope of zero (RFC 7871, 6 and 7.1.2)
+				return dns.RcodeFormatError
+			}
+			x.subnet = true
 			mine.Option = append(mine.Option, &dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: o.Family, SourceNetmask: o.SourceNetmask, Address: o.Address})
 		}
 	}
 	return dns.RcodeSuccess
+}
+
+// fitsSubnet says whether a client's subnet is one of its family.
+func fitsSubnet(o *dns.EDNS0_SUBNET) bool {
+	bits, known := map[uint16]uint8{0: 0, 1: 32, 2: 128}[o.Family]
+	return known && o.SourceNetmask <= bits
 }
 
 // pack writes the reply, as much as fits of it.

@@ -40,7 +40,7 @@ func New(c Config) *Server { return &Server{Config: c, cookies: newCookies(), ra
 
 // Serve answers at the sockets until ctx ends, and closes them.
 func (s *Server) Serve(ctx context.Context, at Sockets) error {
-	return at.serve(ctx, s.Conns, 0, s.answer, s.Log)
+	return at.serve(ctx, s.Conns, s.answer, s.Log)
 }
 
 // answer answers one query.
@@ -50,21 +50,27 @@ func (s *Server) answer(_ context.Context, in []byte, from netip.Addr, stream bo
 	case state == silence:
 		return
 	case x == nil:
-		if s.rate.judge(from, "", time.Now()) == send || stream {
+		if stream || s.rate.judge(from, "", time.Now()) == send {
 			_ = reply(head)
 		}
 		return
 	case state == asked && (x.question().Qtype == dns.TypeAXFR || x.question().Qtype == dns.TypeIXFR):
-		s.transfer(x, reply)
-		return
+		if s.transfer(x, reply) {
+			return
+		}
 	case state == asked:
 		s.fill(x)
 	}
-	if stream || x.known {
+	s.send(x, reply)
+}
+
+// send sends the reply, unless the client has had enough of its kind.
+func (s *Server) send(x *exchange, reply func([]byte) error) {
+	if x.stream || x.known {
 		_ = reply(x.pack())
 		return
 	}
-	switch s.rate.judge(from, kindOf(x.reply), time.Now()) {
+	switch s.rate.judge(x.from, x.kind(), time.Now()) {
 	case send:
 		_ = reply(x.pack())
 	case cut:
@@ -88,7 +94,7 @@ func (s *Server) fill(x *exchange) {
 // put writes an answer into the reply.
 func (x *exchange) put(a zone.Answer) {
 	x.reply.Authoritative = !a.Referral
-	x.reply.Rcode = a.Rcode
+	x.reply.Rcode, x.source = a.Rcode, a.Source
 	x.reply.Answer, x.reply.Ns = a.Answer, a.Authority
 	x.reply.Extra = append(a.Additional, x.reply.Extra...)
 }
@@ -97,13 +103,19 @@ func (s *Server) mayTransfer(from netip.Addr) bool {
 	return slices.ContainsFunc(s.Transfers, func(p netip.Prefix) bool { return p.Contains(from) })
 }
 
-// kindOf names answers that are alike: those about one name, those that names in a zone don't exist, and errors.
-func kindOf(m *dns.Msg) string {
+// kind names answers that are alike: those that are made of one name's records, referrals to one delegation, those that names in
+// a zone don't exist, and errors. There are no more kinds than records, whatever is asked.
+func (x *exchange) kind() string {
+	m := x.reply
 	switch {
 	case m.Rcode == dns.RcodeNameError && len(m.Ns) > 0:
 		return "no " + m.Ns[0].Header().Name
 	case m.Rcode != dns.RcodeSuccess:
 		return dns.RcodeToString[m.Rcode]
+	case !m.Authoritative && len(m.Ns) > 0:
+		return "below " + m.Ns[0].Header().Name
+	case x.source != "":
+		return x.source
 	}
 	return strings.ToLower(m.Question[0].Name)
 }

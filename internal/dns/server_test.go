@@ -174,6 +174,15 @@ func TestEDNS(t *testing.T) {
 	if o := r.IsEdns0(); o == nil || len(o.Option) != 1 || o.Option[0].(*dns.EDNS0_SUBNET).SourceScope != 0 || o.Option[0].(*dns.EDNS0_SUBNET).SourceNetmask != 24 {
 		t.Errorf("got %v of a client's subnet", r.Extra)
 	}
+	subnet := &dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: 24, Address: net.IP{192, 0, 2, 0}}
+	for name, o := range map[string][]dns.EDNS0{
+		"two subnets":           {subnet, subnet},
+		"a subnet with a scope": {&dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: 24, SourceScope: 24, Address: net.IP{192, 0, 2, 0}}},
+	} {
+		if r = ask(t, "udp", addr, "www.example.test.", dns.TypeA, edns(1232, o...)); r.Rcode != dns.RcodeFormatError || len(r.IsEdns0().Option) > 1 {
+			t.Errorf("got %v of %s", r, name)
+		}
+	}
 	r = ask(t, "udp", addr, "www.example.test.", dns.TypeA, func(m *dns.Msg) {
 		m.SetEdns0(1232, false)
 		m.Extra = append(m.Extra, m.Extra[0])
@@ -364,6 +373,46 @@ func TestRate(t *testing.T) {
 	for range 3 * perSecond {
 		if r.judge(netip.MustParseAddr("127.0.0.1"), "a", now) != send {
 			t.Fatal("this machine is limited")
+		}
+	}
+}
+
+// TestRateOfLikeAnswers: whoever asks for names that there is no end of, or for transfers, is held to the rate like others.
+func TestRateOfLikeAnswers(t *testing.T) {
+	t.Parallel()
+	tab := table(t, "*.wild.example.test. A 192.0.2.8")
+	for name, question := range map[string]func(i int) *dns.Msg{
+		"a wildcard": func(i int) *dns.Msg {
+			return new(dns.Msg).SetQuestion(fmt.Sprintf("n%d.wild.example.test.", i), dns.TypeA)
+		},
+		"a wildcard's no data": func(i int) *dns.Msg {
+			return new(dns.Msg).SetQuestion(fmt.Sprintf("n%d.wild.example.test.", i), dns.TypeMX)
+		},
+		"a delegation": func(i int) *dns.Msg {
+			return new(dns.Msg).SetQuestion(fmt.Sprintf("n%d.part.example.test.", i), dns.TypeA)
+		},
+		"names that aren't":      func(i int) *dns.Msg { return new(dns.Msg).SetQuestion(fmt.Sprintf("n%d.example.test.", i), dns.TypeA) },
+		"a transfer":             func(int) *dns.Msg { return new(dns.Msg).SetAxfr("example.test.") },
+		"a transfer's beginning": func(int) *dns.Msg { return new(dns.Msg).SetIxfr("example.test.", 1, "a.", "b.") },
+	} {
+		for _, who := range []string{"192.0.2.1", "198.51.100.1"} {
+			s := New(Config{Table: func() *zone.Table { return tab }, Transfers: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}})
+			sent := 0
+			for i := range 4 * perSecond {
+				b, err := question(i).Pack()
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.answer(t.Context(), b, netip.MustParseAddr(who), false, func(b []byte) error {
+					if b[2]&2 == 0 { // whole
+						sent++
+					}
+					return nil
+				})
+			}
+			if sent < perSecond || sent > 2*perSecond { // a second may end meanwhile
+				t.Errorf("%s: %s got %d whole answers of %d", name, who, sent, 4*perSecond)
+			}
 		}
 	}
 }

@@ -67,9 +67,8 @@ func Listen(ctx context.Context, addrs []netip.AddrPort) (s Sockets, err error) 
 // answerer answers one query, by any number of replies.
 type answerer func(ctx context.Context, in []byte, from netip.Addr, stream bool, reply func([]byte) error)
 
-// serve answers until ctx ends. At most atOnce queries over UDP are answered at once, and more are dropped; with 0 each is answered
-// before the next of its socket is read.
-func (s Sockets) serve(ctx context.Context, conns *limit.Conns, atOnce int, answer answerer, log *slog.Logger) error {
+// serve answers until ctx ends. Each query over UDP is answered before its reader reads the next.
+func (s Sockets) serve(ctx context.Context, conns *limit.Conns, answer answerer, log *slog.Logger) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	defer context.AfterFunc(ctx, s.Close)()
@@ -84,9 +83,6 @@ func (s Sockets) serve(ctx context.Context, conns *limit.Conns, atOnce int, answ
 	var all sync.WaitGroup
 	for _, p := range s.Packets {
 		u := &packets{conn: p, answer: safe}
-		if atOnce > 0 {
-			u.slots = make(chan struct{}, atOnce)
-		}
 		for range readers {
 			all.Go(func() { stop(u.serve(ctx)) })
 		}
@@ -107,12 +103,9 @@ const readers = 2
 type packets struct {
 	conn   *net.UDPConn
 	answer answerer
-	slots  chan struct{} // one for each that is answered beside reading; nil: none is
-	aside  sync.WaitGroup
 }
 
 func (u *packets) serve(ctx context.Context) error {
-	defer u.aside.Wait()
 	in, control := make([]byte, dns.MaxMsgSize), make([]byte, controlSize)
 	var pause limit.Pause
 	for {
@@ -130,20 +123,7 @@ func (u *packets) serve(ctx context.Context) error {
 			_, _, err := u.conn.WriteMsgUDPAddrPort(b, back, from)
 			return err
 		}
-		addr := from.Addr().Unmap()
-		if u.slots == nil {
-			u.answer(ctx, in[:n], addr, false, reply)
-			continue
-		}
-		select {
-		case u.slots <- struct{}{}:
-			query := append([]byte(nil), in[:n]...)
-			u.aside.Go(func() {
-				defer func() { <-u.slots }()
-				u.answer(ctx, query, addr, false, reply)
-			})
-		default:
-		}
+		u.answer(ctx, in[:n], from.Addr().Unmap(), false, reply)
 	}
 }
 

@@ -9,8 +9,9 @@ import (
 // pieceSize is about how large the messages of a transfer are, in bytes.
 const pieceSize = 32 << 10
 
-// transfer sends a zone whole (RFC 5936). Of what is chosen anew at each question it sends what would be answered now.
-func (s *Server) transfer(x *exchange, reply func([]byte) error) {
+// transfer sends a zone whole (RFC 5936). Of what is chosen anew at each question it sends what would be answered now. Where it
+// sends none, it makes the reply that says so, and returns false.
+func (s *Server) transfer(x *exchange, reply func([]byte) error) (sent bool) {
 	q := x.question()
 	t := s.Table()
 	z := t.Find("", q.Name)
@@ -24,18 +25,16 @@ func (s *Server) transfer(x *exchange, reply func([]byte) error) {
 	case !x.stream:
 		x.fail(dns.RcodeRefused)
 	default:
-		s.sendZone(x, t, z, reply)
-		return
+		return s.sendZone(x, t, z, reply)
 	}
-	_ = reply(x.pack())
+	return false
 }
 
-func (s *Server) sendZone(x *exchange, t *zone.Table, z *zone.Zone, reply func([]byte) error) {
+func (s *Server) sendZone(x *exchange, t *zone.Table, z *zone.Zone, reply func([]byte) error) (sent bool) {
 	soa := t.AnswerFrom(z, zone.Question{Name: z.Name, Type: dns.TypeSOA, Transfer: true}).Answer
 	if len(soa) != 1 {
 		x.fail(dns.RcodeServerFailure)
-		_ = reply(x.pack())
-		return
+		return false
 	}
 	x.reply.Authoritative = true
 	size := 0
@@ -50,14 +49,15 @@ func (s *Server) sendZone(x *exchange, t *zone.Table, z *zone.Zone, reply func([
 		return size < pieceSize || flush()
 	}
 	if !add(soa[0]) {
-		return
+		return true
 	}
 	for rr := range t.Records(z) {
 		if rr.Header().Rrtype != dns.TypeSOA && !add(rr) {
-			return
+			return true
 		}
 	}
 	if add(soa[0]) && len(x.reply.Answer) > 0 {
 		flush()
 	}
+	return true
 }

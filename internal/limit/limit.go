@@ -43,6 +43,7 @@ type Budget struct {
 	API      int // connections to the APIs and the registry
 	Blobs    int // requests to the registry at once: each has files open, too
 	Metadata int // connections of tasks to the metadata endpoint
+	DNS      int // connections to the name server
 	Checks   int // health checks at once, which are Skylift's own
 }
 
@@ -64,6 +65,7 @@ func Plan(files int) Budget {
 		API:      clamp(traffic/8, 8<<10),
 		Blobs:    clamp(traffic/32, 1<<10),
 		Metadata: clamp(traffic/16, 8<<10),
+		DNS:      clamp(traffic/64, 1<<10),
 		Checks:   clamp(own/4, 2<<10),
 	}
 }

@@ -26,6 +26,9 @@ type Answer struct {
 	Rcode int
 	// Answer, Authority and Additional are the sections of a message. The records are not to be changed.
 	Answer, Authority, Additional []dns.RR
+	// Source is the name whose records were looked at first: the name that was asked for, in lower case, or the wildcard that stands
+	// for it. It is set where there is such a name.
+	Source string
 	// Out is a name in no zone of ours, or below a delegation, that the last CNAME of Answer leads to.
 	Out string
 }
@@ -84,6 +87,9 @@ func (t *Table) in(z *Zone, key string, q Question, name string, a *Answer) (nex
 		return ""
 	}
 	n, exists := z.lookup(key)
+	if first && n != nil {
+		a.Source = strings.ToLower(n.sets[0].Name)
+	}
 	if !exists {
 		a.Rcode = dns.RcodeNameError
 		z.deny(q, a)

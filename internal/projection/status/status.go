@@ -23,7 +23,8 @@ import (
 // Report is the picture.
 type Report struct {
 	Account       string         `json:"account"`
-	Engine        string         `json:"engine"` // what tasks run on
+	Engine        string         `json:"engine"`        // what tasks run on
+	DNS           []string       `json:"dns,omitempty"` // where the name server answers
 	Region        string         `json:"region"`
 	Capacity      Capacity       `json:"capacity"`
 	Clusters      []Cluster      `json:"clusters"`
@@ -118,6 +119,7 @@ type Blocked struct {
 type Input struct {
 	Account, Region string
 	Engine          string     // what tasks run on, for people
+	DNS             []string   // where the name server answers
 	Address         netip.Addr // where balancers listen
 	Rules           *vpc.Ruleset
 	SecurityGroups  []ec2.SecurityGroup
@@ -205,7 +207,7 @@ func list[T any](tx store.Tx, t *store.Table[T], into *[]T) (err error) {
 // Build makes the picture.
 func Build(in Input) Report {
 	r := Report{
-		Account: in.Account, Region: in.Region, Engine: in.Engine, Capacity: in.capacity(), Problems: append([]string{}, in.Problems...),
+		Account: in.Account, Region: in.Region, Engine: in.Engine, DNS: in.DNS, Capacity: in.capacity(), Problems: append([]string{}, in.Problems...),
 		Clusters: []Cluster{}, LoadBalancers: []LoadBalancer{}, TargetGroups: []TargetGroup{}, Blocked: []Blocked{},
 		NoEffect: noEffect(in.wishes),
 	}

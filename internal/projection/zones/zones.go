@@ -4,7 +4,6 @@ package zones
 import (
 	"fmt"
 	"math"
-	"net"
 	"net/netip"
 
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
@@ -19,6 +18,7 @@ import (
 // State is a table of zones, kept in step with the records. It is not safe for concurrent use.
 type State struct {
 	region    string
+	elb       string // the zone that aliases of balancers name
 	builder   *zone.Builder
 	checks    map[string]*record.Check
 	healths   map[string]*record.Health
@@ -28,15 +28,15 @@ type State struct {
 
 // Balancers are the names of load balancers, which are one zone.
 type Balancers struct {
-	ID, Name string     // of the zone; Name "" is none
-	Addr     netip.Addr // that all have
-	Names    []string   // without a dot at their ends
-	Ill      map[string]bool
+	Name  string     // of the zone; "" is none
+	Addr  netip.Addr // that all have; invalid: they have no records
+	Names []string   // without a dot at their ends
+	Ill   map[string]bool
 }
 
-// New returns a State without zones, as seen from a region.
-func New(region string) *State {
-	s := &State{region: region}
+// New returns a State without zones, as seen from a region. Aliases of balancers name the zone elb.
+func New(region, elb string) *State {
+	s := &State{region: region, elb: elb}
 	s.reset()
 	return s
 }
@@ -49,7 +49,7 @@ func (s *State) reset() {
 func (s *State) Apply(b store.Batch) error {
 	if b.Reset {
 		s.reset()
-		defer s.putBalancers(Balancers{})
+		defer s.putBalancers()
 	}
 	judge := false
 	for _, c := range b.Changes {
@@ -105,7 +105,7 @@ func keep[V any](in map[string]V, key string, there bool, v V) {
 
 func (s *State) set(e store.Event[record.Set]) {
 	if e.Value != nil {
-		s.builder.PutSet(e.Value.Zone, setOf(e.Value, s.region))
+		s.builder.PutSet(e.Value.Zone, setOf(e.Value, s.region, s.elb))
 		return
 	}
 	if old, ok := record.SplitKey(e.Key); ok {
@@ -129,31 +129,41 @@ func (s *State) Table() *zone.Table { return s.builder.Table() }
 
 // SetBalancers replaces the names of load balancers.
 func (s *State) SetBalancers(b Balancers) {
-	old := s.balancers
 	s.balancers = b
-	s.putBalancers(old)
+	s.putBalancers()
 }
 
-func (s *State) putBalancers(old Balancers) {
+func (s *State) putBalancers() {
 	b := s.balancers
-	if old.ID != "" {
-		s.builder.Drop(old.ID)
-	}
+	s.builder.Drop(s.elb)
 	if b.Name == "" {
 		return
 	}
-	s.builder.Put(zone.Info{ID: b.ID, Name: b.Name, Rank: "~", Serial: 1})
+	s.builder.Put(zone.Info{ID: s.elb, Name: b.Name, Rank: "~", Serial: 1})
 	soa, err := rdata.Parse(b.Name, dns.TypeSOA, balancerTTL, fmt.Sprintf("%s hostmaster.%s 1 7200 900 1209600 %d", b.Name, b.Name, balancerTTL))
 	if err == nil { // always: the name is one
-		s.builder.PutSet(b.ID, &zone.Set{Name: b.Name, Type: dns.TypeSOA, Records: []dns.RR{soa}})
+		s.builder.PutSet(s.elb, &zone.Set{Name: b.Name, Type: dns.TypeSOA, Records: []dns.RR{soa}})
 	}
 	for _, n := range b.Names {
 		name, check := n+".", balancerCheck+n
 		s.builder.SetWell(check, !b.Ill[n])
-		s.builder.PutSet(b.ID, &zone.Set{Name: name, Type: dns.TypeA, Check: check, Records: []dns.RR{&dns.A{
-			Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: balancerTTL}, A: net.IP(b.Addr.AsSlice()),
-		}}})
+		if rr := addressOf(name, b.Addr); rr != nil {
+			s.builder.PutSet(s.elb, &zone.Set{Name: name, Type: rr.Header().Rrtype, Check: check, Records: []dns.RR{rr}})
+		}
 	}
+}
+
+// addressOf is the record of a name that has an address; nil where there is none.
+func addressOf(name string, addr netip.Addr) dns.RR {
+	head := dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: balancerTTL}
+	switch addr = addr.Unmap(); {
+	case addr.Is4():
+		return &dns.A{Hdr: head, A: addr.AsSlice()}
+	case addr.Is6():
+		head.Rrtype = dns.TypeAAAA
+		return &dns.AAAA{Hdr: head, AAAA: addr.AsSlice()}
+	}
+	return nil
 }
 
 const (
@@ -171,7 +181,7 @@ func infoOf(z *record.Zone) zone.Info {
 }
 
 // setOf is a record set as the name server has it. Values that can't be read, of which there are none, are left out.
-func setOf(r *record.Set, region string) *zone.Set {
+func setOf(r *record.Set, region, elb string) *zone.Set {
 	number, _ := rdata.TypeOf(r.Type)
 	s := &zone.Set{Name: record.Decimal(r.Name), Type: number, ID: r.ID, Check: r.Check}
 	for _, v := range r.Values {
@@ -180,7 +190,11 @@ func setOf(r *record.Set, region string) *zone.Set {
 		}
 	}
 	if a := r.Alias; a != nil {
-		s.Alias = &zone.Alias{Zone: a.Zone, Name: record.Decimal(plainTarget(a.Name)), Judged: a.Evaluate}
+		target := a.Name
+		if a.Zone == elb {
+			target = record.BalancerName(target) + "."
+		}
+		s.Alias = &zone.Alias{Zone: a.Zone, Name: record.Decimal(target), Judged: a.Evaluate}
 	}
 	switch {
 	case r.Weight != nil:
@@ -193,13 +207,4 @@ func setOf(r *record.Set, region string) *zone.Set {
 		s.Policy = zone.Multi
 	}
 	return s
-}
-
-// plainTarget is a balancer's name without what AWS's console puts before it.
-func plainTarget(name string) string {
-	const both = "dualstack."
-	if len(name) > len(both) && name[:len(both)] == both {
-		return name[len(both):]
-	}
-	return name
 }

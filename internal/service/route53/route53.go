@@ -25,6 +25,7 @@ import (
 
 // API has a handler for each operation.
 type API struct {
+	db     store.DB
 	zones  zones.API
 	sets   sets.API
 	health health.API
@@ -33,7 +34,7 @@ type API struct {
 
 // New returns the API.
 func New(s *scope.Scope) *API {
-	return &API{zones: zones.API{Scope: s}, sets: sets.API{Scope: s}, health: health.API{Scope: s}, tags: tags.API{Scope: s}}
+	return &API{db: s.DB, zones: zones.API{Scope: s}, sets: sets.API{Scope: s}, health: health.API{Scope: s}, tags: tags.API{Scope: s}}
 }
 
 // Tables are all that the service keeps records in.

@@ -126,6 +126,9 @@ func (s *Set) compile(types []descriptor.Resource, in *bind.Type, d Declaration)
 	}
 	of.find = d.Find
 	if of.whole = d.Whole; of.whole != nil {
+		if of.pattern == nil {
+			return of, errors.New("ARNs that are made of the input are of one type, which must be named")
+		}
 		return of, nil
 	}
 	for word := range strings.FieldsSeq(words) {

@@ -124,6 +124,16 @@ func found(_ context.Context, named []string) (ids []string) {
 	return ids
 }
 
+// TestCompileRefusesARNsOfEveryType: such a declaration made the first request panic.
+func TestCompileRefusesARNsOfEveryType(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"*", "rule/*"} {
+		if _, err := compile(t, "task rule/app rule/net", Declaration{Text: kind, Whole: func(any) []string { return nil }}); err == nil {
+			t.Errorf("%s is taken", kind)
+		}
+	}
+}
+
 func TestCompileRefusesWhatTheReferenceDoesNotHave(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

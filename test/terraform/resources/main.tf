@@ -58,6 +58,11 @@ module "elb" {
   step   = var.step
 }
 
+module "route53" {
+  source = "./route53"
+  step   = var.step
+}
+
 # What each resource is imported by, by its address, as Terraform takes it. Those that the provider can't import, or of which it then
 # lacks what was said only when they were made, aren't there.
 output "imports" {
@@ -71,6 +76,7 @@ output "imports" {
       s3             = module.s3.imports
       efs            = module.efs.imports
       elb            = module.elb.imports
+      route53        = module.route53.imports
     } : [for resource, id in ids : "import {\n  to = module.${service}.${resource}\n  id = ${jsonencode(id)}\n}"]
   ]))
 }

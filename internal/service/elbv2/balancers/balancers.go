@@ -59,6 +59,22 @@ func (a *API) Operations() []wire.Operation {
 }
 
 // dnsName makes the name that clients reach a balancer by.
+// HostedZone is the zone of the balancers' names, as aliases of Route 53 name it.
+func (a *API) HostedZone() string { return hostedZone }
+
+// Named says whether a balancer has that DNS name.
+func (a *API) Named(tx store.Tx, name string) (bool, error) {
+	for lb, err := range elbv2.LoadBalancers.Peek(tx, "") {
+		switch {
+		case err != nil:
+			return false, err
+		case strings.EqualFold(lb.DNSName, name):
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func (a *API) dnsName(name, scheme string) string {
 	s := fmt.Sprintf("%s-%d.%s.elb.localhost", name, 1e8+rand.N[int64](9e9), a.ns.Region)
 	if scheme == "internal" {

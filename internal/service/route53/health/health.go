@@ -43,7 +43,7 @@ func (a API) Operations() []wire.Operation {
 		wire.Op("GetHealthCheckCount", a.GetHealthCheckCount).Takes(""),
 		wire.Op("GetHealthCheckLastFailureReason", a.GetHealthCheckLastFailureReason).On(onCheck).Takes("HealthCheckId"),
 		wire.Op("GetHealthCheckStatus", a.GetHealthCheckStatus).On(onCheck).Takes("HealthCheckId"),
-		wire.Op("ListHealthChecks", a.ListHealthChecks).Takes("Marker MaxItems"),
+		wire.Op("ListHealthChecks", a.ListHealthChecks).Takes("marker maxitems"),
 		wire.Op("UpdateHealthCheck", a.UpdateHealthCheck).On(onCheck).Takes("HealthCheckId HealthCheckVersion ResetElements "+changed).Keeps("Regions", noRegions),
 	}
 }
@@ -77,25 +77,41 @@ func created(c record.Check) *route53.CreateHealthCheckOutput {
 
 // room fails when a check can't be made beside those that there are.
 func (a API) room(tx store.Tx, c record.Check) error {
-	all, err := store.Collect(record.Checks.Peek(tx, ""))
+	n, err := scope.Count(tx, record.Checks)
 	if err != nil {
 		return err
 	}
-	if len(all) >= scope.MaxChecks {
+	if n >= scope.MaxChecks {
 		return &types.TooManyHealthChecks{Message: new(fmt.Sprintf("This account has the most health checks that it can have: %d.", scope.MaxChecks))}
 	}
 	return children(tx, c)
 }
 
-// children fails when a check that is calculated counts one that isn't there, or itself.
+// children fails when a check that is calculated counts one that isn't there, or itself, or when checks are of more levels with it
+// than are looked at.
 func children(tx store.Tx, c record.Check) error {
+	if len(c.Config.ChildHealthChecks) == 0 {
+		return nil
+	}
+	list, err := store.Collect(record.Checks.Peek(tx, ""))
+	if err != nil {
+		return err
+	}
+	all := map[string]*record.Check{}
+	for _, o := range list {
+		all[o.ID] = o
+	}
+	all[c.ID] = &c
 	for _, child := range c.Config.ChildHealthChecks {
-		if child == c.ID {
-			return record.InvalidInput("A health check can't monitor itself: %s", child)
+		if all[child] == nil {
+			return record.NoCheck(child)
 		}
-		if _, err := handler.Get(tx, record.Checks, child, record.NoCheck); err != nil {
-			return err
-		}
+	}
+	switch deep, circle := record.Levels(all); {
+	case circle:
+		return record.InvalidInput("A health check can't monitor itself, nor one that monitors it: %s", c.ID)
+	case deep > record.MaxDepth:
+		return record.InvalidInput("Calculated health checks can have at most %d levels of others below them.", record.MaxDepth)
 	}
 	return nil
 }
@@ -119,8 +135,8 @@ func (a API) GetHealthCheck(ctx context.Context, in *route53.GetHealthCheckInput
 // GetHealthCheckCount counts health checks.
 func (a API) GetHealthCheckCount(ctx context.Context, _ *route53.GetHealthCheckCountInput) (*route53.GetHealthCheckCountOutput, error) {
 	return handler.View(ctx, a.DB, func(tx store.Tx) (*route53.GetHealthCheckCountOutput, error) {
-		all, err := store.Collect(record.Checks.Peek(tx, ""))
-		return &route53.GetHealthCheckCountOutput{HealthCheckCount: new(int64(len(all)))}, err
+		n, err := scope.Count(tx, record.Checks)
+		return &route53.GetHealthCheckCountOutput{HealthCheckCount: &n}, err
 	})
 }
 

@@ -30,8 +30,33 @@ type Health struct {
 	FailedAt time.Time `json:",omitzero"`
 }
 
-// maxDepth is how many checks deep those go that are calculated of others.
-const maxDepth = 8
+// MaxDepth is how many levels of others are below a check that is calculated of them, at most.
+const MaxDepth = 8
+
+// Levels returns how many levels of others are below the check that has most, and whether one is below itself.
+func Levels(checks map[string]*Check) (deepest int, circle bool) {
+	below := map[string]int{} // -1 while it is being looked at
+	var look func(id string) int
+	look = func(id string) int {
+		if n, seen := below[id]; seen {
+			circle = circle || n < 0
+			return max(0, n)
+		}
+		below[id] = -1
+		deep := 0
+		if c := checks[id]; c != nil {
+			for _, child := range c.Config.ChildHealthChecks {
+				deep = max(deep, look(child)+1)
+			}
+		}
+		below[id] = deep
+		return deep
+	}
+	for id := range checks {
+		deepest = max(deepest, look(id))
+	}
+	return deepest, circle
+}
 
 // Well says of each health check whether it counts as well. One that has not found out anything does, and so does one that
 // isn't there any more.
@@ -41,7 +66,7 @@ func Well(checks map[string]*Check, healths map[string]*Health) map[string]bool 
 		h := healths[id]
 		all[id] = c.turned(c.calculated() || c.off() || h == nil || h.Well)
 	}
-	for again, round := true, 0; again && round < maxDepth; round++ {
+	for again, round := true, 0; again && round < MaxDepth; round++ {
 		again = false
 		for id, c := range checks {
 			if !c.calculated() || c.off() {

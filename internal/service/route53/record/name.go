@@ -114,6 +114,11 @@ func Turned(name string) string {
 // Within says whether a name is that of a zone, or below it.
 func Within(name, zone string) bool { return name == zone || strings.HasSuffix(name, "."+zone) }
 
+// BalancerName is the name of the balancer that an alias names: without a dot at its end, and without what AWS's console puts before it.
+func BalancerName(target string) string {
+	return strings.TrimPrefix(strings.TrimSuffix(target, "."), "dualstack.")
+}
+
 // Asterisk is the first label of a wildcard.
 const Asterisk = `\052`
 

@@ -101,6 +101,19 @@ const (
 	ChangePath = "/change/"
 )
 
+// ZoneIDs and ChangeIDs are ids as policies name them: bare, as the handlers read them.
+func ZoneIDs(_ context.Context, said []string) []string { return bare(said, ZonePath) }
+
+// ChangeIDs is ZoneIDs for changes.
+func ChangeIDs(_ context.Context, said []string) []string { return bare(said, ChangePath) }
+
+func bare(said []string, path string) (all []string) {
+	for _, id := range said {
+		all = append(all, Bare(&id, path))
+	}
+	return all
+}
+
 // Zone returns the zone with that id.
 func Zone(tx store.Tx, id *string) (record.Zone, error) {
 	return handler.Get(tx, record.Zones, Bare(id, ZonePath), record.NoZone)
@@ -119,6 +132,26 @@ func Free(tx store.Tx, id *string) (record.Zone, error) {
 func NewChange(zone string, comment *string) record.Change {
 	now := time.Now().UTC()
 	return record.Change{ID: newChangeID(now), Zone: zone, Comment: comment, Submitted: now}
+}
+
+// Commit writes a zone that has changed, and what changed it.
+func Commit(tx store.Tx, z record.Zone, c record.Change) error {
+	z.Serial++
+	if err := record.Changes.Put(tx, c.ID, c); err != nil {
+		return err
+	}
+	return record.Zones.Put(tx, z.ID, z)
+}
+
+// Count counts the records of a table.
+func Count[T any](tx store.Tx, t *store.Table[T]) (n int64, err error) {
+	for _, err := range t.Peek(tx, "") {
+		if err != nil {
+			return 0, err
+		}
+		n++
+	}
+	return n, nil
 }
 
 // Info is a change in an answer that was made right now.

@@ -19,6 +19,9 @@ const (
 	maxBatchCharacters = 32_000
 	maxValues          = 400 // of a set
 	maxGroup           = 100 // sets of one name and type
+
+	// maxWrong is how many faults of a batch are told.
+	maxWrong = 100
 )
 
 // batch makes changes in a transaction, which is to be given up when anything is wrong with them.
@@ -37,8 +40,15 @@ func (b *batch) say(format string, args ...any) {
 // make makes all changes. Its error is about something else than the batch's content.
 func (b *batch) make(all []change) error {
 	b.large(all)
+	if len(b.wrong) > 0 {
+		return nil
+	}
 	b.twice(all)
 	for i := range all {
+		if len(b.wrong) >= maxWrong {
+			b.say("There may be more that is wrong: the first %d faults are told.", maxWrong)
+			return nil
+		}
 		c := &all[i]
 		c.set.Zone = b.zone.ID
 		if !b.sound(c) {
@@ -64,14 +74,10 @@ func (b *batch) commit(c record.Change) error {
 	if len(b.wrong) > 0 {
 		return record.InvalidBatch(b.wrong...)
 	}
-	b.zone.Serial++
-	if err := record.Changes.Put(b.tx, c.ID, c); err != nil {
-		return err
-	}
-	return record.Zones.Put(b.tx, b.zone.ID, b.zone)
+	return scope.Commit(b.tx, b.zone, c)
 }
 
-// large counts what AWS bounds. A change that replaces counts twice.
+// large counts what AWS bounds, which bounds the work of a batch, too. A change that replaces counts twice, and an alias as a value.
 func (b *batch) large(all []change) {
 	values, characters := 0, 0
 	for _, c := range all {
@@ -79,7 +85,10 @@ func (b *batch) large(all []change) {
 		if c.action == types.ChangeActionUpsert {
 			times = 2
 		}
-		values += times * len(c.set.Values)
+		values += times * max(1, len(c.set.Values))
+		if c.set.Alias != nil {
+			characters += times * len(c.set.Alias.Name)
+		}
 		for _, v := range c.set.Values {
 			characters += times * len(v)
 		}
@@ -100,7 +109,7 @@ func (b *batch) twice(all []change) {
 		before := seen[key]
 		seen[key] = append(before, c.action)
 		again := len(before) == 1 && before[0] == types.ChangeActionDelete && c.action == types.ChangeActionCreate
-		if len(before) > 0 && !again && c.fault == nil {
+		if len(before) > 0 && !again && c.fault == nil && len(b.wrong) < maxWrong {
 			b.say("The request contains an invalid set of changes for a resource record set '%s %s'", c.set.Type, c.set.Name)
 		}
 	}
@@ -200,21 +209,39 @@ func (b *batch) fits(s *record.Set) error {
 			return err
 		}
 	}
-	group := 0
-	for o, err := range record.Sets.Peek(b.tx, record.SetKey(s.Zone, s.Name, "", "")) {
+	if err := b.alone(s); err != nil {
+		return err
+	}
+	group := 1
+	for o, err := range record.Sets.Peek(b.tx, record.SetKey(s.Zone, s.Name, s.Type, "")) {
 		if err != nil {
 			return err
 		}
-		if o.Type != s.Type {
-			b.beside(s, o)
-			continue
-		}
-		if group++; o.ID != s.ID {
+		if o.ID != s.ID {
+			group++
 			b.among(s, o)
 		}
 	}
 	if group > maxGroup {
 		b.say("Cannot have more than %d RRSets with DNS name %s, type %s", maxGroup, s.Name, s.Type)
+	}
+	return nil
+}
+
+// alone looks for another type of a set's name, where a CNAME stands alone. The first that there is tells enough.
+func (b *batch) alone(s *record.Set) error {
+	other := "CNAME"
+	if s.Type == other {
+		other = ""
+	}
+	for o, err := range record.Sets.Peek(b.tx, record.SetKey(s.Zone, s.Name, other, "")) {
+		if err != nil {
+			return err
+		}
+		if o.Type != s.Type {
+			b.beside(s, o)
+			break
+		}
 	}
 	return nil
 }
@@ -287,8 +314,7 @@ func (b *batch) target(s *record.Set) error {
 			break
 		}
 	case b.balancers.HostedZone():
-		name := strings.TrimPrefix(strings.TrimSuffix(s.Alias.Name, "."), "dualstack.")
-		there, err := b.balancers.Named(b.tx, name)
+		there, err := b.balancers.Named(b.tx, record.BalancerName(s.Alias.Name))
 		if err != nil {
 			return err
 		}

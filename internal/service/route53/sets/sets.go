@@ -27,14 +27,14 @@ const taken = "ChangeBatch{Comment Changes{Action ResourceRecordSet{Name Type Se
 // Operations lists what the API answers.
 func (a API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("ChangeResourceRecordSets", a.ChangeResourceRecordSets).On("hostedzone: HostedZoneId").Takes("HostedZoneId", taken).
+		wire.Op("ChangeResourceRecordSets", a.ChangeResourceRecordSets).OnFound("hostedzone: Id", scope.ZoneIDs).Takes("Id", taken).
 			KeyFound("route53:ChangeResourceRecordSetsActions", said(func(c types.Change) string { return string(c.Action) })).
 			KeyFound("route53:ChangeResourceRecordSetsRecordTypes", said(func(c types.Change) string { return string(c.ResourceRecordSet.Type) })).
 			KeyFound("route53:ChangeResourceRecordSetsNormalizedRecordNames", said(normalized)).
 			Checks(func(in *route53.ChangeResourceRecordSetsInput) []error { return shapeFaults(in.ChangeBatch) }),
-		wire.Op("GetChange", a.GetChange).On("change: Id").Takes("Id"),
-		wire.Op("ListResourceRecordSets", a.ListResourceRecordSets).On("hostedzone: HostedZoneId").Takes("HostedZoneId StartRecordName StartRecordType StartRecordIdentifier MaxItems"),
-		wire.Op("TestDNSAnswer", a.TestDNSAnswer).Takes("HostedZoneId RecordName RecordType ResolverIP"),
+		wire.Op("GetChange", a.GetChange).OnFound("change: Id", scope.ChangeIDs).Takes("Id"),
+		wire.Op("ListResourceRecordSets", a.ListResourceRecordSets).OnFound("hostedzone: Id", scope.ZoneIDs).Takes("Id name type identifier maxitems"),
+		wire.Op("TestDNSAnswer", a.TestDNSAnswer).Takes("hostedzoneid recordname recordtype"),
 	}
 }
 

@@ -24,13 +24,11 @@ type API struct{ *scope.Scope }
 func (a API) Operations() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("ChangeTagsForResource", a.ChangeTagsForResource).Takes("ResourceType ResourceId AddTags{*} RemoveTagKeys").
-			OnThose("*", func(in *route53.ChangeTagsForResourceInput) []string { return arnsOf(in.ResourceType, *in.ResourceId) }),
+			OnThose("hostedzone", only(types.TagResourceTypeHostedzone, changed)).OnThose("healthcheck", only(types.TagResourceTypeHealthcheck, changed)),
 		wire.Op("ListTagsForResource", a.ListTagsForResource).Takes("ResourceType ResourceId").
-			OnThose("*", func(in *route53.ListTagsForResourceInput) []string { return arnsOf(in.ResourceType, *in.ResourceId) }),
+			OnThose("hostedzone", only(types.TagResourceTypeHostedzone, listed)).OnThose("healthcheck", only(types.TagResourceTypeHealthcheck, listed)),
 		wire.Op("ListTagsForResources", a.ListTagsForResources).Takes("ResourceType ResourceIds").
-			OnThose("*", func(in *route53.ListTagsForResourcesInput) []string {
-				return arnsOf(in.ResourceType, in.ResourceIds...)
-			}),
+			OnThose("hostedzone", only(types.TagResourceTypeHostedzone, listedAll)).OnThose("healthcheck", only(types.TagResourceTypeHealthcheck, listedAll)),
 	}
 }
 
@@ -39,11 +37,30 @@ func ARN(kind types.TagResourceType, id string) string {
 	return arn.ARN{Partition: "aws", Service: "route53", Resource: string(kind) + "/" + id}.String()
 }
 
-func arnsOf(kind types.TagResourceType, ids ...string) (all []string) {
-	for _, id := range ids {
-		all = append(all, ARN(kind, id))
+// only makes ARNs of what a request names, where that is of a type.
+func only[In any](kind types.TagResourceType, of func(*In) (types.TagResourceType, []string)) func(*In) []string {
+	return func(in *In) (all []string) {
+		is, ids := of(in)
+		if is != kind {
+			return nil
+		}
+		for _, id := range ids {
+			all = append(all, ARN(kind, id))
+		}
+		return all
 	}
-	return all
+}
+
+func changed(in *route53.ChangeTagsForResourceInput) (types.TagResourceType, []string) {
+	return in.ResourceType, []string{*in.ResourceId}
+}
+
+func listed(in *route53.ListTagsForResourceInput) (types.TagResourceType, []string) {
+	return in.ResourceType, []string{*in.ResourceId}
+}
+
+func listedAll(in *route53.ListTagsForResourcesInput) (types.TagResourceType, []string) {
+	return in.ResourceType, in.ResourceIds
 }
 
 var (

@@ -167,19 +167,9 @@ func (a API) ListHostedZonesByVPC(ctx context.Context, in *route53.ListHostedZon
 // GetHostedZoneCount counts zones.
 func (a API) GetHostedZoneCount(ctx context.Context, _ *route53.GetHostedZoneCountInput) (*route53.GetHostedZoneCountOutput, error) {
 	return handler.View(ctx, a.DB, func(tx store.Tx) (*route53.GetHostedZoneCountOutput, error) {
-		n, err := count(tx)
+		n, err := scope.Count(tx, record.Zones)
 		return &route53.GetHostedZoneCountOutput{HostedZoneCount: &n}, err
 	})
-}
-
-func count(tx store.Tx) (n int64, err error) {
-	for _, err := range record.Zones.Peek(tx, "") {
-		if err != nil {
-			return 0, err
-		}
-		n++
-	}
-	return n, nil
 }
 
 // GetHostedZoneLimit says how much of a zone's limit is used.
@@ -206,12 +196,12 @@ func (a API) GetAccountLimit(ctx context.Context, in *route53.GetAccountLimitInp
 		out := &route53.GetAccountLimitOutput{Limit: &types.AccountLimit{Type: in.Type}}
 		switch in.Type {
 		case types.AccountLimitTypeMaxHostedZonesByOwner:
-			n, err := count(tx)
+			n, err := scope.Count(tx, record.Zones)
 			out.Count, out.Limit.Value = n, new(int64(scope.MaxZones))
 			return out, err
 		case types.AccountLimitTypeMaxHealthChecksByOwner:
-			all, err := store.Collect(record.Checks.Peek(tx, ""))
-			out.Count, out.Limit.Value = int64(len(all)), new(int64(scope.MaxChecks))
+			n, err := scope.Count(tx, record.Checks)
+			out.Count, out.Limit.Value = n, new(int64(scope.MaxChecks))
 			return out, err
 		}
 		return nil, record.Unsupported("Type", "there are no traffic policies and no reusable delegation sets")

@@ -28,25 +28,25 @@ const (
 // Operations lists what the API answers.
 func (a API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("AssociateVPCWithHostedZone", a.AssociateVPCWithHostedZone).On("hostedzone: HostedZoneId").Takes("HostedZoneId VPC{*} Comment").
+		wire.Op("AssociateVPCWithHostedZone", a.AssociateVPCWithHostedZone).OnFound("hostedzone: Id", scope.ZoneIDs).Takes("Id VPC{*} Comment").
 			KeyFound(vpcKey, func(_ context.Context, in *route53.AssociateVPCWithHostedZoneInput) []string { return keyOf(in.VPC) }),
 		wire.Op("CreateHostedZone", a.CreateHostedZone).Takes("Name CallerReference VPC{*} HostedZoneConfig{*}").
 			KeyFound(vpcKey, func(_ context.Context, in *route53.CreateHostedZoneInput) []string { return keyOf(in.VPC) }),
-		wire.Op("DeleteHostedZone", a.DeleteHostedZone).On(onZone).Takes("Id"),
-		wire.Op("DisassociateVPCFromHostedZone", a.DisassociateVPCFromHostedZone).On("hostedzone: HostedZoneId").Takes("HostedZoneId VPC{*} Comment").
+		wire.Op("DeleteHostedZone", a.DeleteHostedZone).OnFound(onZone, scope.ZoneIDs).Takes("Id"),
+		wire.Op("DisassociateVPCFromHostedZone", a.DisassociateVPCFromHostedZone).OnFound("hostedzone: Id", scope.ZoneIDs).Takes("Id VPC{*} Comment").
 			KeyFound(vpcKey, func(_ context.Context, in *route53.DisassociateVPCFromHostedZoneInput) []string { return keyOf(in.VPC) }),
 		wire.Op("GetAccountLimit", a.GetAccountLimit).Takes("Type"),
-		wire.Op("GetDNSSEC", a.GetDNSSEC).On("hostedzone: HostedZoneId").Takes("HostedZoneId"),
-		wire.Op("GetHostedZone", a.GetHostedZone).On(onZone).Takes("Id"),
+		wire.Op("GetDNSSEC", a.GetDNSSEC).OnFound("hostedzone: Id", scope.ZoneIDs).Takes("Id"),
+		wire.Op("GetHostedZone", a.GetHostedZone).OnFound(onZone, scope.ZoneIDs).Takes("Id"),
 		wire.Op("GetHostedZoneCount", a.GetHostedZoneCount).Takes(""),
-		wire.Op("GetHostedZoneLimit", a.GetHostedZoneLimit).On("hostedzone: HostedZoneId").Takes("HostedZoneId Type"),
-		wire.Op("ListHostedZones", a.ListHostedZones).Takes("Marker MaxItems HostedZoneType"),
-		wire.Op("ListHostedZonesByName", a.ListHostedZonesByName).Takes("DNSName HostedZoneId MaxItems"),
-		wire.Op("ListHostedZonesByVPC", a.ListHostedZonesByVPC).Takes("VPCId VPCRegion MaxItems NextToken").
+		wire.Op("GetHostedZoneLimit", a.GetHostedZoneLimit).OnFound("hostedzone: Id", scope.ZoneIDs).Takes("Id Type"),
+		wire.Op("ListHostedZones", a.ListHostedZones).Takes("marker maxitems hostedzonetype"),
+		wire.Op("ListHostedZonesByName", a.ListHostedZonesByName).Takes("dnsname hostedzoneid maxitems"),
+		wire.Op("ListHostedZonesByVPC", a.ListHostedZonesByVPC).Takes("vpcid vpcregion maxitems nexttoken").
 			KeyFound(vpcKey, func(_ context.Context, in *route53.ListHostedZonesByVPCInput) []string {
 				return keyOf(&types.VPC{VPCId: in.VPCId, VPCRegion: in.VPCRegion})
 			}),
-		wire.Op("UpdateHostedZoneComment", a.UpdateHostedZoneComment).On(onZone).Takes("Id Comment"),
+		wire.Op("UpdateHostedZoneComment", a.UpdateHostedZoneComment).OnFound(onZone, scope.ZoneIDs).Takes("Id Comment"),
 	}
 }
 
@@ -87,7 +87,7 @@ func (a API) CreateHostedZone(ctx context.Context, in *route53.CreateHostedZoneI
 
 // read makes a record of what is asked for, or refuses it.
 func (a API) read(ctx context.Context, in *route53.CreateHostedZoneInput) (z record.Zone, err error) {
-	z = record.Zone{ID: scope.NewID("Z"), Reference: *in.CallerReference, Created: time.Now().UTC(), Count: 2, Serial: 1}
+	z = record.Zone{ID: scope.NewID("Z"), Reference: *in.CallerReference, Created: time.Now().UTC(), Count: 2}
 	if z.Name, err = record.Name(*in.Name); err != nil {
 		return z, &types.InvalidDomainName{Message: new(fmt.Sprintf("'%s' is not a valid domain name: %s", *in.Name, err))}
 	}
@@ -124,7 +124,7 @@ func (a API) room(tx store.Tx, z record.Zone) error {
 	for range record.Zones.Keys(tx, record.ByReference, record.ReferenceKey(z.Reference), "") {
 		return &types.HostedZoneAlreadyExists{Message: new("A hosted zone has already been created with the specified caller reference.")}
 	}
-	n, err := count(tx)
+	n, err := scope.Count(tx, record.Zones)
 	switch {
 	case err != nil:
 		return err
@@ -157,10 +157,7 @@ func Put(tx store.Tx, z record.Zone, c record.Change) error {
 			return err
 		}
 	}
-	if err := record.Changes.Put(tx, c.ID, c); err != nil {
-		return err
-	}
-	return record.Zones.Put(tx, z.ID, z)
+	return scope.Commit(tx, z, c)
 }
 
 // DeleteHostedZone deletes a zone that has no records but those that each zone has.
@@ -229,7 +226,7 @@ func (a API) AssociateVPCWithHostedZone(ctx context.Context, in *route53.Associa
 			return nil, &types.LimitsExceeded{Message: new(fmt.Sprintf("A hosted zone can be associated with at most %d VPCs.", scope.MaxVPCs))}
 		}
 		z.VPCs = append(z.VPCs, v)
-		return &route53.AssociateVPCWithHostedZoneOutput{ChangeInfo: scope.Info(c, types.ChangeStatusPending)}, put(tx, z, c)
+		return &route53.AssociateVPCWithHostedZoneOutput{ChangeInfo: scope.Info(c, types.ChangeStatusPending)}, scope.Commit(tx, z, c)
 	})
 }
 
@@ -251,7 +248,7 @@ func (a API) DisassociateVPCFromHostedZone(ctx context.Context, in *route53.Disa
 			return nil, &types.LastVPCAssociation{Message: new("The VPC that you're trying to disassociate from the private hosted zone is the last VPC that is associated with the hosted zone.")}
 		}
 		z.VPCs = slices.Delete(z.VPCs, at, at+1)
-		return &route53.DisassociateVPCFromHostedZoneOutput{ChangeInfo: scope.Info(c, types.ChangeStatusPending)}, put(tx, z, c)
+		return &route53.DisassociateVPCFromHostedZoneOutput{ChangeInfo: scope.Info(c, types.ChangeStatusPending)}, scope.Commit(tx, z, c)
 	})
 }
 
@@ -262,13 +259,4 @@ func (a API) private(tx store.Tx, id *string) (record.Zone, error) {
 		err = &types.PublicZoneVPCAssociation{Message: new("Route 53 doesn't support associating a VPC with a public hosted zone.")}
 	}
 	return z, err
-}
-
-// put writes a zone and what changed it.
-func put(tx store.Tx, z record.Zone, c record.Change) error {
-	z.Serial++
-	if err := record.Changes.Put(tx, c.ID, c); err != nil {
-		return err
-	}
-	return record.Zones.Put(tx, z.ID, z)
 }

@@ -1,0 +1,45 @@
+package zones
+
+import (
+	"net/netip"
+
+	"github.com/miekg/dns"
+
+	"github.com/skylift/skylift/internal/dns/rdata"
+	"github.com/skylift/skylift/internal/dns/zone"
+	"github.com/skylift/skylift/internal/service/route53/record"
+)
+
+// Test is what is answered from a zone: the code, and the data of records.
+func Test(t *zone.Table, id, name, kind string) (code string, data []string) {
+	z := t.Zone(id)
+	number, known := rdata.TypeOf(kind)
+	if z == nil || !known {
+		return dns.RcodeToString[dns.RcodeRefused], nil
+	}
+	got := t.AnswerFrom(z, zone.Question{Name: record.Decimal(name), Type: number})
+	for _, rr := range got.Answer {
+		data = append(data, rdata.Text(rr))
+	}
+	return dns.RcodeToString[got.Rcode], data
+}
+
+// Addresses returns the IPv4 addresses that a name has in the public zones. Where others know more, it returns which name to ask
+// them for; "" is nobody.
+func Addresses(t *zone.Table, name string) (all []netip.Addr, out string) {
+	a := t.Answer(zone.Question{Name: dns.Fqdn(name), Type: dns.TypeA})
+	for _, rr := range a.Answer {
+		if is, ok := rr.(*dns.A); ok {
+			if addr, ok := netip.AddrFromSlice(is.A.To4()); ok {
+				all = append(all, addr)
+			}
+		}
+	}
+	switch {
+	case len(all) > 0:
+		return all, ""
+	case !a.Ours || a.Referral:
+		return nil, name
+	}
+	return nil, a.Out
+}
