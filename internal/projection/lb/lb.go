@@ -30,6 +30,7 @@ type Input struct {
 	Rules         []elbv2.Rule
 	Targets       []elbv2.Target
 	Certificates  []acm.Certificate // those that listeners have
+	Challenges    []acm.Challenge   // of certificates that are on order
 
 	// Open makes a certificate ready to be answered with. It is asked for each of them, each time.
 	Open func(acm.Certificate) (*table.Certificate, error)
@@ -54,6 +55,7 @@ func Read(tx store.Tx, in *Input) error {
 		list(tx, elbv2.Listeners, &in.Listeners),
 		list(tx, elbv2.Rules, &in.Rules),
 		list(tx, elbv2.Targets, &in.Targets),
+		list(tx, acm.Challenges, &in.Challenges),
 		in.readCertificates(tx),
 	)
 }
@@ -148,6 +150,9 @@ func (b builder) listener(lb elbv2.LoadBalancer, l elbv2.Listener) table.Listene
 		if addr.IsValid() {
 			out.Binds = append(out.Binds, netip.AddrPortFrom(addr, port))
 		}
+	}
+	if l.TLS == nil {
+		out.Rules = challenges(b.in.Challenges)
 	}
 	if l.TLS != nil && lb.Is(elbv2.TellTLS) {
 		out.Tells = table.Tells{Version: l.Attribute(elbv2.TLSVersionName), Suite: l.Attribute(elbv2.TLSSuiteName)}
