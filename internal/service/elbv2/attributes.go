@@ -137,7 +137,11 @@ var ListenerAttributes = func() map[string]Attribute {
 		all[key] = Attribute{"", isHeaderValue, "at most 1,024 letters, digits and characters that AWS allows there", ""}
 	}
 	for key, name := range RequestHeaders {
-		all[key] = Attribute{name, isHeaderName, "a header's name of at most 40 letters, digits, hyphens and underscores that means nothing else", ""}
+		a := Attribute{name, isHeaderName, "a header's name of at most 40 letters, digits, hyphens and underscores that means nothing else", ""}
+		if key != TLSVersionName && key != TLSSuiteName {
+			a.Kept = "clients have no certificates that targets could be told of"
+		}
+		all[key] = a
 	}
 	all[contentTypeOptions] = Attribute{"", among("nosniff"), "'nosniff'", ""}
 	return all
@@ -157,13 +161,19 @@ func valueOf(set map[string]string, known map[string]Attribute, key string) stri
 	return known[key].Default
 }
 
-// Wishes lists what balancers and target groups keep without effect.
+// Wishes lists what balancers, listeners and target groups keep without effect.
 func Wishes(tx store.Tx) (out []wire.Wish, err error) {
 	for l, err := range LoadBalancers.Peek(tx, "") {
 		if err != nil {
 			return nil, fmt.Errorf("list load balancers: %w", err)
 		}
 		out = append(out, wishes(LoadBalancerAttributes, l.Attributes, l.Name)...)
+	}
+	for l, err := range Listeners.Peek(tx, "") {
+		if err != nil {
+			return nil, fmt.Errorf("list listeners: %w", err)
+		}
+		out = append(out, wishes(ListenerAttributes, l.Attributes, l.ARN)...)
 	}
 	for g, err := range TargetGroups.Peek(tx, "") {
 		if err != nil {

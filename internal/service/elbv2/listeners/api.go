@@ -4,6 +4,7 @@ package listeners
 import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
+	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/service/elbv2/rules"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
@@ -52,6 +53,7 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("ModifyListener", a.ModifyListener).On("listener/*: ListenerArn").Keys(listenerKeys...).Takes("ListenerArn Port Protocol "+tls+" DefaultActions{"+rules.Action+"}", "MutualAuthentication{Mode=off}").
 			Checks(func(in *elb.ModifyListenerInput) []error { return changedListenerFaults(in) }),
 		wire.Op("RemoveListenerCertificates", a.RemoveListenerCertificates).On("listener/*: ListenerArn").Takes("ListenerArn Certificates{CertificateArn}"),
-		wire.Op("ModifyListenerAttributes", a.ModifyListenerAttributes).On("listener/*: ListenerArn").Takes("ListenerArn Attributes{*}"),
+		wire.Op("ModifyListenerAttributes", a.ModifyListenerAttributes).On("listener/*: ListenerArn").Takes("ListenerArn Attributes{*}").
+			KeepsKeys("Attributes", elbv2.Kept(elbv2.ListenerAttributes)),
 	}
 }
