@@ -5,6 +5,8 @@
 // does not declare, is refused by name; a value of the wrong type or out of its constraints never
 // reaches a handler. A Service is immutable
 // once made, and no request looks a Go field up by name.
+//
+// It is one package of more than 1,500 lines because what an operation declares reaches into what binding and the codecs share.
 package wire
 
 import (
