@@ -4,6 +4,10 @@
 // Pools and targets live on from table to table. A request that began on a
 // target ends on it, whatever becomes of the target meanwhile. To find a target
 // for a request takes no lock.
+//
+// It is one package of more than 1,500 lines because who gets a request, its
+// connections and its checks all work on one target's state; what asks a target,
+// and what speaks HTTP/2 with it, stand in packages below.
 package target
 
 import (

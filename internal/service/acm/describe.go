@@ -142,24 +142,16 @@ func (a *API) proof(part, domain string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// issued returns a certificate, or the error for one that isn't issued yet, or never will be.
+// issued returns a certificate, or the error for one that isn't issued yet, or never will be: AWS documents no more than these two.
 func issued(tx store.Tx, arn string) (Certificate, error) {
-	c, err := get(tx, arn)
-	if err == nil {
-		err = notIssued(c)
-	}
-	return c, err
-}
-
-// notIssued says why there is nothing of a certificate to be had. AWS documents no more than these two for it.
-func notIssued(c Certificate) error {
-	switch {
-	case len(c.Leaf) > 0:
-		return nil
+	switch c, err := get(tx, arn); {
+	case err != nil || len(c.Leaf) > 0:
+		return c, err
 	case c.Status == types.CertificateStatusFailed:
-		return &types.ResourceNotFoundException{Message: new("The certificate " + c.ARN + " was not issued: its request ended as " + string(c.Status) + ".")}
+		return c, &types.ResourceNotFoundException{Message: new("The certificate " + arn + " was not issued: its request ended as FAILED.")}
+	default:
+		return c, &types.RequestInProgressException{Message: new("Certificate request for " + arn + " is in progress.")}
 	}
-	return &types.RequestInProgressException{Message: new("Certificate request for " + c.ARN + " is in progress.")}
 }
 
 // GetCertificate returns a certificate and its chain.

@@ -179,7 +179,7 @@ func (a *API) RenewCertificate(ctx context.Context, in *acm.RenewCertificateInpu
 		if c.Request == nil {
 			return invalid("The certificate %s was imported, and is renewed by importing it again.", c.ARN)
 		}
-		if err := notIssued(*c); err != nil {
+		if _, err := issued(tx, c.ARN); err != nil {
 			return err
 		}
 		if c.Request.RenewAt.After(c.Request.RenewedAt) {
