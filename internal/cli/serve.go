@@ -29,6 +29,9 @@ type serveCmd struct {
 	Uplinks       []string      `name:"uplink" help:"An interface that leads beyond this machine, besides those that Skylift finds." env:"SKYLIFT_UPLINK" placeholder:"NAME"`
 	DNSListen     []string      `name:"dns-listen" help:"Address that the name server answers at, over UDP and TCP, as in 127.0.0.1:5353. Without it there is none." env:"SKYLIFT_DNS_LISTEN" placeholder:"ADDRESS:PORT"`
 	DNSTransfer   []string      `name:"dns-transfer" help:"Range of addresses that may have zones whole (AXFR)." env:"SKYLIFT_DNS_TRANSFER" placeholder:"CIDR"`
+	ACMEDirectory string        `name:"acme-directory" help:"URL of an ACME directory that issues the certificates that are requested, as https://acme-v02.api.letsencrypt.org/directory: you agree to its terms. Without it, the instance's own authority does." env:"SKYLIFT_ACME_DIRECTORY" placeholder:"URL"`
+	ACMEEmail     string        `name:"acme-email" help:"Address that the ACME directory may write to." env:"SKYLIFT_ACME_EMAIL" placeholder:"ADDRESS"`
+	ACMERoots     string        `name:"acme-roots" help:"Roots that the ACME directory's own certificate is checked with, in PEM, instead of the system's." env:"SKYLIFT_ACME_ROOTS" placeholder:"FILE" type:"path"`
 	Retention     time.Duration `name:"stopped-task-retention" help:"How long a stopped task can still be described." default:"24h" env:"SKYLIFT_STOPPED_TASK_RETENTION" placeholder:"DURATION"`
 	Encrypted     bool          `name:"encrypted-at-rest" help:"Vouch that the data directory's disk is encrypted, where Linux doesn't see it: file systems may be Encrypted then." env:"SKYLIFT_ENCRYPTED_AT_REST"`
 	LogFormat     string        `help:"text or json." enum:"text,json" default:"text" env:"SKYLIFT_LOG_FORMAT"`
@@ -62,6 +65,7 @@ func (s serveCmd) Run(ctx context.Context, c console) error {
 		CPUOvercommit: s.CPUOvercommit, Memory: s.Memory, HostAccess: s.HostAccess, Uplinks: s.Uplinks,
 		DNSListen: listen, DNSTransfer: transfer,
 		StoppedTaskRetention: s.Retention, EncryptedAtRest: s.Encrypted, RootKeyFile: s.RootKeyFile, RootPassphrase: passphrase,
+		ACMEDirectory: s.ACMEDirectory, ACMEEmail: s.ACMEEmail, ACMERoots: s.ACMERoots,
 		Version: Version, Log: logger(c.err, s.LogFormat, s.LogLevel),
 	})
 }

@@ -141,13 +141,24 @@ func (a *API) proof(part, domain string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// issued returns a certificate, or the error for one that isn't issued yet.
+// issued returns a certificate, or the error for one that isn't issued yet, or never will be.
 func issued(tx store.Tx, arn string) (Certificate, error) {
 	c, err := get(tx, arn)
-	if err == nil && len(c.Leaf) == 0 {
-		err = &types.RequestInProgressException{Message: new("Certificate request for " + arn + " is in progress.")}
+	if err == nil {
+		err = notIssued(c)
 	}
 	return c, err
+}
+
+// notIssued says why there is nothing of a certificate to be had. AWS documents no more than these two for it.
+func notIssued(c Certificate) error {
+	switch {
+	case len(c.Leaf) > 0:
+		return nil
+	case c.Status == types.CertificateStatusFailed:
+		return &types.ResourceNotFoundException{Message: new("The certificate " + c.ARN + " was not issued: its request ended as " + string(c.Status) + ".")}
+	}
+	return &types.RequestInProgressException{Message: new("Certificate request for " + c.ARN + " is in progress.")}
 }
 
 // GetCertificate returns a certificate and its chain.

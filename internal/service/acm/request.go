@@ -12,6 +12,7 @@ import (
 
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/handler"
+	"github.com/skylift/skylift/internal/service/acm/domain"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -21,46 +22,17 @@ const (
 	tokenFor   = time.Hour
 )
 
-// names returns all that a certificate is requested for, in lower case, the first as its subject.
-func names(domain string, others []string) []string {
-	all := []string{strings.ToLower(domain)}
-	for _, n := range others {
-		if n = strings.ToLower(n); !slices.Contains(all, n) {
-			all = append(all, n)
-		}
-	}
-	return all
-}
-
-// namePattern is what isName checks: AWS's, in whose words a name is refused.
-const namePattern = `(\*\.)?(((?!-)[A-Za-z0-9-]{0,62}[A-Za-z0-9])\.)+((?!-)[A-Za-z0-9-]{1,62}[A-Za-z0-9])`
-
 func nameFault(member, name string) error {
-	if isName(name) {
+	if domain.Valid(name) {
 		return nil
 	}
-	return invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy regular expression pattern: %s", name, member, namePattern)
-}
-
-// isName tells whether a certificate can be requested for a name: two labels or more,
-// perhaps behind "*.".
-func isName(name string) bool {
-	labels := strings.Split(strings.TrimPrefix(name, "*."), ".")
-	for _, l := range labels {
-		odd := func(r rune) bool {
-			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
-		}
-		if len(l) < 1 || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' || strings.ContainsFunc(l, odd) {
-			return false
-		}
-	}
-	return len(labels) > 1 && len(labels[len(labels)-1]) > 1
+	return invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy regular expression pattern: %s", name, member, domain.Pattern)
 }
 
 // requestFaults is what is wrong with a request, whatever there is already.
 func requestFaults(in *acm.RequestCertificateInput) []error {
 	var f awserr.Faults
-	all := names(*in.DomainName, in.SubjectAlternativeNames)
+	all := domain.Names(*in.DomainName, in.SubjectAlternativeNames)
 	if len(*in.DomainName) > maxSubject {
 		f.Add(invalid("The first domain name can't be longer than %d characters. Name a shorter one, and this one in SubjectAlternativeNames.", maxSubject))
 	}
@@ -97,7 +69,7 @@ func (a *API) RequestCertificate(ctx context.Context, in *acm.RequestCertificate
 		return nil, err
 	}
 	c := Certificate{
-		ARN: a.newARN(), Names: names(*in.DomainName, in.SubjectAlternativeNames),
+		ARN: a.newARN(), Names: domain.Names(*in.DomainName, in.SubjectAlternativeNames),
 		Type: types.CertificateTypeAmazonIssued, Status: types.CertificateStatusPendingValidation,
 		Algorithm: or(in.KeyAlgorithm, types.KeyAlgorithmRsa2048), CreatedAt: now, Tags: tags,
 		Request: &Request{
@@ -182,6 +154,9 @@ func (a *API) DeleteCertificate(ctx context.Context, in *acm.DeleteCertificateIn
 		}
 		if len(used) > 0 {
 			return nil, &types.ResourceInUseException{Message: new("Certificate " + c.ARN + " in account " + a.ns.Account + " is in use.")}
+		}
+		if err := forget(tx, c.ARN); err != nil {
+			return nil, err
 		}
 		return &acm.DeleteCertificateOutput{}, Certificates.Delete(tx, c.ARN)
 	})

@@ -53,6 +53,11 @@ module "efs" {
   step   = var.step
 }
 
+module "elb" {
+  source = "./elb"
+  step   = var.step
+}
+
 module "route53" {
   source = "./route53"
   step   = var.step
@@ -70,6 +75,7 @@ output "imports" {
       ecr            = module.ecr.imports
       s3             = module.s3.imports
       efs            = module.efs.imports
+      elb            = module.elb.imports
       route53        = module.route53.imports
     } : [for resource, id in ids : "import {\n  to = module.${service}.${resource}\n  id = ${jsonencode(id)}\n}"]
   ]))
