@@ -88,15 +88,18 @@ func TestRefused(t *testing.T) {
 		want     Refusal
 	}{
 		{
-			policy.Policies{Identity: []*policy.Policy{allow}, Boundary: deny}, "statement 2 (No) of policy " + arn,
+			policy.Policies{Identity: []*policy.Policy{allow}, Boundary: deny},
+			"statement 2 (No) of policy " + arn,
 			Refusal{Effect: "explicitDeny", Type: "permissions boundary", Statement: by, Policies: []string{arn}},
 		},
 		{
-			policy.Policies{Identity: []*policy.Policy{allow}}, "no statement",
+			policy.Policies{Identity: []*policy.Policy{allow}},
+			"no statement",
 			Refusal{Effect: "implicitDeny", Type: "identity-based policy", Policies: []string{"inline"}},
 		},
 		{
-			policy.Policies{Own: policy.KeyOwn}, "no statement",
+			policy.Policies{Own: policy.KeyOwn},
+			"no statement",
 			Refusal{Effect: "implicitDeny", Type: "resource-based policy", Policies: []string{}},
 		},
 	} {

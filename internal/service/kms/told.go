@@ -73,7 +73,7 @@ func member[T any](in any, names ...string) (value T) {
 	v := reflect.ValueOf(in).Elem()
 	for _, name := range names {
 		if f := v.FieldByName(name); f.IsValid() {
-			value, _ = f.Interface().(T)
+			value, _ = reflect.TypeAssert[T](f)
 			return value
 		}
 	}

@@ -58,7 +58,6 @@ func (a *API) Operations() []wire.Operation {
 	}
 }
 
-// dnsName makes the name that clients reach a balancer by.
 // HostedZone is the zone of the balancers' names, as aliases of Route 53 name it.
 func (a *API) HostedZone() string { return hostedZone }
 
@@ -75,6 +74,7 @@ func (a *API) Named(tx store.Tx, name string) (bool, error) {
 	return false, nil
 }
 
+// dnsName makes the name that clients reach a balancer by.
 func (a *API) dnsName(name, scheme string) string {
 	s := fmt.Sprintf("%s-%d.%s.elb.localhost", name, 1e8+rand.N[int64](9e9), a.ns.Region)
 	if scheme == "internal" {
