@@ -27,6 +27,7 @@ type serveCmd struct {
 	Memory        int           `help:"MiB of memory that tasks may reserve; 0: all but what the machine needs itself." default:"0" env:"SKYLIFT_MEMORY" placeholder:"MIB"`
 	HostAccess    []string      `name:"host-access" help:"Ports of this machine that tasks reach, at host.skylift.internal, as in tcp:5432 or udp:8000-8100." env:"SKYLIFT_HOST_ACCESS" placeholder:"PROTOCOL:PORT"`
 	Uplinks       []string      `name:"uplink" help:"An interface that leads beyond this machine, besides those that Skylift finds." env:"SKYLIFT_UPLINK" placeholder:"NAME"`
+	Upstreams     []string      `name:"upstream" help:"Where the pull through cache reaches a registry, as in registry-1.docker.io=https://mirror.example.com." env:"SKYLIFT_UPSTREAM" placeholder:"HOST=URL"`
 	Retention     time.Duration `name:"stopped-task-retention" help:"How long a stopped task can still be described." default:"24h" env:"SKYLIFT_STOPPED_TASK_RETENTION" placeholder:"DURATION"`
 	Encrypted     bool          `name:"encrypted-at-rest" help:"Vouch that the data directory's disk is encrypted, where Linux doesn't see it: file systems may be Encrypted then." env:"SKYLIFT_ENCRYPTED_AT_REST"`
 	LogFormat     string        `help:"text or json." enum:"text,json" default:"text" env:"SKYLIFT_LOG_FORMAT"`
@@ -53,7 +54,7 @@ func (s serveCmd) Run(ctx context.Context, c console) error {
 	return daemon.Serve(ctx, daemon.Config{
 		Listen: s.Listen, DataDir: dir, Region: s.Region, AccountID: s.AccountID, LBAddress: lb, VPCCIDR: cidr,
 		EtcdEndpoints: s.EtcdEndpoints, EngineName: s.Engine, Containerd: s.Containerd,
-		CPUOvercommit: s.CPUOvercommit, Memory: s.Memory, HostAccess: s.HostAccess, Uplinks: s.Uplinks,
+		CPUOvercommit: s.CPUOvercommit, Memory: s.Memory, HostAccess: s.HostAccess, Uplinks: s.Uplinks, Upstreams: s.Upstreams,
 		StoppedTaskRetention: s.Retention, EncryptedAtRest: s.Encrypted, RootKeyFile: s.RootKeyFile, RootPassphrase: passphrase,
 		Version: Version, Log: logger(c.err, s.LogFormat, s.LogLevel),
 	})

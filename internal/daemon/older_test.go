@@ -286,7 +286,7 @@ func TestOlderRecords(t *testing.T) {
 var later = map[string]bool{
 	"seal-ring":       true,
 	"acm-certificate": true, "acm-root": true,
-	"ecr-registry": true, "ecr-template": true,
+	"ecr-cache-rule": true, "ecr-registry": true, "ecr-template": true,
 	"iam-access-key": true, "iam-account": true, "iam-group": true, "iam-instance-profile": true, "iam-last-use": true,
 	"iam-oidc-provider": true, "iam-policy": true, "iam-role": true, "iam-role-deletion": true, "iam-user": true,
 	"s3-bucket": true, "s3-object": true, "s3-version": true, "s3-upload": true, "s3-part": true,
