@@ -21,7 +21,7 @@ demo-stop: ## stop the demo and leave nothing behind
 	@scripts/demo-stop.sh
 
 build: ## bin/skylift
-	@go build -trimpath -ldflags '$(LDFLAGS)' -o bin/skylift ./cmd/skylift
+	@go build -ldflags '$(LDFLAGS)' -o bin/skylift ./cmd/skylift
 
 .PHONY: setup
 setup:
@@ -29,15 +29,15 @@ setup:
 
 test: ## set up and pass every test: lint, unit, contract, wire, end to end
 	@scripts/setup.sh test lint
-	@$(MAKE) --no-print-directory lint unit build
-	@$(MAKE) --no-print-directory --jobs 3 --output-sync=line model e2e scripts
+	@scripts/test.sh
 
-# Terraform and the workflows mostly wait, so they run beside the end-to-end tests. They are no make of their own: what
-# a test left running would hold the pipe that makes share, and this one would wait for it.
-.PHONY: scripts
+.PHONY: scripts resources
 scripts: build
 	@test/terraform/run.sh bin/skylift
 	@test/acceptance/run.sh bin/skylift
+
+resources: build
+	@test/terraform/resources.sh bin/skylift
 
 lint: ## the linter and the formatter's word
 	@.cache/bin/golangci-lint run ./...
@@ -46,8 +46,9 @@ lint: ## the linter and the formatter's word
 unit: ## unit, contract and wire tests, with the race detector and the real engines
 	@REQUIRE=docker,containerd CGO_ENABLED=1 $(TEST) --packages="$$(go list ./... | grep -v /test/e2e | tr '\n' ' ')" -- -race -p 4 -ldflags=-w -timeout 20m
 
-model: ## deployments under 10,000 schedules of crashes, faults and updates, on simulated time
-	@GOGC=400 nice go test -count=1 -timeout 60m ./internal/service/ecs -run 'TestChaos$$' -games 10000
+model: ## deployments under 10,000 schedules of crashes, faults and updates, on simulated time; 100,000 policies beside an oracle
+	@nice -n 19 go test -count=1 ./internal/policy -run 'TestOracle$$' -worlds 100000
+	@GOGC=400 nice -n 19 go test -count=1 -timeout 60m ./internal/service/ecs -run 'TestChaos$$' -games 10000
 
 e2e: build ## the program from outside: real engine, real aws CLI; in a shorter form on Docker, too
 	@SKYLIFT=$(CURDIR)/bin/skylift $(TEST) --packages=./test/e2e/... -- -count=1 -ldflags=-w -timeout 30m

@@ -27,7 +27,7 @@ var (
 // its own. A package that fits none is a problem.
 var floors = []floor{
 	{"cmd/skylift", []string{"internal/cli", "internal/engine/containerd/output"}}, // the latter is another program in the same file
-	{"internal/cli", []string{"internal/atomicfile", "internal/daemon", "internal/credential", "internal/instance", "internal/projection/status", "internal/projection/why", "internal/wire/onepiece"}},
+	{"internal/cli", []string{"internal/atomicfile", "internal/daemon", "internal/credential", "internal/gateway/denial", "internal/instance", "internal/projection/status", "internal/projection/why", "internal/wire/onepiece"}},
 	{"internal/daemon", []string{"internal"}},
 
 	{"internal/gateway", append(slices.Clone(small), "internal/wire", "internal/limit")},

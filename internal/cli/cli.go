@@ -23,7 +23,7 @@ type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Run Skylift in the foreground."`
 	Env     envCmd     `cmd:"" help:"Print what the shell, or an AWS profile, needs to speak to Skylift."`
 	Status  statusCmd  `cmd:"" help:"Show services, target health and load balancers at a glance, and what is in the way."`
-	Why     whyCmd     `cmd:"" help:"Tell why a task stopped, or the last ones of a service: exit codes, reasons, last output, last health checks."`
+	Why     whyCmds    `cmd:"" help:"Tell why a task stopped, or the last ones of a service, or why a call was denied."`
 	User    userCmd    `cmd:"" help:"Make users, so that not everybody works with the root key."`
 	CA      caCmd      `cmd:"" name:"ca" help:"Print or install the root of the certificates that this instance issues."`
 	Down    downCmd    `cmd:"" help:"Stop every task of an instance and remove what it has on this machine."`

@@ -28,6 +28,9 @@ type serveCmd struct {
 	HostAccess    []string      `name:"host-access" help:"Ports of this machine that tasks reach, at host.skylift.internal, as in tcp:5432 or udp:8000-8100." env:"SKYLIFT_HOST_ACCESS" placeholder:"PROTOCOL:PORT"`
 	Uplinks       []string      `name:"uplink" help:"An interface that leads beyond this machine, besides those that Skylift finds." env:"SKYLIFT_UPLINK" placeholder:"NAME"`
 	Upstreams     []string      `name:"upstream" help:"Where the pull through cache reaches a registry, as in registry-1.docker.io=https://mirror.example.com." env:"SKYLIFT_UPSTREAM" placeholder:"HOST=URL"`
+	ACMEDirectory string        `name:"acme-directory" help:"URL of an ACME directory that issues the certificates that are requested, as https://acme-v02.api.letsencrypt.org/directory: you agree to its terms. Without it, the instance's own authority does." env:"SKYLIFT_ACME_DIRECTORY" placeholder:"URL"`
+	ACMEEmail     string        `name:"acme-email" help:"Address that the ACME directory may write to." env:"SKYLIFT_ACME_EMAIL" placeholder:"ADDRESS"`
+	ACMERoots     string        `name:"acme-roots" help:"Roots that the ACME directory's own certificate is checked with, in PEM, instead of the system's." env:"SKYLIFT_ACME_ROOTS" placeholder:"FILE" type:"path"`
 	Retention     time.Duration `name:"stopped-task-retention" help:"How long a stopped task can still be described." default:"24h" env:"SKYLIFT_STOPPED_TASK_RETENTION" placeholder:"DURATION"`
 	Encrypted     bool          `name:"encrypted-at-rest" help:"Vouch that the data directory's disk is encrypted, where Linux doesn't see it: file systems may be Encrypted then." env:"SKYLIFT_ENCRYPTED_AT_REST"`
 	LogFormat     string        `help:"text or json." enum:"text,json" default:"text" env:"SKYLIFT_LOG_FORMAT"`
@@ -56,6 +59,7 @@ func (s serveCmd) Run(ctx context.Context, c console) error {
 		EtcdEndpoints: s.EtcdEndpoints, EngineName: s.Engine, Containerd: s.Containerd,
 		CPUOvercommit: s.CPUOvercommit, Memory: s.Memory, HostAccess: s.HostAccess, Uplinks: s.Uplinks, Upstreams: s.Upstreams,
 		StoppedTaskRetention: s.Retention, EncryptedAtRest: s.Encrypted, RootKeyFile: s.RootKeyFile, RootPassphrase: passphrase,
+		ACMEDirectory: s.ACMEDirectory, ACMEEmail: s.ACMEEmail, ACMERoots: s.ACMERoots,
 		Version: Version, Log: logger(c.err, s.LogFormat, s.LogLevel),
 	})
 }

@@ -12,6 +12,12 @@ import (
 	"github.com/skylift/skylift/internal/projection/why"
 )
 
+// whyCmds are the questions; the one that needs no name is about tasks.
+type whyCmds struct {
+	Of     whyCmd    `cmd:"" default:"withargs" help:"Tell why a task stopped, or the last ones of a service: exit codes, reasons, last output, last health checks. The word 'of' may be left out."`
+	Denied deniedCmd `cmd:"" help:"Tell which statement of which policy denied a call, or that none allowed it."`
+}
+
 type whyCmd struct {
 	dataDir
 	What    string `arg:"" help:"A task's id or the beginning of it, a service's name, or the ARN of either." name:"task|service"`

@@ -2,10 +2,16 @@ package daemon
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
 
+	"github.com/skylift/skylift/internal/edge/table"
 	"github.com/skylift/skylift/internal/projection/lb"
 	"github.com/skylift/skylift/internal/reconcile"
 	"github.com/skylift/skylift/internal/service/acm"
+	"github.com/skylift/skylift/internal/service/acm/order"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -16,6 +22,13 @@ var acmService = service{make: (*builder).acm, tables: acm.Tables}
 func (b *builder) acm(context.Context) (part, error) {
 	m := b.m
 	b.certs = acm.New(m.db, m.ns, m.is.ID, m.ring.For("acm"), certificateUsers{})
+	if m.ACMEDirectory != "" {
+		outside, err := order.New(order.Config{Directory: m.ACMEDirectory, Email: m.ACMEEmail, Roots: m.ACMERoots, Agent: "skylift/" + m.Version})
+		if err != nil {
+			return part{}, err
+		}
+		b.certs.From(outside, challengeAnswers{m})
+	}
 	return part{
 		name: "acm", title: "Certificate Manager", api: b.certs, tagged: b.certs, operations: b.certs.Operations(),
 		term: map[string]Runner{"acm/due": freed(m.loop("acm/due", due(b.certs.Due), 4,
@@ -30,6 +43,40 @@ type certificateUsers struct{}
 
 func (certificateUsers) UsersOf(tx store.Tx, certificate string) ([]string, error) {
 	return elbv2.CertificateUsers(tx, certificate)
+}
+
+// answeredWithin is how long the load balancers may take to answer a challenge.
+const answeredWithin = 15 * time.Second
+
+// challengeAnswers tells of this machine's load balancers.
+type challengeAnswers struct{ m *machine }
+
+// Ready implements acm's answers.
+func (w challengeAnswers) Ready() error {
+	t := w.m.loaded.Load()
+	if t == nil {
+		return errors.New("the load balancers aren't ready yet")
+	}
+	if !slices.ContainsFunc(t.Listeners, func(l table.Listener) bool { return l.TLS == nil }) {
+		return errors.New("no load balancer has an HTTP listener, on port 80, at which the authority could see that the domain is here")
+	}
+	return nil
+}
+
+// Answered waits until the load balancers' table has an answer.
+func (w challengeAnswers) Answered(ctx context.Context, c acm.Challenge) error {
+	ctx, cancel := context.WithTimeout(ctx, answeredWithin)
+	defer cancel()
+	for {
+		if t := w.m.loaded.Load(); t != nil && lb.Answers(t, c) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("no load balancer answers for %s within %s", c.Name, answeredWithin)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // certificateKeys opens the certificates of Certificate Manager for the load balancers.

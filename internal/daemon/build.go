@@ -147,7 +147,7 @@ func build(ctx context.Context, m *machine, key credential.Root, ln net.Listener
 func (m *machine) front(made []part) (gateway.Config, error) {
 	who := m.identities(made)
 	c := gateway.Config{
-		Region: m.ns.Region, Keys: who, Identities: who, Known: m.known(made), Objects: objectsOf(made), Own: ownPolicies(made), Encode: m.encodeDenied,
+		Region: m.ns.Region, Keys: who, Identities: who, Known: m.known(made), Objects: objectsOf(made), Own: ownPolicies(made), Encode: m.encodeDenied, Refused: m.noteRefused,
 		Mounts: []gateway.Mount{{Prefix: "/skylift/", Service: "skylift", Handler: m.inside(made)}},
 		Ready:  m.isReady, Unavailable: unavailable, Context: operationContext, Log: m.Log,
 	}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"os"
@@ -53,8 +54,12 @@ type Config struct {
 	// RootKeyFile has the key that everything secret is sealed under; "": a file in
 	// the data directory, made at first start. RootPassphrase is in place of a file.
 	RootKeyFile, RootPassphrase string
-	Version                     string
-	Log                         *slog.Logger
+	// ACMEDirectory is the URL of the ACME directory that issues certificates; "": the instance's own authority does.
+	// ACMEEmail is where it writes to, and ACMERoots the file of the roots that it is trusted by; "": the system's.
+	ACMEDirectory, ACMEEmail, ACMERoots string
+
+	Version string
+	Log     *slog.Logger
 	// OpenHost opens what tasks run on; nil: a container engine and the kernel of this machine.
 	OpenHost func(context.Context, Config, instance.Instance) (Host, error)
 }
@@ -93,6 +98,12 @@ func (c Config) check() error {
 		return fmt.Errorf("--cpu-overcommit %g must be a number from 1 to 1000: how many times the machine's CPUs tasks may reserve", c.CPUOvercommit)
 	case c.RootKeyFile != "" && c.RootPassphrase != "":
 		return errors.New("--root-key-file and --root-passphrase exclude each other: the root key is in the file, or made of the passphrase")
+	case c.ACMEDirectory == "" && c.ACMEEmail+c.ACMERoots != "":
+		return errors.New("--acme-email and --acme-roots need --acme-directory")
+	case c.ACMEDirectory != "" && !isHTTPS(c.ACMEDirectory):
+		return fmt.Errorf("--acme-directory %q must be a URL with https (RFC 8555, 6.1)", c.ACMEDirectory)
+	case c.ACMEEmail != "" && !isMail(c.ACMEEmail):
+		return fmt.Errorf("--acme-email %q must be a mail address, as in ops@example.com", c.ACMEEmail)
 	case c.Memory < 0:
 		return fmt.Errorf("--memory %d must be the MiB that tasks may have, or 0 for what the machine has", c.Memory)
 	case !slices.Contains([]string{"", "docker", "containerd"}, c.EngineName):
@@ -118,6 +129,16 @@ func (c Config) check() error {
 
 // root says where the root key comes from.
 func (c Config) root() seal.Root { return rootOf(c.DataDir, c.RootKeyFile, c.RootPassphrase) }
+
+func isHTTPS(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "https" && u.Host != ""
+}
+
+func isMail(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Address == s
+}
 
 // badUplink is the index of the first that can't be an interface's name, or -1.
 func badUplink(names []string) int {

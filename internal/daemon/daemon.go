@@ -13,6 +13,8 @@ import (
 	"github.com/skylift/skylift/internal/credential"
 	"github.com/skylift/skylift/internal/disk"
 	"github.com/skylift/skylift/internal/edge"
+	"github.com/skylift/skylift/internal/edge/table"
+	"github.com/skylift/skylift/internal/gateway/denial"
 	"github.com/skylift/skylift/internal/instance"
 	"github.com/skylift/skylift/internal/logstore"
 	"github.com/skylift/skylift/internal/seal"
@@ -89,12 +91,15 @@ type machine struct {
 	Host
 	lb     *edge.Edge
 	events *logstore.Store
-	disk   *disk.Watch
+	// refusals are the calls that policy denied last.
+	refusals *denial.Log
+	disk     *disk.Watch
 	// encrypted says that what is written to the data directory is encrypted on disk.
 	encrypted bool
 	capacity  *place.Ledger
 	limits    limits
-	ready     atomic.Bool // set when the load balancers answer
+	ready     atomic.Bool                 // set when the load balancers answer
+	loaded    atomic.Pointer[table.Table] // what the load balancers answer by; nil before the first
 }
 
 // open opens everything, or nothing.
@@ -132,6 +137,9 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 		return m, err
 	}
 	m.capacity = place.New(m.Offers, ecs.Holdings(db))
+	if m.refusals, err = denial.Open(filepath.Join(c.DataDir, refusalsDir)); err != nil {
+		return m, err
+	}
 	if m.events, err = logstore.Open(filepath.Join(c.DataDir, logsDir), c.Log); err != nil {
 		return m, fmt.Errorf("open the log store: %w", err)
 	}
@@ -161,6 +169,9 @@ func (m *machine) undo(ctx context.Context) error {
 
 func (m *machine) close() error {
 	var errs []error
+	if m.refusals != nil {
+		errs = append(errs, m.refusals.Close())
+	}
 	if m.events != nil {
 		errs = append(errs, m.events.Close())
 	}

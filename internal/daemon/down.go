@@ -98,7 +98,7 @@ func takeOver(ctx context.Context, dir string, step func(string)) (*instance.Loc
 // removeData removes what Skylift keeps in dir, and dir when nothing else is
 // in it and it isn't where a disk is mounted.
 func removeData(dir string) error {
-	names := []string{storeDir}
+	names := []string{storeDir, refusalsDir}
 	for _, s := range services {
 		names = append(names, s.dirs...)
 	}

@@ -119,7 +119,7 @@ func (r registryRecords) ForPush(ctx context.Context, name string) error {
 type templateRoles struct{ executionRoles }
 
 func (b *builder) templateRoles() templateRoles {
-	return templateRoles{executionRoles{taskRoles: &taskRoles{iam: b.identity, account: b.m.ns.Account}, known: b.m.known(b.made), region: b.m.is.Region, keys: b.keys, secrets: b.secrets}}
+	return templateRoles{executionRoles{taskRoles: &taskRoles{iam: b.identity, account: b.m.ns.Account}, known: b.m.known(b.made), region: b.m.is.Region, own: ownPolicies(b.made)}}
 }
 
 // As returns a context in which a role is judged that ECR assumes.
@@ -146,7 +146,7 @@ func (s upstreamSecrets) Secret(ctx context.Context, arn string) (string, error)
 	return aws.ToString(out.SecretString), nil
 }
 
-// principals is IAM as the policies of repositories see it.
+// principals is IAM as the policies of resources see it.
 type principals struct{ iam *iam.API }
 
 // UniqueID returns the unique id of the user or role that has an ARN.

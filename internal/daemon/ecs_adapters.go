@@ -8,15 +8,19 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/smithy-go"
 
+	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/engine"
+	"github.com/skylift/skylift/internal/policy/session"
 	ec2api "github.com/skylift/skylift/internal/service/ec2/api"
 	eni "github.com/skylift/skylift/internal/service/ec2/interfaces"
 	"github.com/skylift/skylift/internal/service/ecr"
 	"github.com/skylift/skylift/internal/service/ecr/pulls"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/api/scope"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
 	elbapi "github.com/skylift/skylift/internal/service/elbv2/api"
 	"github.com/skylift/skylift/internal/service/logs"
@@ -149,7 +153,21 @@ func ownFault(reason string) bool {
 }
 
 // targetGroups is ELBv2 as ECS sees it.
-type targetGroups struct{ *elbapi.API }
+type targetGroups struct {
+	*elbapi.API
+	roles executionRoles
+}
+
+// As returns a context in which a role is judged that ECS assumes for what it does with load balancers.
+func (t targetGroups) As(ctx context.Context, role string) (context.Context, error) {
+	r := t.roles
+	source := "arn:aws:ecs:" + r.region + ":" + r.account + ":*"
+	s, err := r.iam.Assume(ctx, role, session.Request{Caller: session.Service(scope.ServicesPrincipal, source, r.account, time.Now()), Name: "ecs-service-scheduler"})
+	if err != nil {
+		return ctx, err
+	}
+	return caller.WithJudge(ctx, roleJudge{executionRoles: r, Session: s, began: time.Now()}.allowed), nil
+}
 
 func (t targetGroups) Register(ctx context.Context, group string, addr netip.Addr, port int32, zone string) error {
 	return t.API.Register(ctx, group, addr.String(), port, zone)

@@ -169,8 +169,8 @@ func (e *every) do(t *testing.T, s sampler, op sdkOp) (auditLine, error) {
 	return auditLine{}, nil
 }
 
-// denial is the code and the status of a call that policy denies, by the protocol.
-func denial(protocol string) (code string, status int) {
+// deniedAs is the code and the status of a call that policy denies, by the protocol.
+func deniedAs(protocol string) (code string, status int) {
 	switch protocol {
 	case "awsquery", "restxml":
 		return "AccessDenied", http.StatusForbidden
@@ -189,7 +189,7 @@ func isDenied(d *descriptor.Service, err error) bool {
 	if api == nil || answer == nil {
 		return false
 	}
-	code, status := denial(d.Protocols[0])
+	code, status := deniedAs(d.Protocols[0])
 	headless := api.ErrorCode() == "Forbidden" && d.SigningName == "s3" // the answer to HEAD has no body
 	return answer.HTTPStatusCode() == status && (api.ErrorCode() == code || headless)
 }

@@ -17,7 +17,7 @@ func (b *builder) iam(context.Context) (part, error) {
 	b.identity = iam.New(b.m.db, b.m.ns.Account, b.m.ring.For("iam"))
 	l := linked{b.identity}
 	return part{
-		name: "iam", title: "IAM", api: b.identity, operations: b.identity.Operations(),
+		name: "iam", title: "IAM", api: b.identity, tagged: b.identity, operations: b.identity.Operations(),
 		term: map[string]Runner{"iam/linked": b.m.loop("iam/linked", l, 1,
 			reconcile.Rows(b.m.db, ecs.Clusters, func(string, *ecs.Cluster) []string { return []string{"ecs.amazonaws.com"} }),
 			reconcile.Rows(b.m.db, elbv2.LoadBalancers, func(string, *elbv2.LoadBalancer) []string { return []string{"elasticloadbalancing.amazonaws.com"} }),

@@ -9,18 +9,15 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/policy"
-	"github.com/skylift/skylift/internal/policy/document"
 	"github.com/skylift/skylift/internal/policy/session"
 	"github.com/skylift/skylift/internal/service/ecr/pulls"
 	"github.com/skylift/skylift/internal/service/ecs/inputs"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
 	"github.com/skylift/skylift/internal/service/iam"
-	"github.com/skylift/skylift/internal/service/kms"
 	"github.com/skylift/skylift/internal/service/s3"
 	"github.com/skylift/skylift/internal/service/secretsmanager"
 	"github.com/skylift/skylift/internal/service/secretsmanager/valuefrom"
@@ -31,8 +28,12 @@ import (
 // inputs makes what reads for tasks as their execution roles.
 func (b *builder) inputs(roles *taskRoles) *inputs.Reader {
 	return &inputs.Reader{
-		Roles: executionRoles{roles, b.m.known(b.made), b.m.ns.Region, b.keys, b.secrets, b.objects, ownPolicies(b.made)}, Objects: taskObjects{b.objects}, Secrets: taskSecrets{b.secrets}, Parameters: taskParameters{b.values}, Registry: b.registry(),
+		Roles: b.executionRoles(roles), Objects: taskObjects{b.objects}, Secrets: taskSecrets{b.secrets}, Parameters: taskParameters{b.values}, Registry: b.registry(),
 	}
+}
+
+func (b *builder) executionRoles(roles *taskRoles) executionRoles {
+	return executionRoles{roles, b.m.known(b.made), b.m.ns.Region, b.objects, ownPolicies(b.made)}
 }
 
 // registry is the own one, as whoever pulls sees it.
@@ -45,8 +46,6 @@ type executionRoles struct {
 	*taskRoles
 	known   authz.Lookup
 	region  string
-	keys    *kms.API
-	secrets *secretsmanager.API
 	objects *s3.API
 	own     func(ctx context.Context, action, resource string) (*policy.Policy, error) // of other resources; nil: there are none
 }
@@ -78,7 +77,7 @@ func (j roleJudge) allowed(ctx context.Context, action, resource string, asked m
 			return err
 		}
 		tell(&keys, action, found[resource])
-		if policies.Resource, policies.Own, err = j.policyOf(ctx, action, resource); err != nil {
+		if policies.Resource, err = j.policyOf(ctx, action, resource); err != nil {
 			return err
 		}
 	}
@@ -97,35 +96,14 @@ func (j roleJudge) allowed(ctx context.Context, action, resource string, asked m
 }
 
 // policyOf returns the policy that a resource has of its own, if any.
-func (j roleJudge) policyOf(ctx context.Context, action, resource string) (p *policy.Policy, own policy.Own, err error) {
-	text := ""
-	switch service := strings.Split(resource, ":")[2]; service {
-	case "s3":
-		p, err = j.objects.Policy(ctx, j.Principal, action, resource)
-		return p, own, err
-	case "kms":
-		own = policy.KeyOwn
-		text, err = j.keys.PolicyOf(ctx, resource)
-	case "secretsmanager":
-		_, text, err = j.secrets.Identify(ctx, resource)
-		if _, missing := errors.AsType[smithy.APIError](err); missing {
-			return nil, own, nil // the secret isn't there
-		}
-	default:
-		if j.own != nil {
-			p, err = j.own(ctx, action, resource)
-		}
-		return p, own, err
+func (j roleJudge) policyOf(ctx context.Context, action, resource string) (*policy.Policy, error) {
+	if strings.HasPrefix(resource, "arn:aws:s3:::") {
+		return j.objects.Policy(ctx, j.Principal, action, resource)
 	}
-	if err != nil || text == "" {
-		return nil, own, err
+	if j.own == nil {
+		return nil, nil
 	}
-	d, err := document.Parse(text)
-	if err != nil {
-		return nil, own, err
-	}
-	p, err = policy.Compile(policy.Name{}, d, nil)
-	return p, own, err
+	return j.own(ctx, action, resource)
 }
 
 // tell adds the condition keys that a resource tells.

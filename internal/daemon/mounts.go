@@ -18,11 +18,17 @@ type taskFiles struct {
 
 func (f taskFiles) Mount(ctx context.Context, taskID string, all []run.FileMount) ([]run.Mounted, error) {
 	mounts := make([]volumes.Mount, len(all))
+	asked := map[string]access.Client{} // by role: a task has one
 	for i, m := range all {
-		who, err := f.client(ctx, m)
-		if err != nil {
-			return nil, err
+		who, has := asked[m.Role]
+		if !has {
+			var err error
+			if who, err = f.client(ctx, m); err != nil {
+				return nil, err
+			}
+			asked[m.Role] = who
 		}
+		who.Encrypted = m.Encrypted
 		mounts[i] = volumes.Mount{FileSystem: m.FileSystem, AccessPoint: m.AccessPoint, Root: m.Root, UID: m.UID, GID: m.GID, Client: who}
 	}
 	at, err := f.Volumes.Mount(ctx, taskID, mounts)

@@ -34,6 +34,18 @@ func TestPassRole(t *testing.T) {
 	start := &sdkecs.StartTaskInput{TaskDefinition: new("worker"), ContainerInstances: []string{"x"}}
 	_, err = sdkecs.NewFromConfig(elsewhere).StartTask(t.Context(), start)
 	f.want("a task on an instance", heard(err), no+role+" because…")
+	serve := &sdkecs.CreateServiceInput{
+		ServiceName: new("web"), TaskDefinition: new("worker"), DesiredCount: new(int32(1)), NetworkConfiguration: run.NetworkConfiguration,
+		DeploymentConfiguration: &ecstypes.DeploymentConfiguration{Strategy: ecstypes.DeploymentStrategyBlueGreen},
+		LoadBalancers: []ecstypes.LoadBalancer{{
+			TargetGroupArn: new("arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/a/1"), ContainerName: new("web"), ContainerPort: new(int32(80)),
+			AdvancedConfiguration: &ecstypes.AdvancedConfiguration{RoleArn: &role, AlternateTargetGroupArn: new("b"), ProductionListenerRule: new("r")},
+		}},
+	}
+	_, err = sdkecs.NewFromConfig(elsewhere).CreateService(t.Context(), serve)
+	f.want("the role of a balancer", heard(err), no+role+" because…")
+	_, err = sdkecs.NewFromConfig(may).CreateService(t.Context(), serve)
+	f.want("passed to another service", heard(err), "AccessDeniedException: User: arn:aws:iam::123456789012:user/may is not authorized to perform: iam:PassRole on resource: "+role+" because…")
 	run.Overrides = &ecstypes.TaskOverride{TaskRoleArn: new("arn:aws:iam::123456789012:role/other")}
 	_, err = sdkecs.NewFromConfig(may).RunTask(t.Context(), run)
 	f.want("a role over the definition's", heard(err), "AccessDeniedException: User: arn:aws:iam::123456789012:user/may is not authorized to perform: iam:PassRole on resource: arn:aws:iam::123456789012:role/other because…")

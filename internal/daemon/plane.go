@@ -58,6 +58,7 @@ func (p *plane) sources() []reconcile.Source {
 		whole(p.m.db, elbv2.Rules),
 		whole(p.m.db, elbv2.Targets),
 		whole(p.m.db, acm.Certificates),
+		whole(p.m.db, acm.Challenges),
 	}
 }
 
@@ -140,6 +141,7 @@ func (p *plane) Reconcile(ctx context.Context, _ string) (time.Duration, error) 
 			p.table = nil
 			return bindRetry, nil
 		}
+		p.m.loaded.Store(next)
 	}
 	p.m.ready.Store(true)
 	return 0, nil

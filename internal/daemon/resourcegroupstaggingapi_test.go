@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,11 +19,13 @@ import (
 	sdkefs "github.com/aws/aws-sdk-go-v2/service/efs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	sdk "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/gateway/denial"
 	"github.com/skylift/skylift/internal/seal"
 	ec2api "github.com/skylift/skylift/internal/service/ec2/api"
 	eni "github.com/skylift/skylift/internal/service/ec2/interfaces"
@@ -30,6 +34,7 @@ import (
 	"github.com/skylift/skylift/internal/service/efs"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	elbapi "github.com/skylift/skylift/internal/service/elbv2/api"
+	"github.com/skylift/skylift/internal/service/iam"
 	"github.com/skylift/skylift/internal/service/logs"
 	tagging "github.com/skylift/skylift/internal/service/resourcegroupstaggingapi"
 	"github.com/skylift/skylift/internal/store"
@@ -54,6 +59,8 @@ func newEstate(t *testing.T) *estate {
 		Config: Config{DataDir: t.TempDir(), Log: slog.New(slog.DiscardHandler)},
 		ns:     arn.Namespace{Region: "us-west-2", Account: "123456789012"}, db: memstore.New(), ring: seal.NewKey(),
 	}
+	m.refusals = ok(denial.Open(filepath.Join(m.DataDir, refusalsDir)))(t)
+	t.Cleanup(func() { _ = m.refusals.Close() })
 	all, err := parts(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
@@ -67,11 +74,21 @@ func newEstate(t *testing.T) *estate {
 	e.fillBalancers(t, m.db)
 	e.fillFiles(t, m.db)
 	e.fillContainers(t, m.db)
+	e.fillIdentity(t)
 	slices.Sort(e.arns)
 	return e
 }
 
 func (e *estate) have(service, kind, id string) { e.arns = append(e.arns, e.ns.ARN(service, kind+id)) }
+
+func (e *estate) fillIdentity(t *testing.T) {
+	t.Helper()
+	api := e.parts["iam"].api.(*iam.API)
+	p := ok(api.CreatePolicy(t.Context(), &sdkiam.CreatePolicyInput{PolicyName: new("p"), Path: new("/app/"), PolicyDocument: new(allow(`"s3:Get*"`))}))(t).Policy
+	i := ok(api.CreateInstanceProfile(t.Context(), &sdkiam.CreateInstanceProfileInput{InstanceProfileName: new("i")}))(t).InstanceProfile
+	o := ok(api.CreateOpenIDConnectProvider(t.Context(), &sdkiam.CreateOpenIDConnectProviderInput{Url: new("https://issuer.test/path"), ThumbprintList: []string{strings.Repeat("a", 40)}}))(t)
+	e.arns = append(e.arns, *p.Arn, *i.Arn, *o.OpenIDConnectProviderArn)
+}
 
 func (e *estate) fillNetwork(t *testing.T) {
 	api := e.parts["ec2"].api.(*ec2api.API)
@@ -260,7 +277,7 @@ func TestTagsAreTheServices(t *testing.T) {
 			tooMany[code]++
 		}
 	}
-	if d := cmp.Diff(map[string]int{"TagLimitExceeded": 7, "TooManyTags": 4, "TooManyTagsException": 2, "BadRequest": 2, "InvalidParameterException": 4}, tooMany); d != "" {
+	if d := cmp.Diff(map[string]int{"TagLimitExceeded": 7, "TooManyTags": 4, "TooManyTagsException": 2, "BadRequest": 2, "InvalidParameterException": 4, "LimitExceeded": 3}, tooMany); d != "" {
 		t.Errorf("codes of a 51st tag (-want +got):\n%s", d)
 	}
 	vpc := *ok(e.parts["ec2"].api.(*ec2api.API).DescribeVpcs(t.Context(), &sdkec2.DescribeVpcsInput{}))(t).Vpcs[0].VpcId
@@ -272,6 +289,10 @@ func TestTagsAreTheServices(t *testing.T) {
 		e.ns.ARN("ecr", "repository/none"):           "RepositoryNotFoundException",
 		e.ns.ARN("logs", "log-group:none"):           "ResourceNotFoundException",
 		e.ns.ARN("sts", "session"):                   "InvalidParameterException",
+		"arn:aws:iam::123456789012:group/g":          "InvalidInput",
+		"arn:aws:iam::123456789012:role/none":        "NoSuchEntity",
+		"arn:aws:iam::123456789013:role/none":        "InvalidParameterException",
+		"arn:aws:iam:us-west-2:123456789012:role/r":  "InvalidParameterException",
 	}
 	if d := cmp.Diff(wrong, tag(map[string]string{"k0": ""}, slices.Collect(maps.Keys(wrong))...)); d != "" {
 		t.Errorf("codes for what can't be tagged (-want +got):\n%s", d)

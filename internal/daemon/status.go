@@ -10,6 +10,7 @@ import (
 
 	"github.com/skylift/skylift/internal/projection/status"
 	"github.com/skylift/skylift/internal/projection/why"
+	"github.com/skylift/skylift/internal/service/acm"
 	"github.com/skylift/skylift/internal/service/ecs/inputs"
 	"github.com/skylift/skylift/internal/service/secretsmanager"
 	"github.com/skylift/skylift/internal/service/secretsmanager/valuefrom"
@@ -46,6 +47,7 @@ func (m *machine) inside(services []part) http.Handler {
 		}
 		m.answer(w, "why", report, err)
 	})
+	mux.HandleFunc("GET "+DeniedPath, m.tellDenied)
 	return mux
 }
 
@@ -86,7 +88,12 @@ func (m *machine) status(r *http.Request, versions func(store.Tx, string) (strin
 		Total: m.capacity.Total(), Reserved: m.capacity.Used(), Waiting: m.capacity.Waiting(),
 		Version: versions,
 	}
-	if err := m.db.View(r.Context(), in.Read); err != nil {
+	err = m.db.View(r.Context(), func(tx store.Tx) error {
+		troubles, err := acm.Troubles(tx)
+		in.Problems = append(in.Problems, troubles...)
+		return errors.Join(err, in.Read(tx))
+	})
+	if err != nil {
 		return status.Report{}, err
 	}
 	return status.Build(in), nil

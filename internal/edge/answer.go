@@ -59,7 +59,11 @@ func (c *conn) answer(status int) (keep bool) {
 }
 
 func (c *conn) answerError(status int, toHead bool) (keep bool) {
-	return c.generate(rewrite.Failure(status), toHead)
+	a := rewrite.Failure(status)
+	if c.inner && c.req.IsGRPC() {
+		a = a.OfGRPC()
+	}
+	return c.generate(a, toHead)
 }
 
 func (c *conn) answerFixed(f *table.Fixed) (keep bool) {

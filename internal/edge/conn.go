@@ -33,6 +33,7 @@ type conn struct {
 
 	desync http1.Desync // why others may read req differently
 
+	shook       *shook        // nil: over HTTP
 	multiplexed bool          // it is over HTTP/2
 	guard       string        // that its handshake passed; "" over HTTP
 	home        string        // the id of the listener that answered it
@@ -168,6 +169,9 @@ func (c *conn) handle(rs *route.Socket, rt *route.Route, host []byte) (keep bool
 		if choice.Pool == nil {
 			return c.answer(503)
 		}
+		if (c.inner || choice.Pool.Version != table.HTTP1) && !c.fits(choice.Pool.Version) {
+			return c.answer(464)
+		}
 		t := choice.Pick(rs.Zone, c.req.Fields, c.edge.cookies)
 		switch {
 		case t == nil && c.routes() == rs:
@@ -183,6 +187,18 @@ func (c *conn) handle(rs *route.Socket, rt *route.Route, host []byte) (keep bool
 		rs = c.routes()
 		rt = c.choose(rs, host)
 	}
+}
+
+// fits tells whether the request may go to targets that speak a version of HTTP
+// (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html#http-464-issues).
+func (c *conn) fits(v table.Version) bool {
+	switch v {
+	case table.HTTP2:
+		return c.inner
+	case table.GRPC:
+		return c.inner && string(c.req.Method) == "POST"
+	}
+	return !c.req.IsGRPC()
 }
 
 // risky tells whether the listener refuses the request because others may read it

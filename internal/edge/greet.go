@@ -59,7 +59,10 @@ func (c *conn) shake() bool {
 		t, tc := c.edge.shakes.Begin(socket, early, until, choose)
 		defer func() { muted = t.End() }() // also when the handshake panics
 		err := tc.Handshake()
-		c.multiplexed = tc.ConnectionState().NegotiatedProtocol == "h2"
+		if err == nil {
+			agreed := tc.ConnectionState()
+			c.multiplexed, c.shook = agreed.NegotiatedProtocol == "h2", newShook(&agreed)
+		}
 		return tc, err
 	})
 	switch {

@@ -306,3 +306,42 @@ func TestHandshakesEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestToldOfTLS: targets are told what a client agreed on, under the names that the listener
+// has for it, and no client says it in the balancer's place.
+func TestToldOfTLS(t *testing.T) {
+	t.Parallel()
+	f := start(t, edge.Config{})
+	bind := f.bind()
+	seen := make(chan *http.Request, 1)
+	tb := site(t, bind, backend(t, echo(seen)))
+	for _, names := range []table.Tells{{}, {Version: "X-Amzn-Tls-Version", Suite: "X-Amzn-Tls-Cipher-Suite"}, {Version: "X-Version", Suite: "X-Amzn-Tls-Cipher-Suite"}} {
+		tb.Listeners[0].Tells = names
+		f.load(tb)
+		for _, http2 := range []bool{false, true} {
+			client := overTLS(t, bind, http2)
+			for range 2 {
+				req, _ := http.NewRequest("GET", "https://a.example.com/", nil)
+				for _, name := range []string{"X-Version", "X-Amzn-Tls-Version", "X-Amzn-Tls-Cipher-Suite"} {
+					req.Header.Set(name, "forged")
+				}
+				res, err := client.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				res.Body.Close()
+				got := <-seen
+				want := http.Header{"X-Version": {"forged"}}
+				if names.Version != "" {
+					want.Set("X-Amzn-Tls-Cipher-Suite", tls.CipherSuiteName(res.TLS.CipherSuite))
+					want.Set(names.Version, "TLSv1.3")
+				}
+				for _, name := range []string{"X-Version", "X-Amzn-Tls-Version", "X-Amzn-Tls-Cipher-Suite"} {
+					if g, w := strings.Join(got.Header.Values(name), ","), strings.Join(want.Values(name), ","); g != w {
+						t.Errorf("%+v, HTTP/2 %t: %s is %q, want %q", names, http2, name, g, w)
+					}
+				}
+			}
+		}
+	}
+}

@@ -65,7 +65,7 @@ func (c *conn) proxy(rt *route.Route, choice route.Choice, t *target.Target) (ke
 	a.replayable = c.body.Whole()
 	toHead := bytes.Equal(c.req.Method, []byte("HEAD"))
 	s.request = rewrite.AppendRequest(s.request[:0], &c.req, &c.body, &rewrite.Hop{
-		Client: c.Name, ClientPort: c.Port, Scheme: rt.Scheme, Port: rt.Port, Host: rt.Name, HTTP: rt.HTTP,
+		Client: c.Name, ClientPort: c.Port, Scheme: rt.Scheme, Port: rt.Port, Host: rt.Name, Told: c.shook.tells(rt), HTTP: rt.HTTP,
 	})
 	if a.replayable {
 		s.request = append(s.request, c.body.Rest()...)
@@ -196,6 +196,7 @@ func (a *attempt) failed(b *target.Conn, err error, sent bool) *failure {
 	case deadline.Passed(err) && a.upload != nil && a.upload.starves.Load():
 		f.status = 408
 	case deadline.Passed(err):
+		b.Doubt()
 		f.status = 504
 	case errors.Is(err, http1.ErrTooLarge):
 		f.final = true

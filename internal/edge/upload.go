@@ -61,6 +61,7 @@ func (u *upload) run(c *conn, b *target.Conn, idle time.Duration) {
 			u.read.Store(true)
 			piece = append(append(append(out[:0], "0\r\n"...), c.body.Trailers...), "\r\n"...)
 		case errors.Is(err, io.EOF):
+			c.Await(now)
 			return
 		default:
 			u.broke(c, b, err)
@@ -71,6 +72,7 @@ func (u *upload) run(c *conn, b *target.Conn, idle time.Duration) {
 			return // whoever reads the answer sees the failure
 		}
 		if chunk && c.body.Ended() {
+			c.Await(time.Now())
 			return
 		}
 	}
@@ -101,7 +103,7 @@ func (u *upload) delivered() bool {
 	return !u.cutOff.Load()
 }
 
-// end waits for the upload. An upload that isn't done is stopped; the client's
+// end waits for the upload, and ends the watch over the client that it may have begun. An upload that isn't done is stopped; the client's
 // connection is then of no use for another request.
 func (u *upload) end(c *conn) {
 	u.stop.Store(true)
@@ -115,4 +117,5 @@ func (u *upload) end(c *conn) {
 		<-u.finished
 		c.Calm()
 	}
+	c.Resume()
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/caller"
+	"github.com/skylift/skylift/internal/gateway/denial"
 	"github.com/skylift/skylift/internal/gateway/form"
 	"github.com/skylift/skylift/internal/sigv4"
 	"github.com/skylift/skylift/internal/wire"
@@ -54,11 +55,11 @@ type call struct {
 	form            *form.Form // nil unless an HTML form is what is sent
 	caller          caller.Caller
 	service, action string
-	actions         []string // that policy was asked about, as ecs:RunTask
-	resources       []string // ARNs, or "*" alone
-	by              string   // the statement that denied the call
-	code            string   // of the error answered; "" when all is well
-	kept            []string // what the answer accepted and has no effect
+	actions         []string        // that policy was asked about, as ecs:RunTask
+	resources       []string        // ARNs, or "*" alone
+	refused         *denial.Refusal // what policy denied last; nil when nothing
+	code            string          // of the error answered; "" when all is well
+	kept            []string        // what the answer accepted and has no effect
 }
 
 // serve answers the call, whatever happens, and writes the audit line.
@@ -388,8 +389,10 @@ func (c *call) audit() {
 		"service", short(c.service), "action", short(c.action), "judged", short(strings.Join(c.actions, " ")), "resource", short(strings.Join(c.resources, " ")),
 		"code", code, "status", c.w.status, "ms", time.Since(c.start).Milliseconds(), "client", client,
 	}
-	if c.by != "" {
-		line = append(line, "denied_by", short(c.by))
+	if r := c.refused; r != nil {
+		line = append(line, "denied_by", short(r.By()))
+		r.Request, r.At, r.Caller, r.AccessKey, r.Service, r.Operation = c.id, c.start.UTC(), c.caller.ARN, c.caller.AccessKeyID, c.service, c.action
+		c.g.cfg.Refused(*r)
 	}
 	if len(c.kept) > 0 {
 		slices.Sort(c.kept)

@@ -88,7 +88,7 @@ func (c *call) enter(d Door) (*http.Request, error) {
 	}
 	r = r.WithContext(c.judged(ctx, who))
 	if len(e.Hoped) > 0 && c.ask(ctx, who, e.Hoped) != nil {
-		c.by = "" // the call isn't denied
+		c.refused = nil // the call isn't denied
 		return e.Without(r), nil
 	}
 	return r, nil
@@ -106,7 +106,7 @@ func (c *call) alive() bool {
 
 // ask refuses the call when the answer to one of the questions is no, with what is known of their resources.
 func (c *call) ask(ctx context.Context, who Identity, asked []authz.Question) error {
-	if who.Principal.Type != policy.Root || c.service == s3Service { // else nothing asks for the resources' tags
+	if who.Principal.Type != policy.Root || c.guarded() { // else nothing asks for the resources' tags
 		if err := authz.Enrich(ctx, c.g.cfg.Known, asked); err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/skylift/skylift/internal/caller"
+	"github.com/skylift/skylift/internal/gateway/denial"
 	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/limit"
 	"github.com/skylift/skylift/internal/policy"
@@ -58,7 +59,9 @@ type Config struct {
 	Encode func(message []byte) string
 	// Own returns the policy that a resource other than S3's has of its own, by its ARN,
 	// for an action on it; nil when it has none. It may be absent.
-	Own         func(ctx context.Context, action, resource string) (*policy.Policy, error)
+	Own func(ctx context.Context, action, resource string) (*policy.Policy, error)
+	// Refused is told of each call that policy denied. It may be absent.
+	Refused     func(denial.Refusal)
 	Services    []*wire.Service
 	Mounts      []Mount
 	MaxBody     int64         // bytes of an API call's body; 0: 16 MiB
@@ -103,6 +106,9 @@ func New(cfg Config) *Gateway {
 	}
 	if cfg.Identities == nil {
 		cfg.Identities = onlyRoot{}
+	}
+	if cfg.Refused == nil {
+		cfg.Refused = func(denial.Refusal) {}
 	}
 	if cfg.Ready == nil {
 		cfg.Ready = func(context.Context) error { return nil }

@@ -55,7 +55,7 @@ func (c *call) authorize(ctx context.Context, in *wire.Call) (context.Context, e
 	}
 	ctx = c.judged(ctx, who)
 	known := c.g.cfg.Known
-	if who.Principal.Type == policy.Root && c.service != s3Service || in.Open() {
+	if who.Principal.Type == policy.Root && !c.guarded() || in.Open() {
 		known = nil // nothing asks for a resource's tags
 	}
 	questions, err := in.Questions(ctx, arn.Namespace{Region: c.g.cfg.Region, Account: c.caller.Account}, known)
@@ -64,12 +64,17 @@ func (c *call) authorize(ctx context.Context, in *wire.Call) (context.Context, e
 	}
 	c.resources = authz.Resources(questions)
 	keys := c.keys(who)
-	ctx = session.With(ctx, session.Caller{Principal: who.Principal, Policies: who.Policies, Keys: keys})
+	ctx = session.With(ctx, session.Caller{Principal: who.Principal, Policies: who.Policies, Keys: keys, Refused: c.refuse})
 	if in.Open() {
 		c.note(questions)
 		return ctx, nil
 	}
 	return ctx, c.judge(ctx, who, keys, questions)
+}
+
+// guarded says whether policies of resources may ask what is known of them, so that root is judged by it, too.
+func (c *call) guarded() bool {
+	return slices.Contains([]string{s3Service, "kms", "secretsmanager"}, c.service)
 }
 
 // asked is a question of an operation's. The resource may have authz.VersionMark and a version behind it.
@@ -106,13 +111,16 @@ func (c *call) judge(ctx context.Context, who Identity, keys policy.Keys, asked 
 			one.Owner = ownerOf(q.Resource)
 		}
 		if d := policy.Decide(one, who.Policies); !d.Allowed() {
-			if c.by = "no statement"; d.By != nil {
-				c.by = d.By.String()
-			}
+			c.refuse(one, who.Policies, d)
 			return c.denied(one, d)
 		}
 	}
 	return nil
+}
+
+// refuse notes for the audit what policy denied.
+func (c *call) refuse(one policy.Call, p policy.Policies, d policy.Decision) {
+	c.refused = denial.Refused(one, p, d)
 }
 
 // ownerOf returns the account in an ARN; "" where there is none.
@@ -181,18 +189,6 @@ func (c *call) requested() string {
 	return c.g.cfg.Region
 }
 
-// inSecret is what a denied call is told that its caller can't read without a permission; "" when there is nothing.
-func (c *call) inSecret(asked policy.Call, d policy.Decision) string {
-	if c.g.cfg.Encode == nil {
-		return ""
-	}
-	text := c.g.cfg.Encode(denial.Message(asked, d))
-	if text == "" {
-		return ""
-	}
-	return ". Encoded authorization failure message: " + text
-}
-
 // denied refuses the call in the words and by the code of the caller's protocol
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html,
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html).
@@ -202,7 +198,7 @@ func (c *call) denied(asked policy.Call, d policy.Decision) error {
 	case wire.AWSQuery, wire.RESTXML:
 		return refusal("AccessDenied", http.StatusForbidden, "%s", why)
 	case wire.EC2Query:
-		return refusal("UnauthorizedOperation", http.StatusForbidden, "You are not authorized to perform this operation. %s%s", why, c.inSecret(asked, d))
+		return refusal("UnauthorizedOperation", http.StatusForbidden, "You are not authorized to perform this operation. %s%s", why, denial.InSecret(c.g.cfg.Encode, asked, d))
 	case wire.RESTJSON:
 		return refusal("AccessDeniedException", http.StatusForbidden, "%s", why)
 	}

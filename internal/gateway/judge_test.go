@@ -18,6 +18,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/caller"
+	"github.com/skylift/skylift/internal/gateway/denial"
 	"github.com/skylift/skylift/internal/policy"
 	"github.com/skylift/skylift/internal/policy/document"
 	"github.com/skylift/skylift/internal/service/sts"
@@ -132,6 +133,7 @@ func TestJudged(t *testing.T) {
 		{"Effect":"Allow","Action":"ecs:CreateCluster","Resource":"*"},
 		{"Effect":"Allow","Action":"ecs:TagResource","Resource":"*","Condition":{"StringEquals":{"ecs:CreateAction":"CreateCluster"},"ForAllValues:StringEquals":{"aws:TagKeys":["env"]}}},
 		{"Sid":"no","Effect":"Deny","Action":"*","Resource":"` + here + `cluster/blue-keep"}]}`
+	var refused []denial.Refusal
 	g, done := open(t, func(c *Config) {
 		c.Keys, c.Identities = ada{}, adas{policy.Policies{Identity: []*policy.Policy{compiled(t, text)}}}
 		c.Known = func(_ context.Context, arns []string) (map[string]authz.Known, error) {
@@ -143,6 +145,7 @@ func TestJudged(t *testing.T) {
 			}
 			return found, nil
 		}
+		c.Refused = func(r denial.Refusal) { refused = append(refused, r) }
 		c.Services = []*wire.Service{service(t, "sts", sts.New(sts.Config{}).Operations()...), service(t, "ecs",
 			wire.Op("CreateCluster", func(context.Context, *awsecs.CreateClusterInput) (*awsecs.CreateClusterOutput, error) {
 				return &awsecs.CreateClusterOutput{}, nil
@@ -186,8 +189,12 @@ func TestJudged(t *testing.T) {
 		t.Errorf("who one is, anybody may ask: got %v, %v", who, err)
 	}
 	done()
-	if line := g.log.lines(t, "call")[3]; line["denied_by"] != "statement 4 (no) of policy inline" {
+	line := g.log.lines(t, "call")[3]
+	if line["denied_by"] != "statement 4 (no) of policy inline" {
 		t.Errorf("the audit line says %v", line)
+	}
+	if len(refused) != 4 || refused[2].Request != line["request"] || refused[2].Operation != "DeleteCluster" || refused[2].Caller != line["caller"] || refused[2].Statement.Sid != "no" {
+		t.Errorf("told of %+v", refused)
 	}
 }
 

@@ -80,7 +80,7 @@ func (g *Gateway) guard(ctx context.Context, who *Identity, q authz.Question) (e
 	case g.cfg.Objects != nil && strings.HasPrefix(q.Resource, "arn:aws:s3:::"):
 		who.Policies.Resource, err = g.cfg.Objects.Policy(ctx, who.Principal, q.Action, q.Resource)
 	case g.cfg.Own != nil:
-		who.Policies.Resource, err = g.cfg.Own(ctx, q.Action, q.Resource)
+		who.Policies.Resource, err = g.cfg.Own(ctx, q.Action, q.Marked())
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 type Policy struct {
 	name       Name
 	statements []statement
+	own        Own // what it means, as the policy of a resource
 }
 
 type statement struct {
@@ -72,6 +73,13 @@ func Join(list ...*Policy) *Policy {
 		joined.statements = append(joined.statements, p.statements...)
 	}
 	return joined
+}
+
+// AsKey returns the policy as that of a KMS key.
+func (p *Policy) AsKey() *Policy {
+	key := *p
+	key.own = KeyOwn
+	return &key
 }
 
 // actions are those of an Action element, by service, so that most statements

@@ -39,6 +39,9 @@ func judge(q question, policies ...*Policy) verdict {
 // an account only leaves the decision to that account's policies. So does a role's that names everybody, and it gives
 // nothing to who signed nothing.
 func Decide(c Call, p Policies) Decision {
+	if p.Resource != nil && p.Own == Grants {
+		p.Own = p.Resource.own
+	}
 	q := ask(&c, p)
 	identity, boundary := judge(q, p.Identity...), judge(q, p.Boundary)
 	session, resource := judge(q, p.Session...), judge(q, p.Resource)

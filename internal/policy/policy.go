@@ -34,6 +34,24 @@ type Policies struct {
 	Own      Own
 }
 
+// Of returns those of one type.
+func (p Policies) Of(k Kind) []*Policy {
+	switch one := p.Resource; k {
+	case Identity:
+		return p.Identity
+	case Session:
+		return p.Session
+	default:
+		if k == Boundary {
+			one = p.Boundary
+		}
+		if one == nil {
+			return nil
+		}
+		return []*Policy{one}
+	}
+}
+
 // Own says what the resource's own policy means.
 type Own int
 

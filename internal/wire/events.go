@@ -64,18 +64,10 @@ func (cborCodec) events() (eventstream.Format, bool) {
 	return eventstream.Format{ContentType: "application/cbor", Write: rpccbor.Write}, true
 }
 
-func (c restJSONCodec) events() (eventstream.Format, bool) {
-	return c.eventFormat(c.contentType()), false
-}
-
-func (c restXMLCodec) events() (eventstream.Format, bool) {
-	return c.eventFormat(c.contentType()), false
-}
-
-func (c restCodec) eventFormat(contentType string) eventstream.Format {
-	return eventstream.Format{ContentType: contentType, Write: func(w *bytes.Buffer, t *bind.Type, v reflect.Value) error {
+func (c restCodec) events() (eventstream.Format, bool) {
+	return eventstream.Format{ContentType: c.content, Write: func(w *bytes.Buffer, t *bind.Type, v reflect.Value) error {
 		return c.format.Write(w, t.Shape, t, v)
-	}}
+	}}, false
 }
 
 // bindEvents ties the events of an operation's answer, whose shape is output.

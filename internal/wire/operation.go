@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/skylift/skylift/internal/wire/authz"
 	"github.com/skylift/skylift/internal/wire/bind"
@@ -181,6 +182,15 @@ func (d Declared[I]) Keys(texts ...string) Declared[I] {
 func (d Declared[I]) KeyFound(key string, find func(ctx context.Context, in *I) []string) Declared[I] {
 	d.s.auth.Keys = append(d.s.auth.Keys, authz.Key{Text: key, Find: func(ctx context.Context, in any) []string { return find(ctx, in.(*I)) }})
 	return d
+}
+
+// Told declares a condition key of those of ops that have these names, divided by spaces.
+func Told(names string, ops []Operation, key authz.Key) {
+	for _, op := range ops {
+		if s := op.spec(); slices.Contains(strings.Fields(names), s.name) {
+			s.auth.Keys = append(s.auth.Keys, key)
+		}
+	}
 }
 
 // Lacks lists condition keys that the reference has for the operation and that are never there, and why.

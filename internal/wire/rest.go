@@ -17,15 +17,18 @@ import (
 // restCodec is what the REST protocols share: method and path name the operation, and members stand in the path, the
 // query string, headers and a body.
 type restCodec struct {
-	router *rest.Router
-	routes map[string]descriptor.Route
-	format rest.Format
+	router  *rest.Router
+	routes  map[string]descriptor.Route
+	format  rest.Format
+	content string // type of bodies
 }
 
-func newRESTCodec(s *descriptor.Service, format rest.Format) (restCodec, error) {
+func newRESTCodec(s *descriptor.Service, format rest.Format, content string) (restCodec, error) {
 	r, err := rest.NewRouter(s.Routes)
-	return restCodec{router: r, routes: s.Routes, format: format}, err
+	return restCodec{r, s.Routes, format, content}, err
 }
+
+func (c restCodec) contentType() string { return c.content }
 
 type restRequest struct{ rest.Request }
 
@@ -49,9 +52,9 @@ func (r restRequest) operation() string { return r.Operation }
 func (r restRequest) input(t *bind.Type) (bind.Value, error) { return r.Value(t) }
 
 // status sets the headers that members are and returns the status of the answer.
-func (c restCodec) status(h http.Header, op *operation, out reflect.Value, contentType string) int {
+func (c restCodec) status(h http.Header, op *operation, out reflect.Value) int {
 	if h.Get("Content-Type") != "" {
-		h.Set("Content-Type", rest.ContentType(op.output, contentType))
+		h.Set("Content-Type", rest.ContentType(op.output, c.content))
 	}
 	status := cmp.Or(rest.Head(op.output, out, h), c.routes[op.name].Status, http.StatusOK)
 	if h.Get("Content-Range") != "" { // RFC 9110, 15.3.7; the models don't say so
@@ -64,20 +67,18 @@ func (c restCodec) status(h http.Header, op *operation, out reflect.Value, conte
 type restJSONCodec struct{ restCodec }
 
 func (restJSONCodec) bound(s *descriptor.Service) (codec, error) {
-	c, err := newRESTCodec(s, awsjson.Format{})
+	c, err := newRESTCodec(s, awsjson.Format{}, "application/json")
 	return restJSONCodec{c}, err
 }
 
 func (restJSONCodec) unnamed() string { return "UnknownOperationException" }
-
-func (restJSONCodec) contentType() string { return "application/json" }
 
 func (c restJSONCodec) answer(w *bytes.Buffer, _ *descriptor.Service, op *operation, _ string, out reflect.Value) error {
 	return rest.Body(w, c.format, op.output, out, "")
 }
 
 func (c restJSONCodec) head(h http.Header, op *operation, out reflect.Value) int {
-	return c.status(h, op, out, c.contentType())
+	return c.status(h, op, out)
 }
 
 func (restJSONCodec) failure(h http.Header, _, _ string, f failure) (b []byte, err error) {
@@ -105,7 +106,7 @@ type restXMLCodec struct {
 }
 
 func (restXMLCodec) bound(s *descriptor.Service) (codec, error) {
-	c, err := newRESTCodec(s, awsxml.Format{Namespace: s.Namespace})
+	c, err := newRESTCodec(s, awsxml.Format{Namespace: s.Namespace}, "application/xml")
 	return restXMLCodec{c, s.BareErrors}, err
 }
 
@@ -115,8 +116,6 @@ func (c restXMLCodec) unnamed() string {
 	}
 	return "InvalidAction"
 }
-
-func (restXMLCodec) contentType() string { return "application/xml" }
 
 func (c restXMLCodec) answer(w *bytes.Buffer, s *descriptor.Service, op *operation, _ string, out reflect.Value) error {
 	d := s.Operations[op.name]
@@ -132,7 +131,7 @@ func (c restXMLCodec) answer(w *bytes.Buffer, s *descriptor.Service, op *operati
 }
 
 func (c restXMLCodec) head(h http.Header, op *operation, out reflect.Value) int {
-	return c.status(h, op, out, c.contentType())
+	return c.status(h, op, out)
 }
 
 func (c restXMLCodec) failure(h http.Header, namespace, requestID string, f failure) ([]byte, error) {

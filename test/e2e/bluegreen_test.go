@@ -45,6 +45,16 @@ func (s *stage) pair(t *testing.T, name string, port int32) pair {
 	return p
 }
 
+// infrastructureRole makes a role that ECS shifts a service's traffic as, and returns its ARN.
+func (s *skylift) infrastructureRole(t *testing.T, name string) string {
+	t.Helper()
+	name = "infrastructure-" + name
+	arn := s.aws(t, "iam", "create-role", "--role-name", name, "--query", "Role.Arn", "--output", "text",
+		"--assume-role-policy-document", strings.ReplaceAll(trustTasks, "ecs-tasks.amazonaws.com", "ecs.amazonaws.com"))
+	s.aws(t, "iam", "attach-role-policy", "--role-name", name, "--policy-arn", "arn:aws:iam::aws:policy/AmazonECSInfrastructureRolePolicyForLoadBalancers")
+	return arn
+}
+
 // shifted makes a service of two probes behind the pair, with a deployment
 // configuration, by the CLI.
 func (s *stage) shifted(t *testing.T, name string, p pair, configuration string) {
@@ -57,7 +67,7 @@ func (s *stage) shifted(t *testing.T, name string, p pair, configuration string)
 			"targetGroupArn": p.blue, "containerName": "web", "containerPort": 8080,
 			"advancedConfiguration": map[string]any{
 				"alternateTargetGroupArn": p.green, "productionListenerRule": p.prod, "testListenerRule": p.test,
-				"roleArn": "arn:aws:iam::" + s.account + ":role/ecsInfrastructureRole",
+				"roleArn": s.infrastructureRole(t, name),
 			},
 		}},
 	}))(t)

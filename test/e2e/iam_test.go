@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -61,9 +63,24 @@ func TestIAM(t *testing.T) {
 	want("a simulation", run("EvaluationResults[].[EvalActionName,EvalDecision]", "simulate-principal-policy", "--policy-source-arn", user, "--action-names", "ecs:RunTask", "s3:GetObject", "s3:PutObject"),
 		"ecs:RunTask\tallowed\ns3:GetObject\tallowed\ns3:PutObject\timplicitDeny")
 
+	ada := map[string]string{"AWS_ACCESS_KEY_ID": regexp.MustCompile("AKIA[A-Z0-9]+").FindString(key), "AWS_SECRET_ACCESS_KEY": secret}
+	said := s.awsAs(ada, "iam", "delete-user", "--user-name", "ada", "--debug")
+	request := regexp.MustCompile(`(?i)x-amzn-requestid': '([0-9a-f-]{36})'`).FindStringSubmatch(said)
+	if request == nil {
+		t.Fatalf("a denied call says no request id:\n%s", said)
+	}
+	var why struct{ Caller, Action, Resource, Effect string }
+	if err := json.Unmarshal([]byte(s.run(t, "why", "denied", request[1], "--data-dir", s.dir, "--output", "json")), &why); err != nil {
+		t.Fatal(err)
+	}
+	want("why it was denied", strings.Join([]string{why.Caller, why.Action, why.Resource, why.Effect}, " "), user+" iam:DeleteUser "+user+" implicitDeny")
+
 	s.kill9(t)
 	s.noSecret(t, secret, password)
 	s.serve(t)
+	if told := s.run(t, "why", "denied", request[1], "--data-dir", s.dir); !strings.Contains(told, "no identity-based policy allows it") || !strings.Contains(told, policy) {
+		t.Errorf("after a kill, skylift why denied says %q", told)
+	}
 	want("after a kill", run("AccessKeyMetadata[].Status", "list-access-keys", "--user-name", "ada"), "Active")
 	want("after a kill", run("AttachedPolicies[].PolicyArn", "list-attached-role-policies", "--role-name", "Exec"), execution)
 }

@@ -89,7 +89,14 @@ func TestSurvivesKillsOfShims(t *testing.T) {
 	onContainerdOnly(t)
 	s := start(t)
 	s.site(t, "shop", 2)
-	for range *kills {
+	version := 1
+	for i := range *kills {
+		if i%5 == 4 { // a deployment whose tasks end again and again starts them later and later: a new one begins anew
+			version++
+			s.redeploy(t, "shop", fmt.Sprint(version))
+			s.stable(t, "shop")
+			s.exactly(t, 2)
+		}
 		before := s.tasks(t)
 		_, _, shims := s.programs(t)
 		if len(shims) != 2 {
@@ -111,7 +118,7 @@ func TestSurvivesKillsOfShims(t *testing.T) {
 			t.Errorf("the container ended with %d: %s", aws.ToInt32(c.ExitCode), aws.ToString(c.Reason))
 		}
 		s.stable(t, "shop")
-		s.answers(t, "shop.test", "site=shop version=1")
+		s.answers(t, "shop.test", fmt.Sprintf("site=shop version=%d", version))
 		s.exactly(t, 2)
 	}
 }

@@ -102,7 +102,7 @@ func (s *skylift) blueGreen(t *testing.T, name string, n int) *blueGreen {
 		rules[*r.Priority] = *r.RuleArn
 	}
 	b.rule = rules["1"]
-	role := "arn:aws:iam::" + strings.Split(b.rule, ":")[4] + ":role/ecsInfrastructureRole"
+	role := s.infrastructureRole(t, name)
 	must(s.clients().ecs.CreateService(t.Context(), &ecs.CreateServiceInput{
 		ServiceName: &name, TaskDefinition: new(s.define(t, name, image)), DesiredCount: new(int32(n)), LaunchType: ecstypes.LaunchTypeFargate,
 		NetworkConfiguration:    s.network(t, s.group(t, name, 8080)),

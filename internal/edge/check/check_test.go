@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/skylift/skylift/internal/edge/check"
+	"github.com/skylift/skylift/internal/edge/table"
 )
 
 func TestMatcher(t *testing.T) {
@@ -34,7 +35,7 @@ func TestMatcher(t *testing.T) {
 		{text: "ok", bad: true},
 		{text: "200-299-301", bad: true},
 	} {
-		m, err := check.ParseMatcher(tt.text)
+		m, err := check.ParseMatcher(table.HTTP1, tt.text)
 		if (err != nil) != tt.bad {
 			t.Errorf("ParseMatcher(%q): %v, want an error: %v", tt.text, err, tt.bad)
 		}
@@ -142,7 +143,7 @@ func TestProbe(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m, _ := check.ParseMatcher("200")
+				m, _ := check.ParseMatcher(table.HTTP1, "200")
 				p := check.Probe{Path: "/health", Matcher: m, Timeout: 5 * time.Second}
 				if got := p.Ask(t.Context(), tt.dial, addr); got != tt.want {
 					t.Errorf("got %+v, want %+v", got, tt.want)

@@ -4,16 +4,22 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/skylift/skylift/internal/edge/table"
 )
 
 // Matcher tells which status codes are a healthy answer.
 type Matcher struct{ spans [][2]int }
 
 // ParseMatcher reads ELBv2's notation: codes and ranges of codes, separated
-// by commas, as in "200-299,301". An empty text means "200".
-func ParseMatcher(text string) (Matcher, error) {
+// by commas, as in "200-299,301". An empty text means "200", of gRPC "12".
+func ParseMatcher(version table.Version, text string) (Matcher, error) {
+	least, most, usual := 100, 599, "200"
+	if version == table.GRPC {
+		least, most, usual = 0, 99, "12"
+	}
 	if text == "" {
-		text = "200"
+		text = usual
 	}
 	var m Matcher
 	for part := range strings.SplitSeq(text, ",") {
@@ -23,7 +29,7 @@ func ParseMatcher(text string) (Matcher, error) {
 		}
 		from, err1 := strconv.Atoi(low)
 		to, err2 := strconv.Atoi(high)
-		if err1 != nil || err2 != nil || from < 100 || to > 599 || from > to {
+		if err1 != nil || err2 != nil || from < least || to > most || from > to {
 			return Matcher{}, fmt.Errorf("parse matcher %q: %q is neither a code nor a range of codes", text, part)
 		}
 		m.spans = append(m.spans, [2]int{from, to})

@@ -3,6 +3,7 @@ package check
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -12,12 +13,15 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/skylift/skylift/internal/edge/table"
 	"github.com/skylift/skylift/internal/limit"
 )
 
 // Probe is a question that a healthy target answers.
 type Probe struct {
 	Path    string
+	TLS     bool // over HTTPS; the certificate is not verified
+	Version table.Version
 	Matcher Matcher
 	Timeout time.Duration
 }
@@ -62,7 +66,21 @@ func (p Probe) ask(ctx context.Context, dial Dial, addr netip.AddrPort) (code in
 	if path == "" {
 		path = "/"
 	}
-	_, err = io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: "+addr.String()+
+	if p.TLS {
+		c := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10} //nolint:gosec // as an ALB's
+		if p.Version != table.HTTP1 {
+			c.NextProtos = []string{"h2"}
+		}
+		secured := tls.Client(conn, c)
+		if err := secured.HandshakeContext(ctx); err != nil {
+			return 0, err
+		}
+		conn = secured
+	}
+	if p.Version != table.HTTP1 {
+		return p.askHTTP2(ctx, conn, host(addr, p.TLS), path)
+	}
+	_, err = io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: "+host(addr, p.TLS)+
 		"\r\nConnection: close\r\nUser-Agent: ELB-HealthChecker/2.0\r\nAccept-Encoding: gzip, compressed\r\n\r\n")
 	if err != nil {
 		return 0, err
@@ -73,6 +91,18 @@ func (p Probe) ask(ctx context.Context, dial Dial, addr netip.AddrPort) (code in
 	}
 	io.CopyN(io.Discard, res.Body, drained) //nolint:errcheck // the status is what counts
 	return res.StatusCode, nil
+}
+
+// host is the Host header of a check: with the port, unless that is the scheme's own
+// (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html).
+func host(addr netip.AddrPort, secured bool) string {
+	if own := addr.Port() == 80 && !secured || addr.Port() == 443 && secured; !own {
+		return addr.String()
+	}
+	if addr.Addr().Is6() {
+		return "[" + addr.Addr().String() + "]"
+	}
+	return addr.Addr().String()
 }
 
 // isTimeout says that nothing answered: also where the host itself knows that

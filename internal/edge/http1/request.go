@@ -164,6 +164,18 @@ func (r *Request) Split() (path, query []byte) {
 	return path, query
 }
 
+// IsGRPC tells whether the request's body is that of a gRPC call.
+func (r *Request) IsGRPC() bool {
+	const kind = "application/grpc"
+	for i := range r.Fields {
+		f := &r.Fields[i]
+		if f.Kind == Other && len(f.Value) >= len(kind) && bytes.EqualFold(f.Name, []byte("content-type")) && bytes.EqualFold(f.Value[:len(kind)], []byte(kind)) {
+			return true
+		}
+	}
+	return false
+}
+
 // Closes tells whether the connection ends with this request: because the
 // client says so, or because it could be read differently by others.
 func (r *Request) Closes() bool {

@@ -65,7 +65,7 @@ func TestFaults(t *testing.T) {
 		{"DATA behind the end", func(p *peer) { p.ask(1, true, post("x-hold", "1")); p.sent(p.WriteData(1, true, []byte("x"))) }, "reset STREAM_CLOSED"},
 		{"trailers behind the end", func(p *peer) { p.ask(1, true, post("x-hold", "1")); p.ask(1, true, []string{"a", "b"}) }, "reset STREAM_CLOSED"},
 		{"an even stream", func(p *peer) { p.ask(2, true, get()) }, "ends PROTOCOL_ERROR"},
-		{"a stream below the last", func(p *peer) { p.ask(5, true, get()); p.ask(3, true, get()) }, "ends PROTOCOL_ERROR"},
+		{"a stream below the last", func(p *peer) { p.ask(5, false, post()); p.ask(3, true, get()) }, "ends PROTOCOL_ERROR"},
 		{"a stream that depends on itself", func(p *peer) {
 			p.sent(p.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: p.block(get()...), EndHeaders: true, EndStream: true, Priority: http2.PriorityParam{StreamDep: 1}}))
 		}, "reset PROTOCOL_ERROR"},

@@ -13,6 +13,7 @@ type Answer struct {
 	contentType string
 	body        string
 	location    []byte // of a redirect
+	grpc        bool   // to a call of gRPC
 }
 
 // reasons are an ALB's own answers, in its words.
@@ -22,6 +23,7 @@ var reasons = map[int]string{
 	408: "Request Time-out",
 	414: "Request-URI Too Large",
 	463: "Forwarded For Too Many",
+	464: "Incompatible Protocol Versions",
 	500: "Internal Server Error",
 	501: "Not Implemented",
 	502: "Bad Gateway",
@@ -34,6 +36,12 @@ var reasons = map[int]string{
 // Failure is the page that the balancer answers with when a request fails.
 func Failure(status int) Answer {
 	return page(strconv.Itoa(status) + " " + reasons[status])
+}
+
+// OfGRPC is the answer to a call of gRPC, whose client looks for the call's status, too.
+func (a Answer) OfGRPC() Answer {
+	a.grpc = true
+	return a
 }
 
 // page is an answer that says no more than its status.
@@ -70,6 +78,9 @@ func AppendAnswer(out []byte, a Answer, set *Headers, now time.Time, keep, toHea
 		out = append(append(out, "\r\nContent-Type: "...), a.contentType...)
 	}
 	out = AppendLength(append(out, "\r\n"...), int64(len(a.body)))
+	if a.grpc {
+		out = append(out, "grpc-status: 14\r\ngrpc-message: unavailable\r\n"...)
+	}
 	if a.location != nil {
 		out = AppendField(out, []byte("Location"), a.location)
 	}

@@ -27,9 +27,10 @@ const (
 type Hop struct {
 	Client     string // the client's address
 	ClientPort uint16
-	Scheme     string // http, https
-	Port       string // the listener's
-	Host       string // for a request that has none
+	Scheme     string   // http, https
+	Port       string   // the listener's
+	Host       string   // for a request that has none
+	Told       *Headers // of the client's TLS
 	table.HTTP
 }
 
@@ -46,12 +47,13 @@ func AppendRequest(out []byte, r *http1.Request, body *http1.Body, hop *Hop) []b
 			forwarded = appendList(forwarded, f.Value)
 		case f.Kind == http1.TraceID:
 			trace = f.Value
+		case hop.Told.has(f.Name):
 		case hop.DropInvalid && f.Kind == http1.Other && !plain(f.Name):
 		default:
 			out = AppendField(out, f.Name, f.Value)
 		}
 	}
-	out = appendForwarded(out, forwarded, hop)
+	out = hop.Told.append(appendForwarded(out, forwarded, hop))
 	out = appendTrace(out, trace, time.Now())
 	return appendTail(out, r, body, hop)
 }

@@ -48,6 +48,7 @@ type Route struct {
 	Port   string
 	TLS    *secure.Server // nil: it speaks HTTP
 	HTTP   table.HTTP
+	Tells  table.Tells
 	// Headers are set in all answers.
 	Headers *rewrite.Headers
 
@@ -159,6 +160,7 @@ func compileRoute(l *table.Listener, rules *compiled, pool func(id string) *targ
 		Idle:     l.Balancer.IdleTimeout,
 		Age:      l.Balancer.KeepAlive,
 		HTTP:     l.Balancer.HTTP,
+		Tells:    l.Tells,
 		Headers:  rewrite.NewHeaders(l.Headers, l.Anonymous),
 		Port:     strconv.Itoa(int(l.Port)),
 		Scheme:   "http",

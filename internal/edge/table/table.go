@@ -27,6 +27,8 @@ type Listener struct {
 	TLS      *TLS   `json:",omitempty"` // nil: plain HTTP
 	Rules    []Rule // in the order they are tried
 	Default  Action
+	// Tells are the headers that tell targets of the client's TLS.
+	Tells Tells `json:",omitzero"`
 	// Headers are set in each answer, in place of those that it has by these names.
 	Headers []Header
 	// Anonymous says that the balancer's own answers don't name it in a Server header.
@@ -158,7 +160,9 @@ type Fixed struct {
 
 // Pool is a target group: targets and how they are checked.
 type Pool struct {
-	ID      string // the target group's ARN
+	ID      string  // the target group's ARN
+	TLS     bool    `json:",omitempty"` // its targets are spoken to over HTTPS; never changes
+	Version Version `json:",omitempty"` // of HTTP that its targets speak; never changes
 	Check   Check
 	Targets []Target
 	// Source is the address that checks come from; invalid: the host's choice.
@@ -180,6 +184,16 @@ type Pool struct {
 	// came to.
 	OneZone bool
 }
+
+// Version is a version of HTTP that targets speak, as ELBv2 names it but for HTTP1.
+type Version string
+
+// The versions. A GRPC target speaks HTTP/2, and gets gRPC only.
+const (
+	HTTP1 Version = ""
+	HTTP2 Version = "HTTP2"
+	GRPC  Version = "GRPC"
+)
 
 // Algorithm is how a target is chosen, as ELBv2 names it.
 type Algorithm string
@@ -211,12 +225,14 @@ type Target struct {
 
 // Check is how a pool's targets are checked over HTTP.
 type Check struct {
+	TLS                bool    `json:",omitempty"` // over HTTPS
+	Version            Version `json:",omitempty"` // of HTTP
 	Path               string
 	Port               uint16 // 0: the target's own
 	Interval, Timeout  time.Duration
 	HealthyThreshold   int
 	UnhealthyThreshold int
-	Matcher            string // as ELBv2 has it: "200", "200,302", "200-399"
+	Matcher            string // as ELBv2 has it: "200", "200,302", "200-399"; of GRPC its codes
 }
 
 // State is what is true of a target, as ELBv2 names it.

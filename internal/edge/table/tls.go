@@ -41,3 +41,9 @@ func (c *Certificate) GoString() string { return c.ID }
 
 // MarshalText leaves the key out.
 func (c *Certificate) MarshalText() ([]byte, error) { return []byte(c.ID), nil }
+
+// Tells are the names of the headers that tell targets what a client agreed on over TLS,
+// as OpenSSL calls it; "": they aren't told. What a client says by such a name is dropped.
+type Tells struct {
+	Version, Suite string `json:",omitempty"`
+}

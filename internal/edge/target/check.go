@@ -85,7 +85,7 @@ func (t *Target) ask(ctx context.Context, s spec, counts bool) (asked bool) {
 	case <-ctx.Done():
 		return true
 	}
-	matcher, err := check.ParseMatcher(s.check.Matcher)
+	matcher, err := check.ParseMatcher(s.check.Version, s.check.Matcher)
 	if err != nil {
 		t.set.log.Error("health check can't be made", "pool", t.pool.id, "err", err)
 		return true
@@ -101,7 +101,7 @@ func (t *Target) ask(ctx context.Context, s spec, counts bool) (asked bool) {
 	if !counts {
 		timeout = min(timeout, peekEvery)
 	}
-	outcome := check.Probe{Path: s.check.Path, Matcher: matcher, Timeout: timeout}.Ask(ctx, dial, addr)
+	outcome := check.Probe{Path: s.check.Path, TLS: s.check.TLS, Version: s.check.Version, Matcher: matcher, Timeout: timeout}.Ask(ctx, dial, addr)
 	if outcome.Kind == check.Unasked {
 		t.set.Short(addr, outcome.Err)
 		return false

@@ -7,11 +7,14 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/skylift/skylift/internal/edge/deadline"
 	"github.com/skylift/skylift/internal/edge/http1"
+	"github.com/skylift/skylift/internal/edge/stream"
+	"github.com/skylift/skylift/internal/edge/table"
 )
 
 const (
@@ -30,13 +33,18 @@ type upstream struct {
 	target *Target
 	source netip.Addr
 
+	// client sends requests over HTTP/2; nil: the target speaks HTTP/1.1.
+	client  atomic.Pointer[stream.Client]
+	doubted atomic.Int64 // when one was given up last
+
 	mu   sync.Mutex
 	idle []*Conn // the last used last
 	dead bool    // keeps none
 	cuts int     // how often its flows were cut: a connection from before a cut isn't kept
 }
 
-// Conn is a connection to a target. One request at a time owns it.
+// Conn is a connection to a target, or a request's part of one over HTTP/2. One request at
+// a time owns it.
 type Conn struct {
 	// Net is the connection itself. Whoever closes it only breaks it: its owner
 	// then drops it.
@@ -46,6 +54,7 @@ type Conn struct {
 	// closed it before it got this one.
 	Kept bool
 
+	of       *stream.Client  // whose request it is; nil: it is a connection
 	raw      syscall.RawConn // nil if it has none
 	up       *upstream
 	buf      *[readSize]byte // while in use
@@ -59,11 +68,21 @@ var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 // Take returns a kept connection from source, nil if there is none. careful asks
 // for one that was seen to be open just now.
 func (t *Target) Take(source netip.Addr, careful bool) *Conn {
-	return t.upstream(source).take(time.Now(), careful)
+	u := t.upstream(source)
+	if c := u.client.Load(); c != nil {
+		return u.open(c, true)
+	}
+	return u.take(time.Now(), careful)
 }
 
 // Dial opens a connection from source.
-func (t *Target) Dial(source netip.Addr) (*Conn, error) { return t.upstream(source).dial() }
+func (t *Target) Dial(source netip.Addr) (*Conn, error) {
+	u := t.upstream(source)
+	if c := u.client.Load(); c != nil {
+		return u.begin(c)
+	}
+	return u.dial()
+}
 
 // upstream finds or makes the upstream for a source.
 func (t *Target) upstream(source netip.Addr) *upstream {
@@ -81,6 +100,9 @@ func (t *Target) upstream(source netip.Addr) *upstream {
 		}
 	}
 	u := &upstream{target: t, source: source, dead: t.refuses.Load()}
+	if t.pool.Version != table.HTTP1 {
+		u.client.Store(u.newClient())
+	}
 	grown := append(slices.Clip(all), u)
 	t.upstreams.Store(&grown)
 	return u
@@ -117,7 +139,7 @@ func (u *upstream) dial() (*Conn, error) {
 	if all.conns.Add(1) > all.maxConns {
 		all.relieve()
 	}
-	conn, err := all.dial(ctx, u.source, u.target.Addr)
+	conn, err := u.connect(ctx)
 	if err != nil {
 		all.conns.Add(-1)
 		return nil, err
@@ -130,6 +152,20 @@ func (u *upstream) dial() (*Conn, error) {
 	return c, nil
 }
 
+// connect dials the target, and shakes hands where that is over TLS.
+func (u *upstream) connect(ctx context.Context) (net.Conn, error) {
+	conn, err := u.target.set.dial(ctx, u.source, u.target.Addr)
+	c := u.target.secure
+	if err != nil || c == nil {
+		return conn, err
+	}
+	s, err := shake(ctx, conn, c)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
 func (c *Conn) attach() {
 	c.buf = readBuffers.Get().(*[readSize]byte)
 	c.In.Reset(c.Net, c.buf[:])
@@ -137,6 +173,10 @@ func (c *Conn) attach() {
 
 // Keep gives a connection back for the next request.
 func (c *Conn) Keep(now time.Time) {
+	if c.of != nil {
+		c.Drop()
+		return
+	}
 	c.release()
 	c.Kept, c.since = true, now
 	u := c.up
@@ -160,7 +200,9 @@ func (c *Conn) Drop() {
 // close closes a connection for good. Whoever owns it does so once.
 func (c *Conn) close() {
 	c.Net.Close()
-	c.up.target.set.conns.Add(-1)
+	if c.of == nil {
+		c.up.target.set.conns.Add(-1)
+	}
 }
 
 func (c *Conn) release() {
@@ -179,6 +221,9 @@ func (u *upstream) shut(yes bool) {
 	}
 	u.mu.Unlock()
 	closeAll(idle)
+	if yes {
+		u.closeIdle()
+	}
 }
 
 // forget closes the idle connections, and keeps none of those in use.
@@ -189,6 +234,7 @@ func (u *upstream) forget() {
 	u.cuts++
 	u.mu.Unlock()
 	closeAll(idle)
+	u.renew()
 }
 
 func closeAll(idle []*Conn) {
@@ -211,8 +257,12 @@ func (u *upstream) prune(now time.Time) {
 	}
 	clear(u.idle[len(kept):])
 	u.idle = kept
+	dead := u.dead
 	u.mu.Unlock()
 	closeAll(gone)
+	if dead {
+		u.closeIdle()
+	}
 }
 
 // open tells whether the target has neither closed an idle connection nor sent

@@ -13,7 +13,11 @@ import (
 
 // Pool is a target group.
 type Pool struct {
-	id string
+	// Version of HTTP that its targets speak.
+	Version table.Version
+
+	id  string
+	tls bool // its targets are spoken to over TLS
 
 	mu      sync.Mutex
 	targets map[netip.AddrPort]*Target
@@ -25,8 +29,8 @@ type Pool struct {
 	turn   atomic.Uint32
 }
 
-func newPool(id string) *Pool {
-	p := &Pool{id: id, targets: map[netip.AddrPort]*Target{}}
+func newPool(said *table.Pool) *Pool {
+	p := &Pool{Version: said.Version, id: said.ID, tls: said.TLS, targets: map[netip.AddrPort]*Target{}}
 	p.said.Store(balanceOf(&table.Pool{}))
 	p.usable.Store(newUsable(p.said.Load(), nil))
 	return p

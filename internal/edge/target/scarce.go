@@ -30,6 +30,7 @@ func (u *upstream) halve() {
 	u.idle = u.idle[:left]
 	u.mu.Unlock()
 	closeAll(old)
+	u.closeIdle()
 }
 
 // sayEvery is how often this machine's own failures are logged.

@@ -96,7 +96,7 @@ func (s *Set) Add(pools []table.Pool) {
 	for i := range pools {
 		p := s.Pool(pools[i].ID)
 		if p == nil {
-			p = newPool(pools[i].ID)
+			p = newPool(&pools[i])
 			s.mu.Lock()
 			s.pools[p.id] = p
 			s.mu.Unlock()

@@ -2,6 +2,7 @@ package target
 
 import (
 	"context"
+	"crypto/tls"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,8 @@ type Target struct {
 	Addr netip.AddrPort // never changes
 	set  *Set
 	pool *Pool
+	// secure is how it is spoken to over TLS; nil: it isn't.
+	secure *tls.Config
 
 	inflight  atomic.Int64
 	refuses   atomic.Bool // drains or is gone: Begin fails
@@ -51,6 +54,9 @@ type spec struct {
 
 func newTarget(all *Set, p *Pool, addr netip.AddrPort, s spec, known table.State) *Target {
 	t := &Target{Addr: addr, set: all, pool: p, spec: s, wake: make(chan struct{}, 1)}
+	if p.tls {
+		t.secure = overTLS(p.Version)
+	}
 	if s.inUse && known == table.Healthy {
 		t.health = check.Health{State: check.Healthy}
 	}

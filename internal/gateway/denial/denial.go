@@ -46,6 +46,18 @@ type (
 	}
 )
 
+// InSecret is what a denied call is told that its caller can't read without a permission; "" when there is nothing. Encode may be nil.
+func InSecret(encode func(message []byte) string, asked policy.Call, d policy.Decision) string {
+	if encode == nil {
+		return ""
+	}
+	text := encode(Message(asked, d))
+	if text == "" {
+		return ""
+	}
+	return ". Encoded authorization failure message: " + text
+}
+
 // Message returns what is told of a call that policy denied, in JSON.
 func Message(asked policy.Call, d policy.Decision) []byte {
 	m := message{

@@ -37,6 +37,8 @@ type Caller struct {
 	Principal policy.Principal
 	Policies  policy.Policies // its own, without those of resources
 	Keys      policy.Keys     // condition keys about the caller and the call
+	// Refused is told of what policy denies the caller besides. It may be absent.
+	Refused func(policy.Call, policy.Policies, policy.Decision)
 }
 
 // Service returns one of AWS's services, such as ecs-tasks.amazonaws.com, as the caller. It acts for a resource, which
@@ -121,6 +123,9 @@ func (r Role) Decide(q Request) (d policy.Decision, action string) {
 	for _, action = range q.actions() {
 		call := policy.Call{Caller: q.Principal, Action: action, Resource: r.ARN, Owner: r.account(), Keys: keys}
 		if d = policy.Decide(call, policies); !d.Allowed() {
+			if q.Refused != nil {
+				q.Refused(call, policies, d)
+			}
 			break
 		}
 	}

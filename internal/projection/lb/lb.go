@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
 	"github.com/skylift/skylift/internal/edge/table"
 	"github.com/skylift/skylift/internal/service/acm"
 	"github.com/skylift/skylift/internal/service/elbv2"
@@ -28,6 +30,7 @@ type Input struct {
 	Rules         []elbv2.Rule
 	Targets       []elbv2.Target
 	Certificates  []acm.Certificate // those that listeners have
+	Challenges    []acm.Challenge   // of certificates that are on order
 
 	// Open makes a certificate ready to be answered with. It is asked for each of them, each time.
 	Open func(acm.Certificate) (*table.Certificate, error)
@@ -52,6 +55,7 @@ func Read(tx store.Tx, in *Input) error {
 		list(tx, elbv2.Listeners, &in.Listeners),
 		list(tx, elbv2.Rules, &in.Rules),
 		list(tx, elbv2.Targets, &in.Targets),
+		list(tx, acm.Challenges, &in.Challenges),
 		in.readCertificates(tx),
 	)
 }
@@ -147,6 +151,12 @@ func (b builder) listener(lb elbv2.LoadBalancer, l elbv2.Listener) table.Listene
 			out.Binds = append(out.Binds, netip.AddrPortFrom(addr, port))
 		}
 	}
+	if l.TLS == nil {
+		out.Rules = challenges(b.in.Challenges)
+	}
+	if l.TLS != nil && lb.Is(elbv2.TellTLS) {
+		out.Tells = table.Tells{Version: l.Attribute(elbv2.TLSVersionName), Suite: l.Attribute(elbv2.TLSSuiteName)}
+	}
 	rules := slices.Clone(b.rules[l.ARN])
 	elbv2.SortRules(rules)
 	for _, r := range rules {
@@ -217,7 +227,7 @@ func (b builder) source(lb string) netip.Addr {
 func (b builder) pool(g elbv2.TargetGroup) table.Pool {
 	user, inUse := b.users[g.ARN]
 	p := table.Pool{
-		ID: g.ARN, InUse: inUse, Check: check(g.Check),
+		ID: g.ARN, TLS: g.Secured(), Version: table.Version(g.Version), InUse: inUse, Check: check(g),
 		Algorithm: table.Algorithm(g.Attribute(elbv2.Algorithm)), Mitigate: g.Attribute(elbv2.AnomalyMitigation) == "on",
 		SlowStart: time.Duration(g.Number(elbv2.SlowStart)) * time.Second, Sticky: sticky(g),
 		MinHealthy: g.Number(elbv2.RoutingCount), MinHealthyPercent: g.Number(elbv2.RoutingPercentage),
@@ -246,9 +256,12 @@ func sticky(g elbv2.TargetGroup) table.Sticky {
 	return table.Sticky{For: time.Duration(g.Number(elbv2.BalancerCookieTime)) * time.Second}
 }
 
-func check(c elbv2.HealthCheck) table.Check {
+func check(g elbv2.TargetGroup) table.Check {
+	c := g.Check
 	port, _ := strconv.ParseUint(c.Port, 10, 16) // 0 for traffic-port: the target's own
 	return table.Check{
+		Version:            table.Version(g.Version),
+		TLS:                c.Protocol == string(types.ProtocolEnumHttps),
 		Path:               c.Path,
 		Port:               uint16(port),
 		Interval:           time.Duration(c.Interval) * time.Second,

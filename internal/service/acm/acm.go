@@ -1,7 +1,7 @@
 // Package acm answers AWS Certificate Manager's API.
 //
-// Certificates are imported, or issued by the instance's own authority, whose root
-// is made once. Private keys are sealed in the records, are opened for the length of
+// Certificates are imported, or issued: by an authority outside, as Let's Encrypt's,
+// or else by the instance's own, whose root is made once. Private keys are sealed in the records, are opened for the length of
 // a call or for the load balancers, and are in no error and in no log. A certificate
 // that is issued is renewed before it ends, under the same ARN.
 package acm
@@ -19,6 +19,8 @@ import (
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/seal"
+	"github.com/skylift/skylift/internal/service/acm/domain"
+	"github.com/skylift/skylift/internal/service/acm/order"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
 )
@@ -35,6 +37,16 @@ type API struct {
 	seal  *seal.Sealer
 	users users
 	name  string // of the instance
+
+	outside *order.Authority // nil: the instance's own authority issues
+	answers answers
+}
+
+// answers tells of the load balancers, which answer challenges. Ready says why none can. Answered returns once one does
+// answer a challenge; an error says why none will.
+type answers interface {
+	Ready() error
+	Answered(ctx context.Context, c Challenge) error
 }
 
 // New returns an API over db's records, whose keys are sealed by s. Instance names
@@ -42,6 +54,9 @@ type API struct {
 func New(db store.DB, ns arn.Namespace, instance string, s *seal.Sealer, u users) *API {
 	return &API{db: db, ns: ns, seal: s, users: u, name: instance}
 }
+
+// From has certificates that are requested issued by an authority outside.
+func (a *API) From(outside *order.Authority, w answers) { a.outside, a.answers = outside, w }
 
 // notJudged is why condition keys are never there.
 const notJudged = "Skylift doesn't tell it to policies: a statement with such a condition doesn't apply, unless the condition is negated"
@@ -51,7 +66,7 @@ func (a *API) Operations() []wire.Operation {
 	const (
 		one    = "certificate: CertificateArn"
 		origin = "acm:CertificateKeyPairOrigin"
-		noLog  = "certificates of this instance's authority are in no public log"
+		noLog  = "certificates of this instance's own authority are in no public log, and those of ACME's authorities in those that they choose"
 	)
 	return []wire.Operation{
 		wire.Op("AddTagsToCertificate", a.AddTagsToCertificate).On(one).Lacks(origin, notJudged).Takes("CertificateArn Tags{*}"),
@@ -133,7 +148,7 @@ func domainsRequested(_ context.Context, in *acm.RequestCertificateInput) []stri
 	if in.DomainName == nil {
 		return nil
 	}
-	return names(*in.DomainName, in.SubjectAlternativeNames)
+	return domain.Names(*in.DomainName, in.SubjectAlternativeNames)
 }
 
 func (a *API) domainsExported(ctx context.Context, in *acm.ExportCertificateInput) (domains []string) {

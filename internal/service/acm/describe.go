@@ -1,6 +1,7 @@
 package acm
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -87,7 +88,7 @@ func issuer(leaf *x509.Certificate) string {
 	if len(leaf.Issuer.Organization) > 0 {
 		return leaf.Issuer.Organization[0]
 	}
-	return or(leaf.Issuer.CommonName, leaf.Issuer.String())
+	return cmp.Or(leaf.Issuer.CommonName, leaf.Issuer.String())
 }
 
 // renewal is what there is to say of a certificate's renewals; nil when there was none.
@@ -111,7 +112,7 @@ func (a *API) validations(c Certificate) (out []types.DomainValidation) {
 		}
 		base := strings.TrimPrefix(name, "*.")
 		v := types.DomainValidation{
-			DomainName: &name, ValidationDomain: new(or(c.Request.Domains[name], name)), ValidationMethod: c.Request.Method,
+			DomainName: &name, ValidationDomain: new(cmp.Or(c.Request.Domains[name], name)), ValidationMethod: c.Request.Method,
 			ValidationStatus: types.DomainStatusPendingValidation,
 		}
 		if c.Status == types.CertificateStatusFailed {
@@ -127,7 +128,7 @@ func (a *API) validations(c Certificate) (out []types.DomainValidation) {
 			}
 		} else {
 			for _, who := range []string{"administrator", "hostmaster", "postmaster", "webmaster", "admin"} {
-				v.ValidationEmails = append(v.ValidationEmails, who+"@"+or(c.Request.Domains[name], base))
+				v.ValidationEmails = append(v.ValidationEmails, who+"@"+cmp.Or(c.Request.Domains[name], base))
 			}
 		}
 		out = append(out, v)
@@ -141,13 +142,24 @@ func (a *API) proof(part, domain string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// issued returns a certificate, or the error for one that isn't issued yet.
+// issued returns a certificate, or the error for one that isn't issued yet, or never will be.
 func issued(tx store.Tx, arn string) (Certificate, error) {
 	c, err := get(tx, arn)
-	if err == nil && len(c.Leaf) == 0 {
-		err = &types.RequestInProgressException{Message: new("Certificate request for " + arn + " is in progress.")}
+	if err == nil {
+		err = notIssued(c)
 	}
 	return c, err
+}
+
+// notIssued says why there is nothing of a certificate to be had. AWS documents no more than these two for it.
+func notIssued(c Certificate) error {
+	switch {
+	case len(c.Leaf) > 0:
+		return nil
+	case c.Status == types.CertificateStatusFailed:
+		return &types.ResourceNotFoundException{Message: new("The certificate " + c.ARN + " was not issued: its request ended as " + string(c.Status) + ".")}
+	}
+	return &types.RequestInProgressException{Message: new("Certificate request for " + c.ARN + " is in progress.")}
 }
 
 // GetCertificate returns a certificate and its chain.

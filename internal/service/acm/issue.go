@@ -14,6 +14,7 @@ import (
 
 	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/service/acm/authority"
+	"github.com/skylift/skylift/internal/service/acm/domain"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -41,8 +42,11 @@ func (a *API) Due(ctx context.Context, arn string) (again time.Duration, err err
 		return 0, err
 	}
 	wanted, again, err := c.wanted(now, used)
-	if err != nil || !wanted {
+	switch {
+	case err != nil || !wanted:
 		return again, err
+	case a.outside != nil:
+		return 0, a.order(ctx, c)
 	}
 	return 0, a.issue(ctx, c, now)
 }
@@ -62,15 +66,26 @@ func (c Certificate) wanted(now time.Time, used bool) (wanted bool, again time.D
 	switch {
 	case err != nil:
 		return false, 0, err
-	case leaf == nil:
-		return c.Status == types.CertificateStatusPendingValidation, 0, nil
-	case c.Request.RenewAt.After(c.Request.RenewedAt):
-		return true, 0, nil
+	case leaf == nil && c.Status != types.CertificateStatusPendingValidation:
+		return false, 0, nil
 	}
-	if left := leaf.NotAfter.Add(-renewBefore).Sub(now); left > 0 {
-		return false, left, nil
+	if leaf != nil && !c.Request.RenewAt.After(c.Request.RenewedAt) {
+		if left := leaf.NotAfter.Add(-early(leaf)).Sub(now); left > 0 {
+			return false, left, nil
+		}
+		if !used {
+			return false, lookAgain, nil
+		}
 	}
-	return used, lookAgain, nil
+	if wait := c.Request.NextTry.Sub(now); wait > 0 {
+		return false, wait, nil
+	}
+	return true, 0, nil
+}
+
+// early is how long before its end a certificate is renewed: when a third of its time is left, at the most.
+func early(leaf *x509.Certificate) time.Duration {
+	return min(renewBefore, leaf.NotAfter.Sub(leaf.NotBefore)/3)
 }
 
 // issue gives c a new key and a certificate for it, unless somebody did meanwhile.
@@ -90,6 +105,11 @@ func (a *API) issue(ctx context.Context, c Certificate, now time.Time) error {
 	if err != nil {
 		return a.fail(ctx, c, err)
 	}
+	return a.keep(ctx, c, [][]byte{leaf, ca.Root.Raw}, key, now)
+}
+
+// keep writes the certificate that was issued for c, with those that lead to its root, unless somebody did meanwhile.
+func (a *API) keep(ctx context.Context, c Certificate, chain [][]byte, key crypto.Signer, now time.Time) error {
 	sealed, err := a.sealed(c.ARN, key)
 	if err != nil {
 		return err
@@ -99,13 +119,13 @@ func (a *API) issue(ctx context.Context, c Certificate, now time.Time) error {
 		if err != nil || !there || !bytes.Equal(has.Leaf, c.Leaf) {
 			return err
 		}
+		r := *has.Request
 		if len(has.Leaf) > 0 {
-			r := *has.Request
 			r.RenewedAt = latest(now, r.RenewAt)
-			has.Request = &r
 		}
-		has.Status, has.IssuedAt = types.CertificateStatusIssued, now
-		has.Leaf, has.Chain, has.Sealed = leaf, [][]byte{ca.Root.Raw}, sealed
+		r.Tries, r.Trouble, r.NextTry = 0, "", time.Time{}
+		has.Request, has.Status, has.IssuedAt = &r, types.CertificateStatusIssued, now
+		has.Leaf, has.Chain, has.Sealed = chain[0], chain[1:], sealed
 		return Certificates.Put(tx, has.ARN, has)
 	})
 }
@@ -127,15 +147,20 @@ func (a *API) fail(ctx context.Context, c Certificate, why error) error {
 		return why
 	}
 	reason := types.FailureReasonOther
-	if slices.ContainsFunc(c.Names, func(n string) bool { return !isName(n) }) {
+	if slices.ContainsFunc(c.Names, func(n string) bool { return !domain.Valid(n) }) {
 		reason = types.FailureReasonInvalidPublicDomain
 	}
+	return a.giveUp(ctx, c.ARN, types.CertificateStatusFailed, reason)
+}
+
+// giveUp ends a request whose certificate was never issued.
+func (a *API) giveUp(ctx context.Context, arn string, status types.CertificateStatus, reason types.FailureReason) error {
 	return a.db.Update(ctx, func(tx store.Tx) error {
-		has, there, err := handler.Find(tx, Certificates, c.ARN)
+		has, there, err := handler.Find(tx, Certificates, arn)
 		if err != nil || !there || len(has.Leaf) > 0 {
 			return err
 		}
-		has.Status, has.Failure = types.CertificateStatusFailed, reason
+		has.Status, has.Failure = status, reason
 		return Certificates.Put(tx, has.ARN, has)
 	})
 }
@@ -154,7 +179,10 @@ func (a *API) RenewCertificate(ctx context.Context, in *acm.RenewCertificateInpu
 		if c.Request == nil {
 			return invalid("The certificate %s was imported, and is renewed by importing it again.", c.ARN)
 		}
-		if len(c.Leaf) == 0 || c.Request.RenewAt.After(c.Request.RenewedAt) {
+		if err := notIssued(*c); err != nil {
+			return err
+		}
+		if c.Request.RenewAt.After(c.Request.RenewedAt) {
 			return &types.RequestInProgressException{Message: new("The certificate request is in progress.")}
 		}
 		switch used, err := a.used(tx, *c); {

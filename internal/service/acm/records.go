@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/acm/types"
 
 	"github.com/skylift/skylift/internal/handler"
+	"github.com/skylift/skylift/internal/service/acm/order"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -44,6 +45,22 @@ type Request struct {
 	// RenewAt is when somebody asked for a renewal, and RenewedAt when the last one was.
 	RenewAt   time.Time `json:",omitzero"`
 	RenewedAt time.Time `json:",omitzero"`
+	// Tries counts the orders that an authority outside has not fulfilled, since the last that it has.
+	// Trouble is why, and NextTry when it is asked again.
+	Tries   int       `json:",omitempty"`
+	Trouble string    `json:",omitempty"`
+	NextTry time.Time `json:",omitzero"`
+}
+
+// Challenge is what an authority outside looks for to see that a domain is ours, keyed by its token.
+type Challenge struct {
+	order.Challenge
+	Certificate string // the ARN
+}
+
+// account is the instance's at an authority outside, keyed by the URL of its directory.
+type account struct {
+	Sealed []byte // its key
 }
 
 // root is the record of the instance's certificate authority.
@@ -65,10 +82,18 @@ var Certificates = store.NewTable("acm-certificate",
 	}},
 )
 
-var roots = store.NewTable[root]("acm-root")
+// Challenges has what is looked for now: load balancers answer them.
+var Challenges = store.NewTable("acm-challenge",
+	store.Index[Challenge]{Name: "certificate", Values: func(c Challenge) []string { return []string{c.Certificate} }},
+)
+
+var (
+	roots    = store.NewTable[root]("acm-root")
+	accounts = store.NewTable[account]("acm-account")
+)
 
 // Tables are all that the service keeps records in.
-func Tables() []store.Schema { return []store.Schema{Certificates, roots} }
+func Tables() []store.Schema { return []store.Schema{Certificates, Challenges, roots, accounts} }
 
 // parsed returns the certificate itself; nil before it is issued.
 func (c Certificate) parsed() (*x509.Certificate, error) {

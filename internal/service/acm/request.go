@@ -1,17 +1,20 @@
 package acm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/acm"
 	"github.com/aws/aws-sdk-go-v2/service/acm/types"
 
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/handler"
+	"github.com/skylift/skylift/internal/service/acm/domain"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -21,46 +24,17 @@ const (
 	tokenFor   = time.Hour
 )
 
-// names returns all that a certificate is requested for, in lower case, the first as its subject.
-func names(domain string, others []string) []string {
-	all := []string{strings.ToLower(domain)}
-	for _, n := range others {
-		if n = strings.ToLower(n); !slices.Contains(all, n) {
-			all = append(all, n)
-		}
-	}
-	return all
-}
-
-// namePattern is what isName checks: AWS's, in whose words a name is refused.
-const namePattern = `(\*\.)?(((?!-)[A-Za-z0-9-]{0,62}[A-Za-z0-9])\.)+((?!-)[A-Za-z0-9-]{1,62}[A-Za-z0-9])`
-
 func nameFault(member, name string) error {
-	if isName(name) {
+	if domain.Valid(name) {
 		return nil
 	}
-	return invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy regular expression pattern: %s", name, member, namePattern)
-}
-
-// isName tells whether a certificate can be requested for a name: two labels or more,
-// perhaps behind "*.".
-func isName(name string) bool {
-	labels := strings.Split(strings.TrimPrefix(name, "*."), ".")
-	for _, l := range labels {
-		odd := func(r rune) bool {
-			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
-		}
-		if len(l) < 1 || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' || strings.ContainsFunc(l, odd) {
-			return false
-		}
-	}
-	return len(labels) > 1 && len(labels[len(labels)-1]) > 1
+	return invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy regular expression pattern: %s", name, member, domain.Pattern)
 }
 
 // requestFaults is what is wrong with a request, whatever there is already.
 func requestFaults(in *acm.RequestCertificateInput) []error {
 	var f awserr.Faults
-	all := names(*in.DomainName, in.SubjectAlternativeNames)
+	all := domain.Names(*in.DomainName, in.SubjectAlternativeNames)
 	if len(*in.DomainName) > maxSubject {
 		f.Add(invalid("The first domain name can't be longer than %d characters. Name a shorter one, and this one in SubjectAlternativeNames.", maxSubject))
 	}
@@ -76,7 +50,7 @@ func requestFaults(in *acm.RequestCertificateInput) []error {
 		f.Add(invalid("A certificate with a key of %s can't be requested: only imported ones have such.", in.KeyAlgorithm))
 	}
 	for _, o := range in.DomainValidationOptions {
-		name, by := strings.ToLower(deref(o.DomainName)), strings.ToLower(deref(o.ValidationDomain))
+		name, by := strings.ToLower(aws.ToString(o.DomainName)), strings.ToLower(aws.ToString(o.ValidationDomain))
 		base := strings.TrimPrefix(name, "*.")
 		if !slices.Contains(all, name) || base != by && !strings.HasSuffix(base, "."+by) {
 			f.Add(&types.InvalidDomainValidationOptionsException{Message: new("The validation domain " + by + " of " + name + " must be that domain or one above it, and the domain one of the request's.")})
@@ -97,17 +71,17 @@ func (a *API) RequestCertificate(ctx context.Context, in *acm.RequestCertificate
 		return nil, err
 	}
 	c := Certificate{
-		ARN: a.newARN(), Names: names(*in.DomainName, in.SubjectAlternativeNames),
+		ARN: a.newARN(), Names: domain.Names(*in.DomainName, in.SubjectAlternativeNames),
 		Type: types.CertificateTypeAmazonIssued, Status: types.CertificateStatusPendingValidation,
-		Algorithm: or(in.KeyAlgorithm, types.KeyAlgorithmRsa2048), CreatedAt: now, Tags: tags,
+		Algorithm: cmp.Or(in.KeyAlgorithm, types.KeyAlgorithmRsa2048), CreatedAt: now, Tags: tags,
 		Request: &Request{
-			Method: or(in.ValidationMethod, types.ValidationMethodEmail),
+			Method: cmp.Or(in.ValidationMethod, types.ValidationMethodEmail),
 			Export: types.CertificateExportDisabled, Transparency: types.CertificateTransparencyLoggingPreferenceEnabled,
 		},
 	}
 	c.Domain = c.Names[0]
 	if o := in.Options; o != nil {
-		c.Request.Export, c.Request.Transparency = or(o.Export, c.Request.Export), or(o.CertificateTransparencyLoggingPreference, c.Request.Transparency)
+		c.Request.Export, c.Request.Transparency = cmp.Or(o.Export, c.Request.Export), cmp.Or(o.CertificateTransparencyLoggingPreference, c.Request.Transparency)
 	}
 	for _, o := range in.DomainValidationOptions {
 		if c.Request.Domains == nil {
@@ -132,7 +106,7 @@ func (a *API) RequestCertificate(ctx context.Context, in *acm.RequestCertificate
 
 // token tells requests with the same token apart by what else they say; "" is a request without one.
 func token(in acm.RequestCertificateInput) (string, error) {
-	given := deref(in.IdempotencyToken)
+	given := aws.ToString(in.IdempotencyToken)
 	if given == "" {
 		return "", nil
 	}
@@ -164,7 +138,7 @@ func (a *API) UpdateCertificateOptions(ctx context.Context, in *acm.UpdateCertif
 		case in.Options.Export != "" && in.Options.Export != c.Request.Export:
 			return &types.InvalidStateException{Message: new("Whether the certificate " + c.ARN + " can be exported was said when it was requested, and can't be changed.")}
 		}
-		c.Request.Transparency = or(in.Options.CertificateTransparencyLoggingPreference, c.Request.Transparency)
+		c.Request.Transparency = cmp.Or(in.Options.CertificateTransparencyLoggingPreference, c.Request.Transparency)
 		return nil
 	})
 }
@@ -183,21 +157,9 @@ func (a *API) DeleteCertificate(ctx context.Context, in *acm.DeleteCertificateIn
 		if len(used) > 0 {
 			return nil, &types.ResourceInUseException{Message: new("Certificate " + c.ARN + " in account " + a.ns.Account + " is in use.")}
 		}
+		if err := forget(tx, c.ARN); err != nil {
+			return nil, err
+		}
 		return &acm.DeleteCertificateOutput{}, Certificates.Delete(tx, c.ARN)
 	})
-}
-
-func or[T comparable](v, usual T) T {
-	var zero T
-	if v == zero {
-		return usual
-	}
-	return v
-}
-
-func deref[T any](p *T) (v T) {
-	if p != nil {
-		v = *p
-	}
-	return v
 }

@@ -51,6 +51,9 @@ func TestBlueGreenTrouble(t *testing.T) {
 			w.Balancing.Change(func() { w.Balancing.Rules[ecstest.ProductionRule]["tg"] = 5 })
 			w.Restart()
 		}, "invalid networking configuration. Production listener rule is forwarding traffic to unexpected target group tg."},
+		{"the role may change the weights no more", "good", func(w *ecstest.World) {
+			w.Balancing.Change(func() { w.Balancing.Deny = "elasticloadbalancing:ModifyRule" })
+		}, "invalid networking configuration. Unable to assume role and modify the listener rule " + ecstest.ProductionRule},
 		{"a user stops it", "good", func(w *ecstest.World) { w.StopDeployment() }, "a user stopped it."},
 	}
 	for _, tt := range tests {

@@ -158,6 +158,9 @@ func TestServiceStartsAndScales(t *testing.T) {
 		if zones := ecstest.Zones(w.Tasks(types.DesiredStatusRunning)); len(zones) != 2 {
 			t.Errorf("tasks are not spread: %v", zones)
 		}
+		if service, deployment := *s.PlatformVersion, *s.Deployments[0].PlatformVersion; service != "LATEST" || deployment != "1.4.0" {
+			t.Errorf("platform version: %s of the service, %s of its deployment; want as it was asked for, and the one that it is", service, deployment)
+		}
 		for _, n := range []int32{5, 1, 0} {
 			if _, err := w.API.UpdateService(w.T.Context(), &sdk.UpdateServiceInput{Service: aws.String("web"), DesiredCount: &n}); err != nil {
 				t.Fatal(err)

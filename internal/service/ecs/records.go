@@ -65,7 +65,7 @@ type Service struct {
 	DeploymentConfig
 	HealthCheckGracePeriod *int32 // seconds
 	LaunchType             types.LaunchType
-	PlatformVersion        string
+	PlatformVersion        string // as asked for: LATEST, or a version
 	PropagateTags          types.PropagateTags
 	ManagedTags            bool
 	ExecuteCommand         bool // kept without effect

@@ -69,6 +69,7 @@ func TestStrategyRefused(t *testing.T) {
 		{"no test rule", advanced(func(a *types.AdvancedConfiguration) { a.TestListenerRule = nil }), "testListenerRule is required when productionListenerRule is not associated with both targetGroup and alternateTargetGroup"},
 		{"alternate in no rule", advanced(func(a *types.AdvancedConfiguration) { a.AlternateTargetGroupArn = aws.String("tg") }), "Both targetGroup and alternateTargetGroup must be associated"},
 		{"another account's role", advanced(func(a *types.AdvancedConfiguration) { a.RoleArn = aws.String("arn:aws:iam::999900001111:role/ecs") }), "is not the ARN of a role of this account."},
+		{"a role that can't be assumed", advanced(func(a *types.AdvancedConfiguration) { a.RoleArn = aws.String(ecstest.Role + "2") }), "Unable to assume role and validate the specified productionListenerRule."},
 		{"one with, one without", func(in *sdk.CreateServiceInput) {
 			in.LoadBalancers = append(in.LoadBalancers, types.LoadBalancer{TargetGroupArn: aws.String("tg"), ContainerName: aws.String("web"), ContainerPort: aws.Int32(8080)})
 		}, "Either all or none of the provided loadBalancers must have advancedConfiguration defined"},

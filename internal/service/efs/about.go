@@ -14,7 +14,7 @@ func (a *API) arnsOf(_ context.Context, named []string) (list []string) {
 		case strings.HasPrefix(name, "fsap-"):
 			name = a.ns.ARN(serviceName, "access-point/"+name)
 		case strings.HasPrefix(name, "fs-"):
-			name = a.ns.ARN(serviceName, "file-system/"+name)
+			name = a.arnOf(name)
 		}
 		list = append(list, name)
 	}

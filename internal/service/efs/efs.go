@@ -22,6 +22,7 @@ import (
 	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/policy"
+	"github.com/skylift/skylift/internal/policy/document"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
 )
@@ -43,7 +44,7 @@ type API struct {
 	db  store.DB
 	ns  arn.Namespace
 	net network
-	who principals
+	who document.Directory
 
 	encrypted bool
 	compiled  policy.Cache
@@ -51,7 +52,7 @@ type API struct {
 
 // New returns the API. Encrypted says that the disk with the file systems is known
 // to be encrypted.
-func New(db store.DB, ns arn.Namespace, net network, who principals, encrypted bool) *API {
+func New(db store.DB, ns arn.Namespace, net network, who document.Directory, encrypted bool) *API {
 	return &API{db: db, ns: ns, net: net, who: who, encrypted: encrypted}
 }
 

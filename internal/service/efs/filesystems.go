@@ -153,7 +153,7 @@ func (a *API) describe(tx store.Tx, f FileSystem) (types.FileSystemDescription, 
 	return types.FileSystemDescription{
 		ProvisionedThroughputInMibps: provisioned,
 
-		OwnerId: &a.ns.Account, FileSystemId: &f.ID, FileSystemArn: new(a.ns.ARN(serviceName, "file-system/"+f.ID)),
+		OwnerId: &a.ns.Account, FileSystemId: &f.ID, FileSystemArn: new(a.arnOf(f.ID)),
 		CreationToken: &f.Token, CreationTime: &f.Created, LifeCycleState: state, Name: nameOf(f.Tags), NumberOfMountTargets: int32(len(targets)),
 		SizeInBytes: size, PerformanceMode: types.PerformanceMode(f.PerformanceMode), ThroughputMode: types.ThroughputMode(f.ThroughputMode),
 		Encrypted: &f.Encrypted, KmsKeyId: a.key(f), Tags: tagType.To(f.Tags),

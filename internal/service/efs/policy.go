@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/efs"
@@ -17,21 +16,10 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// principals knows the account's users and roles.
-type principals interface {
-	// UniqueID returns the unique id of the user or role that has an ARN.
-	UniqueID(ctx context.Context, arn string) (id string, ok bool, err error)
-}
-
 // badPolicy is what is wrong with a file system's policy.
 func badPolicy(format string, args ...any) error {
 	return &types.InvalidPolicyException{Message: new(fmt.Sprintf(format, args...))}
 }
-
-const badPrincipal = "Policy contains invalid Principal block."
-
-// principal is what stands for somebody in a policy.
-var principal = regexp.MustCompile(`^(\*|\d{12}|(AIDA|AROA)[A-Z0-9]+|arn:aws:iam::\d{12}:(root|(user|role)/.+)|arn:aws:sts::\d{12}:(assumed-role/[^/]+/[^/]+|federated-user/.+))$`)
 
 // readPolicy reads the policy of a file system, whoever and whatever there is. A statement without a Resource is about the file
 // system (https://docs.aws.amazon.com/efs/latest/ug/API_PutFileSystemPolicy.html).
@@ -40,39 +28,32 @@ func readPolicy(text string) (*document.Document, error) {
 	if err != nil {
 		return nil, badPolicy("%v", err)
 	}
-	for _, s := range d.Statements {
-		if len(s.Principals.Canonical) > 0 {
-			return nil, badPolicy(badPrincipal)
-		}
-		for _, name := range s.Principals.AWS {
-			if !principal.MatchString(name) {
-				return nil, badPolicy(badPrincipal)
-			}
-		}
+	if d.CheckNames() != nil {
+		return nil, badPolicy(badPrincipal)
 	}
 	return d, nil
 }
 
-// ids returns the unique ids of the account's users and roles that a policy names.
-func (a *API) ids(ctx context.Context, d *document.Document) (map[string]string, error) {
-	ids := map[string]string{}
-	for _, s := range d.Statements {
-		for _, name := range s.Principals.AWS {
-			if !strings.HasPrefix(name, "arn:aws:iam::"+a.ns.Account+":") || strings.HasSuffix(name, ":root") {
-				continue
-			}
-			id, ok, err := a.who.UniqueID(ctx, name)
-			if err != nil {
-				return nil, fmt.Errorf("look for %s: %w", name, err)
-			}
-			if !ok {
-				return nil, badPolicy(badPrincipal)
-			}
-			ids[name] = id
-		}
+// prepare checks a text that is to be the policy of a file system, and returns it as that has it, and compiled.
+func (a *API) prepare(ctx context.Context, text, fileSystem string) (p Policy, compiled *policy.Policy, err error) {
+	d, err := readPolicy(text)
+	if err != nil {
+		return p, nil, err
 	}
-	return ids, nil
+	ids, err := d.IDs(ctx, a.ns.Account, a.who)
+	if errors.Is(err, document.ErrNobody) {
+		return p, nil, badPolicy(badPrincipal)
+	}
+	if err != nil {
+		return p, nil, err
+	}
+	if compiled, err = policy.Compile(policyName(fileSystem), d, ids); err != nil {
+		return p, nil, badPolicy("%v", err)
+	}
+	return Policy{Text: text, IDs: ids}, compiled, nil
 }
+
+const badPrincipal = "Policy contains invalid Principal block."
 
 // Compile returns the policy of a file system as it is judged by.
 func (p Policy) Compile(fileSystem string) (*policy.Policy, error) {
@@ -89,18 +70,10 @@ func policyName(fileSystem string) policy.Name {
 
 // PutFileSystemPolicy says who may do what with a file system.
 func (a *API) PutFileSystemPolicy(ctx context.Context, in *efs.PutFileSystemPolicyInput) (*efs.PutFileSystemPolicyOutput, error) {
-	d, err := readPolicy(*in.Policy)
-	if err != nil {
-		return nil, err
-	}
-	p := Policy{Text: *in.Policy}
-	if p.IDs, err = a.ids(ctx, d); err != nil {
-		return nil, err
-	}
 	id := a.local(in.FileSystemId)
-	compiled, err := p.Compile(id)
+	p, compiled, err := a.prepare(ctx, *in.Policy, id)
 	if err != nil {
-		return nil, badPolicy("%v", err)
+		return nil, err
 	}
 	if !in.BypassPolicyLockoutSafetyCheck && a.locksOut(ctx, compiled, id) {
 		return nil, badPolicy("The policy would prevent you from making PutFileSystemPolicy requests on the file system. Set BypassPolicyLockoutSafetyCheck to set it nevertheless.")
@@ -159,11 +132,11 @@ func (a *API) Own(ctx context.Context, _, resource string) (*policy.Policy, erro
 	if !is {
 		return nil, nil
 	}
-	f, err := handler.View(ctx, a.db, func(tx store.Tx) (FileSystem, error) { return FileSystems.Get(tx, id) })
-	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && f.Policy.Text == "":
-		return nil, nil
-	case err != nil:
+	f, err := handler.View(ctx, a.db, func(tx store.Tx) (FileSystem, error) {
+		f, _, err := handler.Find(tx, FileSystems, id)
+		return f, err
+	})
+	if err != nil || f.Policy.Text == "" {
 		return nil, err
 	}
 	return a.compiled.Compile(id, policyName(id), f.Policy.Text, f.Policy.IDs)

@@ -18,7 +18,7 @@ func (a *API) Tagged(tx store.Tx, each func(arn string, tags map[string]string))
 			if f.Deleted {
 				return "", nil
 			}
-			return a.ns.ARN(serviceName, "file-system/"+f.ID), f.Tags
+			return a.arnOf(f.ID), f.Tags
 		}),
 		handler.EachTagged(tx, AccessPoints, each, func(p *AccessPoint) (string, handler.Tags) {
 			return a.ns.ARN(serviceName, "access-point/"+p.ID), p.Tags

@@ -22,6 +22,7 @@ const (
 	PreserveHost        = "routing.http.preserve_host_header.enabled"
 	ForwardedClientPort = "routing.http.xff_client_port.enabled"
 	ForwardedMode       = "routing.http.xff_header_processing.mode"
+	TellTLS             = "routing.http.x_amzn_tls_version_and_cipher_suite.enabled"
 	ServerHeader        = "routing.http.response.server.enabled"
 )
 
@@ -64,20 +65,20 @@ var LoadBalancerAttributes = map[string]Attribute{
 	ForwardedClientPort: {"false", isBool, boolean, ""},
 	ForwardedMode:       {"append", among("append", "preserve", "remove"), "'append', 'preserve' or 'remove'", ""},
 
-	"access_logs.s3.enabled":                                   {Default: "false"},
-	"access_logs.s3.bucket":                                    {Default: ""},
-	"access_logs.s3.prefix":                                    {Default: ""},
-	"connection_logs.s3.enabled":                               {Default: "false"},
-	"connection_logs.s3.bucket":                                {Default: ""},
-	"connection_logs.s3.prefix":                                {Default: ""},
-	"health_check_logs.s3.enabled":                             {Default: "false"},
-	"health_check_logs.s3.bucket":                              {Default: ""},
-	"health_check_logs.s3.prefix":                              {Default: ""},
-	"load_balancing.cross_zone.enabled":                        {Default: "true"},
-	"routing.http.x_amzn_tls_version_and_cipher_suite.enabled": {"false", isBool, boolean, "listeners have no TLS whose version and cipher targets could be told"},
-	HTTP2:                        {"true", isBool, boolean, ""},
-	"waf.fail_open.enabled":      {"false", isBool, boolean, "there is no WAF"},
-	"zonal_shift.config.enabled": {"false", isBool, boolean, "zones are all on this machine"},
+	"access_logs.s3.enabled":            {Default: "false"},
+	"access_logs.s3.bucket":             {Default: ""},
+	"access_logs.s3.prefix":             {Default: ""},
+	"connection_logs.s3.enabled":        {Default: "false"},
+	"connection_logs.s3.bucket":         {Default: ""},
+	"connection_logs.s3.prefix":         {Default: ""},
+	"health_check_logs.s3.enabled":      {Default: "false"},
+	"health_check_logs.s3.bucket":       {Default: ""},
+	"health_check_logs.s3.prefix":       {Default: ""},
+	"load_balancing.cross_zone.enabled": {Default: "true"},
+	TellTLS:                             {"false", isBool, boolean, ""},
+	HTTP2:                               {"true", isBool, boolean, ""},
+	"waf.fail_open.enabled":             {"false", isBool, boolean, "there is no WAF"},
+	"zonal_shift.config.enabled":        {"false", isBool, boolean, "zones are all on this machine"},
 }
 
 // ResponseHeaders are the headers that listeners can set in answers, by the attributes that have their values.
@@ -94,6 +95,33 @@ var ResponseHeaders = map[string]string{
 	"routing.http.response.x_frame_options.header_value": "X-Frame-Options",
 }
 
+// What targets are told of a client's TLS, by the attributes that have the headers' names.
+const (
+	TLSVersionName = "routing.http.request.x_amzn_tls_version.header_name"
+	TLSSuiteName   = "routing.http.request.x_amzn_tls_cipher_suite.header_name"
+)
+
+// RequestHeaders are the headers whose names HTTPS listeners can change, by the attributes that have them
+// (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/header-modification.html#rename-header).
+var RequestHeaders = map[string]string{
+	"routing.http.request.x_amzn_mtls_clientcert_serial_number.header_name": "X-Amzn-Mtls-Clientcert-Serial-Number",
+	"routing.http.request.x_amzn_mtls_clientcert_issuer.header_name":        "X-Amzn-Mtls-Clientcert-Issuer",
+	"routing.http.request.x_amzn_mtls_clientcert_subject.header_name":       "X-Amzn-Mtls-Clientcert-Subject",
+	"routing.http.request.x_amzn_mtls_clientcert_validity.header_name":      "X-Amzn-Mtls-Clientcert-Validity",
+	"routing.http.request.x_amzn_mtls_clientcert_leaf.header_name":          "X-Amzn-Mtls-Clientcert-Leaf",
+	"routing.http.request.x_amzn_mtls_clientcert.header_name":               "X-Amzn-Mtls-Clientcert",
+	TLSVersionName: "X-Amzn-Tls-Version",
+	TLSSuiteName:   "X-Amzn-Tls-Cipher-Suite",
+}
+
+var headerName = regexp.MustCompile("^[A-Za-z0-9_-]{0,40}$")
+
+// ours are the headers that a balancer says for itself, or that say where a message ends: another can't have their names.
+var ours = regexp.MustCompile("(?i)^(host|content-length|transfer-encoding|connection|keep-alive|proxy-.*|te|trailer|upgrade|expect|cookie|authorization|http2-settings|x-forwarded-.*|x-amzn-(trace-id|oidc-.*))$")
+
+// isHeaderName tells whether a header may have the name; "" is its own.
+func isHeaderName(s string) bool { return headerName.MatchString(s) && !ours.MatchString(s) }
+
 const contentTypeOptions = "routing.http.response.x_content_type_options.header_value"
 
 // headerValue is what AWS takes as the value of a header that a listener sets.
@@ -108,12 +136,18 @@ var ListenerAttributes = func() map[string]Attribute {
 	for key := range ResponseHeaders {
 		all[key] = Attribute{"", isHeaderValue, "at most 1,024 letters, digits and characters that AWS allows there", ""}
 	}
+	for key, name := range RequestHeaders {
+		all[key] = Attribute{name, isHeaderName, "a header's name of at most 40 letters, digits, hyphens and underscores that means nothing else", ""}
+	}
 	all[contentTypeOptions] = Attribute{"", among("nosniff"), "'nosniff'", ""}
 	return all
 }()
 
 // Attribute is the value of one of ListenerAttributes.
 func (l Listener) Attribute(key string) string { return valueOf(l.Attributes, ListenerAttributes, key) }
+
+// Has tells whether the listener has an attribute: the names of headers are HTTPS listeners'.
+func (l Listener) Has(key string) bool { return l.TLS != nil || RequestHeaders[key] == "" }
 
 // valueOf is the value of one of the known attributes: that which was set, or its default.
 func valueOf(set map[string]string, known map[string]Attribute, key string) string {

@@ -47,6 +47,8 @@ type TargetGroup struct {
 	ARN        string
 	Name       string
 	Type       string `json:",omitempty"` // instance; "": ip
+	Protocol   string `json:",omitempty"` // HTTPS; "": HTTP
+	Version    string `json:",omitempty"` // HTTP2, GRPC; "": HTTP1
 	Port       int32
 	VPC        string
 	Check      HealthCheck
@@ -55,13 +57,14 @@ type TargetGroup struct {
 	Tags       handler.Tags      // empty, but not nil, when it had some
 }
 
-// HealthCheck is how the targets of a group are checked, over HTTP.
+// HealthCheck is how the targets of a group are checked.
 type HealthCheck struct {
+	Protocol           string `json:",omitempty"` // HTTPS; "": HTTP
 	Path               string
 	Port               string // a number, or traffic-port
 	Interval, Timeout  int32  // seconds
 	Healthy, Unhealthy int32  // checks in a row
-	Matcher            string // status codes: 200, 200,302 or 200-399
+	Matcher            string // status codes: 200, 200,302 or 200-399; of gRPC its codes
 }
 
 // Listener is a port that a balancer answers on, over HTTP or HTTPS. Its key is its
@@ -201,6 +204,15 @@ type TargetHealth struct {
 func (g TargetGroup) TargetType() types.TargetTypeEnum {
 	return cmp.Or(types.TargetTypeEnum(g.Type), types.TargetTypeEnumIp)
 }
+
+// The versions of HTTP that targets speak besides HTTP1.
+const (
+	VersionHTTP2 = "HTTP2"
+	VersionGRPC  = "GRPC"
+)
+
+// Secured tells whether requests go to the targets over HTTPS.
+func (g TargetGroup) Secured() bool { return g.Protocol == string(types.ProtocolEnumHttps) }
 
 // TargetKey is the key of a target, and of its health.
 func TargetKey(group, addr string, port int32) string {

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"github.com/skylift/skylift/internal/policy"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -223,8 +226,49 @@ func TestLoginProfile(t *testing.T) {
 	k.want(change("Abcdefg1", "abcdefgh"), "PasswordPolicyViolation: Password should have at least one symbol")
 	k.want(change("Abcdefg1", "abcdefg!"), "")
 	k.want(change("abcdefg!", "abcdefg!"), "PasswordPolicyViolation: Password has been used before and cannot be used again")
+	k.want(change("abcdefg!", "Abcdefg1!"), "")
+	k.want(change("Abcdefg1!", "abcdefg!"), "PasswordPolicyViolation: Password has been used before and cannot be used again")
+	k.want(change("Abcdefg1!", "Third!"), "")
+	k.want(change("Third!", "abcdefg!"), "") // the policy remembers two
+	_, err = k.UpdateLoginProfile(k.ctx, &sdk.UpdateLoginProfileInput{UserName: new("ada"), Password: new("Third!")})
+	k.want(err, "PasswordPolicyViolation: Password has been used before and cannot be used again")
 	_, err = k.ChangePassword(k.ctx, &sdk.ChangePasswordInput{OldPassword: new("a"), NewPassword: new("b")})
 	k.want(err, "InvalidUserType: …")
 	must(k.UpdateLoginProfile(k.ctx, &sdk.UpdateLoginProfileInput{UserName: new("ada"), PasswordResetRequired: new(true)}))(t)
 	must(k.DeleteLoginProfile(k.ctx, &sdk.DeleteLoginProfileInput{UserName: new("ada")}))(t)
+}
+
+// A password that is hard expired can be changed by an administrator only. Users may change theirs without a policy where the account says so.
+func TestPasswordsOfTheAccount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t)
+		k.user("ada")
+		must(k.CreateLoginProfile(k.ctx, &sdk.CreateLoginProfileInput{UserName: new("ada"), Password: new("Abcdefg1")}))(t)
+		change := func(from, to string) error {
+			_, err := k.ChangePassword(k.as("ada"), &sdk.ChangePasswordInput{OldPassword: &from, NewPassword: &to})
+			return err
+		}
+		allowed := func(action string) bool {
+			b, ok, err := k.UserNamed(k.ctx, "ada")
+			if err != nil || !ok {
+				t.Fatal(ok, err)
+			}
+			who := policy.Principal{Type: policy.User, Account: "123456789012", ARN: b.ARN, Entity: b.ARN, EntityID: b.ID, UserID: b.ID}
+			return policy.Decide(policy.Call{Caller: who, Action: action, Resource: b.ARN}, policy.Policies{Identity: b.Identity, Boundary: b.Boundary}).Allowed()
+		}
+		if allowed("iam:ChangePassword") {
+			t.Error("without a policy she may change her password")
+		}
+		must(k.UpdateAccountPasswordPolicy(k.ctx, &sdk.UpdateAccountPasswordPolicyInput{AllowUsersToChangePassword: true, HardExpiry: new(true), MaxPasswordAge: new(int32(10))}))(t)
+		if !allowed("iam:ChangePassword") || allowed("iam:UpdateLoginProfile") {
+			t.Error("where the account lets users change their passwords, she may do that and no more")
+		}
+		time.Sleep(9 * 24 * time.Hour)
+		k.want(change("Abcdefg1", "Abcdefg2"), "")
+		time.Sleep(11 * 24 * time.Hour)
+		k.want(change("Abcdefg2", "Abcdefg3"), "PasswordPolicyViolation: …")
+		must(k.UpdateLoginProfile(k.ctx, &sdk.UpdateLoginProfileInput{UserName: new("ada"), Password: new("Abcdefg4")}))(t)
+		k.want(change("Abcdefg4", "Abcdefg5"), "")
+	})
 }

@@ -3,9 +3,11 @@ package kms
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"iter"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/handler"
+	"github.com/skylift/skylift/internal/policy/document"
 	"github.com/skylift/skylift/internal/service/kms/material"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -52,6 +55,13 @@ func (a *API) CreateGrant(ctx context.Context, in *kms.CreateGrantInput) (*kms.C
 		ID: material.NewID(), Name: deref(in.Name), CreatedAt: time.Now().UTC(), Issuer: caller.From(ctx).ARN,
 		Grantee: *in.GranteePrincipal, Retiring: deref(in.RetiringPrincipal), Operations: in.Operations, Constraints: in.Constraints,
 	}
+	var err error
+	if g.GranteeID, err = a.idOf(ctx, g.Grantee); err == nil && g.Retiring != "" {
+		g.RetiringID, err = a.idOf(ctx, g.Retiring)
+	}
+	if err != nil {
+		return nil, err
+	}
 	return handler.Update(ctx, a.db, func(tx store.Tx) (*kms.CreateGrantOutput, error) {
 		k, err := a.own(tx, *in.KeyId)
 		if err != nil {
@@ -81,6 +91,15 @@ func (a *API) CreateGrant(ctx context.Context, in *kms.CreateGrantInput) (*kms.C
 	})
 }
 
+// idOf returns the unique id of somebody whom a grant names; "" when only an ARN says who it is.
+func (a *API) idOf(ctx context.Context, principal string) (string, error) {
+	id, err := document.IDOf(ctx, principal, a.ns.Account, a.who)
+	if errors.Is(err, document.ErrNobody) {
+		return "", &types.InvalidArnException{Message: new("ARN does not refer to a valid principal: " + principal)}
+	}
+	return id, err
+}
+
 func grantOutput(key, id string) *kms.CreateGrantOutput {
 	return &kms.CreateGrantOutput{GrantId: &id, GrantToken: new(base64.RawURLEncoding.EncodeToString([]byte(key + "/" + id)))}
 }
@@ -106,11 +125,21 @@ func earlier(tx store.Tx, g Grant) (string, error) {
 // granted returns the grant that a token stands for.
 func granted(tx store.Tx, token string) (Grant, error) {
 	bad := &types.InvalidGrantTokenException{Message: new("Invalid grant token.")}
-	key, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil {
+	key, id := tokenOf(token)
+	if key == "" {
 		return Grant{}, bad
 	}
-	return handler.Get(tx, grants, string(key), func(string) error { return bad })
+	return handler.Get(tx, grants, key+"/"+id, func(string) error { return bad })
+}
+
+// tokenOf returns what a grant's token says: the ids of its key and its own; "" when it says nothing.
+func tokenOf(token string) (key, id string) {
+	text, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil {
+		return "", ""
+	}
+	key, id, _ = strings.Cut(string(text), "/")
+	return key, id
 }
 
 // tokens refuses tokens that stand for no grant. A grant counts from the moment

@@ -36,7 +36,7 @@ func (a *API) createFaults(in *kms.CreateKeyInput) []error {
 		f.Add(invalid("KeyUsage %s is not compatible with KeySpec %s", in.KeyUsage, spec))
 	}
 	if in.Policy != nil {
-		f.Add(a.policyFaults(*in.Policy)...)
+		f.Add(policyFaults(*in.Policy)...)
 	}
 	f.Add(tagRules.Faults(tagType.From(in.Tags))...)
 	return f
@@ -59,12 +59,14 @@ func (a *API) CreateKey(ctx context.Context, in *kms.CreateKeyInput) (*kms.Creat
 		Description: deref(in.Description), Spec: specOf(in), Usage: cmp.Or(in.KeyUsage, types.KeyUsageTypeEncryptDecrypt),
 		Policy: a.defaultPolicy(), Tags: tags,
 	}
-	if in.Policy != nil {
-		k.Policy = *in.Policy
-	}
 	m, err := a.make(&k)
 	if err != nil {
 		return nil, err
+	}
+	if in.Policy != nil {
+		if err := a.setPolicy(ctx, &k, *in.Policy, in.BypassPolicyLockoutSafetyCheck); err != nil {
+			return nil, err
+		}
 	}
 	return handler.Update(ctx, a.db, func(tx store.Tx) (*kms.CreateKeyOutput, error) {
 		return &kms.CreateKeyOutput{KeyMetadata: a.metadata(k)}, a.put(tx, k, m)

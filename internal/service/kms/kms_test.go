@@ -12,6 +12,8 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/policy"
+	"github.com/skylift/skylift/internal/policy/session"
 	"github.com/skylift/skylift/internal/seal"
 	"github.com/skylift/skylift/internal/store/memstore"
 	"github.com/skylift/skylift/internal/wire/wiretest"
@@ -21,7 +23,15 @@ func newAPI(t *testing.T) *API {
 	t.Helper()
 	db := memstore.New()
 	t.Cleanup(func() { db.Close() })
-	return New(db, arn.Namespace{Region: "us-west-2", Account: "123456789012"}, seal.NewKey().For("kms"))
+	return New(db, arn.Namespace{Region: "us-west-2", Account: "123456789012"}, seal.NewKey().For("kms"), people{})
+}
+
+// people is IAM: it has all users and roles but those called nobody, and tells ids that name them.
+type people struct{}
+
+func (people) UniqueID(_ context.Context, arn string) (string, bool, error) {
+	name := arn[strings.LastIndexByte(arn, '/')+1:]
+	return "AROA" + strings.ToUpper(name), name != "nobody", nil
 }
 
 // ok returns v, and ends the test when there is an error.
@@ -185,7 +195,7 @@ func TestCreateKeyFaults(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	ops := a.Operations()
-	deny := strings.Replace(a.defaultPolicy(), "Allow", "Deny", 1)
+	nobody := strings.Replace(a.defaultPolicy(), "arn:aws:iam", "arn:aws:ian", 1)
 	for _, tt := range []struct {
 		in   *kms.CreateKeyInput
 		code string
@@ -196,7 +206,7 @@ func TestCreateKeyFaults(t *testing.T) {
 		{&kms.CreateKeyInput{KeySpec: types.KeySpecRsa2048}, "ValidationException", []string{"must specify a KeyUsage"}},
 		{&kms.CreateKeyInput{KeySpec: types.KeySpecHmac256, KeyUsage: types.KeyUsageTypeSignVerify}, "ValidationException", []string{"not compatible"}},
 		{&kms.CreateKeyInput{Policy: new("{")}, "MalformedPolicyDocumentException", []string{""}},
-		{&kms.CreateKeyInput{Policy: &deny}, "UnsupportedOperationException", []string{"denies", "kms:* on *"}},
+		{&kms.CreateKeyInput{Policy: &nobody}, "MalformedPolicyDocumentException", []string{"invalid principals"}},
 		{&kms.CreateKeyInput{Tags: []types.Tag{{TagKey: new("a"), TagValue: new("")}, {TagKey: new("a"), TagValue: new("")}, {TagKey: new("aws:x"), TagValue: new("")}}}, "TagException", []string{"Duplicate tag keys", "reserved"}},
 	} {
 		wiretest.Told(t, "kms", ops, tt.in, tt.code, tt.say...)
@@ -208,8 +218,8 @@ func TestPolicies(t *testing.T) {
 	a := newAPI(t)
 	id := newKey(t, a, "", "")
 	got := ok(a.GetKeyPolicy(t.Context(), &kms.GetKeyPolicyInput{KeyId: &id}))(t)
-	if *got.Policy != a.defaultPolicy() || a.policyFaults(*got.Policy).First() != nil {
-		t.Errorf("got %s, %v", *got.Policy, a.policyFaults(*got.Policy))
+	if *got.Policy != a.defaultPolicy() || policyFaults(*got.Policy).First() != nil {
+		t.Errorf("got %s, %v", *got.Policy, policyFaults(*got.Policy))
 	}
 	more := `{"Version":"2012-10-17","Statement":[{"Sid":"Root it","Effect":"Allow","Principal":{"AWS":["arn:aws:iam::123456789012:root"]},"Action":["kms:*"],"Resource":"*"},
 		{"Effect":"Allow","Principal":{"Service":"logs.us-west-2.amazonaws.com"},"Action":"kms:Decrypt","Resource":"*"}]}`
@@ -217,9 +227,19 @@ func TestPolicies(t *testing.T) {
 	if got := ok(a.GetKeyPolicy(t.Context(), &kms.GetKeyPolicyInput{KeyId: &id, PolicyName: new("default")}))(t); *got.Policy != more {
 		t.Errorf("got %s, want the text as it was sent", *got.Policy)
 	}
-	lockout := strings.Replace(more, "123456789012:root", "123456789012:user/eve", 1)
-	_, err := a.PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: &id, Policy: &lockout})
-	fails(t, err, "UnsupportedOperationException", "arn:aws:iam::123456789012:root")
+	put := func(text string, bypass bool) error {
+		root := session.Caller{Principal: policy.Principal{Type: policy.Root, Account: "123456789012", ARN: "arn:aws:iam::123456789012:root"}}
+		_, err := a.PutKeyPolicy(session.With(t.Context(), root), &kms.PutKeyPolicyInput{KeyId: &id, Policy: &text, BypassPolicyLockoutSafetyCheck: bypass})
+		return err
+	}
+	eves := strings.Replace(more, "123456789012:root", "123456789012:user/eve", 1)
+	fails(t, put(eves, false), "MalformedPolicyDocumentException", "will not allow you to update the key policy")
+	fails(t, put(strings.Replace(eves, "eve", "nobody", 1), true), "MalformedPolicyDocumentException", "invalid principals")
+	for _, err := range []error{put(more, false), put(eves, true)} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestServiceKey(t *testing.T) {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/handler"
+	"github.com/skylift/skylift/internal/policy"
 	"github.com/skylift/skylift/internal/policy/document"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -42,39 +42,53 @@ func (a *API) defaultPolicy() string {
 
 func (a *API) root() string { return "arn:aws:iam::" + a.ns.Account + ":root" }
 
-// policyFaults is what is wrong with a key policy. One that takes something from
-// somebody whom IAM lets in is refused: a policy without the account in it, and one
-// that denies.
-func (a *API) policyFaults(text string) (f awserr.Faults) {
+// policyFaults is what is wrong with a key policy, whoever there is.
+func policyFaults(text string) (f awserr.Faults) {
 	if len(text) > maxPolicy {
 		f.Add(&types.LimitExceededException{Message: new("The key policy is longer than 32 KB.")})
 		return f
 	}
 	d, err := document.Check(text, document.Resource)
-	if bad, ok := errors.AsType[*document.Malformed](err); ok {
-		f.Add(&types.MalformedPolicyDocumentException{Message: new(bad.Message)})
-		return f
+	if err == nil {
+		err = d.CheckNames()
 	}
-	if err != nil {
-		f.Add(err)
-		return f
-	}
-	if slices.ContainsFunc(d.Statements, func(s document.Statement) bool { return s.Effect == "Deny" }) {
-		f.Add(unsupported("A key policy with a statement that denies is not supported by Skylift: deny it in IAM policies."))
-	}
-	if !slices.ContainsFunc(d.Statements, a.delegates) {
-		f.Add(unsupported("A key policy without a statement that allows %s to kms:* on * is not supported by Skylift: IAM policies decide who may use a key.", a.root()))
-	}
+	f.Add(badPolicy(err))
 	return f
 }
 
-// delegates says whether s leaves it to IAM policies who may do what with the key.
-func (a *API) delegates(s document.Statement) bool {
-	all := func(list []string, words ...string) bool {
-		return slices.ContainsFunc(list, func(v string) bool { return slices.Contains(words, v) })
+// badPolicy says in KMS's words what is wrong with a policy.
+func badPolicy(err error) error {
+	if bad, ok := errors.AsType[*document.Malformed](err); ok {
+		return &types.MalformedPolicyDocumentException{Message: new(bad.Message)}
 	}
-	return s.Effect == "Allow" && !s.NotPrincipal && !s.NotAction && !s.NotResource && len(s.Conditions) == 0 && s.Principals != nil &&
-		all(s.Principals.AWS, a.root(), a.ns.Account) && all(s.Actions, "kms:*", "*") && all(s.Resources, "*")
+	if errors.Is(err, document.ErrNobody) {
+		return &types.MalformedPolicyDocumentException{Message: new("Policy contains a statement with one or more invalid principals.")}
+	}
+	return err
+}
+
+// setPolicy gives a key a policy. Unless the caller wants that, it is not one that lets the caller set no other.
+func (a *API) setPolicy(ctx context.Context, k *Key, text string, bypass bool) error {
+	if err := policyFaults(text).First(); err != nil {
+		return err
+	}
+	d, err := document.Parse(text)
+	if err != nil {
+		return err
+	}
+	ids, err := d.IDs(ctx, a.ns.Account, a.who)
+	if err != nil {
+		return badPolicy(err)
+	}
+	p, err := policy.Compile(policyOf(k.ID), d, ids)
+	if err != nil {
+		return &types.MalformedPolicyDocumentException{Message: new(err.Error())}
+	}
+	if !bypass && a.locksOut(ctx, p, k.ID) {
+		return &types.MalformedPolicyDocumentException{Message: new("The new key policy will not allow you to update the key policy in the future.")}
+	}
+	k.Policy, k.PolicyIDs = text, ids
+	return nil
 }
 
 func nameFault(name *string) error {
@@ -89,11 +103,16 @@ func (a *API) PutKeyPolicy(ctx context.Context, in *kms.PutKeyPolicyInput) (*kms
 	if in.PolicyName != nil && *in.PolicyName != policyName {
 		return nil, unsupported("The name of a key policy must be default.")
 	}
-	if err := a.policyFaults(*in.Policy).First(); err != nil {
+	id, err := a.local(*in.KeyId)
+	if err != nil {
 		return nil, err
 	}
-	_, err := a.edit(ctx, in.KeyId, "PutKeyPolicy", func(_ store.Tx, k *Key) error {
-		k.Policy = *in.Policy
+	set := Key{ID: id}
+	if err := a.setPolicy(ctx, &set, *in.Policy, in.BypassPolicyLockoutSafetyCheck); err != nil {
+		return nil, err
+	}
+	_, err = a.edit(ctx, in.KeyId, "PutKeyPolicy", func(_ store.Tx, k *Key) error {
+		k.Policy, k.PolicyIDs = set.Policy, set.PolicyIDs
 		return nil
 	})
 	return &kms.PutKeyPolicyOutput{}, err

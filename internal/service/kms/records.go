@@ -16,10 +16,11 @@ type Key struct {
 	Description string `json:",omitempty"`
 	Usage       types.KeyUsageType
 	Spec        types.KeySpec
-	Disabled    bool   `json:",omitempty"`
-	Service     string `json:",omitempty"` // "secretsmanager", of an AWS managed key
-	Policy      string // as it was sent
-	Material    string // the id of the material that encrypts now
+	Disabled    bool              `json:",omitempty"`
+	Service     string            `json:",omitempty"` // "secretsmanager", of an AWS managed key
+	Policy      string            // as it was sent
+	PolicyIDs   map[string]string `json:",omitempty"` // unique ids of whom it names, by ARN, as they were when it was set
+	Material    string            // the id of the material that encrypts now
 	// DeletedAt is when the key goes; zero when it stays.
 	DeletedAt time.Time `json:",omitzero"`
 	Rotation  Rotation  `json:",omitzero"`
@@ -62,7 +63,9 @@ type Grant struct {
 	CreatedAt   time.Time
 	Issuer      string // the ARN of who made it
 	Grantee     string
+	GranteeID   string `json:",omitempty"` // its unique id, of a user or role
 	Retiring    string `json:",omitempty"`
+	RetiringID  string `json:",omitempty"`
 	Operations  []types.GrantOperation
 	Constraints *types.GrantConstraints `json:",omitempty"`
 }

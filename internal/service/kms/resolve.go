@@ -2,7 +2,6 @@ package kms
 
 import (
 	"context"
-	"encoding/base64"
 	"regexp"
 	"strings"
 
@@ -159,9 +158,8 @@ func (a *API) sealing(named *string, blob []byte) []string {
 }
 
 func (a *API) retiring(in *kms.RetireGrantInput) []string {
-	text, err := base64.RawURLEncoding.DecodeString(deref(in.GrantToken))
-	id, _, _ := strings.Cut(string(text), "/")
-	if err != nil || !keyID.MatchString(id) {
+	id, _ := tokenOf(deref(in.GrantToken))
+	if !keyID.MatchString(id) {
 		return nil
 	}
 	return []string{a.keyARN(id)}

@@ -2,11 +2,14 @@ package kms
 
 import (
 	"context"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/store"
+	"github.com/skylift/skylift/internal/wire/authz"
 )
 
 // TagResource sets tags of a key.
@@ -70,12 +73,19 @@ func (a *API) Untag(ctx context.Context, arn string, keys []string) error {
 	return err
 }
 
-// Known returns the tags of the key with that ARN; none when there is no such one.
+// Known returns the tags of the key with that ARN, and the condition keys that it tells; of an alias, whose account it is. The ARN may have
+// authz.VersionMark and a grant's id behind it.
 func (a *API) Known(tx store.Tx, arn string) (tags, keys map[string]string, err error) {
+	arn, _, _ = strings.Cut(arn, authz.VersionMark)
 	id, err := a.local(arn)
 	if err != nil {
 		return nil, nil, nil //nolint:nilerr // it names nothing here
 	}
-	tags, err = handler.TagsOf(tx, Keys, id, func(k *Key) handler.Tags { return k.Tags })
-	return tags, nil, err
+	keys = map[string]string{"kms:CallerAccount": a.ns.Account}
+	k, there, err := handler.Find(tx, Keys, id)
+	if err != nil || !there {
+		return nil, keys, err
+	}
+	keys["kms:KeySpec"], keys["kms:KeyUsage"], keys["kms:KeyOrigin"], keys["kms:MultiRegion"] = string(k.Spec), string(k.Usage), string(types.OriginTypeAwsKms), "false"
+	return k.Tags, keys, nil
 }

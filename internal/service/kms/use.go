@@ -85,18 +85,6 @@ func (a *API) judged(ctx context.Context, ref string, u use) error {
 	return caller.Allowed(ctx, "kms:"+u.action, a.keyARN(k.ID), keys)
 }
 
-// PolicyOf returns the policy of the key with that ARN; "" when there is no such one.
-func (a *API) PolicyOf(ctx context.Context, arn string) (string, error) {
-	return handler.View(ctx, a.db, func(tx store.Tx) (string, error) {
-		id, err := a.local(arn)
-		if err != nil {
-			return "", nil //nolint:nilerr // it names nothing here
-		}
-		k, _, err := handler.Find(tx, Keys, id)
-		return k.Policy, err
-	})
-}
-
 func (a *API) allowed(ctx context.Context, tx store.Tx, k Key, u use) error {
 	if u.via == "" || k.Service != "" && k.Service != u.via {
 		if err := a.editable(ctx, k, u.action); err != nil {

@@ -78,10 +78,19 @@ type actions struct {
 	of    map[string]string // by service
 }
 
-// by returns the action of a service.
-func (a actions) by(service string) string {
-	if action, ok := a.of[service]; ok {
+// kinds are the types of IAM's resources, as its actions call them: TagPolicy, UntagRole.
+var kinds = map[string]string{
+	"user": "User", "role": "Role", "policy": "Policy", "instance-profile": "InstanceProfile", "oidc-provider": "OpenIDConnectProvider",
+}
+
+// by returns the action for a resource.
+func (a actions) by(r arn.ARN) string {
+	if action, ok := a.of[r.Service]; ok {
 		return action
+	}
+	if r.Service == "iam" {
+		kind, _, _ := strings.Cut(r.Resource, "/")
+		return strings.TrimSuffix(a.usual, "Resource") + kinds[kind]
 	}
 	return a.usual
 }
@@ -93,7 +102,7 @@ func allowed(ctx context.Context, a actions, ref string, keys map[string][]strin
 	if err != nil {
 		return err
 	}
-	return caller.Allowed(ctx, r.Service+":"+a.by(r.Service), strings.TrimSuffix(ref, ":*"), keys)
+	return caller.Allowed(ctx, r.Service+":"+a.by(r), strings.TrimSuffix(ref, ":*"), keys)
 }
 
 // each calls change for every resource and returns what the services refused. A fault of ours ends it. The caller may
@@ -132,8 +141,19 @@ func (a *API) source(ref string) (Source, error) {
 	switch {
 	case !ok:
 		return nil, invalid("The service '%s' has no resources that can be tagged.", r.Service)
-	case r.Partition != "aws" || r.Region != a.ns.Region || r.Account != a.ns.Account:
+	case r.Partition != "aws" || !a.here(r):
 		return nil, invalid("The resource is not in region %s of account %s.", a.ns.Region, a.ns.Account)
 	}
 	return s, nil
+}
+
+// here tells whether a resource is one of the namespace's. ARNs of IAM have no region, and those of buckets have no account either.
+func (a *API) here(r arn.ARN) bool {
+	switch r.Service {
+	case "iam":
+		return r.Region == "" && r.Account == a.ns.Account
+	case "s3":
+		return r.Region == "" && r.Account == ""
+	}
+	return r.Region == a.ns.Region && r.Account == a.ns.Account
 }

@@ -6,13 +6,13 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// Identify returns the ARN of the secret that ref names, and its resource policy; "" when it has none.
-func (a *API) Identify(ctx context.Context, ref string) (arn, policy string, err error) {
+// Identify returns the ARN of the secret that ref names.
+func (a *API) Identify(ctx context.Context, ref string) (arn string, err error) {
 	s, err := a.read(ctx, ref)
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
-	return a.arn(s), s.Policy, nil
+	return a.arn(s), nil
 }
 
 // VersionID returns the id of the version of a secret with that id or label; without both, of the current one.

@@ -4,30 +4,36 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/handler"
+	"github.com/skylift/skylift/internal/policy"
 	"github.com/skylift/skylift/internal/policy/document"
 	"github.com/skylift/skylift/internal/store"
 )
 
-// readPolicy reads a resource policy. What it lets others do is not judged here, so
-// that it can't take anything from anybody either: a statement that denies is refused.
+// readPolicy reads a resource policy, whoever there is.
 func readPolicy(text string) (*document.Document, error) {
 	d, err := document.Check(text, document.Resource)
+	if err == nil {
+		err = d.CheckNames()
+	}
+	return d, badPolicy(err)
+}
+
+// badPolicy says in the service's words what is wrong with a policy.
+func badPolicy(err error) error {
 	if bad, ok := errors.AsType[*document.Malformed](err); ok {
-		return nil, &types.MalformedPolicyDocumentException{Message: new(bad.Message)}
+		return &types.MalformedPolicyDocumentException{Message: new(bad.Message)}
 	}
-	if err != nil {
-		return nil, err
+	if errors.Is(err, document.ErrNobody) {
+		return &types.MalformedPolicyDocumentException{Message: new("This resource policy contains an unsupported principal.")}
 	}
-	if slices.ContainsFunc(d.Statements, func(s document.Statement) bool { return s.Effect == "Deny" }) {
-		return nil, refused("A resource policy with a statement that denies is not supported by Skylift: deny it in IAM policies.")
-	}
-	return d, nil
+	return err
 }
 
 // public says whether a policy lets everybody in.
@@ -54,8 +60,19 @@ func (a *API) PutResourcePolicy(ctx context.Context, in *sm.PutResourcePolicyInp
 	if err := awserr.Faults(putPolicyFaults(in)).First(); err != nil {
 		return nil, err
 	}
+	d, err := readPolicy(*in.ResourcePolicy)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := d.IDs(ctx, a.ns.Account, a.who)
+	if err != nil {
+		return nil, badPolicy(err)
+	}
+	if _, err := policy.Compile(policy.Name{}, d, ids); err != nil {
+		return nil, &types.MalformedPolicyDocumentException{Message: new(err.Error())}
+	}
 	s, err := a.edit(ctx, *in.SecretId, func(_ store.Tx, s *Secret) error {
-		s.Policy = *in.ResourcePolicy
+		s.Policy, s.PolicyIDs = *in.ResourcePolicy, ids
 		return nil
 	})
 	return &sm.PutResourcePolicyOutput{ARN: new(a.arn(s)), Name: &s.Name}, err
@@ -74,7 +91,7 @@ func (a *API) GetResourcePolicy(ctx context.Context, in *sm.GetResourcePolicyInp
 // DeleteResourcePolicy removes a secret's policy.
 func (a *API) DeleteResourcePolicy(ctx context.Context, in *sm.DeleteResourcePolicyInput) (*sm.DeleteResourcePolicyOutput, error) {
 	s, err := a.edit(ctx, *in.SecretId, func(_ store.Tx, s *Secret) error {
-		s.Policy = ""
+		s.Policy, s.PolicyIDs = "", nil
 		return nil
 	})
 	return &sm.DeleteResourcePolicyOutput{ARN: new(a.arn(s)), Name: &s.Name}, err
@@ -96,6 +113,21 @@ func (a *API) ValidateResourcePolicy(ctx context.Context, in *sm.ValidateResourc
 		out.ValidationErrors = append(out.ValidationErrors, types.ValidationErrorsEntry{CheckName: new("ResourcePolicyPublicAccess"), ErrorMessage: new(isPublic)})
 	}
 	return out, nil
+}
+
+// Own returns the policy of the secret that has an ARN; nil when it has none, or there is no such secret.
+func (a *API) Own(ctx context.Context, _, resource string) (*policy.Policy, error) {
+	if !strings.HasPrefix(resource, a.ns.ARN("secretsmanager", "secret:")) {
+		return nil, nil
+	}
+	s, err := handler.View(ctx, a.db, func(tx store.Tx) (Secret, error) { return a.find(tx, resource) })
+	if isNotFound(err) || err == nil && s.Policy == "" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a.compiled.Compile(s.id(), policy.Name{Name: "of the secret " + s.Name}, s.Policy, s.PolicyIDs)
 }
 
 // TagResource sets tags of a secret.

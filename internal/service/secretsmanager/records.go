@@ -20,6 +20,8 @@ type Secret struct {
 	// DeletedAt is when it goes for good; zero when it stays.
 	DeletedAt time.Time `json:",omitzero"`
 	Policy    string    `json:",omitempty"` // as it was sent
+	// PolicyIDs are the unique ids of whom it names, by ARN, as they were when it was set.
+	PolicyIDs map[string]string `json:",omitempty"`
 	Tags      handler.Tags
 	Stages    map[string]string // the version that each staging label is attached to
 }

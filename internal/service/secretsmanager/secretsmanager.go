@@ -17,6 +17,8 @@ import (
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/handler"
+	"github.com/skylift/skylift/internal/policy"
+	"github.com/skylift/skylift/internal/policy/document"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
 )
@@ -33,10 +35,15 @@ type API struct {
 	db   store.DB
 	ns   arn.Namespace
 	keys keys
+	who  document.Directory
+
+	compiled policy.Cache
 }
 
-// New returns an API over db's records, whose values are sealed by k.
-func New(db store.DB, ns arn.Namespace, k keys) *API { return &API{db: db, ns: ns, keys: k} }
+// New returns an API over db's records, whose values are sealed by k. Policies name those whom who knows.
+func New(db store.DB, ns arn.Namespace, k keys, who document.Directory) *API {
+	return &API{db: db, ns: ns, keys: k, who: who}
+}
 
 // Operations lists what the API answers.
 func (a *API) Operations() []wire.Operation {

@@ -44,7 +44,7 @@ func newAPI(t *testing.T) *API {
 	t.Helper()
 	db := memstore.New()
 	t.Cleanup(func() { db.Close() })
-	return New(db, arn.Namespace{Region: "us-west-2", Account: "123456789012"}, sealing{seal.NewKey().For("test")})
+	return New(db, arn.Namespace{Region: "us-west-2", Account: "123456789012"}, sealing{seal.NewKey().For("test")}, people{})
 }
 
 // ok returns v, and ends the test when there is an error.
@@ -307,7 +307,8 @@ func TestPoliciesAndRefusals(t *testing.T) {
 		t.Errorf("got %s", *got.ResourcePolicy)
 	}
 	fails(t, put(policy("Allow", `"*"`)), "PublicPolicyException", "")
-	fails(t, put(policy("Deny", `"*"`)), "InvalidRequestException", "denies")
+	fails(t, put(policy("Deny", `{"AWS":"arn:aws:iam::123456789012:role/nobody"}`)), "MalformedPolicyDocumentException", "unsupported principal")
+	fails(t, put(policy("Deny", `{"AWS":"arn:aws:iam:x"}`)), "MalformedPolicyDocumentException", "unsupported principal")
 	fails(t, put(new("{")), "MalformedPolicyDocumentException", "")
 	if v := ok(a.ValidateResourcePolicy(t.Context(), &sm.ValidateResourcePolicyInput{ResourcePolicy: policy("Allow", `"*"`)}))(t); v.PolicyValidationPassed || len(v.ValidationErrors) != 1 {
 		t.Errorf("got %+v of a public policy", v)
@@ -378,7 +379,7 @@ func TestPendingStaysPending(t *testing.T) {
 	create(t, a, "s", "")
 	slow := New(retried{a.db, func() {
 		ok(a.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: new("s"), SecretString: new("current")}))(t)
-	}}, a.ns, a.keys)
+	}}, a.ns, a.keys, a.who)
 	ok(slow.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: new("s"), SecretString: new("pending"), VersionStages: []string{pending}}))(t)
 	if got := get(t, a, "s", current); got != "current" {
 		t.Errorf("the current value is %q", got)

@@ -17,9 +17,17 @@ import (
 type Question struct {
 	Action   string // ecs:RunTask
 	Resource string // ARN; "*" where AWS knows no resource of the action
-	Version  string // of the resource, where one is named
+	Version  string // of the resource, where one is named; of a KMS key, one of its grants
 	// Keys are the condition keys that are about the request and the resource, by their names in lower case.
 	Keys map[string][]string
+}
+
+// Marked returns the resource, with VersionMark and the version behind it where one is named.
+func (q Question) Marked() string {
+	if q.Version == "" {
+		return q.Resource
+	}
+	return q.Resource + VersionMark + q.Version
 }
 
 // Known is what is known of a resource beside its ARN.
@@ -65,6 +73,8 @@ type Key struct {
 	// or a boolean; =x alone is always x. With Find it is the key alone.
 	Text string
 	Find func(ctx context.Context, in any) []string
+	// Each returns values by the end of the key's name, for which the text has a variable. The text is the key alone.
+	Each func(in any) map[string]string
 }
 
 // Pass is roles that an operation hands to a service: each is a question about iam:PassRole.

@@ -49,6 +49,7 @@ type key struct {
 	arns  *resource.Set
 	value resource.Value
 	find  func(ctx context.Context, in any) []string
+	each  func(in any) map[string]string // for the ends of the name, which has a variable
 }
 
 // pass is a compiled Pass.
@@ -168,13 +169,13 @@ func (r *Reference) key(s *Set, in *bind.Type, k Key) (err error) {
 	if _, suffix, _ := strings.Cut(name, ":"); !as && r.resources.Has(suffix) {
 		kind = suffix
 	}
-	c := key{name: plain(name), find: k.Find}
+	c := key{name: plain(name), find: k.Find, each: k.Each}
 	var there bool
 	if c.offer, there = s.offered[c.name]; !there {
 		return fmt.Errorf("AWS's reference has no condition key %s for it", name)
 	}
 	switch {
-	case c.find != nil:
+	case c.find != nil, c.each != nil:
 	case kind != "":
 		c.arns, err = r.resources.Makes(in, []resource.Declaration{{Text: kind + ": " + words}})
 	default:

@@ -20,6 +20,13 @@ type request struct {
 	tags   []given
 	first  string // the resource of the first question
 	values map[string][]string
+	each   []ends
+}
+
+// ends are the values of a key by the ends of its name.
+type ends struct {
+	key    *key
+	values map[string]string
 }
 
 func (s *Set) read(ctx context.Context, ns arn.Namespace, in any) *request {
@@ -27,6 +34,10 @@ func (s *Set) read(ctx context.Context, ns arn.Namespace, in any) *request {
 	v := reflect.ValueOf(in).Elem()
 	r.tags = s.tags.of(v)
 	for i := range s.keys {
+		if each := s.keys[i].each; each != nil {
+			r.each = append(r.each, ends{&s.keys[i], each(in)})
+			continue
+		}
 		if values := s.keys[i].of(r, v); len(values) > 0 {
 			r.values[s.keys[i].name] = values
 		}
@@ -72,6 +83,14 @@ func (r *request) about(kind string) map[string][]string {
 		k := &r.keys[i]
 		if values := r.values[k.name]; values != nil && k.on(kind) {
 			keys[k.name] = values
+		}
+	}
+	for _, e := range r.each {
+		stem, _, _ := strings.Cut(e.key.name, "${")
+		for _, end := range slices.Sorted(maps.Keys(e.values)) { // of Key and key, the latter
+			if e.key.on(kind) {
+				keys[stem+strings.ToLower(end)] = []string{e.values[end]}
+			}
 		}
 	}
 	if r.offered["aws:requesttag"].on(kind) || r.offered["aws:tagkeys"].on(kind) {

@@ -53,6 +53,11 @@ module "efs" {
   step   = var.step
 }
 
+module "elb" {
+  source = "./elb"
+  step   = var.step
+}
+
 # What each resource is imported by, by its address, as Terraform takes it. Those that the provider can't import, or of which it then
 # lacks what was said only when they were made, aren't there.
 output "imports" {
@@ -65,6 +70,7 @@ output "imports" {
       ecr            = module.ecr.imports
       s3             = module.s3.imports
       efs            = module.efs.imports
+      elb            = module.elb.imports
     } : [for resource, id in ids : "import {\n  to = module.${service}.${resource}\n  id = ${jsonencode(id)}\n}"]
   ]))
 }

@@ -3,8 +3,8 @@ package policies
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -19,22 +19,16 @@ import (
 	"github.com/skylift/skylift/internal/wire"
 )
 
-// principals knows the account's users and roles.
-type principals interface {
-	// UniqueID returns the unique id of the user or role that has an ARN.
-	UniqueID(ctx context.Context, arn string) (id string, ok bool, err error)
-}
-
 // API has a handler for every operation about the policies of repositories and of the registry.
 type API struct {
 	records *record.Records
-	who     principals
+	who     document.Directory
 
 	compiled policy.Cache
 }
 
 // New returns the API.
-func New(records *record.Records, who principals) *API {
+func New(records *record.Records, who document.Directory) *API {
 	return &API{records: records, who: who}
 }
 
@@ -75,25 +69,15 @@ func refused(why string) error {
 
 const invalid = "Invalid repository policy provided"
 
-// principal is what stands for somebody in a policy.
-var principal = regexp.MustCompile(`^(\d{12}|(AIDA|AROA)[A-Z0-9]+|arn:aws:iam::\d{12}:(root|(user|role)/.+)|arn:aws:sts::\d{12}:(assumed-role/[^/]+/[^/]+|federated-user/.+))$`)
-
 // read reads a policy, whoever there is. A repository's policy has no Resource: it is about
 // the repository
 // (https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-policies.html).
 func (a *API) read(text string) (*document.Document, error) {
 	d, err := document.Check(text, document.Resource)
-	if err != nil || !known(d) || slices.ContainsFunc(d.Statements, func(s document.Statement) bool { return !s.AnyResource }) {
+	if err != nil || d.CheckNames() != nil || slices.ContainsFunc(d.Statements, func(s document.Statement) bool { return !s.AnyResource }) {
 		return nil, refused(invalid)
 	}
 	return d, nil
-}
-
-// known tells whether all that a policy names could be somebody.
-func known(d *document.Document) bool {
-	return !slices.ContainsFunc(d.Statements, func(s document.Statement) bool {
-		return len(s.Principals.Canonical) > 0 || slices.ContainsFunc(s.Principals.AWS, func(name string) bool { return !principal.MatchString(name) })
-	})
 }
 
 // Prepare checks a text that is to be the policy of a repository, and returns it as the repository has it.
@@ -114,23 +98,11 @@ func (a *API) Prepare(ctx context.Context, text string) (p record.Policy, err er
 
 // ids returns the unique ids of the account's users and roles that a policy names.
 func (a *API) ids(ctx context.Context, d *document.Document) (map[string]string, error) {
-	ids := map[string]string{}
-	for _, s := range d.Statements {
-		for _, name := range s.Principals.AWS {
-			if !strings.HasPrefix(name, "arn:aws:iam::"+a.records.NS.Account+":") || strings.HasSuffix(name, ":root") {
-				continue
-			}
-			id, ok, err := a.who.UniqueID(ctx, name)
-			if err != nil {
-				return nil, fmt.Errorf("look for %s: %w", name, err)
-			}
-			if !ok {
-				return nil, refused("Principal not found")
-			}
-			ids[name] = id
-		}
+	ids, err := d.IDs(ctx, a.records.NS.Account, a.who)
+	if errors.Is(err, document.ErrNobody) {
+		return nil, refused("Principal not found")
 	}
-	return ids, nil
+	return ids, err
 }
 
 // SetRepositoryPolicy says who may do what with a repository.

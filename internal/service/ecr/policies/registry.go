@@ -26,7 +26,7 @@ const invalidRegistry = "Invalid registry policy provided"
 // and on the registry.
 func (a *API) readRegistry(text string) (*document.Document, error) {
 	d, err := document.Check(text, document.Resource)
-	if err != nil || !known(d) {
+	if err != nil || d.CheckNames() != nil {
 		return nil, refused(invalidRegistry)
 	}
 	for _, s := range d.Statements {

@@ -39,6 +39,8 @@ type Balancing interface {
 	TargetState(ctx context.Context, group string, addr netip.Addr, port int32) (state, description string, err error)
 	// Weights returns the target groups that a rule forwards to.
 	Weights(ctx context.Context, rule string) (map[string]int32, error)
+	// As returns a context in which the role is judged that ECS assumes for services; session.ErrDenied says that it can't.
+	As(ctx context.Context, role string) (context.Context, error)
 	// Shift gives target groups of a rule their weights, all at once.
 	Shift(ctx context.Context, rule string, weights map[string]int32) error
 }

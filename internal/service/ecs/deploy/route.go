@@ -10,6 +10,7 @@ import (
 
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/deploy/shift"
+	"github.com/skylift/skylift/internal/service/ecs/role"
 )
 
 // routing is what is true of the traffic, as far as it is the service's.
@@ -141,6 +142,11 @@ func (d *Deployer) weigh(ctx context.Context, lbs []ecs.LoadBalancer, r routing)
 			want[blue[0]], want[r.Groups[i]] = shift.Weights(share)
 			if same(has, want) {
 				continue
+			}
+			if !r.Shift.Back { // the way back is open whatever became of the role
+				if err := role.MayShift(ctx, d.lb, l.Advanced.Role, rule); err != nil {
+					return false, blame(err)
+				}
 			}
 			if err := d.lb.Shift(ctx, rule, want); err != nil {
 				return false, blame(err)

@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/awserr"
+	"github.com/skylift/skylift/internal/caller"
+	"github.com/skylift/skylift/internal/policy/session"
 )
 
 // Balancing is a load balancer whose targets get healthy after two seconds and
@@ -26,6 +28,7 @@ type Balancing struct {
 	Gone    string // a group that was deleted
 	Sick    func(addr netip.Addr) bool
 	Mood    func() error
+	Deny    string // an action that Role may not take
 }
 
 // Healthy counts the targets of a group that answer.
@@ -201,6 +204,22 @@ const (
 
 func newRules() map[string]map[string]int32 {
 	return map[string]map[string]int32{ProductionRule: {"tg-blue": 1}, TestRule: {"tg-green": 1}}
+}
+
+// As lets ECS act as Role, which may do all but what Deny names.
+func (b *Balancing) As(ctx context.Context, role string) (context.Context, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if role != Role {
+		return ctx, session.ErrDenied
+	}
+	deny := b.Deny
+	return caller.WithJudge(ctx, func(_ context.Context, action, resource string, _ map[string][]string) error {
+		if action == deny {
+			return awserr.New("AccessDeniedException", "User: %s is not authorized to perform: %s on resource: %s", role, action, resource)
+		}
+		return nil
+	}), nil
 }
 
 // Weights returns the target groups that a rule forwards to.

@@ -7,6 +7,8 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/skylift/skylift/internal/service/elbv2"
 )
 
 func TestListeners(t *testing.T) {
@@ -87,6 +89,40 @@ func TestListenerAttributes(t *testing.T) {
 	}
 	if len(got) != 11 || got[options] != "" || got[policy] != "default-src 'self' https://a.test; frame-src *" || got["routing.http.response.server.enabled"] != "false" {
 		t.Errorf("attributes: %v", got)
+	}
+	refused(t, "InvalidConfigurationRequest", "with protocol 'HTTP'", e.ModifyListenerAttributes, modify(elbv2.TLSVersionName, "X-Version"))
+}
+
+// TestRequestHeaderNames: an HTTPS listener can change the names of what it tells targets of TLS.
+func TestRequestHeaderNames(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	l := *must(t, e.CreateListener, &elb.CreateListenerInput{
+		LoadBalancerArn: new(e.balancer("apps")), Protocol: "HTTPS", Port: new(int32(443)), Certificates: certificate("cert/a"), DefaultActions: []types.Action{fixed("404")},
+	}).Listeners[0].ListenerArn
+	set := func(value string) *elb.ModifyListenerAttributesInput {
+		return &elb.ModifyListenerAttributesInput{ListenerArn: &l, Attributes: []types.ListenerAttribute{{Key: new(elbv2.TLSVersionName), Value: &value}}}
+	}
+	names := func() map[string]string {
+		got := map[string]string{}
+		for _, a := range must(t, e.DescribeListenerAttributes, &elb.DescribeListenerAttributesInput{ListenerArn: &l}).Attributes {
+			got[*a.Key] = *a.Value
+		}
+		return got
+	}
+	if got := names(); len(got) != 19 || got[elbv2.TLSVersionName] != "X-Amzn-Tls-Version" || got["routing.http.request.x_amzn_mtls_clientcert.header_name"] != "X-Amzn-Mtls-Clientcert" {
+		t.Errorf("got %v", got)
+	}
+	must(t, e.ModifyListenerAttributes, set("X-My_Version"))
+	if got := names()[elbv2.TLSVersionName]; got != "X-My_Version" {
+		t.Errorf("got %q", got)
+	}
+	for _, bad := range []string{"a b", "a:b", "Content-Length", "host", "X-Forwarded-For", strings.Repeat("a", 41)} {
+		refused(t, "ValidationError", "'"+bad+"'", e.ModifyListenerAttributes, set(bad))
+	}
+	must(t, e.ModifyListenerAttributes, set(""))
+	if got := names()[elbv2.TLSVersionName]; got != "X-Amzn-Tls-Version" {
+		t.Errorf("got %q", got)
 	}
 }
 

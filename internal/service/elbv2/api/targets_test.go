@@ -50,6 +50,30 @@ func TestTargetGroups(t *testing.T) {
 	if is := must(t, e.DescribeTargetGroups, &elb.DescribeTargetGroupsInput{Names: []string{"web"}}).TargetGroups; !cmp.Equal(is, []types.TargetGroup{want}, exact) {
 		t.Errorf("empty strings changed %+v", is)
 	}
+	encrypted := groupInput("encrypted")
+	encrypted.Protocol, encrypted.HealthCheckProtocol = "HTTPS", "HTTPS"
+	for range 2 {
+		if is := must(t, e.CreateTargetGroup, encrypted).TargetGroups[0]; is.Protocol != "HTTPS" || is.HealthCheckProtocol != "HTTPS" {
+			t.Errorf("over HTTPS: %+v", is)
+		}
+	}
+	if is := must(t, e.ModifyTargetGroup, &elb.ModifyTargetGroupInput{TargetGroupArn: got.TargetGroupArn, HealthCheckProtocol: "HTTPS"}).TargetGroups[0]; is.Protocol != "HTTP" || is.HealthCheckProtocol != "HTTPS" {
+		t.Errorf("checked over HTTPS: %+v", is)
+	}
+	calls := groupInput("calls")
+	calls.ProtocolVersion = new("GRPC")
+	for range 2 {
+		if is := must(t, e.CreateTargetGroup, calls).TargetGroups[0]; *is.ProtocolVersion != "GRPC" || *is.HealthCheckPath != "/AWS.ALB/healthcheck" || *is.Matcher.GrpcCode != "12" || is.Matcher.HttpCode != nil {
+			t.Errorf("of gRPC: %+v", is)
+		}
+	}
+	grpc := must(t, e.CreateTargetGroup, calls).TargetGroups[0].TargetGroupArn
+	if is := must(t, e.ModifyTargetGroup, &elb.ModifyTargetGroupInput{TargetGroupArn: grpc, Matcher: &types.Matcher{GrpcCode: new("0-5,12")}}).TargetGroups[0]; *is.Matcher.GrpcCode != "0-5,12" {
+		t.Errorf("of gRPC: %+v", is)
+	}
+	refused(t, "ValidationError", "GRPC code cannot be empty", e.ModifyTargetGroup, &elb.ModifyTargetGroupInput{TargetGroupArn: grpc, Matcher: &types.Matcher{HttpCode: new("200")}})
+	refused(t, "InvalidLoadBalancerAction", "Listener protocol 'HTTP' is not supported with a target group with the protocol-version 'GRPC'",
+		e.CreateListener, &elb.CreateListenerInput{LoadBalancerArn: &lb, Protocol: "HTTP", Port: new(int32(81)), DefaultActions: []types.Action{forward(*grpc)}})
 	refused(t, "DuplicateTargetGroupName", "'web'", e.CreateTargetGroup, groupInput("web"))
 	refused(t, "TargetGroupNotFound", "One or more", e.DescribeTargetGroups, &elb.DescribeTargetGroupsInput{Names: []string{"nope"}})
 }
@@ -64,9 +88,15 @@ func TestCreateTargetGroupRefuses(t *testing.T) {
 		{"InvalidConfigurationRequest", "'lambda' of parameter 'TargetType'", func(in *elb.CreateTargetGroupInput) { in.TargetType = "lambda" }},
 		{"InvalidConfigurationRequest", "'alb' of parameter 'TargetType'", func(in *elb.CreateTargetGroupInput) { in.TargetType = "alb" }},
 		{"InvalidConfigurationRequest", "'TCP' of parameter 'Protocol'", func(in *elb.CreateTargetGroupInput) { in.Protocol = "TCP" }},
-		{"InvalidConfigurationRequest", "'GRPC'", func(in *elb.CreateTargetGroupInput) { in.ProtocolVersion = new("GRPC") }},
+		{"ValidationError", "'HTTP3'", func(in *elb.CreateTargetGroupInput) { in.ProtocolVersion = new("HTTP3") }},
 		{"InvalidConfigurationRequest", "'TargetControlPort'", func(in *elb.CreateTargetGroupInput) { in.TargetControlPort = new(int32(1)) }},
-		{"InvalidConfigurationRequest", "'Matcher.GrpcCode'", func(in *elb.CreateTargetGroupInput) { in.Matcher = &types.Matcher{GrpcCode: new("0")} }},
+		{"ValidationError", "GRPC code '101' must be within '0-99'", func(in *elb.CreateTargetGroupInput) {
+			in.ProtocolVersion, in.Matcher = new("GRPC"), &types.Matcher{GrpcCode: new("101")}
+		}},
+		{"ValidationError", "GRPC code cannot be empty", func(in *elb.CreateTargetGroupInput) {
+			in.ProtocolVersion, in.Matcher = new("GRPC"), &types.Matcher{HttpCode: new("200")}
+		}},
+		{"ValidationError", "HTTP code cannot be empty", func(in *elb.CreateTargetGroupInput) { in.Matcher = &types.Matcher{GrpcCode: new("0")} }},
 		{"ValidationError", "port must be specified", func(in *elb.CreateTargetGroupInput) { in.Port = nil }},
 		{"ValidationError", "VPC ID must", func(in *elb.CreateTargetGroupInput) { in.VpcId = nil }},
 		{"ValidationError", "'vpc-9' is not found", func(in *elb.CreateTargetGroupInput) { in.VpcId = new("vpc-9") }},

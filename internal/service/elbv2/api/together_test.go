@@ -34,7 +34,7 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 		"Only 'HostHeaderConfig' can", "'a' of a 'host-header'", "'b/c' of a 'host-header'", "A condition value must", "must have a field",
 		"only have one 'host-header'", "'5' condition values", "'6' condition wildcards",
 	}
-	check := []string{"enabled must be true", "'HealthCheckProtocol'", "path 'up'", "port 'x'", "interval '10'", "'200-500'"}
+	check := []string{"enabled must be true", "Health check protocol 'TCP'", "path 'up'", "port 'x'", "interval '10'", "'200-500'"}
 
 	for _, tt := range []struct {
 		in    any
@@ -51,11 +51,11 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 			append([]string{"protocol 'TCP'", "SSL policy 'p' not found"}, forwardFaults...),
 		},
 		{&elb.CreateTargetGroupInput{
-			Name: new("a_b"), TargetType: "lambda", Protocol: "TCP", ProtocolVersion: new("GRPC"), IpAddressType: "ipv6", Tags: tags,
+			Name: new("a_b"), TargetType: "lambda", Protocol: "TCP", ProtocolVersion: new("HTTP3"), IpAddressType: "ipv6", Tags: tags,
 			HealthCheckEnabled: new(false), HealthCheckProtocol: "TCP", HealthCheckPath: new("up"), HealthCheckPort: new("x"),
 			HealthCheckIntervalSeconds: new(int32(10)), HealthCheckTimeoutSeconds: new(int32(10)), Matcher: &types.Matcher{HttpCode: new("200-500")},
 		}, "ValidationError", slices.Concat([]string{
-			"'a_b'", "'TargetType'", "'TCP' of parameter 'Protocol'", "'ProtocolVersion'", "'IpAddressType'", "A port must", "A VPC ID must", "'aws:x'", "'k' is given",
+			"'a_b'", "'TargetType'", "'TCP' of parameter 'Protocol'", "Protocol version", "'IpAddressType'", "A port must", "A VPC ID must", "'aws:x'", "'k' is given",
 		}, check)},
 		{&elb.ModifyTargetGroupInput{
 			TargetGroupArn: new("g"), HealthCheckEnabled: new(false), HealthCheckProtocol: "TCP", HealthCheckPath: new("up"), HealthCheckPort: new("x"),

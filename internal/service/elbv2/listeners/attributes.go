@@ -2,7 +2,9 @@ package listeners
 
 import (
 	"context"
+	"maps"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
@@ -24,22 +26,28 @@ var attributes = request.Attributes[types.ListenerAttribute]{
 func (a *API) DescribeListenerAttributes(ctx context.Context, in *elb.DescribeListenerAttributesInput) (*elb.DescribeListenerAttributesOutput, error) {
 	return handler.View(ctx, a.db, func(tx store.Tx) (*elb.DescribeListenerAttributesOutput, error) {
 		l, err := request.Listener.Get(tx, *in.ListenerArn)
-		return &elb.DescribeListenerAttributesOutput{Attributes: attributes.All(l.Attribute)}, err
+		return &elb.DescribeListenerAttributesOutput{Attributes: attributes.Some(l.Has, l.Attribute)}, err
 	})
 }
 
 // ModifyListenerAttributes sets some of a listener's attributes. An empty value
-// leaves a header as targets say it.
+// leaves a header as targets say it, and gives one of the balancer its own name again.
 func (a *API) ModifyListenerAttributes(ctx context.Context, in *elb.ModifyListenerAttributesInput) (*elb.ModifyListenerAttributesOutput, error) {
 	if err := attributes.Faults(ctx, in.Attributes); err != nil {
 		return nil, err
 	}
 	l, err := request.Listener.Change(ctx, a.db, *in.ListenerArn, func(l *elbv2.Listener) error {
+		for _, at := range in.Attributes {
+			if key := aws.ToString(at.Key); !l.Has(key) {
+				return request.Misconfigured("Listener attribute key '%s' is not supported on listeners with protocol '%s'", key, l.Protocol())
+			}
+		}
 		l.Attributes = attributes.Set(l.Attributes, in.Attributes)
+		maps.DeleteFunc(l.Attributes, func(key, value string) bool { return value == "" && elbv2.RequestHeaders[key] != "" })
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &elb.ModifyListenerAttributesOutput{Attributes: attributes.All(l.Attribute)}, nil
+	return &elb.ModifyListenerAttributesOutput{Attributes: attributes.Some(l.Has, l.Attribute)}, nil
 }

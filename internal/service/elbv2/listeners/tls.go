@@ -13,6 +13,7 @@ import (
 	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/service/elbv2/request"
+	"github.com/skylift/skylift/internal/service/elbv2/rules"
 	"github.com/skylift/skylift/internal/service/elbv2/tlspolicy"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -84,7 +85,7 @@ func (a *API) changeTLS(tx store.Tx, l *elbv2.Listener, in *elb.ModifyListenerIn
 	switch {
 	case in.Protocol == types.ProtocolEnumHttp:
 		l.TLS = nil
-		return nil
+		return plainGroups(tx, *l)
 	case in.Protocol == "" && l.TLS == nil:
 		return plainFault(in.SslPolicy, in.Certificates)
 	}
@@ -105,6 +106,26 @@ func (a *API) changeTLS(tx store.Tx, l *elbv2.Listener, in *elb.ModifyListenerIn
 		return noDefault()
 	}
 	l.TLS = &t
+	return nil
+}
+
+// plainGroups says that a listener can't speak HTTP because of the groups that its rules send requests to.
+func plainGroups(tx store.Tx, l elbv2.Listener) error {
+	there, err := elbv2.Rules.By(tx, "listener", l.ARN)
+	if err != nil {
+		return fmt.Errorf("list rules of %s: %w", l.ARN, err)
+	}
+	for _, r := range there {
+		for _, arn := range r.Action.Groups() {
+			g, err := request.TargetGroup.Get(tx, arn)
+			if err != nil {
+				return err
+			}
+			if err := rules.VersionFault(l, g); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

@@ -62,6 +62,16 @@ func (a Attributes[T]) Set(has map[string]string, list []T) map[string]string {
 	return out
 }
 
+// Some lists those of the attributes that a record has, with its values.
+func (a Attributes[T]) Some(has func(key string) bool, value func(key string) string) (out []T) {
+	for _, at := range a.All(value) {
+		if key, _ := a.read(at); has(key) {
+			out = append(out, at)
+		}
+	}
+	return out
+}
+
 // All lists all attributes with the values that a record has.
 func (a Attributes[T]) All(value func(key string) string) (out []T) {
 	for _, key := range slices.Sorted(maps.Keys(a.Known)) {

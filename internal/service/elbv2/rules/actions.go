@@ -169,6 +169,10 @@ func checkGroups(tx store.Tx, r elbv2.Rule) error {
 	if err != nil {
 		return err
 	}
+	l, err := request.Listener.Get(tx, r.Listener)
+	if err != nil {
+		return err
+	}
 	for _, arn := range r.Action.Groups() {
 		g, err := request.TargetGroup.Get(tx, arn)
 		if err != nil {
@@ -176,6 +180,9 @@ func checkGroups(tx store.Tx, r elbv2.Rule) error {
 		}
 		if g.VPC != lb.VPC {
 			return request.Misconfigured("The target group '%s' is not in the VPC of the load balancer '%s'", arn, lb.ARN)
+		}
+		if err := VersionFault(l, g); err != nil {
+			return err
 		}
 		if sticky, _ := g.Sticky(); sticky && len(r.Action.Forward.Groups) > 1 && !r.Action.Forward.Sticky {
 			return request.StickyAlone(r.ARN)
@@ -187,6 +194,14 @@ func checkGroups(tx store.Tx, r elbv2.Rule) error {
 		if slices.ContainsFunc(used, func(o string) bool { return o != lb.ARN }) {
 			return &types.TargetGroupAssociationLimitException{Message: new(fmt.Sprintf("The following target groups cannot be associated with more than one load balancer: %s", arn))}
 		}
+	}
+	return nil
+}
+
+// VersionFault says that a listener can't send requests to a group because of its version of HTTP.
+func VersionFault(l elbv2.Listener, g elbv2.TargetGroup) error {
+	if g.Version != "" && l.TLS == nil {
+		return badAction("Listener protocol '%s' is not supported with a target group with the protocol-version '%s'", l.Protocol(), g.Version)
 	}
 	return nil
 }

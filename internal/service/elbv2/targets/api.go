@@ -34,7 +34,7 @@ func New(db store.DB, ns arn.Namespace, net Network) *API { return &API{db, ns, 
 
 // What several operations take.
 const healthCheck = "HealthCheckEnabled HealthCheckIntervalSeconds HealthCheckPath HealthCheckPort HealthCheckProtocol " +
-	"HealthCheckTimeoutSeconds HealthyThresholdCount UnhealthyThresholdCount Matcher{HttpCode}"
+	"HealthCheckTimeoutSeconds HealthyThresholdCount UnhealthyThresholdCount Matcher{HttpCode GrpcCode}"
 
 // Operations lists what the API answers.
 func (a *API) Operations() []wire.Operation {

@@ -42,35 +42,55 @@ func modifiedCheck(in *elb.ModifyTargetGroupInput) checkInput {
 }
 
 // newCheck is how a new group's targets are checked.
-func newCheck() elbv2.HealthCheck {
-	return elbv2.HealthCheck{Path: "/", Port: "traffic-port", Interval: 30, Timeout: 5, Healthy: 5, Unhealthy: 2, Matcher: "200"}
+func newCheck(version string) elbv2.HealthCheck {
+	c := elbv2.HealthCheck{Path: "/", Port: "traffic-port", Interval: 30, Timeout: 5, Healthy: 5, Unhealthy: 2, Matcher: "200"}
+	if version == elbv2.VersionGRPC {
+		c.Path, c.Matcher = "/AWS.ALB/healthcheck", "12"
+	}
+	return c
 }
 
 // faults returns the faults that in has whatever check it changes.
 func (in checkInput) faults() awserr.Faults {
-	c := newCheck()
+	version := ""
+	if in.matcher != nil && aws.ToString(in.matcher.GrpcCode) != "" {
+		version = elbv2.VersionGRPC
+	}
+	c := newCheck(version)
 	c.Interval, c.Timeout = math.MaxInt32, 0 // one alone may go with what is there
-	return change(&c, in)
+	return change(&c, version, in)
 }
 
-func change(c *elbv2.HealthCheck, in checkInput) (f awserr.Faults) {
+// change takes in what a request says of the checks of a group that speaks a version of HTTP.
+func change(c *elbv2.HealthCheck, version string, in checkInput) (f awserr.Faults) {
 	if in.enabled != nil && !*in.enabled {
 		f.Add(request.Invalid("Health check enabled must be true for target groups with target type 'ip'"))
 	}
-	if in.protocol != "" && in.protocol != types.ProtocolEnumHttp {
-		f.Add(request.Misconfigured("The value '%s' of parameter 'HealthCheckProtocol' is not supported by Skylift: only 'HTTP' is", in.protocol))
+	switch in.protocol {
+	case "":
+	case types.ProtocolEnumHttp, types.ProtocolEnumHttps:
+		c.Protocol = stored(in.protocol)
+	default:
+		f.Add(request.Invalid("Health check protocol '%s' must be one of 'HTTP, HTTPS'", in.protocol))
 	}
 	c.Path, c.Port = cmp.Or(aws.ToString(in.path), c.Path), cmp.Or(aws.ToString(in.port), c.Port)
 	c.Interval, c.Timeout = request.Or(in.interval, c.Interval), request.Or(in.timeout, c.Timeout)
 	c.Healthy, c.Unhealthy = request.Or(in.healthy, c.Healthy), request.Or(in.unhealthy, c.Unhealthy)
 	if in.matcher != nil {
-		c.Matcher = cmp.Or(aws.ToString(in.matcher.HttpCode), c.Matcher)
+		own, other, kind := aws.ToString(in.matcher.HttpCode), aws.ToString(in.matcher.GrpcCode), "HTTP"
+		if version == elbv2.VersionGRPC {
+			own, other, kind = other, own, "GRPC"
+		}
+		if own == "" && other != "" {
+			f.Add(request.Invalid("Health check matcher %s code cannot be empty", kind))
+		}
+		c.Matcher = cmp.Or(own, c.Matcher)
 	}
-	f.Add(checkFaults(*c)...)
+	f.Add(checkFaults(*c, version)...)
 	return f
 }
 
-func checkFaults(c elbv2.HealthCheck) (f awserr.Faults) {
+func checkFaults(c elbv2.HealthCheck, version string) (f awserr.Faults) {
 	switch {
 	case !strings.HasPrefix(c.Path, "/"):
 		f.Add(request.Invalid("Health check path '%s' must begin with a '/' character", c.Path))
@@ -85,7 +105,7 @@ func checkFaults(c elbv2.HealthCheck) (f awserr.Faults) {
 	if c.Timeout >= c.Interval {
 		f.Add(request.Invalid("Health check interval '%d' must be greater than the timeout '%d'", c.Interval, c.Timeout))
 	}
-	f.Add(checkMatcher(c.Matcher))
+	f.Add(checkMatcher(c.Matcher, version))
 	return f
 }
 
@@ -94,8 +114,12 @@ func isPort(s string) bool {
 	return err == nil && n >= 1 && n <= 65535
 }
 
-// checkMatcher checks status codes in the form 200,202 or 200-299, or both.
-func checkMatcher(m string) error {
+// checkMatcher checks status codes in the form 200,202 or 200-299, or both, or gRPC's in the same.
+func checkMatcher(m, version string) error {
+	kind, least, most, form := "HTTP", 200, 499, "a code ('200'), a list ('200,202') or a range ('200-299')"
+	if version == elbv2.VersionGRPC {
+		kind, least, most, form = "GRPC", 0, 99, "a code ('0'), a list ('0,1') or a range ('0-5')"
+	}
 	for part := range strings.SplitSeq(m, ",") {
 		from, to, isRange := strings.Cut(part, "-")
 		if !isRange {
@@ -104,10 +128,10 @@ func checkMatcher(m string) error {
 		lo, errLo := strconv.Atoi(from)
 		hi, errHi := strconv.Atoi(to)
 		if errLo != nil || errHi != nil || lo > hi {
-			return request.Invalid("Health check matcher HTTP code '%s' is not valid: use a code ('200'), a list ('200,202') or a range ('200-299')", m)
+			return request.Invalid("Health check matcher %s code '%s' is not valid: use %s", kind, m, form)
 		}
-		if lo < 200 || hi > 499 {
-			return request.Invalid("Health check matcher HTTP code '%s' must be within '200-499' inclusive", part)
+		if lo < least || hi > most {
+			return request.Invalid("Health check matcher %s code '%s' must be within '%d-%d' inclusive", kind, part, least, most)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,11 +48,13 @@ func (a *API) CreateTargetGroup(ctx context.Context, in *elb.CreateTargetGroupIn
 
 func (a *API) wantedTargetGroup(ctx context.Context, in *elb.CreateTargetGroupInput) (elbv2.TargetGroup, error) {
 	g := elbv2.TargetGroup{
-		Name:    aws.ToString(in.Name),
-		Port:    aws.ToInt32(in.Port),
-		VPC:     aws.ToString(in.VpcId),
-		Created: time.Now().UTC().Truncate(time.Millisecond),
-		Check:   newCheck(),
+		Name:     aws.ToString(in.Name),
+		Protocol: stored(in.Protocol),
+		Version:  version(in),
+		Port:     aws.ToInt32(in.Port),
+		VPC:      aws.ToString(in.VpcId),
+		Created:  time.Now().UTC().Truncate(time.Millisecond),
+		Check:    newCheck(version(in)),
 	}
 	g.ARN = request.TargetGroup.NewARN(a.ns, g.Name)
 	if in.TargetType != types.TargetTypeEnumIp {
@@ -64,7 +67,7 @@ func (a *API) wantedTargetGroup(ctx context.Context, in *elb.CreateTargetGroupIn
 	if g.Tags, err = request.TagRules.Add(nil, request.TagType.From(in.Tags)); err != nil {
 		return g, err
 	}
-	change(&g.Check, createdCheck(in))
+	change(&g.Check, g.Version, createdCheck(in))
 	err = a.net.CheckVPC(ctx, g.VPC)
 	if _, ok := request.Message(err); ok {
 		return g, request.Invalid("The VPC ID '%s' is not found", g.VPC)
@@ -84,11 +87,11 @@ func newGroupFaults(in *elb.CreateTargetGroupInput) (f awserr.Faults) {
 	switch {
 	case in.Protocol == "":
 		f.Add(request.Invalid("A protocol must be specified"))
-	case in.Protocol != types.ProtocolEnumHttp:
-		f.Add(request.Misconfigured("The value '%s' of parameter 'Protocol' is not supported by Skylift: only 'HTTP' is", in.Protocol))
+	case in.Protocol != types.ProtocolEnumHttp && in.Protocol != types.ProtocolEnumHttps:
+		f.Add(request.Misconfigured("The value '%s' of parameter 'Protocol' is not supported by Skylift: only 'HTTP' and 'HTTPS' are", in.Protocol))
 	}
-	if v := aws.ToString(in.ProtocolVersion); v != "" && v != "HTTP1" {
-		f.Add(request.Misconfigured("The value '%s' of parameter 'ProtocolVersion' is not supported by Skylift: only 'HTTP1' is", v))
+	if v := version(in); v != "" && v != elbv2.VersionHTTP2 && v != elbv2.VersionGRPC {
+		f.Add(request.Invalid("Protocol version '%s' must be one of 'GRPC, HTTP1, HTTP2'", v))
 	}
 	if in.IpAddressType != "" && in.IpAddressType != types.TargetGroupIpAddressTypeEnumIpv4 {
 		f.Add(request.Misconfigured("The value '%s' of parameter 'IpAddressType' is not supported by Skylift: only 'ipv4' is", in.IpAddressType))
@@ -100,13 +103,13 @@ func newGroupFaults(in *elb.CreateTargetGroupInput) (f awserr.Faults) {
 		f.Add(request.Invalid("A VPC ID must be specified"))
 	}
 	f.Add(request.TagRules.Faults(request.TagType.From(in.Tags))...)
-	check := newCheck()
-	f.Add(change(&check, createdCheck(in))...)
+	check := newCheck(version(in))
+	f.Add(change(&check, version(in), createdCheck(in))...)
 	return f
 }
 
 func same(g, o elbv2.TargetGroup) bool {
-	return g.Type == o.Type && g.Port == o.Port && g.VPC == o.VPC && g.Check == o.Check && maps.Equal(g.Tags, o.Tags)
+	return g.Type == o.Type && g.Protocol == o.Protocol && g.Version == o.Version && g.Port == o.Port && g.VPC == o.VPC && g.Check == o.Check && maps.Equal(g.Tags, o.Tags)
 }
 
 // DescribeTargetGroups lists target groups: all, those that are named, or those
@@ -200,7 +203,7 @@ func (a *API) ModifyTargetGroup(ctx context.Context, in *elb.ModifyTargetGroupIn
 		if err != nil {
 			return nil, err
 		}
-		if err := change(&g.Check, modifiedCheck(in)).First(); err != nil {
+		if err := change(&g.Check, g.Version, modifiedCheck(in)).First(); err != nil {
 			return nil, err
 		}
 		out, err := describeTargetGroup(tx, g)
@@ -242,6 +245,28 @@ func (a *API) DeleteTargetGroup(ctx context.Context, in *elb.DeleteTargetGroupIn
 	})
 }
 
+const versionHTTP1 = "HTTP1"
+
+// version is a new group's, as records have it.
+func version(in *elb.CreateTargetGroupInput) string {
+	if v := aws.ToString(in.ProtocolVersion); v != versionHTTP1 {
+		return v
+	}
+	return ""
+}
+
+// stored is a protocol as records have it, and protocol is it as the API has it.
+func stored(p types.ProtocolEnum) string {
+	if p == types.ProtocolEnumHttp {
+		return ""
+	}
+	return string(p)
+}
+
+func protocol(p string) types.ProtocolEnum {
+	return cmp.Or(types.ProtocolEnum(p), types.ProtocolEnumHttp)
+}
+
 func describeTargetGroup(tx store.Tx, g elbv2.TargetGroup) (types.TargetGroup, error) {
 	lbs, err := elbv2.GroupBalancers(tx, g.ARN)
 	return wireGroup(g, lbs), err
@@ -254,21 +279,28 @@ func wireGroup(g elbv2.TargetGroup, lbs []string) types.TargetGroup {
 	return types.TargetGroup{
 		TargetGroupArn:             new(g.ARN),
 		TargetGroupName:            new(g.Name),
-		Protocol:                   types.ProtocolEnumHttp,
-		ProtocolVersion:            new("HTTP1"),
+		Protocol:                   protocol(g.Protocol),
+		ProtocolVersion:            new(cmp.Or(g.Version, versionHTTP1)),
 		Port:                       new(g.Port),
 		VpcId:                      new(g.VPC),
 		TargetType:                 g.TargetType(),
 		IpAddressType:              types.TargetGroupIpAddressTypeEnumIpv4,
 		LoadBalancerArns:           lbs,
 		HealthCheckEnabled:         new(true),
-		HealthCheckProtocol:        types.ProtocolEnumHttp,
+		HealthCheckProtocol:        protocol(g.Check.Protocol),
 		HealthCheckPath:            new(g.Check.Path),
 		HealthCheckPort:            new(g.Check.Port),
 		HealthCheckIntervalSeconds: new(g.Check.Interval),
 		HealthCheckTimeoutSeconds:  new(g.Check.Timeout),
 		HealthyThresholdCount:      new(g.Check.Healthy),
 		UnhealthyThresholdCount:    new(g.Check.Unhealthy),
-		Matcher:                    &types.Matcher{HttpCode: new(g.Check.Matcher)},
+		Matcher:                    matcher(g),
 	}
+}
+
+func matcher(g elbv2.TargetGroup) *types.Matcher {
+	if g.Version == elbv2.VersionGRPC {
+		return &types.Matcher{GrpcCode: new(g.Check.Matcher)}
+	}
+	return &types.Matcher{HttpCode: new(g.Check.Matcher)}
 }

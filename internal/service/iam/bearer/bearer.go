@@ -171,7 +171,20 @@ func (f *Finder) User(tx store.Tx, name string) (b Bearer, ok bool, err error) {
 			return b, false, err
 		}
 	}
-	return b, true, nil
+	b.Identity, err = f.ownPassword(tx, b.Identity, b.ARN)
+	return b, err == nil, err
+}
+
+// ownPassword adds to a user's policies what the account's password policy lets everybody do
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_passwords_enable-user-change.html).
+func (f *Finder) ownPassword(tx store.Tx, list []*policy.Policy, user string) ([]*policy.Policy, error) {
+	s, _, err := handler.Find(tx, record.Account, record.AccountKey)
+	if err != nil || s.Passwords == nil || !s.Passwords.MayChange {
+		return list, err
+	}
+	p, err := f.Compile(policy.Name{Name: "of the account's passwords"}, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:ChangePassword","Resource":"`+user+`"},`+
+		`{"Effect":"Allow","Action":"iam:GetAccountPasswordPolicy","Resource":"*"}]}`, nil)
+	return append(list, p), err
 }
 
 // Role returns the role with that name; ok is false when there is none.

@@ -109,10 +109,10 @@ type Role struct {
 type Policy struct {
 	Name, Path, ID, Description string
 	Created, Updated            time.Time
-	Tags                        handler.Tags `json:",omitempty"`
-	Versions                    []Version    // the oldest first
-	Default                     string       // v1
-	Made                        int          // how many versions there were; numbers don't come again
+	Tags                        handler.Tags
+	Versions                    []Version // the oldest first
+	Default                     string    // v1
+	Made                        int       // how many versions there were; numbers don't come again
 }
 
 // Version is a version of a managed policy.
@@ -126,8 +126,8 @@ type Version struct {
 type Profile struct {
 	Name, Path, ID string
 	Created        time.Time
-	Tags           handler.Tags `json:",omitempty"`
-	Role           string       `json:",omitempty"` // key
+	Tags           handler.Tags
+	Role           string `json:",omitempty"` // key
 }
 
 // Key is an access key.
@@ -151,9 +151,9 @@ type Use struct {
 type Provider struct {
 	Issuer      string // without "https://"
 	Created     time.Time
-	Clients     []string     `json:",omitempty"`
-	Thumbprints []string     `json:",omitempty"`
-	Tags        handler.Tags `json:",omitempty"`
+	Clients     []string `json:",omitempty"`
+	Thumbprints []string `json:",omitempty"`
+	Tags        handler.Tags
 }
 
 // Deletion is the deletion of a service-linked role, which is done at once.
@@ -177,6 +177,12 @@ type PasswordRules struct {
 	Symbols, Numbers, Uppers, Lowers bool
 	MayChange, HardExpiry            bool
 	MaxAge, Reuse                    int32 // days, and how many passwords; 0 is none
+}
+
+// Expired says whether a password that was set at a time is too old for its user to change it: only an administrator may then
+// (https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccountPasswordPolicy.html, HardExpiry).
+func (r *PasswordRules) Expired(set time.Time) bool {
+	return r != nil && r.HardExpiry && r.MaxAge > 0 && Now().After(set.AddDate(0, 0, int(r.MaxAge)))
 }
 
 // NoTemplates says why no request has the condition key iam:RoleTemplateARN.

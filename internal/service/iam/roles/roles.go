@@ -268,9 +268,9 @@ func remove(tx store.Tx, r record.Role) error {
 
 // TagRole adds tags.
 func (a *Roles) TagRole(ctx context.Context, in *iam.TagRoleInput) (*iam.TagRoleOutput, error) {
-	return &iam.TagRoleOutput{}, a.retouch(ctx, *in.RoleName, func(r *record.Role) (err error) {
-		r.Tags, err = record.AddTags(r.Tags, in.Tags)
-		return err
+	return handler.Update(ctx, a.DB, func(tx store.Tx) (*iam.TagRoleOutput, error) {
+		_, err := record.AsRole.Retag(tx, *in.RoleName, record.Adding(in.Tags))
+		return &iam.TagRoleOutput{}, err
 	})
 }
 
@@ -284,9 +284,9 @@ func (a *Roles) retouch(ctx context.Context, name string, change func(r *record.
 
 // UntagRole removes tags.
 func (a *Roles) UntagRole(ctx context.Context, in *iam.UntagRoleInput) (*iam.UntagRoleOutput, error) {
-	return &iam.UntagRoleOutput{}, a.retouch(ctx, *in.RoleName, func(r *record.Role) error {
-		r.Tags = record.WithoutTags(r.Tags, in.TagKeys)
-		return nil
+	return handler.Update(ctx, a.DB, func(tx store.Tx) (*iam.UntagRoleOutput, error) {
+		_, err := record.AsRole.Retag(tx, *in.RoleName, record.Removing(in.TagKeys))
+		return &iam.UntagRoleOutput{}, err
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
@@ -65,10 +64,10 @@ const (
 
 // kinds says which kinds of characters a password has.
 func kinds(password string) (uppers, lowers, numbers, others bool) {
-	for _, r := range password {
-		uppers = uppers || unicode.IsUpper(r)
-		lowers = lowers || unicode.IsLower(r)
-		numbers = numbers || unicode.IsDigit(r)
+	for _, r := range password { // letters of the Latin alphabet
+		uppers = uppers || 'A' <= r && r <= 'Z'
+		lowers = lowers || 'a' <= r && r <= 'z'
+		numbers = numbers || '0' <= r && r <= '9'
 		others = others || r != ' ' && strings.ContainsRune(symbols, r)
 	}
 	return uppers, lowers, numbers, others
@@ -290,6 +289,9 @@ func (a *Users) ChangePassword(ctx context.Context, in *iam.ChangePasswordInput)
 	}
 	if err != nil {
 		return nil, err
+	}
+	if rules.Expired(u.Login.Changed) {
+		return nil, weak("The password is expired, and an administrator has to set a new one")
 	}
 	if !same(u.Login.Hash, *in.OldPassword) {
 		return nil, record.Denied("The old password was incorrect.")

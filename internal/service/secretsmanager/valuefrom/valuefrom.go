@@ -123,7 +123,7 @@ func (r reference) get(ctx context.Context, a *secretsmanager.API) (*sm.GetSecre
 	if r.version != nil {
 		keys["secretsmanager:VersionId"] = []string{*r.version}
 	}
-	arn, _, missing := a.Identify(ctx, r.secret)
+	arn, missing := a.Identify(ctx, r.secret)
 	if missing != nil {
 		arn = r.secret // who may not read it isn't told that it isn't there
 	}

@@ -47,7 +47,7 @@ func newAPI(t *testing.T) (*secretsmanager.API, store.DB) {
 	t.Helper()
 	db := memstore.New()
 	t.Cleanup(func() { db.Close() })
-	return secretsmanager.New(db, arn.Namespace{Region: "us-west-2", Account: "123456789012"}, sealing{seal.NewKey().For("test")}), db
+	return secretsmanager.New(db, arn.Namespace{Region: "us-west-2", Account: "123456789012"}, sealing{seal.NewKey().For("test")}, nil), db
 }
 
 func create(t *testing.T, a *secretsmanager.API, name, value string) (arn, version string) {

@@ -26,6 +26,10 @@ const (
 // TasksPrincipal is the service that roles of tasks are handed to.
 const TasksPrincipal = "ecs-tasks.amazonaws.com"
 
+// ServicesPrincipal is the service that the roles of services' load balancers are handed to
+// (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AmazonECSInfrastructureRolePolicyForLoadBalancers.html).
+const ServicesPrincipal = "ecs.amazonaws.com"
+
 // named returns the task definition that ref names, the newest revision where it names none. ok is false when there is none, which
 // the handler says.
 func (a *Scope) named(ctx context.Context, ref *string) (d types.TaskDefinition, ok bool) {

@@ -89,11 +89,19 @@ func FargateOnly(l types.LaunchType) error {
 	return ecs.Invalid("No Container Instances were found in your cluster. Use the launch type FARGATE.")
 }
 
-// PlatformVersion reads a platform version: 1.4.0 is the only one.
+// PlatformRevision is the platform version that tasks run on: the only one.
+const PlatformRevision = "1.4.0"
+
+// PlatformVersion reads a platform version as it is asked for: LATEST, also where
+// nothing is, or the only one. A service gives it back as it was asked for
+// (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html);
+// its deployments and tasks say PlatformRevision.
 func PlatformVersion(v *string) (string, error) {
 	switch s := aws.ToString(v); s {
-	case "", "LATEST", "1.4.0":
-		return "1.4.0", nil
+	case "":
+		return "LATEST", nil
+	case "LATEST", PlatformRevision:
+		return s, nil
 	default:
 		return "", &types.PlatformUnknownException{Message: aws.String("The specified platform does not exist: " + s + ". Use LATEST or 1.4.0.")}
 	}

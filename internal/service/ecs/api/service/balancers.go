@@ -14,6 +14,7 @@ import (
 
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/role"
 )
 
 // advanced reads what a load balancer has for strategies that shift traffic: a
@@ -37,6 +38,9 @@ func (a *Services) advanced(ctx context.Context, group string, in *types.Advance
 		return out, ecs.Invalid("The following rules cannot be used as both production and test listener rules: %s", out.TestRule)
 	case out.Role != "" && !a.ownRole(out.Role):
 		return out, ecs.Invalid("roleArn %s is not the ARN of a role of this account.", out.Role)
+	}
+	if err := role.MayLook(ctx, a.lb, out.Role, "productionListenerRule"); err != nil {
+		return out, err
 	}
 	if err := a.alternate(ctx, out.AlternateTargetGroup); err != nil {
 		return out, err
@@ -67,8 +71,7 @@ func (a *Services) advanced(ctx context.Context, group string, in *types.Advance
 	return out, nil
 }
 
-// ownRole says whether ref is the ARN of a role of this account. Whether there
-// is such a role, and what it may do, nobody asks: Skylift itself changes rules.
+// ownRole says whether ref is the ARN of a role of this account.
 func (a *Services) ownRole(ref string) bool {
 	r, err := arn.Parse(ref)
 	return err == nil && r.Service == "iam" && r.Region == "" && r.Account == a.NS.Account && strings.HasPrefix(r.Resource, "role/")
@@ -143,6 +146,7 @@ type Balancing interface {
 	// Weights returns the target groups that a listener rule forwards to, with
 	// their weights; an error when there is no such rule.
 	Weights(ctx context.Context, rule string) (map[string]int32, error)
+	role.Infrastructure
 }
 
 // loadBalancers checks the target groups of a service.

@@ -40,7 +40,7 @@ func (a *Services) newStrategy(tx store.Tx, in *sdk.UpdateServiceInput, old []pl
 type change struct {
 	net       *ecs.Network
 	balancers []ecs.LoadBalancer // nil: as they were
-	platform  string             // "": as it was
+	platform  string             // as asked for; "": as it was
 	launch    launch
 }
 
@@ -96,7 +96,7 @@ func (c change) apply(tx store.Tx, a *Services, in *sdk.UpdateServiceInput, s *e
 		next.LoadBalancers = c.balancers
 	}
 	if c.platform != "" {
-		next.Platform, s.PlatformVersion = c.platform, c.platform
+		next.Platform, s.PlatformVersion = scope.PlatformRevision, c.platform
 	}
 	if next.Strategy, err = a.newStrategy(tx, in, old.Strategy); err != nil {
 		return err

@@ -58,7 +58,7 @@ func (a *Services) readCreation(ctx context.Context, in *sdk.CreateServiceInput)
 	if s.PlatformVersion, err = scope.PlatformVersion(in.PlatformVersion); err != nil {
 		return c, err
 	}
-	spec := ecs.Spec{LaunchType: s.LaunchType, Platform: s.PlatformVersion}
+	spec := ecs.Spec{LaunchType: s.LaunchType, Platform: scope.PlatformRevision}
 	if spec.Network, err = a.Placement(ctx, in.NetworkConfiguration); err != nil {
 		return c, err
 	}

@@ -3,8 +3,11 @@
 package service
 
 import (
+	"context"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/api/scope"
@@ -37,6 +40,7 @@ func (a *Services) Operations() []wire.Operation {
 		keys(a, wire.Op("CreateService", a.CreateService), created).Makes("service: cluster=default serviceName").
 			Takes("cluster serviceName taskDefinition desiredCount launchType schedulingStrategy clientToken tags{*}", ofService).
 			Keeps("enableExecuteCommand", scope.NoExec).
+			PassesFound(scope.ServicesPrincipal, func(_ context.Context, in *sdk.CreateServiceInput) []string { return shifters(in.LoadBalancers) }).
 			Checks(func(in *sdk.CreateServiceInput) []error { return createFaults(in).Each(ecs.Invalid) }),
 		wire.Op("DeleteService", a.DeleteService).OnThose("service", func(in *sdk.DeleteServiceInput) []string {
 			return a.ARNs("service", in.Cluster, aws.ToString(in.Service))
@@ -51,6 +55,17 @@ func (a *Services) Operations() []wire.Operation {
 		}).
 			Takes("cluster service desiredCount taskDefinition forceNewDeployment", ofService).
 			Keeps("enableExecuteCommand", scope.NoExec).
+			PassesFound(scope.ServicesPrincipal, func(_ context.Context, in *sdk.UpdateServiceInput) []string { return shifters(in.LoadBalancers) }).
 			Checks(func(in *sdk.UpdateServiceInput) []error { return updateFaults(in).Each(ecs.Invalid) }),
 	}
+}
+
+// shifters returns the roles that a service passes to ECS, for what it does with its load balancers.
+func shifters(lbs []types.LoadBalancer) (roles []string) {
+	for _, l := range lbs {
+		if l.AdvancedConfiguration != nil && aws.ToString(l.AdvancedConfiguration.RoleArn) != "" {
+			roles = append(roles, *l.AdvancedConfiguration.RoleArn)
+		}
+	}
+	return roles
 }

@@ -93,7 +93,6 @@ func (a *Tasks) RunTask(ctx context.Context, in *sdk.RunTaskInput) (*sdk.RunTask
 // run is a RunTask with what was read before its transaction.
 type run struct {
 	in         *sdk.RunTaskInput
-	platform   string
 	request    string // the digest
 	net        ecs.Network
 	tags       handler.Tags // the request's
@@ -110,7 +109,7 @@ func (a *Tasks) readRun(ctx context.Context, in *sdk.RunTaskInput) (r run, out *
 		return r, nil, err
 	}
 	r = run{in: in, at: ecs.Now()}
-	if r.platform, err = scope.PlatformVersion(in.PlatformVersion); err != nil {
+	if _, err = scope.PlatformVersion(in.PlatformVersion); err != nil {
 		return r, nil, err
 	}
 	if r.tags, err = scope.NewTags(in.Tags); err != nil {
@@ -189,7 +188,7 @@ func (r run) start(tx store.Tx, a *Tasks, ids []string) (out *sdk.RunTaskOutput,
 	for i, provider := range place.Providers(strategy, nil, len(ids)) {
 		t := ecs.NewTask(a.NS, c.Name, ids[i], def)
 		t.PlaceAt(places[i])
-		t.LaunchType, t.Provider, t.Platform, t.Network = types.LaunchTypeFargate, provider, r.platform, r.net
+		t.LaunchType, t.Provider, t.Platform, t.Network = types.LaunchTypeFargate, provider, scope.PlatformRevision, r.net
 		t.ExecuteCommand = in.EnableExecuteCommand
 		t.StartedBy, t.Launch, t.LogsBlock = aws.ToString(in.StartedBy), l.Key(), blocks
 		if in.Group != nil {
