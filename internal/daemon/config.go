@@ -46,6 +46,8 @@ type Config struct {
 	Uplinks       []string         // interfaces that lead beyond this machine, besides those that are found to
 	DNSListen     []netip.AddrPort // where the name server answers, over UDP and TCP; none: there is none
 	DNSTransfer   []netip.Prefix   // who may have its zones whole
+	// Upstreams say where the pull through cache reaches a registry that isn't at its own name, as HOST=URL.
+	Upstreams []string
 	// StoppedTaskRetention is how long a stopped task can still be described; 0: a day.
 	StoppedTaskRetention time.Duration
 	// EncryptedAtRest vouches that the disk of the data directory is encrypted, where
@@ -121,6 +123,9 @@ func (c Config) check() error {
 	if err := c.checkDNS(); err != nil {
 		return err
 	}
+	if _, err := c.upstreams(); err != nil {
+		return err
+	}
 	if os.Geteuid() != 0 {
 		return errors.New("skylift serve must run as root, to make network interfaces and firewall rules: start it with sudo")
 	}
@@ -158,6 +163,20 @@ func (c Config) hostAccess() ([]vpc.Ports, error) {
 		}
 	}
 	return all, nil
+}
+
+// upstreams is where registries are reached that aren't at their own names, by host.
+func (c Config) upstreams() (map[string]url.URL, error) {
+	places := make(map[string]url.URL, len(c.Upstreams))
+	for _, s := range c.Upstreams {
+		host, at, ok := strings.Cut(s, "=")
+		u, err := url.Parse(at)
+		if !ok || host == "" || err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+			return nil, fmt.Errorf("--upstream %q must be a registry's host and where it is reached, as in registry-1.docker.io=https://mirror.example.com", s)
+		}
+		places[host] = url.URL{Scheme: u.Scheme, Host: u.Host}
+	}
+	return places, nil
 }
 
 // hostAddress is where tasks find the machine; invalid: nothing of it is open

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdksm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/disk"
@@ -17,6 +20,7 @@ import (
 	"github.com/skylift/skylift/internal/policy/session"
 	"github.com/skylift/skylift/internal/registry"
 	"github.com/skylift/skylift/internal/service/ecr"
+	"github.com/skylift/skylift/internal/service/ecr/cache"
 	"github.com/skylift/skylift/internal/service/ecr/expiry"
 	"github.com/skylift/skylift/internal/service/ecr/layers"
 	"github.com/skylift/skylift/internal/service/ecr/link"
@@ -25,6 +29,7 @@ import (
 	"github.com/skylift/skylift/internal/service/ecr/templates"
 	"github.com/skylift/skylift/internal/service/ecs/tidy"
 	"github.com/skylift/skylift/internal/service/iam"
+	"github.com/skylift/skylift/internal/service/secretsmanager"
 )
 
 var ecrService = service{make: (*builder).ecr, tables: record.Tables, dirs: []string{registryDir}}
@@ -38,30 +43,38 @@ func (b *builder) ecr(ctx context.Context) (part, error) {
 	}
 	who := policies.New(records, principals{b.identity})
 	patterns := templates.New(records, who, b.templateRoles())
+	places, err := m.upstreams()
+	if err != nil {
+		return part{}, err
+	}
+	through := cache.New(records, patterns, upstreamSecrets{b.secrets}, places, m.Log)
 	blobs, err := registry.New(ctx, registry.Config{
-		Root: filepath.Join(m.DataDir, registryDir), Records: registryRecords{records, patterns}, Log: m.Log,
+		Root: filepath.Join(m.DataDir, registryDir), Records: registryRecords{records, patterns, through}, Upstream: through, Log: m.Log,
 		MaxRequests: m.limits.budget.Blobs, Full: func() bool { return m.disk.Reached(disk.NoPushes) },
 	})
 	if err != nil {
 		return part{}, fmt.Errorf("open the registry: %w", err)
 	}
+	through.Into(blobs)
 	if e, ok := m.Engine.(interface {
 		UseRegistry(host string, r engineimage.Registry)
 	}); ok {
 		e.UseRegistry(m.is.Listen, blobs)
 	}
 	b.images = ecr.New(records, blobs)
+	b.images.Through(through)
 	users := expiry.NewUsers(records, tidy.Users)
 	lifecycles := expiry.NewAPI(records, users)
 	downloads := link.New(m.is.Listen, records)
 	pushes := layers.New(records, patterns, blobs, downloads)
 	return part{
-		name: "ecr", title: "ECR", api: registryAPI{b.images, pushes, lifecycles, who, patterns}, tagged: b.images, own: who,
-		operations: slices.Concat(b.images.Operations(), pushes.Operations(), lifecycles.Operations(), who.Operations(), patterns.Operations()),
+		name: "ecr", title: "ECR", api: registryAPI{b.images, pushes, lifecycles, who, patterns, through}, tagged: b.images, own: who,
+		operations: slices.Concat(b.images.Operations(), pushes.Operations(), lifecycles.Operations(), who.Operations(), patterns.Operations(), through.Operations()),
 		term: map[string]Runner{
 			"registry":   blobs,
 			"ecr/expiry": m.sourced("ecr/expiry", expiry.NewApplier(records, users, m.Log)),
 		},
+		always: map[string]Runner{"ecr/cache": through},
 		mounts: []gateway.Mount{layerMount(m.ns, downloads, blobs), {Prefix: "/v2/", Door: registryDoor{m.ns, records, blobs}, Handler: blobs}},
 	}, nil
 }
@@ -73,6 +86,7 @@ type registryAPI struct {
 	lifecycleAPI
 	policyAPI
 	templateAPI
+	cacheAPI
 }
 
 type (
@@ -81,12 +95,19 @@ type (
 	lifecycleAPI = *expiry.API
 	policyAPI    = *policies.API
 	templateAPI  = *templates.API
+	cacheAPI     = *cache.API
 )
 
 // registryRecords is ECR's records as the registry sees them.
 type registryRecords struct {
 	*record.Records
 	templates *templates.API
+	through   *cache.API
+}
+
+// Resolve returns the digest that ref stands for, here or in the registry that the repository stands for.
+func (r registryRecords) Resolve(ctx context.Context, name, ref string) (string, error) {
+	return r.through.Resolve(ctx, name, ref)
 }
 
 // ForPush fails unless there is such a repository, or a template makes it.
@@ -111,6 +132,18 @@ func (r templateRoles) As(ctx context.Context, role string) (context.Context, er
 		return ctx, err
 	}
 	return caller.WithJudge(ctx, roleJudge{executionRoles: r.executionRoles, Session: s, began: time.Now()}.allowed), nil
+}
+
+// upstreamSecrets is Secrets Manager as the pull through cache sees it.
+type upstreamSecrets struct{ *secretsmanager.API }
+
+// Secret reads a secret's text.
+func (s upstreamSecrets) Secret(ctx context.Context, arn string) (string, error) {
+	out, err := s.GetSecretValue(ctx, &sdksm.GetSecretValueInput{SecretId: &arn})
+	if err != nil {
+		return "", err
+	}
+	return aws.ToString(out.SecretString), nil
 }
 
 // principals is IAM as the policies of resources see it.

@@ -59,10 +59,12 @@ var samples = map[string]string{
 	"ec2 RevokeSecurityGroupEgress":     `{"GroupId":"sg-0123456789abcdef0","SecurityGroupRuleIds":["sgr-0123456789abcdef0"]}`,
 	"ec2 RevokeSecurityGroupIngress":    `{"GroupId":"sg-0123456789abcdef0","SecurityGroupRuleIds":["sgr-0123456789abcdef0"]}`,
 
-	"ecr PutImage":            `{"ImageManifest":"{\"schemaVersion\":2}","ImageManifestMediaType":"application/vnd.oci.image.manifest.v1+json"}`,
-	"ecr PutLifecyclePolicy":  `{"LifecyclePolicyText":"{\"rules\":[{\"rulePriority\":1,\"selection\":{\"tagStatus\":\"any\",\"countType\":\"imageCountMoreThan\",\"countNumber\":1},\"action\":{\"type\":\"expire\"}}]}"}`,
-	"ecr PutRegistryPolicy":   `{"PolicyText":"{\"Version\":\"2012-10-17\",\"Statement\":{\"Sid\":\"a\",\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"},\"Action\":\"ecr:CreateRepository\",\"Resource\":\"arn:aws:ecr:us-west-2:123456789012:repository/*\"}}"}`,
-	"ecr SetRepositoryPolicy": `{"PolicyText":"{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"ecr:*\"}}"}`,
+	"ecr CreatePullThroughCacheRule": `{"UpstreamRegistryUrl":"quay.io"}`,
+	"ecr UpdatePullThroughCacheRule": `{"CredentialArn":"arn:aws:secretsmanager:us-west-2:123456789012:secret:ecr-pullthroughcache/login-abcdef"}`,
+	"ecr PutImage":                   `{"ImageManifest":"{\"schemaVersion\":2}","ImageManifestMediaType":"application/vnd.oci.image.manifest.v1+json"}`,
+	"ecr PutLifecyclePolicy":         `{"LifecyclePolicyText":"{\"rules\":[{\"rulePriority\":1,\"selection\":{\"tagStatus\":\"any\",\"countType\":\"imageCountMoreThan\",\"countNumber\":1},\"action\":{\"type\":\"expire\"}}]}"}`,
+	"ecr PutRegistryPolicy":          `{"PolicyText":"{\"Version\":\"2012-10-17\",\"Statement\":{\"Sid\":\"a\",\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"},\"Action\":\"ecr:CreateRepository\",\"Resource\":\"arn:aws:ecr:us-west-2:123456789012:repository/*\"}}"}`,
+	"ecr SetRepositoryPolicy":        `{"PolicyText":"{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"ecr:*\"}}"}`,
 
 	"ecs CreateService":          `{"TaskDefinition":"web","DesiredCount":1}`,
 	"ecs RegisterTaskDefinition": `{"Cpu":"256","Memory":"512","NetworkMode":"awsvpc","ContainerDefinitions":[{"Name":"a","Image":"a"}]}`,

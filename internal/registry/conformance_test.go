@@ -356,3 +356,61 @@ func TestReferrers(t *testing.T) {
 		t.Errorf("got %+v %v, want the one", index, a.header)
 	}
 }
+
+// What has no subject here yet, or any more, refers to it all the same, and nothing refers to what nobody knows.
+func TestReferrersOfWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	c := open(t, "app")
+	absent := v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString("absent"), Size: 6}
+	list := func() (index v1.Index) {
+		a := c.want(c.do("GET", "/v2/app/referrers/"+absent.Digest.String(), nil), 200)
+		if err := json.Unmarshal(a.body, &index); err != nil || index.SchemaVersion != 2 || index.Manifests == nil {
+			t.Fatalf("got %s: %v", a.body, err)
+		}
+		return index
+	}
+	if got := list(); len(got.Manifests) != 0 {
+		t.Errorf("got %+v, want none", got)
+	}
+	index := v1.Index{MediaType: v1.MediaTypeImageIndex, ArtifactType: "application/vnd.example.bundle", Subject: &absent, Manifests: []v1.Descriptor{}, Annotations: map[string]string{"a": "b"}}
+	index.SchemaVersion = 2
+	body := encode(t, index)
+	a := c.want(c.do("PUT", "/v2/app/manifests/"+digest.FromBytes(body).String(), body, "Content-Type", v1.MediaTypeImageIndex), 201)
+	if got := a.header.Get("OCI-Subject"); got != absent.Digest.String() {
+		t.Errorf("got OCI-Subject %q", got)
+	}
+	want := []v1.Descriptor{{MediaType: v1.MediaTypeImageIndex, ArtifactType: index.ArtifactType, Digest: digest.FromBytes(body), Size: int64(len(body)), Annotations: index.Annotations}}
+	if diff := cmp.Diff(want, list().Manifests); diff != "" {
+		t.Error(diff)
+	}
+	c.want(c.do("DELETE", "/v2/app/manifests/"+digest.FromBytes(body).String(), nil), 202)
+	if got := list(); len(got.Manifests) != 0 {
+		t.Errorf("after DELETE got %+v, want none", got)
+	}
+}
+
+// Artifacts are manifests whose configuration is empty, or of a type of their own, and cosign finds them by a tag.
+func TestArtifacts(t *testing.T) {
+	t.Parallel()
+	c := open(t, "app")
+	image, _ := c.push("app", "v1")
+	tag := strings.Replace(digest.FromBytes(image).String(), ":", "-", 1) + ".sig"
+	for kind, config := range map[string]string{"": "application/vnd.cncf.helm.config.v1+json", "application/vnd.example.thing": v1.MediaTypeEmptyJSON} {
+		d := c.blob("app", []byte("{}"))
+		d.MediaType = config
+		m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, ArtifactType: kind, Config: d, Layers: []v1.Descriptor{c.blob("app", []byte("signature"))}}
+		m.SchemaVersion = 2
+		body := encode(t, m)
+		c.want(c.put("app", tag, body), 201)
+		if a := c.want(c.do("GET", "/v2/app/manifests/"+tag, nil, "Accept", v1.MediaTypeImageManifest), 200); !bytes.Equal(a.body, body) {
+			t.Errorf("got %s, want %s", a.body, body)
+		}
+		want := kind
+		if want == "" {
+			want = config
+		}
+		if got := c.records.repos["app"]; got[len(got)-1].ArtifactType != want {
+			t.Errorf("got artifact type %q, want %q", got[len(got)-1].ArtifactType, want)
+		}
+	}
+}

@@ -112,14 +112,17 @@ func ecrOperations(c *ecr.Client) []sdkOp {
 		call("BatchDeleteImage", c.BatchDeleteImage),
 		call("BatchGetImage", c.BatchGetImage),
 		call("CompleteLayerUpload", c.CompleteLayerUpload),
+		call("CreatePullThroughCacheRule", c.CreatePullThroughCacheRule),
 		call("CreateRepository", c.CreateRepository),
 		call("CreateRepositoryCreationTemplate", c.CreateRepositoryCreationTemplate),
 		call("DeleteLifecyclePolicy", c.DeleteLifecyclePolicy),
+		call("DeletePullThroughCacheRule", c.DeletePullThroughCacheRule),
 		call("DeleteRegistryPolicy", c.DeleteRegistryPolicy),
 		call("DeleteRepository", c.DeleteRepository),
 		call("DeleteRepositoryCreationTemplate", c.DeleteRepositoryCreationTemplate),
 		call("DeleteRepositoryPolicy", c.DeleteRepositoryPolicy),
 		call("DescribeImages", c.DescribeImages),
+		call("DescribePullThroughCacheRules", c.DescribePullThroughCacheRules),
 		call("DescribeRepositories", c.DescribeRepositories),
 		call("DescribeRepositoryCreationTemplates", c.DescribeRepositoryCreationTemplates),
 		call("GetAccountSetting", c.GetAccountSetting),
@@ -142,8 +145,10 @@ func ecrOperations(c *ecr.Client) []sdkOp {
 		call("StartLifecyclePolicyPreview", c.StartLifecyclePolicyPreview),
 		call("TagResource", c.TagResource),
 		call("UntagResource", c.UntagResource),
+		call("UpdatePullThroughCacheRule", c.UpdatePullThroughCacheRule),
 		call("UpdateRepositoryCreationTemplate", c.UpdateRepositoryCreationTemplate),
 		call("UploadLayerPart", c.UploadLayerPart),
+		call("ValidatePullThroughCacheRule", c.ValidatePullThroughCacheRule),
 	}
 }
 

@@ -15,16 +15,25 @@ type content interface {
 	Manifest(ctx context.Context, repo, digest string) (content []byte, mediaType string, err error)
 }
 
+// resolver says which image a tag or a digest stands for.
+type resolver interface {
+	Resolve(ctx context.Context, name, ref string) (digest string, err error)
+}
+
 // API has a handler for every operation.
 type API struct {
 	records *record.Records
 	content content
+	images  resolver // for what ECS pulls
 }
 
 // New makes the API of records; manifests reads what was pushed.
 func New(records *record.Records, manifests content) *API {
-	return &API{records: records, content: manifests}
+	return &API{records: records, content: manifests, images: records}
 }
+
+// Through has what ECS pulls found by a resolver that knows of more images than records do.
+func (a *API) Through(r resolver) { a.images = r }
 
 // What is kept without effect, and why.
 const scanning, notScanned = "imageScanningConfiguration{scanOnPush}", "images are not scanned"

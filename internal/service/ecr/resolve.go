@@ -21,7 +21,7 @@ func (a *API) ResolveImage(ctx context.Context, ref string) (digestRef string, o
 	if !ok {
 		return "", false, nil
 	}
-	digest, err := a.records.Resolve(ctx, name, version)
+	digest, err := a.images.Resolve(ctx, name, version)
 	if refusal, is := errors.AsType[*registry.Error](err); is {
 		return "", true, cannotPull(ref, refusal)
 	}
@@ -33,8 +33,13 @@ func (a *API) ResolveImage(ctx context.Context, ref string) (digestRef string, o
 
 func cannotPull(ref string, refusal *registry.Error) error {
 	why := ref + ": not found"
-	if refusal.Code == "NAME_UNKNOWN" {
+	switch refusal.Code {
+	case "NAME_UNKNOWN":
 		why = "pull access denied, repository does not exist or may require authorization: " + refusal.Message
+	case "DENIED":
+		why = "pull access denied, repository does not exist or may require authorization: denied: " + refusal.Message
+	case "TOOMANYREQUESTS", "UNAVAILABLE":
+		why = ref + ": " + refusal.Message
 	}
 	return &CannotPullError{fmt.Sprintf("pull image manifest has been retried 1 time(s): failed to resolve ref %s: %s", ref, why)}
 }

@@ -196,6 +196,9 @@ func (a *Applier) apply(ctx context.Context, r record.Repository, at time.Time) 
 		}
 		a.log.Info("a lifecycle policy expired an image", "key", r.Name, "image", e.Image.Digest, "tags", e.Image.Tags, "rule", e.Rule)
 	}
+	if err := a.removeOrphans(ctx, r, at); err != nil {
+		return err
+	}
 	return a.records.DB.Update(ctx, func(tx store.Tx) error {
 		now, ok, err := handler.Find(tx, record.RepositoryRows, r.Name)
 		if err != nil || !ok || now.ID != r.ID || now.Lifecycle.Set != r.Lifecycle.Set {

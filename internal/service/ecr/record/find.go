@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
@@ -116,6 +117,22 @@ func tag(tx store.Tx, repo Repository, name string, img Image) error {
 		}
 	}
 	return TagRows.Put(tx, t.Key(), t)
+}
+
+// Checked notes that an upstream registry said at a time what a tag stands for, if it still does.
+func (r *Records) Checked(ctx context.Context, name, ref, digest string, at time.Time) error {
+	return r.DB.Update(ctx, func(tx store.Tx) error {
+		repo, ok, err := handler.Find(tx, RepositoryRows, name)
+		if err != nil || !ok {
+			return err
+		}
+		t, ok, err := handler.Find(tx, TagRows, TagKey(repo.ID, ref))
+		if err != nil || !ok || t.Digest != digest {
+			return err
+		}
+		t.Checked = at.UTC().Truncate(time.Millisecond)
+		return TagRows.Put(tx, t.Key(), t)
+	})
 }
 
 // Identify finds the image that id means, or says what is wrong with it.

@@ -64,6 +64,8 @@ type Tag struct {
 	RepoID string
 	Name   string
 	Digest string
+	// Checked is when an upstream registry said so; zero for a tag that was pushed.
+	Checked time.Time `json:",omitzero"`
 }
 
 // Key is the record's key.
@@ -96,7 +98,18 @@ type Template struct {
 	UpdatedAt   time.Time
 }
 
-// RootPrefix is the prefix of the template for what no other one is for.
+// Rule says which other registry the repositories with a prefix stand for, keyed by it.
+type Rule struct {
+	Prefix         string // without a slash at its end; RootPrefix is for all that no other prefix fits
+	Registry       types.UpstreamRegistry
+	Host           string // of the registry
+	UpstreamPrefix string // of its repositories' names; RootPrefix for none
+	Credential     string `json:",omitempty"` // ARN of the secret that has the login
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+// RootPrefix is the prefix of the template, or the rule, for what no other one is for.
 const RootPrefix = "ROOT"
 
 var (
@@ -106,6 +119,8 @@ var (
 	RegistryRows = store.NewTable[Registry]("ecr-registry")
 	// TemplateRows are the templates of repositories, by prefix.
 	TemplateRows = store.NewTable[Template]("ecr-template")
+	// RuleRows are the rules of the pull through cache, by prefix.
+	RuleRows = store.NewTable[Rule]("ecr-cache-rule")
 	// ImageRows are the images, by ImageKey.
 	ImageRows = store.NewTable("ecr-image",
 		store.Index[Image]{Name: "child", Values: func(i Image) []string { return prefixed(i.RepoID+"@", i.Children) }},
@@ -118,7 +133,7 @@ var (
 
 // Tables are all that the service keeps records in.
 func Tables() []store.Schema {
-	return append(login.Tables(), RepositoryRows, RegistryRows, TemplateRows, ImageRows, TagRows)
+	return append(login.Tables(), RepositoryRows, RegistryRows, TemplateRows, RuleRows, ImageRows, TagRows)
 }
 
 // tagsApart is the step to version 2. Before, an image had its tags in its own record,

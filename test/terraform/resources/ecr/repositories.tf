@@ -52,6 +52,15 @@ resource "aws_ecr_repository_policy" "it" {
   })
 }
 
+resource "aws_ecr_pull_through_cache_rule" "it" {
+  ecr_repository_prefix = "terraform-quay${var.step}"
+  upstream_registry_url = "quay.io"
+}
+
+data "aws_ecr_pull_through_cache_rule" "it" {
+  ecr_repository_prefix = aws_ecr_pull_through_cache_rule.it.ecr_repository_prefix
+}
+
 data "aws_ecr_repository" "it" {
   name = aws_ecr_repository.it.name
 }
@@ -68,5 +77,7 @@ output "imports" {
     "aws_ecr_repository.plain"     = aws_ecr_repository.plain.name
     "aws_ecr_lifecycle_policy.it"  = aws_ecr_repository.it.name
     "aws_ecr_repository_policy.it" = aws_ecr_repository.it.name
+
+    "aws_ecr_pull_through_cache_rule.it" = aws_ecr_pull_through_cache_rule.it.ecr_repository_prefix
   }
 }
