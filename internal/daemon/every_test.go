@@ -86,6 +86,9 @@ var samples = map[string]string{
 	"elasticloadbalancing SetRulePriorities":            `{"RulePriorities":[{"RuleArn":"` + aRule + `","Priority":1}]}`,
 	"elasticloadbalancing SetSubnets":                   `{"LoadBalancerArn":"` + aBalancer + `","Subnets":["subnet-0123456789abcdef0","subnet-0123456789abcdef1"]}`,
 
+	"route53 ChangeResourceRecordSets": `{"ChangeBatch":{"Changes":[{"Action":"CREATE","ResourceRecordSet":{"Name":"a.test","Type":"A","TTL":60,"ResourceRecords":[{"Value":"10.0.0.1"}]}}]}}`,
+	"route53 CreateHealthCheck":        `{"HealthCheckConfig":{"Type":"TCP","IPAddress":"10.0.0.1","Port":80}}`,
+
 	"s3 CreateBucket":                    `{"Bucket":"xxx","CreateBucketConfiguration":{"LocationConstraint":"us-west-2"}}`,
 	"s3 PutBucketCors":                   `{"CORSConfiguration":{"CORSRules":[{"AllowedMethods":["GET"],"AllowedOrigins":["*"]}]}}`,
 	"s3 PutBucketLifecycleConfiguration": `{"LifecycleConfiguration":{"Rules":[{"Status":"Enabled","Filter":{"Prefix":""},"Expiration":{"Days":1}}]}}`,

@@ -53,6 +53,7 @@ func TestBlueGreenTrouble(t *testing.T) {
 		}, "invalid networking configuration. Production listener rule is forwarding traffic to unexpected target group tg."},
 		{"the role may change the weights no more", "good", func(w *ecstest.World) {
 			w.Balancing.Change(func() { w.Balancing.Deny = "elasticloadbalancing:ModifyRule" })
+			w.After(5 * time.Minute) // it is asked when the traffic is to go on
 		}, "invalid networking configuration. Unable to assume role and modify the listener rule " + ecstest.ProductionRule},
 		{"a user stops it", "good", func(w *ecstest.World) { w.StopDeployment() }, "a user stopped it."},
 	}

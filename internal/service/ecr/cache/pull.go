@@ -253,7 +253,7 @@ func once[T any](ctx context.Context, a *API, key string, do func(context.Contex
 		if r.Err != nil {
 			return none, r.Err
 		}
-		return r.Val.(T), nil //nolint:errcheck,forcetypeassert // the key says what it is
+		return r.Val.(T), nil //nolint:forcetypeassert // the key says what it is
 	case <-ctx.Done():
 		return none, ctx.Err()
 	}

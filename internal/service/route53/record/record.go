@@ -15,7 +15,7 @@ const Family = "route53-"
 
 // The tables. The key of a zone, a change and a health check is its id, and that of a set its SetKey.
 var (
-	Zones = store.NewTable(Family+"zone",
+	Zones = store.NewTable("route53-zone",
 		store.Index[Zone]{Name: ByName, Values: func(z Zone) []string { return []string{z.Name} }},
 		store.Index[Zone]{Name: ByReference, Values: func(z Zone) []string { return []string{digestOf(z.Reference)} }},
 		store.Index[Zone]{Name: ByVPC, Values: func(z Zone) []string {
@@ -26,13 +26,13 @@ var (
 			return all
 		}},
 	)
-	Sets    = store.NewTable[Set](Family + "set")
-	Changes = store.NewTable[Change](Family + "change")
-	Checks  = store.NewTable(Family+"check",
+	Sets    = store.NewTable[Set]("route53-set")
+	Changes = store.NewTable[Change]("route53-change")
+	Checks  = store.NewTable("route53-check",
 		store.Index[Check]{Name: ByReference, Values: func(c Check) []string { return []string{digestOf(c.Reference)} }},
 	)
 	// Healths are what checks found out, by their ids.
-	Healths = store.NewTable[Health](Family + "health")
+	Healths = store.NewTable[Health]("route53-health")
 )
 
 // The indexes of zones and checks.
