@@ -47,7 +47,7 @@ unit: ## unit, contract and wire tests, with the race detector and the real engi
 	@REQUIRE=docker,containerd CGO_ENABLED=1 $(TEST) --packages="$$(go list ./... | grep -v /test/e2e | tr '\n' ' ')" -- -race -p 4 -ldflags=-w -timeout 20m
 
 model: ## deployments under 10,000 schedules of crashes, faults and updates, on simulated time; 100,000 policies beside an oracle
-	@nice -n 19 go test -count=1 ./internal/policy -run 'TestOracle$$' -worlds 100000
+	@nice -n 19 go test -count=1 -timeout 60m ./internal/policy -run 'TestOracle$$' -worlds 100000
 	@GOGC=400 nice -n 19 go test -count=1 -timeout 60m ./internal/service/ecs -run 'TestChaos$$' -games 10000
 
 e2e: build ## the program from outside: real engine, real aws CLI; in a shorter form on Docker, too

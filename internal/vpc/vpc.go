@@ -172,7 +172,7 @@ func (v *VPC) cut(rs *Ruleset) ([]Flow, error) {
 
 // sealTries is how often write begins again when somebody else writes to
 // nftables in the same moment, so that nobody can tell whose the rules are.
-const sealTries = 3
+const sealTries = 5
 
 // write makes the table enforce rs: by the difference, where the table is known
 // to be as we left it, else anew. It seals what it wrote at once: other
@@ -180,6 +180,7 @@ const sealTries = 3
 // make this one look like somebody else's.
 func (v *VPC) write(rs *Ruleset) error {
 	p, name := firewall.Compile(rs, v.own.prefix()), v.own.table()
+	var failed error
 	for range sealTries {
 		known, err := v.seal.Intact(name)
 		if err != nil {
@@ -190,16 +191,17 @@ func (v *VPC) write(rs *Ruleset) error {
 			return err
 		}
 		if !known || nft.Update(name, v.program, p) != nil {
-			if err := nft.Rewrite(name, p); err != nil {
-				return err
+			// What others write while the table is read makes the reading wrong, and the kernel refuses it whole.
+			if failed = nft.Rewrite(name, p); failed != nil {
+				continue
 			}
 		}
-		v.applied, v.program = rs, p
+		v.applied, v.program, failed = rs, p, nil
 		if v.seal, err = nft.Sealed(name, before); err != nil || v.seal.Rules != nil {
 			return err
 		}
 	}
-	return nil // it is in force; Run looks again
+	return failed // nil: it is in force, and Run looks again
 }
 
 // How often Run looks. Reading the firewall's generation is one system call;
