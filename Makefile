@@ -5,6 +5,7 @@ LDFLAGS := -s -w -X github.com/skylift/skylift/internal/cli.Version=$(VERSION)
 export CGO_ENABLED ?= 0
 # A test that fails is run once more, alone, and told at the end: a machine that stood still for a moment isn't a fault.
 # More than six failures are one.
+# The linter vets, so the tests don't.
 TEST := .cache/bin/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --hide-summary=skipped --rerun-fails=1 --rerun-fails-run-root-test --rerun-fails-max-failures=6 --rerun-fails-report=.cache/failed-once
 # What of the end-to-end tests is run on Docker, too.
 ON_DOCKER := ^(TestStart|TestCrash|TestDown|TestPurgedWhenUp|TestMeddling|TestNeighbours|TestEnds|TestStopTimeout|TestContainers|TestEngineRestarted|TestSurvivesEngineRestarts|TestLogsOverCrashes|TestProcessesAreATasksOwn)$$
@@ -44,15 +45,15 @@ lint: ## the linter and the formatter's word
 
 # Four packages at a time, since many wait for an engine.
 unit: ## unit, contract and wire tests, with the race detector and the real engines
-	@REQUIRE=docker,containerd CGO_ENABLED=1 $(TEST) --packages="$$(go list ./... | grep -v /test/e2e | tr '\n' ' ')" -- -race -p 4 -ldflags=-w -timeout 20m
+	@REQUIRE=docker,containerd CGO_ENABLED=1 $(TEST) --packages="$$(go list ./... | grep -v /test/e2e | tr '\n' ' ')" -- -race -p 4 -vet=off -ldflags=-w -timeout 20m
 
 model: ## deployments under 10,000 schedules of crashes, faults and updates, on simulated time; 100,000 policies beside an oracle
-	@nice -n 19 go test -count=1 -timeout 60m ./internal/policy -run 'TestOracle$$' -worlds 100000
-	@GOGC=400 nice -n 19 go test -count=1 -timeout 60m ./internal/service/ecs -run 'TestChaos$$' -games 10000
+	@nice -n 19 go test -vet=off -count=1 -timeout 60m ./internal/policy -run 'TestOracle$$' -worlds 100000
+	@GOGC=400 nice -n 19 go test -vet=off -count=1 -timeout 60m ./internal/service/ecs -run 'TestChaos$$' -games 10000
 
 e2e: build ## the program from outside: real engine, real aws CLI; in a shorter form on Docker, too
-	@SKYLIFT=$(CURDIR)/bin/skylift $(TEST) --packages=./test/e2e/... -- -count=1 -ldflags=-w -timeout 30m
-	@SKYLIFT=$(CURDIR)/bin/skylift $(TEST) --packages=./test/e2e -- -count=1 -ldflags=-w -timeout 15m -run '$(ON_DOCKER)' -args -engine docker
+	@SKYLIFT=$(CURDIR)/bin/skylift $(TEST) --packages=./test/e2e/... -- -count=1 -vet=off -ldflags=-w -timeout 30m
+	@SKYLIFT=$(CURDIR)/bin/skylift $(TEST) --packages=./test/e2e -- -count=1 -vet=off -ldflags=-w -timeout 15m -run '$(ON_DOCKER)' -args -engine docker
 
 acceptance: build ## the workflow that users type
 	@test/acceptance/run.sh bin/skylift

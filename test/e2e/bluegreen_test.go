@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -74,9 +75,12 @@ func (s *stage) shifted(t *testing.T, name string, p pair, configuration string)
 	s.aws(t, "ecs", "create-service", "--cli-input-json", string(in))
 	t.Cleanup(func() { _, _ = s.awsRun("ecs", "delete-service", "--service", name, "--force") })
 	s.aws(t, "ecs", "wait", "services-stable", "--services", name)
-	if _, body := s.ask(p.url("/")); !strings.Contains(body, "version=1") {
-		t.Errorf("the first version: %s", body)
-	}
+	waitFor(t, time.Minute, "the first version", func() error { // stable is a service whose tasks run, healthy or not yet
+		if _, body := s.ask(p.url("/")); !strings.Contains(body, "version=1") {
+			return errors.New(body)
+		}
+		return nil
+	})
 }
 
 // release has the service run a version, with more arguments of the CLI.

@@ -30,7 +30,7 @@ func TestPullThrough(t *testing.T) {
 	refused("UnsupportedUpstreamRegistryException", "isn't supported", "ecr", "create-pull-through-cache-rule", "--ecr-repository-prefix", "hub", "--upstream-registry-url", far.registry)
 	refused("SecretNotFoundException", "was not found", "ecr", "create-pull-through-cache-rule", "--ecr-repository-prefix", "hub", "--upstream-registry-url", "ghcr.io",
 		"--credential-arn", strings.Replace(secret, "/ghcr", "/none", 1))
-	if got := run("[upstreamRegistry,upstreamRepositoryPrefix]", "ecr", "create-pull-through-cache-rule", "--ecr-repository-prefix", "hub", "--upstream-registry-url", "ghcr.io", "--credential-arn", secret); got != "github-container-registry\tROOT" {
+	if got := run("[upstreamRegistry,upstreamRepositoryPrefix]", "ecr", "create-pull-through-cache-rule", "--ecr-repository-prefix", "hub", "--upstream-registry-url", "ghcr.io", "--credential-arn", secret); got != "github-container-registry\tNone" {
 		t.Errorf("create-pull-through-cache-rule: %s", got)
 	}
 	if got := run("[isValid,failure]", "ecr", "validate-pull-through-cache-rule", "--ecr-repository-prefix", "hub"); !strings.HasPrefix(got, "False\tThe authentication to the upstream registry failed.") {

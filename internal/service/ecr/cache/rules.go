@@ -66,6 +66,14 @@ func (a *API) none(prefix string) error {
 	return &types.PullThroughCacheRuleNotFoundException{Message: new(fmt.Sprintf("The pull through cache rule with the prefix '%s' does not exist in the registry with id '%s'", prefix, a.records.NS.Account))}
 }
 
+// said is what a rule says; nil is nothing.
+func said(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
 // CreatePullThroughCacheRule makes a rule. A secret that it names must be there, and be of the form that ECR needs.
 func (a *API) CreatePullThroughCacheRule(ctx context.Context, in *sdk.CreatePullThroughCacheRuleInput) (*sdk.CreatePullThroughCacheRuleOutput, error) {
 	if err := a.newFaults(in).First(); err != nil {
@@ -75,9 +83,6 @@ func (a *API) CreatePullThroughCacheRule(ctx context.Context, in *sdk.CreatePull
 	r := record.Rule{
 		Prefix: prefix(in.EcrRepositoryPrefix), Registry: k.kind, Host: *in.UpstreamRegistryUrl, UpstreamPrefix: prefix(in.UpstreamRepositoryPrefix),
 		Credential: aws.ToString(in.CredentialArn), CreatedAt: record.Now(),
-	}
-	if r.UpstreamPrefix == "" {
-		r.UpstreamPrefix = record.RootPrefix
 	}
 	r.UpdatedAt = r.CreatedAt
 	if _, _, err := a.login(ctx, r.Credential); err != nil {
@@ -101,7 +106,7 @@ func (a *API) CreatePullThroughCacheRule(ctx context.Context, in *sdk.CreatePull
 	}
 	return &sdk.CreatePullThroughCacheRuleOutput{
 		CreatedAt: &r.CreatedAt, CredentialArn: in.CredentialArn, EcrRepositoryPrefix: &r.Prefix, RegistryId: &a.records.NS.Account,
-		UpstreamRegistry: r.Registry, UpstreamRegistryUrl: &r.Host, UpstreamRepositoryPrefix: &r.UpstreamPrefix,
+		UpstreamRegistry: r.Registry, UpstreamRegistryUrl: &r.Host, UpstreamRepositoryPrefix: said(r.UpstreamPrefix),
 	}, nil
 }
 
@@ -129,7 +134,7 @@ func (a *API) UpdatePullThroughCacheRule(ctx context.Context, in *sdk.UpdatePull
 		return nil, err
 	}
 	return &sdk.UpdatePullThroughCacheRuleOutput{
-		CredentialArn: &r.Credential, EcrRepositoryPrefix: &r.Prefix, RegistryId: &a.records.NS.Account, UpdatedAt: &r.UpdatedAt, UpstreamRepositoryPrefix: &r.UpstreamPrefix,
+		CredentialArn: said(r.Credential), EcrRepositoryPrefix: &r.Prefix, RegistryId: &a.records.NS.Account, UpdatedAt: &r.UpdatedAt, UpstreamRepositoryPrefix: said(r.UpstreamPrefix),
 	}, nil
 }
 
@@ -150,7 +155,7 @@ func (a *API) DeletePullThroughCacheRule(ctx context.Context, in *sdk.DeletePull
 	}
 	return &sdk.DeletePullThroughCacheRuleOutput{
 		CreatedAt: &r.CreatedAt, CredentialArn: optional(r.Credential), EcrRepositoryPrefix: &r.Prefix, RegistryId: &a.records.NS.Account,
-		UpstreamRegistryUrl: &r.Host, UpstreamRepositoryPrefix: &r.UpstreamPrefix,
+		UpstreamRegistryUrl: &r.Host, UpstreamRepositoryPrefix: said(r.UpstreamPrefix),
 	}, nil
 }
 
@@ -204,7 +209,7 @@ func (a *API) DescribePullThroughCacheRules(ctx context.Context, in *sdk.Describ
 func (a *API) shown(r record.Rule) types.PullThroughCacheRule {
 	return types.PullThroughCacheRule{
 		CreatedAt: &r.CreatedAt, CredentialArn: optional(r.Credential), EcrRepositoryPrefix: &r.Prefix, RegistryId: &a.records.NS.Account, UpdatedAt: &r.UpdatedAt,
-		UpstreamRegistry: r.Registry, UpstreamRegistryUrl: &r.Host, UpstreamRepositoryPrefix: &r.UpstreamPrefix,
+		UpstreamRegistry: r.Registry, UpstreamRegistryUrl: &r.Host, UpstreamRepositoryPrefix: said(r.UpstreamPrefix),
 	}
 }
 
@@ -222,7 +227,7 @@ func (a *API) ValidatePullThroughCacheRule(ctx context.Context, in *sdk.Validate
 	}
 	out := &sdk.ValidatePullThroughCacheRuleOutput{
 		CredentialArn: optional(r.Credential), EcrRepositoryPrefix: &r.Prefix, RegistryId: &a.records.NS.Account,
-		UpstreamRegistryUrl: &r.Host, UpstreamRepositoryPrefix: &r.UpstreamPrefix,
+		UpstreamRegistryUrl: &r.Host, UpstreamRepositoryPrefix: said(r.UpstreamPrefix),
 	}
 	if why := a.ping(ctx, r); why != "" {
 		out.Failure = &why

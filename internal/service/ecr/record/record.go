@@ -103,7 +103,7 @@ type Rule struct {
 	Prefix         string // without a slash at its end; RootPrefix is for all that no other prefix fits
 	Registry       types.UpstreamRegistry
 	Host           string // of the registry
-	UpstreamPrefix string // of its repositories' names; RootPrefix for none
+	UpstreamPrefix string // of its repositories' names; "" and RootPrefix for none
 	Credential     string `json:",omitempty"` // ARN of the secret that has the login
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
