@@ -153,7 +153,6 @@ output "imports" {
     "aws_lb_listener.https"             = aws_lb_listener.https.arn
     "aws_lb_listener.bare"              = aws_lb_listener.bare.arn
     "aws_lb_listener_certificate.other" = "${aws_lb_listener.https.arn}_${aws_acm_certificate.other.arn}"
-    "aws_lb_listener_rule.all"          = aws_lb_listener_rule.all.arn
     "aws_lb_listener_rule.more"         = aws_lb_listener_rule.more.arn
     "aws_lb_listener_rule.weighted"     = aws_lb_listener_rule.weighted.arn
     "aws_security_group.lb"             = aws_security_group.lb.id
