@@ -17,7 +17,7 @@ type caCmd struct {
 type caPrintCmd struct{ dataDir }
 
 func (p caPrintCmd) Run(ctx context.Context, c console) error {
-	ca, err := askCA(ctx, p.DataDir)
+	ca, err := told[daemon.CA](ctx, p.DataDir, daemon.CAPath)
 	if err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (p caPrintCmd) Run(ctx context.Context, c console) error {
 type caInstallCmd struct{ dataDir }
 
 func (i caInstallCmd) Run(ctx context.Context, c console) error {
-	ca, err := askCA(ctx, i.DataDir)
+	ca, err := told[daemon.CA](ctx, i.DataDir, daemon.CAPath)
 	if err != nil {
 		return err
 	}
@@ -52,13 +52,4 @@ func (r caRemoveCmd) Run(ctx context.Context, c console) error {
 	}
 	_, err = fmt.Fprintln(c.out, text)
 	return err
-}
-
-// askCA asks a running instance for its root.
-func askCA(ctx context.Context, dir string) (ca daemon.CA, err error) {
-	a, err := accessTo(dir)
-	if err != nil {
-		return ca, err
-	}
-	return ca, a.ask(ctx, dir, daemon.CAPath, &ca)
 }

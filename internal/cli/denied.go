@@ -19,18 +19,7 @@ type deniedCmd struct {
 }
 
 func (d deniedCmd) Run(ctx context.Context, c console) error {
-	a, err := accessTo(d.DataDir)
-	if err != nil {
-		return err
-	}
-	var r denial.Refusal
-	if err := a.ask(ctx, d.DataDir, daemon.DeniedPath+"?"+url.Values{"request": {d.Request}}.Encode(), &r); err != nil {
-		return err
-	}
-	if d.Output == "json" {
-		return printJSON(c.out, r)
-	}
-	return printDenied(c.out, r)
+	return report(ctx, c, d.DataDir, daemon.DeniedPath+"?"+url.Values{"request": {d.Request}}.Encode(), d.Output, printDenied)
 }
 
 // printDenied says who called what, and which statement denied it.

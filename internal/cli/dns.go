@@ -21,25 +21,14 @@ type dnsSetupCmd struct {
 }
 
 func (d dnsSetupCmd) Run(ctx context.Context, c console) error {
-	a, err := accessTo(d.DataDir)
-	if err != nil {
-		return err
-	}
-	var r daemon.DNS
-	if err := a.ask(ctx, d.DataDir, daemon.DNSPath, &r); err != nil {
-		return err
-	}
-	if d.Output == "json" {
-		return printJSON(c.out, r)
-	}
-	if len(r.Listen) == 0 {
-		return errors.New("there is no name server: start skylift serve with --dns-listen, as in --dns-listen 127.0.0.1:5353")
-	}
-	return printDNS(c.out, r)
+	return report(ctx, c, d.DataDir, daemon.DNSPath, d.Output, printDNS)
 }
 
 // printDNS says what resolvers need. An address that stands for all of the machine's is asked at loopback.
 func printDNS(w io.Writer, r daemon.DNS) error {
+	if len(r.Listen) == 0 {
+		return errors.New("there is no name server: start skylift serve with --dns-listen, as in --dns-listen 127.0.0.1:5353")
+	}
 	at, err := netip.ParseAddrPort(r.Listen[0])
 	if err != nil {
 		return err

@@ -25,18 +25,29 @@ type statusCmd struct {
 }
 
 func (s statusCmd) Run(ctx context.Context, c console) error {
-	a, err := accessTo(s.DataDir)
+	return report(ctx, c, s.DataDir, daemon.StatusPath, s.Output, printStatus)
+}
+
+// told asks a running instance.
+func told[T any](ctx context.Context, dir, path string) (r T, err error) {
+	a, err := accessTo(dir)
 	if err != nil {
-		return err
+		return r, err
 	}
-	var r status.Report
-	if err := a.ask(ctx, s.DataDir, daemon.StatusPath, &r); err != nil {
+	err = a.ask(ctx, dir, path, &r)
+	return r, err
+}
+
+// report asks a running instance and prints what it tells: as JSON, or for people.
+func report[T any](ctx context.Context, c console, dir, path, output string, people func(io.Writer, T) error) error {
+	r, err := told[T](ctx, dir, path)
+	switch {
+	case err != nil:
 		return err
-	}
-	if s.Output == "json" {
+	case output == "json":
 		return printJSON(c.out, r)
 	}
-	return printStatus(c.out, r)
+	return people(c.out, r)
 }
 
 // emptyHash is the SHA-256 of no bytes.

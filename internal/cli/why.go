@@ -26,19 +26,8 @@ type whyCmd struct {
 }
 
 func (w whyCmd) Run(ctx context.Context, c console) error {
-	a, err := accessTo(w.DataDir)
-	if err != nil {
-		return err
-	}
-	var r why.Report
 	query := url.Values{"of": {w.What}, "cluster": {w.Cluster}}
-	if err := a.ask(ctx, w.DataDir, daemon.WhyPath+"?"+query.Encode(), &r); err != nil {
-		return err
-	}
-	if w.Output == "json" {
-		return printJSON(c.out, r)
-	}
-	return printWhy(c.out, r)
+	return report(ctx, c, w.DataDir, daemon.WhyPath+"?"+query.Encode(), w.Output, printWhy)
 }
 
 func printWhy(out io.Writer, r why.Report) error {

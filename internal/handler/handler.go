@@ -69,3 +69,11 @@ func Change[T any](tx store.Tx, t *store.Table[T], key string, none func(key str
 	}
 	return v, t.Put(tx, key, v)
 }
+
+// Optional returns a text as answers have it: nil when it is empty, so that it is left out.
+func Optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

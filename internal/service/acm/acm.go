@@ -117,28 +117,31 @@ func (a *API) edit(ctx context.Context, arn string, change func(tx store.Tx, c *
 	})
 }
 
-// sealed is a private key as a record has it.
-func (a *API) sealed(arn string, key crypto.Signer) ([]byte, error) {
+// sealed is a private key as a record has it, under a label of its own.
+func (a *API) sealed(label string, key crypto.Signer) ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return nil, fmt.Errorf("write the private key of %s: %w", arn, err)
+		return nil, fmt.Errorf("write the private key of %s: %w", label, err)
 	}
-	return a.seal.Seal(arn, der), nil
+	return a.seal.Seal(label, der), nil
 }
 
 // Key opens the private key of a certificate.
-func (a *API) Key(c Certificate) (crypto.Signer, error) {
-	der, err := a.seal.Open(c.ARN, c.Sealed)
+func (a *API) Key(c Certificate) (crypto.Signer, error) { return a.opened(c.ARN, c.Sealed) }
+
+// opened is the private key that sealed made a record's of, under the same label.
+func (a *API) opened(label string, sealed []byte) (crypto.Signer, error) {
+	der, err := a.seal.Open(label, sealed)
 	if err != nil {
-		return nil, fmt.Errorf("open the private key of %s: %w", c.ARN, err)
+		return nil, fmt.Errorf("open the private key of %s: %w", label, err)
 	}
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return nil, fmt.Errorf("read the private key of %s: it is damaged", c.ARN) // an error of the parser may quote it
+		return nil, fmt.Errorf("read the private key of %s: it is damaged", label) // an error of the parser may quote it
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {
-		return nil, fmt.Errorf("read the private key of %s: it can't sign", c.ARN)
+		return nil, fmt.Errorf("read the private key of %s: it can't sign", label)
 	}
 	return signer, nil
 }

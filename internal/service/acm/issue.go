@@ -220,16 +220,8 @@ func (a *API) Authority(ctx context.Context) (authority.Authority, error) {
 	if err != nil {
 		return authority.Authority{}, fmt.Errorf("read the root certificate: %w", err)
 	}
-	der, err := a.seal.Open(rootKey, kept.Sealed)
-	if err != nil {
-		return authority.Authority{}, fmt.Errorf("open the root's key: %w", err)
-	}
-	key, _ := x509.ParsePKCS8PrivateKey(der)
-	signer, ok := key.(crypto.Signer)
-	if !ok {
-		return authority.Authority{}, fmt.Errorf("read the root's key: it is damaged")
-	}
-	return authority.Authority{Root: cert, Key: signer}, nil
+	key, err := a.opened(rootKey, kept.Sealed)
+	return authority.Authority{Root: cert, Key: key}, err
 }
 
 func (a *API) readRoot(ctx context.Context) (kept root, there bool, err error) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -71,34 +70,41 @@ func (a *API) ordered(ctx context.Context, c Certificate, key crypto.Signer) ([]
 // account returns the key of the instance's account with the authority outside, which is made once.
 func (a *API) account(ctx context.Context) (crypto.Signer, error) {
 	name := a.outside.Directory()
-	made, err := authority.NewKey(types.KeyAlgorithmEcPrime256v1)
-	if err != nil {
-		return nil, err
+	kept, there, err := a.readAccount(ctx, name)
+	if err == nil && !there {
+		kept, err = a.makeAccount(ctx, name)
 	}
-	sealed, err := a.sealed(accountLabel+name, made)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("keep the key of the account with %s: %w", name, err)
 	}
-	kept, err := handler.Update(ctx, a.db, func(tx store.Tx) (account, error) {
+	return a.opened(accountLabel+name, kept.Sealed)
+}
+
+func (a *API) readAccount(ctx context.Context, name string) (kept account, there bool, err error) {
+	err = a.db.View(ctx, func(tx store.Tx) error {
+		kept, there, err = handler.Find(tx, accounts, name)
+		return err
+	})
+	return kept, there, err
+}
+
+// makeAccount writes a new key, unless another order was first, and returns what is kept.
+func (a *API) makeAccount(ctx context.Context, name string) (account, error) {
+	key, err := authority.NewKey(types.KeyAlgorithmEcPrime256v1)
+	if err != nil {
+		return account{}, err
+	}
+	sealed, err := a.sealed(accountLabel+name, key)
+	if err != nil {
+		return account{}, err
+	}
+	return handler.Update(ctx, a.db, func(tx store.Tx) (account, error) {
 		kept, there, err := handler.Find(tx, accounts, name)
 		if err != nil || there {
 			return kept, err
 		}
 		return account{sealed}, accounts.Put(tx, name, account{sealed})
 	})
-	if err != nil {
-		return nil, fmt.Errorf("keep the key of the account with %s: %w", name, err)
-	}
-	der, err := a.seal.Open(accountLabel+name, kept.Sealed)
-	if err != nil {
-		return nil, fmt.Errorf("open the key of the account with %s: %w", name, err)
-	}
-	key, _ := x509.ParsePKCS8PrivateKey(der)
-	signer, ok := key.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("read the key of the account with %s: it is damaged", name)
-	}
-	return signer, nil
 }
 
 // accountLabel is what the key of an account is sealed as, before the directory's URL.

@@ -116,7 +116,7 @@ func matches(img record.Tagged, tagged types.TagStatus, status types.ImageStatus
 
 func (a *API) detail(img record.Tagged) types.ImageDetail {
 	return types.ImageDetail{
-		ArtifactMediaType:      optional(img.ArtifactType),
+		ArtifactMediaType:      handler.Optional(img.ArtifactType),
 		ImageDigest:            &img.Digest,
 		ImageManifestMediaType: &img.MediaType,
 		ImagePushedAt:          &img.PushedAt,
@@ -125,15 +125,8 @@ func (a *API) detail(img record.Tagged) types.ImageDetail {
 		ImageTags:              img.Tags,
 		RegistryId:             &a.records.NS.Account,
 		RepositoryName:         &img.Repo,
-		SubjectManifestDigest:  optional(img.Subject),
+		SubjectManifestDigest:  handler.Optional(img.Subject),
 	}
-}
-
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }
 
 // BatchGetImage returns the manifests of images.

@@ -191,18 +191,11 @@ func (a *API) GetParameterHistory(ctx context.Context, in *ssm.GetParameterHisto
 		h := types.ParameterHistory{
 			Name: &p.Name, Type: p.Type, Value: &value, Version: v.Number, LastModifiedDate: &v.ModifiedAt, LastModifiedUser: &v.ModifiedBy,
 			Labels: append([]string{}, v.Labels...), Tier: v.Tier, Policies: v.policies(), DataType: &v.DataType,
-			Description: some(v.Description), AllowedPattern: some(v.Pattern), KeyId: some(v.KeyID),
+			Description: handler.Optional(v.Description), AllowedPattern: handler.Optional(v.Pattern), KeyId: handler.Optional(v.KeyID),
 		}
 		out.Parameters = append(out.Parameters, h)
 	}
 	return out, nil
-}
-
-func some(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }
 
 func (v Version) policies() []types.ParameterInlinePolicy {

@@ -168,7 +168,7 @@ func (a *API) DescribeParameters(ctx context.Context, in *ssm.DescribeParameters
 			out.Parameters = append(out.Parameters, types.ParameterMetadata{
 				Name: &f.Name, ARN: new(a.arn(f.Name)), Type: f.Type, LastModifiedDate: &f.ModifiedAt, LastModifiedUser: &f.ModifiedBy, Version: f.Number,
 				Tier: f.Parameter.Tier, Policies: f.policies(), DataType: &f.DataType,
-				KeyId: some(f.KeyID), Description: some(f.Description), AllowedPattern: some(f.Pattern),
+				KeyId: handler.Optional(f.KeyID), Description: handler.Optional(f.Description), AllowedPattern: handler.Optional(f.Pattern),
 			})
 		}
 		return out, err

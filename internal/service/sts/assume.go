@@ -15,6 +15,7 @@ import (
 
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/caller"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/policy"
 	"github.com/skylift/skylift/internal/policy/session"
 	"github.com/skylift/skylift/internal/wire/authz"
@@ -73,7 +74,7 @@ func (a *API) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput) (*sts.Ass
 	if err != nil {
 		return nil, err
 	}
-	return &sts.AssumeRoleOutput{Credentials: creds, AssumedRoleUser: user, PackedPolicySize: packed, SourceIdentity: some(s.SourceIdentity)}, nil //nolint:staticcheck // older clients read it
+	return &sts.AssumeRoleOutput{Credentials: creds, AssumedRoleUser: user, PackedPolicySize: packed, SourceIdentity: handler.Optional(s.SourceIdentity)}, nil //nolint:staticcheck // older clients read it
 }
 
 // assumed returns the role with that ARN, and how long its sessions may last, if the one who asks may assume it. Else it returns the action that
@@ -185,13 +186,6 @@ func tagged(s caller.Session) (list []session.KeyValue) {
 		list = append(list, session.KeyValue{Key: key, Value: s.Tags[key]})
 	}
 	return list
-}
-
-func some(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }
 
 func invalid(format string, args ...any) error { return awserr.New("ValidationError", format, args...) }

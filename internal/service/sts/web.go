@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 
 	"github.com/skylift/skylift/internal/caller"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/policy"
 	"github.com/skylift/skylift/internal/policy/session"
 	"github.com/skylift/skylift/internal/service/sts/oidc"
@@ -57,7 +58,7 @@ func (a *API) AssumeRoleWithWebIdentity(ctx context.Context, in *sts.AssumeRoleW
 		return nil, err
 	}
 	return &sts.AssumeRoleWithWebIdentityOutput{
-		Credentials: creds, AssumedRoleUser: user, PackedPolicySize: packed, SourceIdentity: some(s.SourceIdentity), //nolint:staticcheck // older clients read it
+		Credentials: creds, AssumedRoleUser: user, PackedPolicySize: packed, SourceIdentity: handler.Optional(s.SourceIdentity), //nolint:staticcheck // older clients read it
 		SubjectFromWebIdentityToken: &claims.Subject, Audience: &claims.Audience, Provider: &claims.Provider.ARN,
 	}, nil
 }

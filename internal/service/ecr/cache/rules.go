@@ -66,14 +66,6 @@ func (a *API) none(prefix string) error {
 	return &types.PullThroughCacheRuleNotFoundException{Message: new(fmt.Sprintf("The pull through cache rule with the prefix '%s' does not exist in the registry with id '%s'", prefix, a.records.NS.Account))}
 }
 
-// said is what a rule says; nil is nothing.
-func said(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
 // CreatePullThroughCacheRule makes a rule. A secret that it names must be there, and be of the form that ECR needs.
 func (a *API) CreatePullThroughCacheRule(ctx context.Context, in *sdk.CreatePullThroughCacheRuleInput) (*sdk.CreatePullThroughCacheRuleOutput, error) {
 	if err := a.newFaults(in).First(); err != nil {
@@ -106,7 +98,7 @@ func (a *API) CreatePullThroughCacheRule(ctx context.Context, in *sdk.CreatePull
 	}
 	return &sdk.CreatePullThroughCacheRuleOutput{
 		CreatedAt: &r.CreatedAt, CredentialArn: in.CredentialArn, EcrRepositoryPrefix: &r.Prefix, RegistryId: &a.records.NS.Account,
-		UpstreamRegistry: r.Registry, UpstreamRegistryUrl: &r.Host, UpstreamRepositoryPrefix: said(r.UpstreamPrefix),
+		UpstreamRegistry: r.Registry, UpstreamRegistryUrl: &r.Host, UpstreamRepositoryPrefix: handler.Optional(r.UpstreamPrefix),
 	}, nil
 }
 
@@ -134,7 +126,7 @@ func (a *API) UpdatePullThroughCacheRule(ctx context.Context, in *sdk.UpdatePull
 		return nil, err
 	}
 	return &sdk.UpdatePullThroughCacheRuleOutput{
-		CredentialArn: said(r.Credential), EcrRepositoryPrefix: &r.Prefix, RegistryId: &a.records.NS.Account, UpdatedAt: &r.UpdatedAt, UpstreamRepositoryPrefix: said(r.UpstreamPrefix),
+		CredentialArn: handler.Optional(r.Credential), EcrRepositoryPrefix: &r.Prefix, RegistryId: &a.records.NS.Account, UpdatedAt: &r.UpdatedAt, UpstreamRepositoryPrefix: handler.Optional(r.UpstreamPrefix),
 	}, nil
 }
 
@@ -154,16 +146,9 @@ func (a *API) DeletePullThroughCacheRule(ctx context.Context, in *sdk.DeletePull
 		return nil, err
 	}
 	return &sdk.DeletePullThroughCacheRuleOutput{
-		CreatedAt: &r.CreatedAt, CredentialArn: optional(r.Credential), EcrRepositoryPrefix: &r.Prefix, RegistryId: &a.records.NS.Account,
-		UpstreamRegistryUrl: &r.Host, UpstreamRepositoryPrefix: said(r.UpstreamPrefix),
+		CreatedAt: &r.CreatedAt, CredentialArn: handler.Optional(r.Credential), EcrRepositoryPrefix: &r.Prefix, RegistryId: &a.records.NS.Account,
+		UpstreamRegistryUrl: &r.Host, UpstreamRepositoryPrefix: handler.Optional(r.UpstreamPrefix),
 	}, nil
-}
-
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }
 
 // rule reads the rule with a prefix.
@@ -208,8 +193,8 @@ func (a *API) DescribePullThroughCacheRules(ctx context.Context, in *sdk.Describ
 // shown is a rule as the API shows it.
 func (a *API) shown(r record.Rule) types.PullThroughCacheRule {
 	return types.PullThroughCacheRule{
-		CreatedAt: &r.CreatedAt, CredentialArn: optional(r.Credential), EcrRepositoryPrefix: &r.Prefix, RegistryId: &a.records.NS.Account, UpdatedAt: &r.UpdatedAt,
-		UpstreamRegistry: r.Registry, UpstreamRegistryUrl: &r.Host, UpstreamRepositoryPrefix: said(r.UpstreamPrefix),
+		CreatedAt: &r.CreatedAt, CredentialArn: handler.Optional(r.Credential), EcrRepositoryPrefix: &r.Prefix, RegistryId: &a.records.NS.Account, UpdatedAt: &r.UpdatedAt,
+		UpstreamRegistry: r.Registry, UpstreamRegistryUrl: &r.Host, UpstreamRepositoryPrefix: handler.Optional(r.UpstreamPrefix),
 	}
 }
 
@@ -226,8 +211,8 @@ func (a *API) ValidatePullThroughCacheRule(ctx context.Context, in *sdk.Validate
 		return nil, err
 	}
 	out := &sdk.ValidatePullThroughCacheRuleOutput{
-		CredentialArn: optional(r.Credential), EcrRepositoryPrefix: &r.Prefix, RegistryId: &a.records.NS.Account,
-		UpstreamRegistryUrl: &r.Host, UpstreamRepositoryPrefix: said(r.UpstreamPrefix),
+		CredentialArn: handler.Optional(r.Credential), EcrRepositoryPrefix: &r.Prefix, RegistryId: &a.records.NS.Account,
+		UpstreamRegistryUrl: &r.Host, UpstreamRepositoryPrefix: handler.Optional(r.UpstreamPrefix),
 	}
 	if why := a.ping(ctx, r); why != "" {
 		out.Failure = &why

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
-	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/registry"
 	"github.com/skylift/skylift/internal/service/ecr/record"
 	"github.com/skylift/skylift/internal/store"
@@ -56,31 +54,14 @@ func (a *Applier) removeOrphans(ctx context.Context, r record.Repository, at tim
 	}
 }
 
-// stillOrphaned fails unless an artifact is as it was looked at, its subject is gone, and nobody needs it.
+// stillOrphaned fails unless an artifact is as it was looked at, nobody needs it, and its subject is gone.
 func (a *Applier) stillOrphaned(tx store.Tx, r record.Repository, img record.Tagged) error {
-	now, ok, err := handler.Find(tx, record.RepositoryRows, r.Name)
+	now, err := a.still(tx, r, seen{img.Digest, img.PushedAt, img.Tags})
 	if err != nil {
 		return err
-	}
-	if !ok || now.ID != r.ID || !now.Lifecycle.Set.Equal(r.Lifecycle.Set) {
-		return errMeanwhile
-	}
-	is, ok, err := record.FindImage(tx, now, img.Digest)
-	if err != nil {
-		return err
-	}
-	if !ok || !is.PushedAt.Equal(img.PushedAt) || !slices.Equal(is.Tags, img.Tags) {
-		return errMeanwhile
 	}
 	if _, back, err := record.Find(tx, now, img.Subject); err != nil || back {
 		return errors.Join(err, errMeanwhile)
-	}
-	needed, err := a.used.needed(tx, now)
-	if err != nil {
-		return err
-	}
-	if needed[img.Digest] != "" {
-		return errMeanwhile
 	}
 	return nil
 }

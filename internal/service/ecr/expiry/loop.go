@@ -150,32 +150,40 @@ func (a *Applier) find(ctx context.Context, name string) (r record.Repository, o
 // errMeanwhile says that what made an image expire no longer holds.
 var errMeanwhile = errors.New("the policy, the image or its use changed meanwhile")
 
-// still fails unless a repository and its policy, and an image that it expires, are as they were looked at, and nobody needs the image.
-func (a *Applier) still(tx store.Tx, r record.Repository, img lifecycle.Image) error {
+// seen is an image as it was looked at.
+type seen struct {
+	digest string
+	pushed time.Time
+	tags   []string
+}
+
+// still fails unless a repository and its policy, and an image that is to be removed, are as they were looked at, and nobody needs the image,
+// or those with it. It returns the repository.
+func (a *Applier) still(tx store.Tx, r record.Repository, img seen, with ...string) (record.Repository, error) {
 	now, ok, err := handler.Find(tx, record.RepositoryRows, r.Name)
 	if err != nil {
-		return err
+		return now, err
 	}
 	if !ok || now.ID != r.ID || !now.Lifecycle.Set.Equal(r.Lifecycle.Set) {
-		return errMeanwhile
+		return now, errMeanwhile
 	}
-	is, ok, err := record.FindImage(tx, now, img.Digest)
+	is, ok, err := record.FindImage(tx, now, img.digest)
 	if err != nil {
-		return err
+		return now, err
 	}
-	if !ok || !is.PushedAt.Equal(img.Pushed) || !slices.Equal(is.Tags, img.Tags) {
-		return errMeanwhile
+	if !ok || !is.PushedAt.Equal(img.pushed) || !slices.Equal(is.Tags, img.tags) {
+		return now, errMeanwhile
 	}
 	needed, err := a.used.needed(tx, now)
 	if err != nil {
-		return err
+		return now, err
 	}
-	for _, digest := range append([]string{img.Digest}, img.Children...) {
+	for _, digest := range append([]string{img.digest}, with...) {
 		if needed[digest] != "" {
-			return errMeanwhile
+			return now, errMeanwhile
 		}
 	}
-	return nil
+	return now, nil
 }
 
 func (a *Applier) apply(ctx context.Context, r record.Repository, at time.Time) error {
@@ -187,7 +195,10 @@ func (a *Applier) apply(ctx context.Context, r record.Repository, at time.Time) 
 		a.log.Info("an image that a lifecycle policy expires is in use and stays", "key", r.Name, "image", digest, "user", who)
 	}
 	for _, e := range list {
-		err := a.records.DeleteIf(ctx, r.Name, e.Image.Digest, func(tx store.Tx) error { return a.still(tx, r, e.Image) })
+		err := a.records.DeleteIf(ctx, r.Name, e.Image.Digest, func(tx store.Tx) error {
+			_, err := a.still(tx, r, seen{e.Image.Digest, e.Image.Pushed, e.Image.Tags}, e.Image.Children...)
+			return err
+		})
 		if _, gone := errors.AsType[*registry.Error](err); gone || errors.Is(err, errMeanwhile) {
 			continue // removed, put into an index, or changed meanwhile
 		}

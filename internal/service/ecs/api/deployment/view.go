@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/api/shape"
 	"github.com/skylift/skylift/internal/store"
@@ -36,7 +37,7 @@ func revisionOut(r *ecs.ServiceRevision, ns arn.Namespace, images []types.Contai
 		}
 		if i < len(r.Groups) {
 			out.ResolvedConfiguration.LoadBalancers = append(out.ResolvedConfiguration.LoadBalancers, types.ServiceRevisionLoadBalancer{
-				TargetGroupArn: aws.String(r.Groups[i]), ProductionListenerRule: shape.String(l.Advanced.ProductionRule),
+				TargetGroupArn: aws.String(r.Groups[i]), ProductionListenerRule: handler.Optional(l.Advanced.ProductionRule),
 			})
 		}
 	}
@@ -48,7 +49,7 @@ func imagesOf(r *ecs.ServiceRevision, d types.TaskDefinition) []types.ContainerI
 	var out []types.ContainerImage
 	for _, c := range d.ContainerDefinitions {
 		_, digest, _ := strings.Cut(r.Images[*c.Name], "@")
-		out = append(out, types.ContainerImage{ContainerName: c.Name, Image: c.Image, ImageDigest: shape.String(digest)})
+		out = append(out, types.ContainerImage{ContainerName: c.Name, Image: c.Image, ImageDigest: handler.Optional(digest)})
 	}
 	return out
 }
@@ -71,7 +72,7 @@ func brief(d *ecs.ServiceDeployment, ns arn.Namespace) types.ServiceDeploymentBr
 		ServiceDeploymentArn: aws.String(shape.ServiceDeploymentARN(d, ns)),
 		ServiceArn:           aws.String(ns.ARN("ecs", "service/"+d.Service)), ClusterArn: aws.String(ns.ARN("ecs", "cluster/"+cluster)),
 		TargetServiceRevisionArn: aws.String(shape.RevisionARN(ns, d.Service, d.Target)),
-		Status:                   status(d), StatusReason: shape.String(d.Progress.Reason),
+		Status:                   status(d), StatusReason: handler.Optional(d.Progress.Reason),
 		CreatedAt: shape.Time(d.CreatedAt), StartedAt: shape.Time(d.Progress.StartedAt), FinishedAt: shape.Time(d.Progress.FinishedAt),
 	}
 }
@@ -129,7 +130,7 @@ func (v serviceDeploymentView) wire(ns arn.Namespace) types.ServiceDeployment {
 		out.SourceServiceRevisions = append(out.SourceServiceRevisions, v.summary(ns, r))
 	}
 	if r := p.Rollback; r != nil {
-		out.Rollback = &types.Rollback{Reason: shape.String(r.Reason), StartedAt: shape.Time(r.StartedAt)}
+		out.Rollback = &types.Rollback{Reason: handler.Optional(r.Reason), StartedAt: shape.Time(r.StartedAt)}
 		if r.Revision != "" {
 			out.Rollback.ServiceRevisionArn = aws.String(shape.RevisionARN(ns, v.Service, r.Revision))
 		}

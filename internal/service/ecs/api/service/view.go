@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/api/shape"
 	"github.com/skylift/skylift/internal/service/ecs/history"
@@ -53,7 +54,7 @@ func (v serviceView) wire(ns arn.Namespace, tags bool) *types.Service {
 		AvailabilityZoneRebalancing:   rebalancing(&s),
 		HealthCheckGracePeriodSeconds: s.HealthCheckGracePeriod,
 		PropagateTags:                 s.PropagateTags, EnableECSManagedTags: s.ManagedTags, EnableExecuteCommand: s.ExecuteCommand,
-		CreatedAt: &s.CreatedAt, CreatedBy: shape.String(s.CreatedBy),
+		CreatedAt: &s.CreatedAt, CreatedBy: handler.Optional(s.CreatedBy),
 		LoadBalancers: []types.LoadBalancer{}, ServiceRegistries: []types.ServiceRegistry{},
 		PlacementConstraints: []types.PlacementConstraint{}, PlacementStrategy: []types.PlacementStrategy{},
 		Deployments: []types.Deployment{}, Events: []types.ServiceEvent{}, CurrentServiceRevisions: []types.ServiceCurrentRevisionSummary{},
@@ -96,7 +97,7 @@ func (v serviceView) deployment(d ecs.Deployment) types.Deployment {
 		LaunchType: shape.LaunchType(d.LaunchType, d.Strategy), PlatformVersion: aws.String(d.Platform), PlatformFamily: aws.String("Linux"),
 		NetworkConfiguration: shape.Network(d.Network),
 		CreatedAt:            aws.Time(d.CreatedAt), UpdatedAt: aws.Time(d.Rollout.UpdatedAt),
-		RolloutState: d.Rollout.State, RolloutStateReason: shape.String(d.Rollout.Reason), FailedTasks: d.Rollout.Failed,
+		RolloutState: d.Rollout.State, RolloutStateReason: handler.Optional(d.Rollout.Reason), FailedTasks: d.Rollout.Failed,
 	}
 	if len(d.Strategy) > 0 {
 		out.CapacityProviderStrategy = shape.CapacityStrategy(d.Strategy)

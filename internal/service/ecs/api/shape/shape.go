@@ -22,14 +22,6 @@ func Time(t time.Time) *time.Time {
 	return &t
 }
 
-// String returns s as the API has it: nil when it is empty.
-func String(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
 // Failure is an entry of the failures of a batch operation.
 func Failure(arn, reason string) types.Failure {
 	return types.Failure{Arn: &arn, Reason: &reason}
@@ -82,7 +74,7 @@ func LoadBalancer(l ecs.LoadBalancer) types.LoadBalancer {
 	if l.Advanced != (ecs.Advanced{}) {
 		out.AdvancedConfiguration = &types.AdvancedConfiguration{
 			AlternateTargetGroupArn: aws.String(l.Advanced.AlternateTargetGroup), ProductionListenerRule: aws.String(l.Advanced.ProductionRule),
-			TestListenerRule: String(l.Advanced.TestRule), RoleArn: String(l.Advanced.Role),
+			TestListenerRule: handler.Optional(l.Advanced.TestRule), RoleArn: handler.Optional(l.Advanced.Role),
 		}
 	}
 	return out

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/arn"
+	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/api/shape"
 )
@@ -26,14 +27,14 @@ func taskOut(t *ecs.Task, ns arn.Namespace, tags bool) types.Task {
 	out := types.Task{
 		TaskArn: &t.ARN, ClusterArn: aws.String(ns.ARN("ecs", "cluster/"+t.Cluster)),
 		TaskDefinitionArn: &t.TaskDefinition,
-		Group:             &t.Group, StartedBy: shape.String(t.StartedBy),
-		LaunchType: t.LaunchType, CapacityProviderName: shape.String(t.Provider), PlatformVersion: shape.String(t.Platform), PlatformFamily: aws.String("Linux"),
+		Group:             &t.Group, StartedBy: handler.Optional(t.StartedBy),
+		LaunchType: t.LaunchType, CapacityProviderName: handler.Optional(t.Provider), PlatformVersion: handler.Optional(t.Platform), PlatformFamily: aws.String("Linux"),
 		Cpu: &t.CPU, Memory: &t.Memory,
 		DesiredStatus: &t.Desired, LastStatus: &t.Status, Version: t.Version,
-		AvailabilityZone: shape.String(t.Zone),
+		AvailabilityZone: handler.Optional(t.Zone),
 		CreatedAt:        shape.Time(t.CreatedAt), PullStartedAt: shape.Time(t.PullStartedAt), PullStoppedAt: shape.Time(t.PullStoppedAt),
 		StartedAt: shape.Time(t.StartedAt), StoppingAt: shape.Time(t.StoppingAt), ExecutionStoppedAt: shape.Time(t.ExecutionStopped), StoppedAt: shape.Time(t.StoppedAt),
-		StopCode: t.StopCode, StoppedReason: shape.String(t.Reason),
+		StopCode: t.StopCode, StoppedReason: handler.Optional(t.Reason),
 		EnableExecuteCommand:    t.ExecuteCommand,
 		HealthStatus:            known(t.Health),
 		EphemeralStorage:        &types.EphemeralStorage{SizeInGiB: t.StorageSize()},
@@ -75,9 +76,9 @@ func overridesOf(t *ecs.Task) *types.TaskOverride {
 
 func containerOut(t *ecs.Task, c ecs.Container) types.Container {
 	out := types.Container{
-		ContainerArn: &c.ARN, TaskArn: &t.ARN, Name: &c.Name, Image: &c.Image, ImageDigest: shape.String(c.Digest), RuntimeId: shape.String(c.RuntimeID),
-		LastStatus: &c.Status, ExitCode: c.ExitCode, Reason: shape.String(c.Reason), HealthStatus: known(c.Health),
-		Cpu: shape.String(c.CPU), Memory: shape.String(c.Memory), MemoryReservation: shape.String(c.Soft),
+		ContainerArn: &c.ARN, TaskArn: &t.ARN, Name: &c.Name, Image: &c.Image, ImageDigest: handler.Optional(c.Digest), RuntimeId: handler.Optional(c.RuntimeID),
+		LastStatus: &c.Status, ExitCode: c.ExitCode, Reason: handler.Optional(c.Reason), HealthStatus: known(c.Health),
+		Cpu: handler.Optional(c.CPU), Memory: handler.Optional(c.Memory), MemoryReservation: handler.Optional(c.Soft),
 		NetworkBindings: []types.NetworkBinding{}, NetworkInterfaces: []types.NetworkInterface{},
 	}
 	if t.ENI.Addr.IsValid() {

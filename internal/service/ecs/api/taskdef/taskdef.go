@@ -36,7 +36,7 @@ func (a *Definitions) RegisterTaskDefinition(ctx context.Context, in *sdk.Regist
 	if def.ExecutionRoleArn, err = role.ARN(a.NS, def.ExecutionRoleArn); err != nil {
 		return nil, err
 	}
-	def.RegisteredAt, def.RegisteredBy = aws.Time(ecs.Now()), shape.String(caller.From(ctx).ARN)
+	def.RegisteredAt, def.RegisteredBy = aws.Time(ecs.Now()), handler.Optional(caller.From(ctx).ARN)
 	rec := ecs.TaskDefinition{Definition: *def, Tags: tags}
 	err = a.DB.Update(ctx, func(tx store.Tx) error {
 		f, _, err := handler.Find(tx, ecs.Families, *in.Family)
