@@ -114,7 +114,7 @@ func dropOtherRoutes(host netlink.Link, addr netip.Addr) error {
 // in the route to it, the host's is its own.
 func addressOf(link netlink.Link) (netip.Addr, error) {
 	if link.Type() == "bridge" {
-		addrs, err := netlink.AddrList(link, netlink.FAMILY_V4)
+		addrs, err := kernel.AddressesOn(&netlink.Handle{}, link)
 		if err != nil || len(addrs) == 0 {
 			return netip.Addr{}, err
 		}
@@ -140,9 +140,9 @@ func routesOf(link netlink.Link) (routes []netlink.Route, err error) {
 
 // ensureAddress leaves the link with addr as its only address.
 func ensureAddress(h *netlink.Handle, link netlink.Link, addr netip.Addr, scope int) error {
-	have, err := h.AddrList(link, netlink.FAMILY_V4)
+	have, err := kernel.AddressesOn(h, link)
 	if err != nil {
-		return fmt.Errorf("list addresses of %s: %w", link.Attrs().Name, err)
+		return err
 	}
 	for _, a := range have {
 		if kernel.PrefixOf(a.IPNet) == netip.PrefixFrom(addr, 32) {
@@ -166,7 +166,11 @@ func neighbour(link int, addr netip.Addr, mac net.HardwareAddr) *netlink.Neigh {
 // need no fragmenting.
 func defaultMTU() int {
 	const ethernet = 1500
-	routes, err := netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{}, netlink.RT_FILTER_DST)
+	var routes []netlink.Route
+	err := kernel.Retry(netlink.ErrDumpInterrupted, func() (err error) {
+		routes, err = netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{}, netlink.RT_FILTER_DST)
+		return err
+	})
 	if err != nil || len(routes) == 0 {
 		return ethernet
 	}

@@ -151,7 +151,7 @@ func (s *stage) testBlueGreen(t *testing.T) {
 		t.Errorf("while it bakes production is answered by %v", production)
 	}
 	s.aws(t, "ecs", "stop-service-deployment", "--service-deployment-arn", d, "--stop-type", "ROLLBACK")
-	after := takes(t, 5*time.Second, "blue has the traffic again", func() bool { return s.versions(p.url("/"), 5)["2"] == 5 })
+	after := takes(t, slowest, "blue has the traffic again", func() bool { return s.versions(p.url("/"), 5)["2"] == 5 })
 	t.Logf("blue had the traffic again after %s", after)
 	s.comes(t, d, "status", "ROLLBACK_SUCCESSFUL")
 	if production := s.versions(p.url("/"), 20); production["2"] != 20 {

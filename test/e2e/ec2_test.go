@@ -195,5 +195,5 @@ func (s *stage) testInterfaces(t *testing.T) {
 	if _, err := s.ec2.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: &group}); err != nil {
 		t.Error(err)
 	}
-	takes(t, 5*time.Second, "the address is not reachable", func() bool { code, _ := s.ask(fmt.Sprintf("http://%s:8080/", addr)); return code == 0 })
+	takes(t, slowest, "the address is not reachable", func() bool { code, _ := s.ask(fmt.Sprintf("http://%s:8080/", addr)); return code == 0 })
 }

@@ -69,7 +69,7 @@ func (s *stage) testBalancerByCommand(t *testing.T) {
 	run("Listeners", "modify-listener", "--listener-arn", l, "--port", "8102", "--default-actions", "Type=fixed-response,FixedResponseConfig={StatusCode=418,ContentType=text/plain,MessageBody=teapot}")
 	host := run("LoadBalancers[0].DNSName", "describe-load-balancers", "--load-balancer-arns", b)
 	var out []byte
-	takes(t, 5*time.Second, "the listener answers on its new port", func() bool {
+	takes(t, slowest, "the listener answers on its new port", func() bool {
 		out, _ = exec.Command("curl", "-sS", "-m", "5", "-w", " %{http_code}", "--resolve", host+":8102:"+s.lb, "http://"+host+":8102/").CombinedOutput()
 		return string(out) == "teapot 418"
 	})
@@ -200,7 +200,7 @@ func (s *stage) testRules(t *testing.T) {
 		for url, want := range want {
 			var code int
 			var body string
-			takes(t, 5*time.Second, url, func() bool {
+			takes(t, slowest, url, func() bool {
 				code, body = s.ask(url)
 				return fmt.Sprint(code, " ", body) == want
 			})
@@ -296,7 +296,7 @@ func (s *stage) testHealth(t *testing.T) {
 	must(s.elb.ModifyTargetGroup(t.Context(), &elb.ModifyTargetGroupInput{TargetGroupArn: &pool, HealthCheckPort: new(fmt.Sprint(closed))}))(t)
 	unhealthy(pool, addr, "Target.FailedHealthChecks", "Health checks failed")
 	must(s.elb.DeregisterTargets(t.Context(), &elb.DeregisterTargetsInput{TargetGroupArn: &pool, Targets: []types.TargetDescription{{Id: &addr}}}))(t)
-	takes(t, 15*time.Second, "the target is deregistered", func() bool { return s.health(t, pool, addr).State == "" })
+	takes(t, slowest, "the target is deregistered", func() bool { return s.health(t, pool, addr).State == "" })
 }
 
 // Where no target is healthy, all get requests.
@@ -305,7 +305,7 @@ func (s *stage) testFailOpen(t *testing.T) {
 	_, addr := s.serving(t, s.defineProbe(t, "fail-open", environment("HEALTH=500")))
 	pool := s.pool(t, "fail-open")
 	f := s.front(t, "fail-open", 8151, forward(pool))
-	takes(t, 5*time.Second, "a balancer without targets answers 503", func() bool { code, _ := s.ask(f.url("/")); return code == 503 })
+	takes(t, slowest, "a balancer without targets answers 503", func() bool { code, _ := s.ask(f.url("/")); return code == 503 })
 	must(s.elb.RegisterTargets(t.Context(), &elb.RegisterTargetsInput{TargetGroupArn: &pool, Targets: []types.TargetDescription{{Id: &addr}}}))(t)
 	takes(t, 30*time.Second, "the target is unhealthy", func() bool { return s.health(t, pool, addr).State == types.TargetHealthStateEnumUnhealthy })
 	if code, body := s.ask(f.url("/")); code != 200 || !strings.HasPrefix(body, "site=none") {
@@ -429,7 +429,7 @@ func (s *stage) testWeights(t *testing.T) {
 		t.Errorf("two targets of a group got %v requests, not in turn", hosts)
 	}
 	must(s.elb.ModifyListener(t.Context(), &elb.ModifyListenerInput{ListenerArn: &f.listener, DefaultActions: []types.Action{weighted(0, 1)}}))(t)
-	takes(t, 5*time.Second, "all goes to green", func() bool { return count(10)["site=green"] == 10 })
+	takes(t, slowest, "all goes to green", func() bool { return count(10)["site=green"] == 10 })
 }
 
 // Balancers that share a port are told apart by the host: a balancer's own
@@ -440,10 +440,10 @@ func (s *stage) testSharedPort(t *testing.T) {
 	b := s.front(t, "shared-b", 8181, fixed("200", "b"))
 	s.rule(t, b.listener, 1, fixed("200", "rule of b"), host("b.shared.test"))
 	for url, want := range map[string]string{a.url("/"): "a", b.url("/"): "b", "http://b.shared.test:8181/": "rule of b"} {
-		takes(t, 5*time.Second, url+" is answered by "+want, func() bool { _, body := s.ask(url); return body == want })
+		takes(t, slowest, url+" is answered by "+want, func() bool { _, body := s.ask(url); return body == want })
 	}
 	must(s.elb.DeleteLoadBalancer(t.Context(), &elb.DeleteLoadBalancerInput{LoadBalancerArn: &a.balancer}))(t)
-	takes(t, 5*time.Second, "b has the port alone", func() bool { _, body := s.ask(b.url("/")); return body == "b" })
+	takes(t, slowest, "b has the port alone", func() bool { _, body := s.ask(b.url("/")); return body == "b" })
 	if code, body := s.ask("http://b.shared.test:8181/"); code != 200 || body != "rule of b" {
 		t.Errorf("rule of the balancer that is left: %d %s", code, body)
 	}

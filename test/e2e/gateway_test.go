@@ -242,7 +242,7 @@ func (s *stage) testAudit(t *testing.T) {
 	}
 	password := s.password(t)
 	var all string
-	takes(t, 5*time.Second, "the audit has the calls", func() bool {
+	takes(t, slowest, "the audit has the calls", func() bool {
 		b, err := os.ReadFile(s.skylift.logs)
 		all = string(b)
 		return err == nil && strings.Contains(all, fmt.Sprintf(`"action":"DeleteCluster","judged":"ecs:DeleteCluster","resource":"%s","code":"OK","status":200,"ms":`, *out.Cluster.ClusterArn))

@@ -25,7 +25,7 @@ const AliasPrefix = "skylift/"
 // Retry runs f again while it says that the kernel's answer was interrupted.
 func Retry(interrupted error, f func() error) error {
 	var err error
-	for range 5 {
+	for range 20 { // many instances at once change what is listed
 		if err = f(); !errors.Is(err, interrupted) {
 			return err
 		}
@@ -43,6 +43,18 @@ func Links() (links []netlink.Link, err error) {
 		return nil, fmt.Errorf("list interfaces: %w", err)
 	}
 	return links, nil
+}
+
+// AddressesOn returns the IPv4 addresses of an interface, which is where h is.
+func AddressesOn(h *netlink.Handle, link netlink.Link) (addrs []netlink.Addr, err error) {
+	err = Retry(netlink.ErrDumpInterrupted, func() error {
+		addrs, err = h.AddrList(link, netlink.FAMILY_V4)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list addresses of %s: %w", link.Attrs().Name, err)
+	}
+	return addrs, nil
 }
 
 // Addresses is every address of the host.
