@@ -23,8 +23,10 @@ import (
 	"github.com/skylift/skylift/internal/service/kms"
 	"github.com/skylift/skylift/internal/service/logs"
 	tagging "github.com/skylift/skylift/internal/service/resourcegroupstaggingapi"
+	"github.com/skylift/skylift/internal/service/route53/owned"
 	"github.com/skylift/skylift/internal/service/s3"
 	"github.com/skylift/skylift/internal/service/secretsmanager"
+	"github.com/skylift/skylift/internal/service/servicediscovery"
 	"github.com/skylift/skylift/internal/service/ssm"
 	"github.com/skylift/skylift/internal/service/sts/token"
 	"github.com/skylift/skylift/internal/store"
@@ -48,7 +50,7 @@ type service struct {
 
 // services are all that there are, in the order in which they need each other.
 var services = []service{
-	iamService, stsService, kmsService, secretsService, ssmService, ec2Service, acmService, elbv2Service, route53Service, ecrService, logsService, efsService, s3Service, ecsService, taggingService,
+	iamService, stsService, kmsService, secretsService, ssmService, ec2Service, acmService, elbv2Service, route53Service, discoveryService, ecrService, logsService, efsService, s3Service, ecsService, taggingService,
 }
 
 // part is a service as the daemon has it: all that it brings into the program.
@@ -85,20 +87,22 @@ type taggable interface {
 // builder makes the services one after the other. Each may use those that were
 // made before it.
 type builder struct {
-	m        *machine
-	made     []part
-	identity *iam.API
-	mint     *token.Mint
-	keys     *kms.API
-	secrets  *secretsmanager.API
-	values   *ssm.API
-	certs    *acm.API
-	network  *ec2api.API
-	lbs      *elbapi.API
-	images   *ecr.API
-	events   *logs.API
-	files    *volumes.Volumes
-	objects  *s3.API
+	m         *machine
+	made      []part
+	identity  *iam.API
+	mint      *token.Mint
+	keys      *kms.API
+	secrets   *secretsmanager.API
+	values    *ssm.API
+	certs     *acm.API
+	network   *ec2api.API
+	lbs       *elbapi.API
+	zones     owned.API
+	discovery *servicediscovery.API
+	images    *ecr.API
+	events    *logs.API
+	files     *volumes.Volumes
+	objects   *s3.API
 }
 
 // parts makes every service once.

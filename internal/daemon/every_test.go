@@ -89,6 +89,8 @@ var samples = map[string]string{
 	"route53 ChangeResourceRecordSets": `{"ChangeBatch":{"Changes":[{"Action":"CREATE","ResourceRecordSet":{"Name":"a.test","Type":"A","TTL":60,"ResourceRecords":[{"Value":"10.0.0.1"}]}}]}}`,
 	"route53 CreateHealthCheck":        `{"HealthCheckConfig":{"Type":"TCP","IPAddress":"10.0.0.1","Port":80}}`,
 
+	"servicediscovery CreateService": `{"NamespaceId":"ns-0000000000000000"}`,
+
 	"s3 CreateBucket":                    `{"Bucket":"xxx","CreateBucketConfiguration":{"LocationConstraint":"us-west-2"}}`,
 	"s3 PutBucketCors":                   `{"CORSConfiguration":{"CORSRules":[{"AllowedMethods":["GET"],"AllowedOrigins":["*"]}]}}`,
 	"s3 PutBucketLifecycleConfiguration": `{"LifecycleConfiguration":{"Rules":[{"Status":"Enabled","Filter":{"Prefix":""},"Expiration":{"Days":1}}]}}`,

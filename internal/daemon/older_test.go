@@ -290,6 +290,7 @@ var later = map[string]bool{
 	"ecr-cache-rule": true, "ecr-registry": true, "ecr-template": true,
 	"iam-access-key": true, "iam-account": true, "iam-group": true, "iam-instance-profile": true, "iam-last-use": true,
 	"iam-oidc-provider": true, "iam-policy": true, "iam-role": true, "iam-role-deletion": true, "iam-user": true,
+	"servicediscovery-namespace": true, "servicediscovery-service": true, "servicediscovery-instance": true, "servicediscovery-operation": true,
 	"route53-zone": true, "route53-set": true, "route53-change": true, "route53-check": true, "route53-health": true,
 	"s3-bucket": true, "s3-object": true, "s3-version": true, "s3-upload": true, "s3-part": true,
 	"kms-key": true, "kms-material": true, "kms-alias": true, "kms-grant": true,

@@ -11,6 +11,7 @@ import (
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/service/route53"
 	"github.com/skylift/skylift/internal/service/route53/checks"
+	"github.com/skylift/skylift/internal/service/route53/owned"
 	"github.com/skylift/skylift/internal/service/route53/record"
 	"github.com/skylift/skylift/internal/service/route53/scope"
 	"github.com/skylift/skylift/internal/store"
@@ -26,7 +27,9 @@ func (b *builder) route53(ctx context.Context) (part, error) {
 	m := b.m
 	n := m.newNames(b.lbs.HostedZone())
 	checker := checks.New(m.db, n.Lookup)
-	api := route53.New(&scope.Scope{DB: m.db, NS: m.ns, Network: b.network, Balancers: b.lbs, Names: n, Checker: checker})
+	s := &scope.Scope{DB: m.db, NS: m.ns, Network: b.network, Balancers: b.lbs, Names: n, Checker: checker}
+	api := route53.New(s)
+	b.zones = owned.API{Scope: s}
 	p := part{
 		name: "route53", title: "Route 53", api: api, tagged: api, operations: api.Operations(),
 		term: map[string]Runner{

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/servicediscovery"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
@@ -36,6 +37,7 @@ func sdkClients(cfg aws.Config) map[string]any {
 		"route53":              route53.NewFromConfig(cfg),
 		"s3":                   s3.NewFromConfig(cfg),
 		"secretsmanager":       secretsmanager.NewFromConfig(cfg),
+		"servicediscovery":     servicediscovery.NewFromConfig(cfg),
 		"ssm":                  ssm.NewFromConfig(cfg),
 		"sts":                  sts.NewFromConfig(cfg),
 		"tagging":              resourcegroupstaggingapi.NewFromConfig(cfg),

@@ -139,7 +139,12 @@ func (d Declared[I]) OnFound(text string, find func(ctx context.Context, named [
 // OnThose is On for a type of which those, a pure function of the input, makes the ARNs. It is for ids that may look like ARNs of
 // others.
 func (d Declared[I]) OnThose(kind string, those func(in *I) []string) Declared[I] {
-	d.s.auth.On = append(d.s.auth.On, resource.Declaration{Text: kind, Whole: func(in any) []string { return those(in.(*I)) }})
+	return d.OnRead(kind, func(_ context.Context, in *I) []string { return those(in) })
+}
+
+// OnRead is OnThose for ARNs that records tell.
+func (d Declared[I]) OnRead(kind string, read func(ctx context.Context, in *I) []string) Declared[I] {
+	d.s.auth.On = append(d.s.auth.On, resource.Declaration{Text: kind, Whole: func(ctx context.Context, in any) []string { return read(ctx, in.(*I)) }})
 	return d
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/servicediscovery"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
@@ -35,6 +36,7 @@ var modules = map[string]string{
 	"route53":              "route53",
 	"s3":                   "s3",
 	"secretsmanager":       "secretsmanager",
+	"servicediscovery":     "servicediscovery",
 	"ssm":                  "ssm",
 	"sts":                  "sts",
 	"tagging":              "resourcegroupstaggingapi",
@@ -55,6 +57,7 @@ func sdkOperations(cfg aws.Config) map[string][]sdkOp {
 		"route53":              route53Operations(route53.NewFromConfig(cfg)),
 		"s3":                   s3Operations(s3.NewFromConfig(cfg)),
 		"secretsmanager":       secretsmanagerOperations(secretsmanager.NewFromConfig(cfg)),
+		"servicediscovery":     servicediscoveryOperations(servicediscovery.NewFromConfig(cfg)),
 		"ssm":                  ssmOperations(ssm.NewFromConfig(cfg)),
 		"sts":                  stsOperations(sts.NewFromConfig(cfg)),
 		"tagging":              resourcegroupstaggingapiOperations(resourcegroupstaggingapi.NewFromConfig(cfg)),
@@ -573,6 +576,41 @@ func secretsmanagerOperations(c *secretsmanager.Client) []sdkOp {
 		call("UpdateSecret", c.UpdateSecret),
 		call("UpdateSecretVersionStage", c.UpdateSecretVersionStage),
 		call("ValidateResourcePolicy", c.ValidateResourcePolicy),
+	}
+}
+
+func servicediscoveryOperations(c *servicediscovery.Client) []sdkOp {
+	return []sdkOp{
+		call("CreateHttpNamespace", c.CreateHttpNamespace),
+		call("CreatePrivateDnsNamespace", c.CreatePrivateDnsNamespace),
+		call("CreatePublicDnsNamespace", c.CreatePublicDnsNamespace),
+		call("CreateService", c.CreateService),
+		call("DeleteNamespace", c.DeleteNamespace),
+		call("DeleteService", c.DeleteService),
+		call("DeleteServiceAttributes", c.DeleteServiceAttributes),
+		call("DeregisterInstance", c.DeregisterInstance),
+		call("DiscoverInstances", c.DiscoverInstances),
+		call("DiscoverInstancesRevision", c.DiscoverInstancesRevision),
+		call("GetInstance", c.GetInstance),
+		call("GetInstancesHealthStatus", c.GetInstancesHealthStatus),
+		call("GetNamespace", c.GetNamespace),
+		call("GetOperation", c.GetOperation),
+		call("GetService", c.GetService),
+		call("GetServiceAttributes", c.GetServiceAttributes),
+		call("ListInstances", c.ListInstances),
+		call("ListNamespaces", c.ListNamespaces),
+		call("ListOperations", c.ListOperations),
+		call("ListServices", c.ListServices),
+		call("ListTagsForResource", c.ListTagsForResource),
+		call("RegisterInstance", c.RegisterInstance),
+		call("TagResource", c.TagResource),
+		call("UntagResource", c.UntagResource),
+		call("UpdateHttpNamespace", c.UpdateHttpNamespace),
+		call("UpdateInstanceCustomHealthStatus", c.UpdateInstanceCustomHealthStatus),
+		call("UpdatePrivateDnsNamespace", c.UpdatePrivateDnsNamespace),
+		call("UpdatePublicDnsNamespace", c.UpdatePublicDnsNamespace),
+		call("UpdateService", c.UpdateService),
+		call("UpdateServiceAttributes", c.UpdateServiceAttributes),
 	}
 }
 

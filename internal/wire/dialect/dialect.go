@@ -43,6 +43,7 @@ var dialects = map[string]Dialect{
 	"elasticfilesystem":    unsupportedAs("BadRequest", jsonDialect("ValidationException", "InternalServerError", joined)),
 	"elasticloadbalancing": unsupportedAs("InvalidConfigurationRequest", queryDialect),
 	"sts":                  queryDialect,
+	"servicediscovery":     jsonDialect("InvalidInput", "InternalFailure", joined),
 	"route53": {
 		invalid: "InvalidInput", unknown: "InvalidInput", unsupported: "InvalidInput", wrongType: "InvalidInput",
 		Malformed: "InvalidInput", NoSuch: "InvalidAction", Internal: "InternalFailure", violations: joined,

@@ -30,7 +30,7 @@ type Declaration struct {
 	Find func(ctx context.Context, named []string) []string
 	// Whole, unless it is nil, makes ARNs of the type out of in, a pointer to the input; Text is the type alone. It is for ids
 	// that may look like ARNs of others.
-	Whole func(in any) []string
+	Whole func(ctx context.Context, in any) []string
 }
 
 // Set is the resources that the requests of one operation are about. It is immutable.
@@ -46,7 +46,7 @@ type subject struct {
 	pattern  *pattern // of the type; nil where there are several
 	members  []member
 	find     func(ctx context.Context, named []string) []string
-	whole    func(in any) []string
+	whole    func(ctx context.Context, in any) []string
 }
 
 // Reference is what AWS's reference says of one service.
@@ -254,7 +254,7 @@ func (of *subject) any(ns arn.Namespace, given []string) Resource {
 // named returns the resources of one declaration that the request names.
 func (s *Set) named(ctx context.Context, ns arn.Namespace, of *subject, v reflect.Value) (list []Resource) {
 	if of.whole != nil {
-		for _, ref := range of.whole(v.Addr().Interface()) {
+		for _, ref := range of.whole(ctx, v.Addr().Interface()) {
 			list = append(list, Resource{ref, of.pattern.kind})
 		}
 		return list

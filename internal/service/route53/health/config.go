@@ -23,8 +23,8 @@ const (
 	defaultThreshold = 3
 )
 
-// withDefaults returns a configuration with what it doesn't say.
-func withDefaults(c types.HealthCheckConfig) types.HealthCheckConfig {
+// WithDefaults returns a configuration with what it doesn't say.
+func WithDefaults(c types.HealthCheckConfig) types.HealthCheckConfig {
 	no := func(b **bool, is bool) {
 		if *b == nil {
 			*b = &is

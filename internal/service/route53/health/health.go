@@ -50,7 +50,7 @@ func (a API) Operations() []wire.Operation {
 
 // CreateHealthCheck makes a health check. Whoever asks again for the same one is given it.
 func (a API) CreateHealthCheck(ctx context.Context, in *route53.CreateHealthCheckInput) (*route53.CreateHealthCheckOutput, error) {
-	c := record.Check{ID: id.UUID(), Reference: *in.CallerReference, Version: 1, Config: withDefaults(*in.HealthCheckConfig)}
+	c := record.Check{ID: id.UUID(), Reference: *in.CallerReference, Version: 1, Config: WithDefaults(*in.HealthCheckConfig)}
 	if err := configFaults(&c.Config).First(); err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func (a API) CreateHostedZone(ctx context.Context, in *route53.CreateHostedZoneI
 	}
 	c := scope.NewChange(z.ID, nil)
 	err = a.DB.Update(ctx, func(tx store.Tx) error {
-		if err := a.room(tx, z); err != nil {
+		if err := Room(tx, z); err != nil {
 			return err
 		}
 		return Put(tx, z, c)
@@ -119,8 +119,8 @@ func (a API) vpc(ctx context.Context, v *types.VPC) (record.VPC, error) {
 	return record.VPC{Region: string(v.VPCRegion), ID: *v.VPCId}, nil
 }
 
-// room fails when a zone can't be made beside those that there are.
-func (a API) room(tx store.Tx, z record.Zone) error {
+// Room fails when a zone can't be made beside those that there are.
+func Room(tx store.Tx, z record.Zone) error {
 	for range record.Zones.Keys(tx, record.ByReference, record.ReferenceKey(z.Reference), "") {
 		return &types.HostedZoneAlreadyExists{Message: new("A hosted zone has already been created with the specified caller reference.")}
 	}
