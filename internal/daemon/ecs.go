@@ -27,7 +27,7 @@ func (b *builder) ecs(context.Context) (part, error) {
 		DB: m.db, Namespace: m.ns, Engine: m.Engine, Capacity: m.capacity,
 		Subnets: placement{b.network}, Network: taskNetwork{b.network, m.Host}, HostAddress: m.hostAddress(),
 		Balancing: targetGroups{b.lbs, b.executionRoles(roles)}, Health: m.targetHealth(), Images: imageStore{b.images, b.registry(), m.Engine},
-		Logs: shipping{shipper, b.events}, Files: taskFiles{b.files, roles}, Inputs: in,
+		Logs: shipping{shipper, b.events}, Files: taskFiles{b.files, roles}, Inputs: in, Registries: b.discovery.Instances(),
 		Roles: roles, Endpoint: "http://" + ecs.EndpointAPI,
 		Disk: m.pressure(b.files), Full: func() bool { return m.disk.Reached(disk.Full) },
 		Retention: m.retention(), Resync: resync, Log: m.Log,

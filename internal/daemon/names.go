@@ -45,6 +45,14 @@ func (n *names) Served(change string) bool {
 	return n.state.Served(change)
 }
 
+// Serial implements scope.Names.
+func (n *names) Serial(id string) uint32 {
+	if z := n.Table().Zone(id); z != nil {
+		return z.Info.Serial
+	}
+	return 0
+}
+
 // Test implements scope.Names.
 func (n *names) Test(id, name, kind string) scope.Answer {
 	code, data := zones.Test(n.Table(), id, name, kind)

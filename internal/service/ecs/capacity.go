@@ -21,7 +21,7 @@ var Providers = []string{"FARGATE", "FARGATE_SPOT"}
 // Same says whether the tasks of both are made from the same.
 func (s Spec) Same(o Spec) bool {
 	return s.TaskDefinition == o.TaskDefinition && s.Platform == o.Platform &&
-		slices.Equal(s.Strategy, o.Strategy) && slices.Equal(s.LoadBalancers, o.LoadBalancers) &&
+		slices.Equal(s.Strategy, o.Strategy) && slices.Equal(s.LoadBalancers, o.LoadBalancers) && slices.Equal(s.Registries, o.Registries) &&
 		slices.Equal(s.Network.Subnets, o.Network.Subnets) &&
 		slices.Equal(s.Network.SecurityGroups, o.Network.SecurityGroups) &&
 		s.Network.AssignPublicIP == o.Network.AssignPublicIP

@@ -21,7 +21,7 @@ import (
 // and what is wrong besides.
 func TestWhatIsMissingHidesNoOtherFault(t *testing.T) {
 	t.Parallel()
-	s, err := wire.NewService("ecs", api.New(nil, arn.Namespace{}, nil, nil, nil, nil).Operations()...)
+	s, err := wire.NewService("ecs", api.New(nil, arn.Namespace{}, nil, nil, nil, nil, nil).Operations()...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,7 +118,7 @@ func TestBadServices(t *testing.T) {
 		{"grace", func(in *sdk.CreateServiceInput) { in.HealthCheckGracePeriodSeconds = aws.Int32(-1) }, badCode, "healthCheckGracePeriodSeconds must not be negative"},
 		{"launch type", func(in *sdk.CreateServiceInput) { in.LaunchType = types.LaunchTypeEc2 }, badCode, "No Container Instances"},
 		{"platform", func(in *sdk.CreateServiceInput) { in.PlatformVersion = aws.String("0.1") }, "PlatformUnknownException", "0.1"},
-		{"registries", func(in *sdk.CreateServiceInput) { in.ServiceRegistries = []types.ServiceRegistry{{}} }, badCode, "'serviceRegistries'"},
+		{"registries", func(in *sdk.CreateServiceInput) { in.ServiceRegistries = []types.ServiceRegistry{{}} }, badCode, "registryArn"},
 		{"daemon", func(in *sdk.CreateServiceInput) { in.SchedulingStrategy = types.SchedulingStrategyDaemon }, badCode, "daemon"},
 		{"tag", func(in *sdk.CreateServiceInput) { in.Tags = []types.Tag{{Key: aws.String("aws:x")}} }, badCode, "aws:"},
 	}

@@ -179,14 +179,14 @@ func TestAllFaultsOfACall(t *testing.T) {
 	ecstest.Play(t, fake.Config{}, func(w *ecstest.World) {
 		w.Define()
 		err := asked(w, &sdk.CreateServiceInput{
-			ServiceName: aws.String("a b"), LaunchType: types.LaunchTypeEc2, ServiceRegistries: []types.ServiceRegistry{{RegistryArn: aws.String("arn")}}, Role: aws.String("r"),
+			ServiceName: aws.String("a b"), LaunchType: types.LaunchTypeEc2, ServiceConnectConfiguration: &types.ServiceConnectConfiguration{Enabled: true}, Role: aws.String("r"),
 			HealthCheckGracePeriodSeconds: aws.Int32(-1), DesiredCount: aws.Int32(-1), PlacementStrategy: []types.PlacementStrategy{{}}, Tags: []types.Tag{{Key: aws.String("aws:x")}},
 		})
-		all(w.T, err, "'serviceRegistries'", "'role'", "Invalid service name", "TaskDefinition cannot be empty", "desiredCount", "healthCheckGracePeriodSeconds", "FARGATE", "Placement strategies", "aws:")
+		all(w.T, err, "'serviceConnectConfiguration'", "'role'", "Invalid service name", "TaskDefinition cannot be empty", "desiredCount", "healthCheckGracePeriodSeconds", "FARGATE", "Placement strategies", "aws:")
 		err = asked(w, &sdk.UpdateServiceInput{
-			Service: aws.String("web"), DesiredCount: aws.Int32(-1), ServiceRegistries: []types.ServiceRegistry{{RegistryArn: aws.String("arn")}}, HealthCheckGracePeriodSeconds: aws.Int32(-1),
+			Service: aws.String("web"), DesiredCount: aws.Int32(-1), ServiceConnectConfiguration: &types.ServiceConnectConfiguration{Enabled: true}, HealthCheckGracePeriodSeconds: aws.Int32(-1),
 		})
-		all(w.T, err, "'serviceRegistries'", "desiredCount", "healthCheckGracePeriodSeconds")
+		all(w.T, err, "'serviceConnectConfiguration'", "desiredCount", "healthCheckGracePeriodSeconds")
 		err = asked(w, &sdk.RunTaskInput{
 			TaskDefinition: aws.String("web"), Count: aws.Int32(11), LaunchType: types.LaunchTypeEc2, Group: aws.String("service:x"),
 			VolumeConfigurations: []types.TaskVolumeConfiguration{{Name: aws.String("v")}},

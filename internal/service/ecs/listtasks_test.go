@@ -134,7 +134,7 @@ func crowd(tb testing.TB, n int) *api.API {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return api.New(db, ns, nil, nil, nil, nil)
+	return api.New(db, ns, nil, nil, nil, nil, nil)
 }
 
 // TestListsDoNotReadAll lists and counts 20,000 tasks by reading indexes: what

@@ -102,6 +102,14 @@ type Spec struct {
 	Platform       string
 	Network        Network
 	LoadBalancers  []LoadBalancer
+	Registries     []Registry `json:",omitempty"`
+}
+
+// Registry is a service of Cloud Map whose instances the tasks are.
+type Registry struct {
+	ARN           string
+	ContainerName string `json:",omitempty"` // whose port it is; "": nobody said
+	Port          int32  `json:",omitempty"` // that the instances say; 0: none
 }
 
 // ServiceRevision is one immutable workload configuration of a service. Its
@@ -263,6 +271,7 @@ type Task struct {
 	Network        Network
 	Subnet, Zone   string // of those of Network, where it was placed
 	LoadBalancers  []LoadBalancer
+	Registries     []Registry `json:",omitempty"`
 	Overrides      *types.TaskOverride
 	ExecuteCommand bool // kept without effect
 	Tags           handler.Tags

@@ -40,7 +40,8 @@ func (r *route53) Update(_ store.Tx, _ string, z scope.Zone) error {
 	r.made = append(r.made, z)
 	return nil
 }
-func (r *route53) Delete(store.Tx, string) error { r.made = nil; return nil }
+func (r *route53) Told(store.Tx, string) (bool, error) { return true, nil }
+func (r *route53) Delete(store.Tx, string) error       { r.made = nil; return nil }
 func (r *route53) Replace(_ store.Tx, _ string, was, is []record.Set) error {
 	for _, s := range was {
 		delete(r.sets, nameOf(s))

@@ -18,7 +18,7 @@ func TestRequestsSayWhatTheyAreOn(t *testing.T) {
 	db := memstore.New()
 	t.Cleanup(func() { _ = db.Close() })
 	ns := arn.Namespace{Region: "us-west-2", Account: "123456789012"}
-	api := New(db, ns, nil, nil, nil, nil)
+	api := New(db, ns, nil, nil, nil, nil, nil)
 	for range 3 {
 		if _, err := api.RegisterTaskDefinition(t.Context(), definitionNamed("db")); err != nil {
 			t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/skylift/skylift/internal/service/ecs/api/tag"
 	"github.com/skylift/skylift/internal/service/ecs/api/task"
 	"github.com/skylift/skylift/internal/service/ecs/api/taskdef"
+	"github.com/skylift/skylift/internal/service/ecs/discovery"
 	"github.com/skylift/skylift/internal/service/ecs/role"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/wire"
@@ -35,10 +36,10 @@ type API struct {
 }
 
 // New returns the handlers over db.
-func New(db store.DB, ns arn.Namespace, net scope.Network, lb service.Balancing, capacity task.Capacity, roles role.Roles) *API {
+func New(db store.DB, ns arn.Namespace, net scope.Network, lb service.Balancing, registries discovery.Registries, capacity task.Capacity, roles role.Roles) *API {
 	s := scope.New(db, ns, net)
 	return &API{
-		account.New(s), cluster.New(s), deployment.New(s), instance.New(s), service.New(s, lb), tag.New(s), task.New(s, capacity, roles), taskdef.New(s),
+		account.New(s), cluster.New(s), deployment.New(s), instance.New(s), service.New(s, lb, registries), tag.New(s), task.New(s, capacity, roles), taskdef.New(s),
 	}
 }
 

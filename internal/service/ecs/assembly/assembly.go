@@ -16,6 +16,7 @@ import (
 	"github.com/skylift/skylift/internal/service/ecs/api/scope"
 	"github.com/skylift/skylift/internal/service/ecs/api/service"
 	"github.com/skylift/skylift/internal/service/ecs/deploy"
+	"github.com/skylift/skylift/internal/service/ecs/discovery"
 	"github.com/skylift/skylift/internal/service/ecs/expire"
 	"github.com/skylift/skylift/internal/service/ecs/inputs"
 	"github.com/skylift/skylift/internal/service/ecs/monitor"
@@ -46,21 +47,22 @@ type Files interface {
 
 // Config is what ECS works with.
 type Config struct {
-	DB        store.DB
-	Namespace arn.Namespace
-	Engine    engine.Engine
-	Capacity  *place.Ledger // of the machine; it follows the tasks of DB (ecs.Holdings), and somebody else runs it
-	Subnets   scope.Network
-	Network   run.Network
-	Balancing Balancing
-	Images    Images
-	Logs      run.Logs
-	Files     Files
-	Inputs    *inputs.Reader   // see run.Config
-	Roles     role.Roles       // it may be absent: then no task can have one
-	Endpoint  string           // see run.Config
-	Disk      monitor.Pressure // nil: nobody watches the disk
-	Full      func() bool      // see run.Config; it may be absent
+	DB         store.DB
+	Namespace  arn.Namespace
+	Engine     engine.Engine
+	Capacity   *place.Ledger // of the machine; it follows the tasks of DB (ecs.Holdings), and somebody else runs it
+	Subnets    scope.Network
+	Network    run.Network
+	Balancing  Balancing
+	Images     Images
+	Logs       run.Logs
+	Files      Files
+	Inputs     *inputs.Reader       // see run.Config
+	Registries discovery.Registries // Cloud Map; it may be absent: then no service has any
+	Roles      role.Roles           // it may be absent: then no task can have one
+	Endpoint   string               // see run.Config
+	Disk       monitor.Pressure     // nil: nobody watches the disk
+	Full       func() bool          // see run.Config; it may be absent
 	// Health names the services with tasks in a target group whose targets' health changed.
 	Health      reconcile.Source
 	HostAddress netip.Addr    // see run.Config
@@ -93,13 +95,13 @@ func New(c Config) ECS {
 		return reconcile.New(name, r, reconcile.Options{Workers: workers, Resync: c.Resync, Log: c.Log}, sources...)
 	}
 	tasks := run.New(run.Config{
-		DB: c.DB, Engine: c.Engine, Network: c.Network, Targets: c.Balancing, Images: c.Images, Logs: c.Logs, Files: c.Files, Inputs: c.Inputs, Roles: c.Roles, Endpoint: c.Endpoint,
+		DB: c.DB, Engine: c.Engine, Network: c.Network, Targets: c.Balancing, Images: c.Images, Logs: c.Logs, Files: c.Files, Inputs: c.Inputs, Registries: c.Registries, Roles: c.Roles, Endpoint: c.Endpoint,
 		Region: c.Namespace.Region, HostAddress: c.HostAddress, Retention: c.Retention, Log: c.Log, Full: c.Full,
 	})
 	services := deploy.New(c.DB, c.Namespace, c.Balancing, c.Images, c.Inputs, c.Capacity, c.Log)
 	definitions, tokens := expire.NewDefinitions(c.DB), expire.NewLaunches(c.DB)
 	return ECS{
-		API: api.New(c.DB, c.Namespace, c.Subnets, c.Balancing, c.Capacity, c.Roles),
+		API: api.New(c.DB, c.Namespace, c.Subnets, c.Balancing, c.Registries, c.Capacity, c.Roles),
 		Loops: map[string]Runner{
 			"ecs/deploy":      loop("ecs/deploy", services, workers, append(deploy.Sources(c.DB), c.Health, c.Capacity.Freed)...),
 			"ecs/run":         loop("ecs/run", tasks, taskWorkers, reconcile.Rows(c.DB, ecs.Tasks, nil), run.Watch(c.DB, c.Engine, c.Log)),

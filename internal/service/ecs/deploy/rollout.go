@@ -113,7 +113,7 @@ func (p *pass) start(d *ecs.Deployment, r *ecs.ServiceRevision, n int) error {
 		t.Service, t.Deployment, t.StartedBy = p.service.Key(), d.ID, d.ID
 		t.Group = "service:" + p.service.Name
 		t.LaunchType, t.Provider, t.Platform = d.LaunchType, provider, d.Platform
-		t.Network, t.LoadBalancers = d.Network, r.Placed()
+		t.Network, t.LoadBalancers, t.Registries = d.Network, r.Placed(), d.Registries
 		t.Tags, t.ExecuteCommand = p.service.TaskTags(def.Tags), p.service.ExecuteCommand
 		for i := range t.Containers {
 			t.Containers[i].Pinned = r.Images[t.Containers[i].Name]

@@ -32,23 +32,24 @@ import (
 // World is the whole of ECS over a store in memory and a simulated engine:
 // the API, the real loops, and stand-ins for what other services do.
 type World struct {
-	T         *testing.T
-	DB        store.DB
-	Engine    *fake.Engine
-	Size      place.Size // of the machine
-	Capacity  *place.Ledger
-	Balancing *Balancing
-	Network   *Network
-	API       *api.API
-	Logs      *Logs
-	Files     *Files
-	Inputs    *Inputs
-	Roles     role.Roles         // who may have which; nil: no task may have one
-	Disk      monitor.Pressure   // of the disk; nil: nobody watches it
-	Retention time.Duration      // how long stopped tasks are described
-	Mood      func() error       // spoils what the loops do, if not nil
-	Stop      context.CancelFunc // ends the loops, as the end of the process does
-	Done      chan struct{}
+	T          *testing.T
+	DB         store.DB
+	Engine     *fake.Engine
+	Size       place.Size // of the machine
+	Capacity   *place.Ledger
+	Balancing  *Balancing
+	Network    *Network
+	API        *api.API
+	Logs       *Logs
+	Files      *Files
+	Inputs     *Inputs
+	Registries *Registries
+	Roles      role.Roles         // who may have which; nil: no task may have one
+	Disk       monitor.Pressure   // of the disk; nil: nobody watches it
+	Retention  time.Duration      // how long stopped tasks are described
+	Mood       func() error       // spoils what the loops do, if not nil
+	Stop       context.CancelFunc // ends the loops, as the end of the process does
+	Done       chan struct{}
 }
 
 // Play runs f in a bubble of simulated time.
@@ -60,7 +61,7 @@ func Play(t *testing.T, script fake.Config, f func(w *World)) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		db := memstore.New()
-		w := &World{T: t, DB: db, Engine: fake.New(script), Balancing: newBalancing(), Network: &Network{IDs: map[string]ecs.ENI{}}, Logs: &Logs{}, Files: &Files{Tasks: map[string][]run.FileMount{}, gone: map[string]bool{}}, Inputs: newInputs(), Retention: 24 * time.Hour}
+		w := &World{T: t, DB: db, Engine: fake.New(script), Balancing: newBalancing(), Network: &Network{IDs: map[string]ecs.ENI{}}, Logs: &Logs{}, Files: &Files{Tasks: map[string][]run.FileMount{}, gone: map[string]bool{}}, Inputs: newInputs(), Registries: &Registries{}, Retention: 24 * time.Hour}
 		w.Size = place.Size{CPU: 1 << 20, Memory: 1 << 20}
 		w.Start()
 		defer func() {
@@ -85,7 +86,7 @@ func (w *World) Start() {
 	w.Capacity = place.New(w.Size, ecs.Holdings(w.DB))
 	c := assembly.Config{
 		DB: w.DB, Namespace: arn.Namespace{Region: "us-west-2", Account: "111122223333"}, Engine: w.Engine, Capacity: w.Capacity,
-		Subnets: w.Network, Network: w.Network, Balancing: w.Balancing, Health: w.Balancing.Follow, Images: pictures{w.Engine}, Logs: w.Logs, Files: w.Files, Inputs: w.Inputs.Reader(), Roles: w.roles(),
+		Subnets: w.Network, Network: w.Network, Balancing: w.Balancing, Health: w.Balancing.Follow, Images: pictures{w.Engine}, Logs: w.Logs, Files: w.Files, Inputs: w.Inputs.Reader(), Registries: w.Registries, Roles: w.roles(),
 		Disk: w.Disk, Retention: w.Retention, Log: slog.New(slog.DiscardHandler),
 	}
 	w.API = assembly.New(c).API
@@ -189,7 +190,7 @@ func Unsupported(w *World, in any) error {
 
 // Declared is what the operations declare.
 var Declared = sync.OnceValues(func() (*wiretest.Service, error) {
-	return wiretest.New("ecs", api.New(nil, arn.Namespace{}, nil, nil, nil, nil).Operations())
+	return wiretest.New("ecs", api.New(nil, arn.Namespace{}, nil, nil, nil, nil, nil).Operations())
 })
 
 // Trouble lets steps of time pass in which things go wrong.

@@ -36,7 +36,7 @@ func TestProtection(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Protection = api.New(s.DB, arn.Namespace{Region: "us-west-2", Account: "111122223333"}, nil, nil, nil, nil)
+		s.Protection = api.New(s.DB, arn.Namespace{Region: "us-west-2", Account: "111122223333"}, nil, nil, nil, nil, nil)
 
 		now := time.Now().UTC()
 		state := func(t ecs.Task) string {
@@ -103,7 +103,7 @@ func TestProtectionUnavailable(t *testing.T) {
 	t.Parallel()
 	task, d := curl()
 	s := server(t, running, d, task)
-	s.Protection = api.New(failing{s.DB}, arn.Namespace{}, nil, nil, nil, nil)
+	s.Protection = api.New(failing{s.DB}, arn.Namespace{}, nil, nil, nil, nil, nil)
 	w := ask(s, "GET", task.ENI.Addr, "/api/"+task.EndpointID(task.Containers[0])+"/task-protection/v1/state", "")
 	want := `{"error":{"Arn":"` + task.ARN + `","Code":"ServerException","Message":"Unexpected error occurred"}}`
 	if w.Code != http.StatusInternalServerError || !sameJSON(t, w.Body.String(), want) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/discovery"
 	"github.com/skylift/skylift/internal/service/ecs/run/order"
 )
 
@@ -24,7 +25,7 @@ func (r *Runner) down(ctx context.Context, t task) (done bool, again time.Durati
 	case ecs.Provisioning, ecs.Pending:
 		return false, 0, r.leave(ctx, t, ecs.Stopping)
 	case ecs.Activating, ecs.Running:
-		if len(t.LoadBalancers) > 0 {
+		if len(t.LoadBalancers) > 0 || len(t.Registries) > 0 {
 			return false, 0, r.leave(ctx, t, ecs.Deactivating)
 		}
 		return false, 0, r.leave(ctx, t, ecs.Stopping)
@@ -56,10 +57,13 @@ func (r *Runner) leave(ctx context.Context, t task, status string) error {
 	return r.change(ctx, t, func(t *ecs.Task) { t.Status, t.StoppingAt = status, now() }, events...)
 }
 
-// drain takes the task out of its target groups and waits until no request is
+// drain takes the task out of its target groups. It waits until no name leads to it and no request is
 // under way any more, or none of its containers is there to answer.
 func (r *Runner) drain(ctx context.Context, t task) (done bool, again time.Duration, err error) {
-	drained := true
+	drained, err := discovery.Left(ctx, r.Registries, &t.Task)
+	if err != nil {
+		return true, 0, fmt.Errorf("withdraw task %s: %w", t.ID, err)
+	}
 	for _, l := range t.LoadBalancers {
 		if err := r.Targets.Deregister(ctx, l.TargetGroup, t.ENI.Addr, l.ContainerPort); err != nil {
 			return true, 0, fmt.Errorf("deregister task %s: %w", t.ID, err)
@@ -91,8 +95,7 @@ func running(s engine.Status) bool {
 	return false
 }
 
-// terminate ends the containers: those first that others were not waited for
-// by. Each gets SIGTERM, and SIGKILL when its stopTimeout is over.
+// terminate ends the containers, those first that nobody waited for: by SIGTERM, and SIGKILL when its stopTimeout is over.
 func (r *Runner) terminate(ctx context.Context, t task) (done bool, again time.Duration, err error) {
 	state, err := r.Engine.Inspect(ctx, t.ID)
 	if err != nil && !errors.Is(err, engine.ErrNotFound) {

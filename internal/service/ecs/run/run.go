@@ -21,6 +21,7 @@ import (
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/definition"
+	"github.com/skylift/skylift/internal/service/ecs/discovery"
 	"github.com/skylift/skylift/internal/service/ecs/history"
 	"github.com/skylift/skylift/internal/service/ecs/inputs"
 	"github.com/skylift/skylift/internal/service/ecs/role"
@@ -65,16 +66,17 @@ type Logs interface {
 
 // Config is what a Runner works with.
 type Config struct {
-	DB      store.DB
-	Engine  engine.Engine
-	Network Network
-	Targets Targets
-	Images  Images
-	Logs    Logs
-	Files   Files
-	Inputs  *inputs.Reader // nil: no task has an execution role
-	Roles   role.Roles     // it may be absent: then no task can have one
-	Region  string
+	DB         store.DB
+	Engine     engine.Engine
+	Network    Network
+	Targets    Targets
+	Images     Images
+	Logs       Logs
+	Files      Files
+	Inputs     *inputs.Reader       // nil: no task has an execution role
+	Registries discovery.Registries // it may be absent: then no task has any
+	Roles      role.Roles           // it may be absent: then no task can have one
+	Region     string
 	// Endpoint is the URL where tasks find the APIs; "": nowhere.
 	Endpoint string
 	// HostAddress is where tasks find the machine that they run on; invalid: they
@@ -113,8 +115,7 @@ func (r *Runner) Reconcile(ctx context.Context, key string) (time.Duration, erro
 	}
 }
 
-// step takes one step; done says that there is none to take until something
-// changes or again has passed.
+// step takes one step; done says that there is none to take until something changes or again has passed.
 func (r *Runner) step(ctx context.Context, t task) (done bool, again time.Duration, err error) {
 	if t.Desired == ecs.Stopped || t.Status != ecs.Provisioning { // what is there must be able to end
 		ctx = store.Freeing(ctx)
@@ -181,12 +182,17 @@ func (r *Runner) change(ctx context.Context, t task, change func(t *ecs.Task), e
 		if err != nil {
 			return err
 		}
+		was := rec
 		change(&rec)
 		rec.Version++
+		refused, err := discovery.Keep(tx, r.Registries, &was, &rec)
+		if err != nil {
+			return err
+		}
 		if err := ecs.Tasks.Put(tx, t.Key(), rec); err != nil {
 			return err
 		}
-		return tell(tx, rec.Service, now, events)
+		return tell(tx, rec.Service, now, append(refused, events...))
 	})
 	if err != nil {
 		return fmt.Errorf("write task %s: %w", t.ID, err)

@@ -135,6 +135,12 @@ func byKey(zone string, sets []record.Set) (map[string]record.Set, error) {
 	return all, nil
 }
 
+// Told says whether this process answers as it is written in a zone.
+func (a API) Told(tx store.Tx, id string) (bool, error) {
+	z, err := scope.Zone(tx, &id)
+	return err == nil && a.Names.Serial(id) >= z.Serial, err
+}
+
 // Watch makes a health check, and returns its id.
 func (a API) Watch(tx store.Tx, c types.HealthCheckConfig) (string, error) {
 	check := record.Check{ID: id.UUID(), Reference: id.UUID(), Version: 1, Config: health.WithDefaults(c)}

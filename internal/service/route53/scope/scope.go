@@ -41,6 +41,8 @@ type Answer struct {
 type Names interface {
 	// Served says whether this process answers as it is after the change.
 	Served(change string) bool
+	// Serial counts the changes of a zone that this process answers with; 0 is none, or no such zone.
+	Serial(zone string) uint32
 	// Test answers a question from one zone.
 	Test(zone, name, kind string) Answer
 }

@@ -38,6 +38,8 @@ type Zones interface {
 	Delete(tx store.Tx, id string) error
 	// Replace has the zone hold the sets of is in place of those of was.
 	Replace(tx store.Tx, id string, was, is []record.Set) error
+	// Told says whether the zone's names are answered as they are written.
+	Told(tx store.Tx, id string) (bool, error)
 	// Watch makes a health check of an address.
 	Watch(tx store.Tx, addr string, port int32, c types.HealthCheckConfig) (check string, err error)
 	Unwatch(tx store.Tx, check string) error

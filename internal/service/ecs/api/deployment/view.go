@@ -30,6 +30,9 @@ func revisionOut(r *ecs.ServiceRevision, ns arn.Namespace, images []types.Contai
 	if len(r.Strategy) > 0 {
 		out.CapacityProviderStrategy = shape.CapacityStrategy(r.Strategy)
 	}
+	if len(r.Registries) > 0 {
+		out.ServiceRegistries = shape.Registries(r.Registries)
+	}
 	for i, l := range r.LoadBalancers {
 		out.LoadBalancers = append(out.LoadBalancers, shape.LoadBalancer(l))
 		if i == 0 && len(r.Groups) > 0 {

@@ -192,19 +192,34 @@ func (a *Services) loadBalancers(ctx context.Context, in []types.LoadBalancer) (
 }
 
 // checkPortsOf says whether the task definition has the containers and ports
-// that the load balancers are to reach.
-func checkPortsOf(lbs []ecs.LoadBalancer, d types.TaskDefinition) error {
-	for _, l := range lbs {
-		i := slices.IndexFunc(d.ContainerDefinitions, func(c types.ContainerDefinition) bool { return *c.Name == l.ContainerName })
-		if i < 0 {
-			return ecs.Invalid("The container %s does not exist in the task definition.", l.ContainerName)
+// checkPortsOf checks that the definition has the ports of containers that load balancers and registries name.
+func checkPortsOf(s ecs.Spec, d types.TaskDefinition) error {
+	for _, l := range s.LoadBalancers {
+		if err := checkPort(d, l.ContainerName, l.ContainerPort); err != nil {
+			return err
 		}
-		has := slices.ContainsFunc(d.ContainerDefinitions[i].PortMappings, func(p types.PortMapping) bool {
-			return aws.ToInt32(p.ContainerPort) == l.ContainerPort && p.Protocol == types.TransportProtocolTcp
-		})
-		if !has {
-			return ecs.Invalid("The container %s did not have a container port %d defined.", l.ContainerName, l.ContainerPort)
+	}
+	for _, g := range s.Registries {
+		if g.ContainerName == "" {
+			continue
 		}
+		if err := checkPort(d, g.ContainerName, g.Port); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkPort(d types.TaskDefinition, container string, port int32) error {
+	i := slices.IndexFunc(d.ContainerDefinitions, func(c types.ContainerDefinition) bool { return *c.Name == container })
+	if i < 0 {
+		return ecs.Invalid("The container %s does not exist in the task definition.", container)
+	}
+	has := slices.ContainsFunc(d.ContainerDefinitions[i].PortMappings, func(p types.PortMapping) bool {
+		return aws.ToInt32(p.ContainerPort) == port && p.Protocol == types.TransportProtocolTcp
+	})
+	if !has {
+		return ecs.Invalid("The container %s did not have a container port %d defined.", container, port)
 	}
 	return nil
 }

@@ -38,10 +38,11 @@ func (a *Services) newStrategy(tx store.Tx, in *sdk.UpdateServiceInput, old []pl
 // change is what of an UpdateService had to be looked up before its
 // transaction.
 type change struct {
-	net       *ecs.Network
-	balancers []ecs.LoadBalancer // nil: as they were
-	platform  string             // as asked for; "": as it was
-	launch    launch
+	net        *ecs.Network
+	balancers  []ecs.LoadBalancer // nil: as they were
+	registries []ecs.Registry     // nil: as they were
+	platform   string             // as asked for; "": as it was
+	launch     launch
 }
 
 func (a *Services) readChange(ctx context.Context, in *sdk.UpdateServiceInput) (change, error) {
@@ -59,6 +60,13 @@ func (a *Services) readChange(ctx context.Context, in *sdk.UpdateServiceInput) (
 			return c, err
 		}
 		c.balancers = append([]ecs.LoadBalancer{}, lbs...)
+	}
+	if in.ServiceRegistries != nil {
+		all, err := a.registriesOf(ctx, in.ServiceRegistries)
+		if err != nil {
+			return c, err
+		}
+		c.registries = append([]ecs.Registry{}, all...)
 	}
 	if in.PlatformVersion != nil {
 		v, err := scope.PlatformVersion(in.PlatformVersion)
@@ -95,6 +103,9 @@ func (c change) apply(tx store.Tx, a *Services, in *sdk.UpdateServiceInput, s *e
 	if c.balancers != nil {
 		next.LoadBalancers = c.balancers
 	}
+	if c.registries != nil {
+		next.Registries = c.registries
+	}
 	if c.platform != "" {
 		next.Platform, s.PlatformVersion = scope.PlatformRevision, c.platform
 	}
@@ -105,7 +116,7 @@ func (c change) apply(tx store.Tx, a *Services, in *sdk.UpdateServiceInput, s *e
 	if err != nil {
 		return err
 	}
-	if err := checkPortsOf(next.LoadBalancers, d.Definition); err != nil {
+	if err := checkPortsOf(next, d.Definition); err != nil {
 		return err
 	}
 	if err := set(s, in); err != nil {

@@ -65,6 +65,9 @@ func (a *Services) readCreation(ctx context.Context, in *sdk.CreateServiceInput)
 	if spec.LoadBalancers, err = a.loadBalancers(ctx, in.LoadBalancers); err != nil {
 		return c, err
 	}
+	if spec.Registries, err = a.registriesOf(ctx, in.ServiceRegistries); err != nil {
+		return c, err
+	}
 	if len(spec.LoadBalancers) > 0 && s.HealthCheckGracePeriod == nil {
 		s.HealthCheckGracePeriod = aws.Int32(0)
 	}
@@ -87,7 +90,7 @@ func (c creation) apply(tx store.Tx, a *Services, in *sdk.CreateServiceInput) (s
 		return serviceView{}, err
 	}
 	spec.TaskDefinition = *d.Definition.TaskDefinitionArn
-	if err := checkPortsOf(spec.LoadBalancers, d.Definition); err != nil {
+	if err := checkPortsOf(spec, d.Definition); err != nil {
 		return serviceView{}, err
 	}
 	if spec.Strategy, err = scope.Capacity(&cluster, in.LaunchType, in.CapacityProviderStrategy); err != nil {

@@ -11,18 +11,20 @@ import (
 
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/api/scope"
+	"github.com/skylift/skylift/internal/service/ecs/discovery"
 	"github.com/skylift/skylift/internal/wire"
 )
 
 // Services answers for services.
 type Services struct {
 	*scope.Scope
-	lb Balancing
+	lb         Balancing
+	registries discovery.Registries
 }
 
 // New returns the handlers.
-func New(s *scope.Scope, lb Balancing) *Services {
-	return &Services{Scope: s, lb: lb}
+func New(s *scope.Scope, lb Balancing, r discovery.Registries) *Services {
+	return &Services{Scope: s, lb: lb, registries: r}
 }
 
 // What operations take, where it is long or several take it.
@@ -31,7 +33,7 @@ const (
 		"bakeTimeInMinutes linearConfiguration{*} canaryConfiguration{*} lifecycleHooks{*}}"
 	ofService = "capacityProviderStrategy{*} placementConstraints{*} placementStrategy{*} platformVersion healthCheckGracePeriodSeconds " +
 		"loadBalancers{targetGroupArn containerName containerPort advancedConfiguration{*}} deploymentController{type} " +
-		"propagateTags enableECSManagedTags availabilityZoneRebalancing " + scope.Awsvpc + " " + deployment
+		"serviceRegistries{registryArn containerName containerPort port} propagateTags enableECSManagedTags availabilityZoneRebalancing " + scope.Awsvpc + " " + deployment
 )
 
 // Operations lists what is implemented.

@@ -80,6 +80,7 @@ func (v serviceView) wire(ns arn.Namespace, tags bool) *types.Service {
 		if i == 0 {
 			out.TaskDefinition, out.NetworkConfiguration = w.TaskDefinition, w.NetworkConfiguration
 			out.LaunchType, out.CapacityProviderStrategy = w.LaunchType, w.CapacityProviderStrategy
+			out.ServiceRegistries = shape.Registries(d.Registries)
 			for _, l := range d.LoadBalancers {
 				out.LoadBalancers = append(out.LoadBalancers, shape.LoadBalancer(l))
 			}

@@ -80,6 +80,22 @@ func LoadBalancer(l ecs.LoadBalancer) types.LoadBalancer {
 	return out
 }
 
+// Registries returns service registries as the API has them.
+func Registries(all []ecs.Registry) []types.ServiceRegistry {
+	out := []types.ServiceRegistry{}
+	for _, r := range all {
+		is := types.ServiceRegistry{RegistryArn: aws.String(r.ARN), ContainerName: handler.Optional(r.ContainerName)}
+		switch {
+		case r.ContainerName != "":
+			is.ContainerPort = aws.Int32(r.Port)
+		case r.Port != 0:
+			is.Port = aws.Int32(r.Port)
+		}
+		out = append(out, is)
+	}
+	return out
+}
+
 // DeploymentConfiguration returns the configuration as the API has it.
 func DeploymentConfiguration(c ecs.DeploymentConfig) *types.DeploymentConfiguration {
 	out := &types.DeploymentConfiguration{
