@@ -13,6 +13,7 @@ import (
 	"github.com/skylift/skylift/internal/service/ecs/ship"
 	"github.com/skylift/skylift/internal/service/ecs/tidy"
 	"github.com/skylift/skylift/internal/service/elbv2"
+	"github.com/skylift/skylift/internal/vpc"
 )
 
 var ecsService = service{make: (*builder).ecs, tables: ecs.Tables}
@@ -25,12 +26,12 @@ func (b *builder) ecs(context.Context) (part, error) {
 	shipper := ship.New(ship.Config{Engine: m.Engine, Sink: b.events, As: shipsAs(in), Log: m.Log})
 	whole := assembly.New(assembly.Config{
 		DB: m.db, Namespace: m.ns, Engine: m.Engine, Capacity: m.capacity,
-		Subnets: placement{b.network}, Network: taskNetwork{b.network, m.Host}, HostAddress: m.hostAddress(),
+		Subnets: placement{b.network}, Network: taskNetwork{b.network, vpc.Resolver(m.is.VPCCIDR), m.Host}, HostAddress: m.hostAddress(),
 		Balancing: targetGroups{b.lbs, b.executionRoles(roles)}, Health: m.targetHealth(), Images: imageStore{b.images, b.registry(), m.Engine},
 		Logs: shipping{shipper, b.events}, Files: taskFiles{b.files, roles}, Inputs: in, Registries: b.discovery.Instances(),
 		Roles: roles, Endpoint: "http://" + ecs.EndpointAPI,
 		Disk: m.pressure(b.files), Full: func() bool { return m.disk.Reached(disk.Full) },
-		Retention: m.retention(), Resync: resync, Log: m.Log,
+		Resolver: vpc.Resolver(m.is.VPCCIDR), Retention: m.retention(), Resync: resync, Log: m.Log,
 	})
 	loops := map[string]Runner{"ecs/tidy": tidy.New(m.db, m.Engine, func() bool { return m.disk.Reached(disk.Low) }, m.Log)}
 	for name, loop := range whole.Loops {

@@ -62,7 +62,8 @@ func said(err error) error {
 
 // taskNetwork is EC2 and the network of the host as ecs/run sees them.
 type taskNetwork struct {
-	ec2 *ec2api.API
+	ec2      *ec2api.API
+	resolver netip.Addr // of the VPC
 	Host
 }
 
@@ -82,7 +83,7 @@ func (n taskNetwork) Attach(ctx context.Context, eni ecs.ENI, netns string) erro
 	if err != nil {
 		return fmt.Errorf("read the interface's address: %w", err)
 	}
-	return n.Network.Attach(ctx, vpc.Interface{ID: eni.ID, Addr: eni.Addr, MAC: mac, NetNS: netns, Resolvers: resolvers(ofTask(n.Engine, netns))})
+	return n.Network.Attach(ctx, vpc.Interface{ID: eni.ID, Addr: eni.Addr, MAC: mac, NetNS: netns, Resolvers: n.others(resolvers(ofTask(n.Engine, netns)))})
 }
 
 func (n taskNetwork) Delete(ctx context.Context, eniID string) error {

@@ -33,6 +33,7 @@ type Network interface {
 	List(context.Context) ([]vpc.Attached, error)
 	Apply(context.Context, *vpc.Ruleset) ([]vpc.Flow, error)
 	Listen(context.Context, netip.AddrPort) (net.Listener, error)
+	ListenPacket(context.Context, netip.AddrPort) (*net.UDPConn, error)
 	Runner
 }
 

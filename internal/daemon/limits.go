@@ -16,6 +16,7 @@ type limits struct {
 	api      *limit.Conns // and of the registry
 	metadata *limit.Conns
 	dns      *limit.Conns // of the name server, over TCP
+	resolver *limit.Conns // of the resolver of tasks, over TCP
 }
 
 // newLimits shares out the descriptors that this process may have. Tasks have
@@ -36,6 +37,7 @@ func newLimits(c Config, cidr netip.Prefix) (limits, error) {
 		clients:  bound("load balancers", b.Clients, limit.PerTask(b.Clients)),
 		api:      bound("the APIs and the registry", b.API, limit.PerTask(b.API)),
 		dns:      bound("the name server", b.DNS, limit.PerTask(b.DNS)),
+		resolver: bound("the resolver of tasks", b.DNS, limit.PerTask(b.DNS)),
 		metadata: bound("the task metadata endpoint", b.Metadata, metadata.MaxConns),
 	}
 	c.Log.Debug("connections are bounded", "files", b.Files, "clients", b.Clients, "targets", b.Targets, "api", b.API, "checks", b.Checks)
@@ -50,7 +52,7 @@ func (l limits) problems(local bool) (out []string) {
 	if files < limit.Few {
 		out = append(out, fmt.Sprintf("few files can be open at once: "+mend, files))
 	}
-	for _, c := range []*limit.Conns{l.clients, l.api, l.metadata, l.dns} {
+	for _, c := range []*limit.Conns{l.clients, l.api, l.metadata, l.dns, l.resolver} {
 		if p := c.Problem(); p != "" {
 			out = append(out, fmt.Sprintf("%s; to have more, "+mend, p, files))
 		}

@@ -27,13 +27,24 @@ type names struct {
 	mu    sync.Mutex
 	state *zones.State
 	table atomic.Pointer[zone.Table]
+	// inside is the table as tasks see it.
+	inside atomic.Pointer[zone.Table]
 }
 
 func (m *machine) newNames(balancers string) *names {
 	n := &names{m: m, ready: make(chan struct{}), state: zones.New(m.ns.Region, balancers)}
-	n.table.Store(n.state.Table())
+	n.publish()
 	return n
 }
+
+// publish makes the tables of what was read. The caller holds the lock, unless nobody else has n yet.
+func (n *names) publish() {
+	n.table.Store(n.state.Table())
+	n.inside.Store(n.state.Inside())
+}
+
+// Inside is the zones as they are now, as tasks see them.
+func (n *names) Inside() *zone.Table { return n.inside.Load() }
 
 // Table is the zones as they are now.
 func (n *names) Table() *zone.Table { return n.table.Load() }
@@ -73,7 +84,7 @@ func (n *names) Run(ctx context.Context) error {
 	return n.m.db.Follow(ctx, store.TablesOf(record.Family), func(b store.Batch) error {
 		n.mu.Lock()
 		err := n.state.Apply(b)
-		n.table.Store(n.state.Table())
+		n.publish()
 		n.mu.Unlock()
 		if err != nil {
 			return fmt.Errorf("read the records of Route 53: %w", err)
@@ -90,7 +101,16 @@ func (n *names) Reconcile(ctx context.Context, _ string) (time.Duration, error) 
 		b.Addr = addr
 	}
 	err := n.m.db.View(ctx, func(tx store.Tx) error {
-		b.Names, b.Ill = nil, map[string]bool{}
+		b.Names, b.Ill, b.Inside = nil, map[string]bool{}, map[string][]netip.Addr{}
+		addrs := map[string][]netip.Addr{}
+		for i, err := range elbv2.Interfaces.Peek(tx, "") {
+			if err != nil {
+				return err
+			}
+			if i.Addr.IsValid() {
+				addrs[i.LoadBalancer] = append(addrs[i.LoadBalancer], i.Addr)
+			}
+		}
 		all, err := store.Collect(elbv2.LoadBalancers.Peek(tx, ""))
 		if err != nil {
 			return err
@@ -101,7 +121,7 @@ func (n *names) Reconcile(ctx context.Context, _ string) (time.Duration, error) 
 		}
 		for _, lb := range all {
 			b.Names = append(b.Names, lb.DNSName)
-			b.Ill[lb.DNSName] = ill[lb.ARN]
+			b.Ill[lb.DNSName], b.Inside[lb.DNSName] = ill[lb.ARN], addrs[lb.ARN]
 		}
 		return nil
 	})
@@ -112,6 +132,6 @@ func (n *names) Reconcile(ctx context.Context, _ string) (time.Duration, error) 
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.state.SetBalancers(b)
-	n.table.Store(n.state.Table())
+	n.publish()
 	return 0, nil
 }

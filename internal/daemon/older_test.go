@@ -65,6 +65,9 @@ func (fakeNetwork) Apply(context.Context, *vpc.Ruleset) ([]vpc.Flow, error) { re
 func (fakeNetwork) Listen(context.Context, netip.AddrPort) (net.Listener, error) {
 	return net.Listen("tcp", "127.0.0.1:0")
 }
+func (fakeNetwork) ListenPacket(context.Context, netip.AddrPort) (*net.UDPConn, error) {
+	return net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+}
 func (fakeNetwork) Run(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 
 // serveOlder runs Skylift on a data directory until the test ends.

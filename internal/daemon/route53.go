@@ -39,7 +39,8 @@ func (b *builder) route53(ctx context.Context) (part, error) {
 		always: map[string]Runner{
 			"names": n,
 			"names/balancers": m.loop("names/balancers", n, 1, whole(m.db, elbv2.LoadBalancers), whole(m.db, elbv2.Rules), whole(m.db, elbv2.Targets),
-				whole(m.db, elbv2.Healths)),
+				whole(m.db, elbv2.Healths), whole(m.db, elbv2.Interfaces)),
+			"names/resolver": m.newResolver(n),
 		},
 	}
 	if len(m.DNSListen) == 0 {

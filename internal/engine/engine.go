@@ -160,6 +160,7 @@ type Task struct {
 	Labels     map[string]string
 	Hosts      map[string]string // extra /etc/hosts entries: name → address
 	DNS        []string          // resolvers; empty: the host's
+	Search     []string          // domains that are tried behind a short name; empty: the host's
 
 	// PIDMode "task" puts all containers in one process namespace, in which the
 	// sandbox is the init process; with "" each container has its own.

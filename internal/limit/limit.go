@@ -43,7 +43,7 @@ type Budget struct {
 	API      int // connections to the APIs and the registry
 	Blobs    int // requests to the registry at once: each has files open, too
 	Metadata int // connections of tasks to the metadata endpoint
-	DNS      int // connections to the name server
+	DNS      int // connections to the name server, and as many to the resolver of tasks
 	Checks   int // health checks at once, which are Skylift's own
 }
 

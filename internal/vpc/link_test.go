@@ -15,6 +15,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/skylift/skylift/internal/vpc/accepts"
 	"github.com/skylift/skylift/internal/vpc/conntrack"
 	"github.com/skylift/skylift/internal/vpc/firewall"
 	"github.com/skylift/skylift/internal/vpc/kernel"
@@ -232,7 +233,7 @@ func TestPurgeLeavesNothing(t *testing.T) {
 	w.apply(&Ruleset{Groups: []Group{open("sg")}, Members: []Member{w.member("eni-a", "sg"), w.member("eni-lb", "sg")}})
 	w.want("eni-lb", "eni-a", true)
 	w.wantAnswer("eni-a")
-	check(t, accept(w.own, []Ports{{Protocol: firewall.TCP, From: 7000, To: 7001}}))
+	check(t, accepts.Put(w.own.accepts(), []Ports{{Protocol: firewall.TCP, From: 7000, To: 7001}}))
 	for range 2 {
 		check(t, Purge(t.Context(), string(w.own)))
 		if d := cmp.Diff(before, footprint(t)); d != "" {
@@ -264,10 +265,10 @@ func TestDockersDropIsExempted(t *testing.T) {
 		run(t, "iptables", strings.Fields(c)...) // what dockerd does when it starts
 	}
 	w.want("eni-a", "eni-b", false)
-	check(t, accept(w.own, w.hostAccess))
+	check(t, accepts.Put(w.own.accepts(), w.hostAccess))
 	w.want("eni-a", "eni-b", true)
 	once := run(t, "iptables-save")
-	check(t, accept(w.own, w.hostAccess))
+	check(t, accepts.Put(w.own.accepts(), w.hostAccess))
 	if again := strings.Count(run(t, "iptables-save"), string(w.own)); again != strings.Count(once, string(w.own)) || again != 3 {
 		t.Errorf("accepts are there %d times, want 3", again)
 	}

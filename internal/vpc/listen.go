@@ -13,31 +13,53 @@ import (
 )
 
 // Listen returns a listener for what the instance's tasks send over TCP to
-// addr, which is no address of anything, and the same for all instances.
-// Security groups have no say in it. A connection's remote address is the
-// task's, which it can't forge; nobody but tasks can connect.
+// addr, which is no address of anything, and the same for all instances, or
+// that of the VPC's resolver. Security groups have no say in it. A connection's
+// remote address is the task's, which it can't forge; nobody but tasks can connect.
 //
 // The listener stands on the first address of the range, the VPC's router. It
 // is to be closed; what tasks send later is refused.
 func (v *VPC) Listen(ctx context.Context, addr netip.AddrPort) (net.Listener, error) {
-	if !addr.Addr().Is4() || v.cidr.Contains(addr.Addr()) {
-		return nil, fmt.Errorf("listen for tasks at %s: want an IPv4 address outside %s", addr, v.cidr)
-	}
-	router := Router(v.cidr)
-	if err := v.offerRouter(router); err != nil {
-		return nil, fmt.Errorf("listen for tasks at %s: %w", addr, err)
-	}
 	var c net.ListenConfig
-	l, err := c.Listen(ctx, "tcp4", netip.AddrPortFrom(router, 0).String())
+	return offer(v, firewall.TCP, addr, func(at string) (net.Listener, net.Addr, error) {
+		l, err := c.Listen(ctx, "tcp4", at)
+		if err != nil {
+			return nil, nil, err
+		}
+		return l, l.Addr(), nil
+	})
+}
+
+// ListenPacket is Listen for what tasks send over UDP.
+func (v *VPC) ListenPacket(ctx context.Context, addr netip.AddrPort) (*net.UDPConn, error) {
+	var c net.ListenConfig
+	return offer(v, firewall.UDP, addr, func(at string) (*net.UDPConn, net.Addr, error) {
+		p, err := c.ListenPacket(ctx, "udp4", at)
+		if err != nil {
+			return nil, nil, err
+		}
+		return p.(*net.UDPConn), p.LocalAddr(), nil
+	})
+}
+
+// offer opens a socket at the router's address, and sends there what tasks send to addr.
+func offer[S interface{ Close() error }](v *VPC, protocol int, addr netip.AddrPort, open func(at string) (S, net.Addr, error)) (s S, err error) {
+	router := Router(v.cidr)
+	if !addr.Addr().Is4() || v.cidr.Contains(addr.Addr()) && addr.Addr() != Resolver(v.cidr) {
+		return s, fmt.Errorf("listen for tasks at %s: want an IPv4 address outside %s, or %s", addr, v.cidr, Resolver(v.cidr))
+	}
+	if err := v.offerRouter(router); err != nil {
+		return s, fmt.Errorf("listen for tasks at %s: %w", addr, err)
+	}
+	s, at, err := open(netip.AddrPortFrom(router, 0).String())
 	if err != nil {
-		return nil, fmt.Errorf("listen for tasks at %s: %w", addr, err)
+		return s, fmt.Errorf("listen for tasks at %s: %w", addr, err)
 	}
-	to := l.Addr().(*net.TCPAddr).AddrPort()
-	if err := v.serve(firewall.Service{Addr: addr, To: netip.AddrPortFrom(router, to.Port())}); err != nil {
-		_ = l.Close()
-		return nil, err
+	if err := v.serve(firewall.Service{Protocol: protocol, Addr: addr, To: netip.MustParseAddrPort(at.String())}); err != nil {
+		_ = s.Close()
+		return s, err
 	}
-	return l, nil
+	return s, nil
 }
 
 // offerRouter gives the host the router's address, on the interface that marks
@@ -58,14 +80,14 @@ func (v *VPC) offerRouter(router netip.Addr) error {
 	return nil
 }
 
-// serve adds a service to the firewall, in place of one at the same address. A
+// serve adds a service to the firewall, in place of one at the same address and protocol. A
 // firewall that an earlier process has left is changed by Apply, like all of it.
 func (v *VPC) serve(s firewall.Service) error {
 	v.firewall.Lock()
 	defer v.firewall.Unlock()
 	var services []firewall.Service
 	for _, old := range v.services {
-		if old.Addr != s.Addr {
+		if old.Addr != s.Addr || old.Protocol != s.Protocol {
 			services = append(services, old)
 		}
 	}

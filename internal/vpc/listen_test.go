@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/skylift/skylift/internal/vpc/accepts"
 	"github.com/skylift/skylift/internal/vpc/firewall"
 )
 
@@ -138,7 +139,7 @@ func TestListenLasts(t *testing.T) {
 	if _, err := w.repairFirewall(); err != nil {
 		t.Fatal(err)
 	}
-	check(t, accept(w.own, w.hostAccess))
+	check(t, accepts.Put(w.own.accepts(), w.hostAccess))
 	w.wantAnswer("eni-a")
 
 	check(t, l.Close())
@@ -167,5 +168,40 @@ func TestListenRefuses(t *testing.T) {
 		if _, err := w.Listen(t.Context(), addr); err == nil {
 			t.Errorf("listens at %s", addr)
 		}
+	}
+}
+
+// TestListenPacket: tasks are answered over UDP at addresses that are nobody's, one of them the VPC's resolver's, whatever security
+// groups they are in.
+func TestListenPacket(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.task("eni-a", 10)
+	w.apply(&Ruleset{Groups: []Group{{ID: "sg-closed"}}, Members: []Member{w.member("eni-a", "sg-closed")}})
+	for _, at := range []netip.AddrPort{netip.MustParseAddrPort("169.254.169.253:53"), netip.AddrPortFrom(Resolver(w.cidr), 53)} {
+		p, err := w.ListenPacket(t.Context(), at)
+		check(t, err)
+		go func() {
+			for b := make([]byte, 100); ; {
+				n, from, err := p.ReadFromUDPAddrPort(b)
+				if err != nil {
+					return
+				}
+				_, _ = p.WriteToUDPAddrPort(b[:n], from)
+			}
+		}()
+		if !w.tasks["eni-a"].exchange(netip.Addr{}, at) {
+			t.Errorf("a task isn't answered at %s", at)
+		}
+		if out, _, _ := w.outside(); out.exchange(netip.Addr{}, at) {
+			t.Errorf("who is no task is answered at %s", at)
+		}
+		check(t, p.Close())
+		if w.tasks["eni-a"].exchange(netip.Addr{}, at) {
+			t.Errorf("after its end a task is answered at %s", at)
+		}
+	}
+	if _, err := w.ListenPacket(t.Context(), netip.AddrPortFrom(Resolver(w.cidr).Next(), 53)); err == nil {
+		t.Error("an address that interfaces have was given")
 	}
 }

@@ -40,3 +40,7 @@ func ParsePorts(s string) (Ports, error) { return firewall.ParsePorts(s) }
 // Router is the first address of a range: the host has it, and tasks reach
 // there what of the host is open to them.
 func Router(cidr netip.Prefix) netip.Addr { return firewall.Router(cidr) }
+
+// Resolver is the third address of a range, where a VPC's resolver answers tasks
+// (https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html).
+func Resolver(cidr netip.Prefix) netip.Addr { return Router(cidr).Next() }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/skylift/skylift/internal/vpc/accepts"
 	"github.com/skylift/skylift/internal/vpc/kernel"
 )
 
@@ -25,6 +26,9 @@ func (o owner) table() string { return "skylift_" + string(o[:8]) }
 
 // prefix begins the names of all interfaces: 7 of the 15 characters a name may have.
 func (o owner) prefix() string { return "sl" + digest(string(o), 5) }
+
+// accepts is the owner of rules in other firewalls.
+func (o owner) accepts() accepts.Owner { return accepts.Owner{ID: string(o), Prefix: o.prefix()} }
 
 // link is the name of the host's end of an interface.
 func (o owner) link(id string) string { return o.prefix() + digest(id, 8) }

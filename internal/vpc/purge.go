@@ -9,6 +9,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/skylift/skylift/internal/vpc/accepts"
 	"github.com/skylift/skylift/internal/vpc/kernel"
 	"github.com/skylift/skylift/internal/vpc/nft"
 )
@@ -27,7 +28,7 @@ func Purge(ctx context.Context, instance string) error {
 	if err := purgeLinks(ctx, own); err != nil {
 		return err
 	}
-	return errors.Join(unaccept(own), nft.Delete(own.table()))
+	return errors.Join(accepts.Remove(own.accepts()), nft.Delete(own.table()))
 }
 
 // purgeLinks removes the interfaces, the mark of the range last: as long as

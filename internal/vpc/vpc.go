@@ -24,6 +24,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/skylift/skylift/internal/vpc/accepts"
 	"github.com/skylift/skylift/internal/vpc/firewall"
 	"github.com/skylift/skylift/internal/vpc/kernel"
 	"github.com/skylift/skylift/internal/vpc/nft"
@@ -116,7 +117,7 @@ func Open(ctx context.Context, c Config) (*VPC, error) {
 	if err := v.openFirewall(); err != nil {
 		return nil, err
 	}
-	if err := accept(own, v.hostAccess); err != nil {
+	if err := accepts.Put(own.accepts(), v.hostAccess); err != nil {
 		return nil, err
 	}
 	return v, ctx.Err()
@@ -244,7 +245,7 @@ func (v *VPC) Run(ctx context.Context) error {
 			if err := v.tellRefused(told); err != nil {
 				v.log.Error("what tasks were refused is not known", "err", err)
 			}
-			if err := accept(v.own, v.hostAccess); err != nil {
+			if err := accepts.Put(v.own.accepts(), v.hostAccess); err != nil {
 				v.log.Error("accepts for Docker's filter not repaired", "err", err)
 			}
 		}

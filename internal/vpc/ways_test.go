@@ -11,6 +11,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/skylift/skylift/internal/vpc/accepts"
 	"github.com/skylift/skylift/internal/vpc/firewall"
 	"github.com/skylift/skylift/internal/vpc/kernel"
 	"github.com/skylift/skylift/internal/vpc/nft"
@@ -105,18 +106,18 @@ func TestHostAccessPassesHostsFilter(t *testing.T) {
 	w.apply(&Ruleset{Groups: []Group{open("sg")}, Members: []Member{w.member("eni-a", "sg")}})
 	t.Cleanup(func() { run(t, "iptables", "-P", "INPUT", "ACCEPT") })
 	run(t, "iptables", "-P", "INPUT", "DROP")
-	check(t, accept(w.own, w.hostAccess))
+	check(t, accepts.Put(w.own.accepts(), w.hostAccess))
 	to := netip.AddrPortFrom(Router(w.cidr), 7510)
 	if !task.reaches(firewall.TCP, netip.Addr{}, to) {
 		t.Error("an open port isn't reached")
 	}
 	before, err := nft.Generation()
 	check(t, err)
-	check(t, accept(w.own, w.hostAccess))
+	check(t, accepts.Put(w.own.accepts(), w.hostAccess))
 	if after, _ := nft.Generation(); after != before {
 		t.Error("accepts that were there were written again")
 	}
-	check(t, accept(w.own, w.hostAccess[1:]))
+	check(t, accepts.Put(w.own.accepts(), w.hostAccess[1:]))
 	if left := run(t, "iptables", "-S", "INPUT"); strings.Contains(left, "7510") || !strings.Contains(left, "7511:7512") {
 		t.Errorf("one of two ports is open no more, and there is:\n%s", left)
 	}

@@ -156,7 +156,7 @@ func (e *Engine) writeFiles(t engine.Task, dns []netip.Addr) error {
 	return errors.Join(
 		record.Replace(files.Hosts, []byte(hostsFile(t.Hosts)), 0o644),
 		record.Replace(files.Hostname, []byte(spec.Hostname(t)+"\n"), 0o644),
-		record.Replace(files.Resolv, []byte(resolvFile(dns, host)), 0o644),
+		record.Replace(files.Resolv, []byte(resolvFile(dns, t.Search, host)), 0o644),
 	)
 }
 
@@ -172,9 +172,13 @@ func hostsFile(entries map[string]string) string {
 }
 
 // resolvFile returns /etc/resolv.conf: with the given resolvers, else those of the
-// host that a container can reach. What the host searches, and its options, stay.
-func resolvFile(dns []netip.Addr, host [2]string) string {
+// host that a container can reach. What the host searches, and its options, stay,
+// unless something else is to be searched.
+func resolvFile(dns []netip.Addr, search []string, host [2]string) string {
 	var servers, other []string
+	if len(search) > 0 {
+		other = []string{"search " + strings.Join(search, " ")}
+	}
 	for _, a := range dns {
 		servers = append(servers, "nameserver "+a.String())
 	}
@@ -186,7 +190,7 @@ func resolvFile(dns []netip.Addr, host [2]string) string {
 				continue
 			}
 			if fields[0] != "nameserver" {
-				if i == 0 {
+				if i == 0 && len(search) == 0 {
 					other = append(other, line)
 				}
 				continue

@@ -48,6 +48,7 @@ func (e *Engine) sandboxOptions(t engine.Task) (client.ContainerCreateOptions, e
 		HostConfig: &container.HostConfig{
 			NetworkMode:    "none",
 			DNS:            dns,
+			DNSSearch:      t.Search,
 			ExtraHosts:     convert.Hosts(t.Hosts),
 			IpcMode:        "none",
 			CapDrop:        []string{"ALL"},

@@ -31,6 +31,8 @@ type Balancers struct {
 	Name  string     // of the zone; "" is none
 	Addr  netip.Addr // that all have; invalid: they have no records
 	Names []string   // without a dot at their ends
+	// Inside are the addresses that a balancer has inside its VPC, by its name.
+	Inside map[string][]netip.Addr
 	Ill   map[string]bool
 }
 
@@ -127,6 +129,13 @@ func (s *State) Served(change string) bool { return s.changes[change] }
 // Table returns the table of what was applied.
 func (s *State) Table() *zone.Table { return s.builder.Table() }
 
+// Inside returns the table as it is seen inside of VPCs, where balancers have their own addresses.
+func (s *State) Inside() *zone.Table {
+	s.put(func(name string) []netip.Addr { return s.balancers.Inside[name] })
+	defer s.putBalancers()
+	return s.builder.Table()
+}
+
 // SetBalancers replaces the names of load balancers.
 func (s *State) SetBalancers(b Balancers) {
 	s.balancers = b
@@ -134,6 +143,11 @@ func (s *State) SetBalancers(b Balancers) {
 }
 
 func (s *State) putBalancers() {
+	s.put(func(string) []netip.Addr { return []netip.Addr{s.balancers.Addr} })
+}
+
+// put puts the names of load balancers into the table, with the addresses that each has.
+func (s *State) put(addresses func(name string) []netip.Addr) {
 	b := s.balancers
 	s.builder.Drop(s.elb)
 	if b.Name == "" {
@@ -147,8 +161,14 @@ func (s *State) putBalancers() {
 	for _, n := range b.Names {
 		name, check := n+".", balancerCheck+n
 		s.builder.SetWell(check, !b.Ill[n])
-		if rr := addressOf(name, b.Addr); rr != nil {
-			s.builder.PutSet(s.elb, &zone.Set{Name: name, Type: rr.Header().Rrtype, Check: check, Records: []dns.RR{rr}})
+		set := &zone.Set{Name: name, Check: check}
+		for _, addr := range addresses(n) {
+			if rr := addressOf(name, addr); rr != nil {
+				set.Type, set.Records = rr.Header().Rrtype, append(set.Records, rr)
+			}
+		}
+		if len(set.Records) > 0 {
+			s.builder.PutSet(s.elb, set)
 		}
 	}
 }

@@ -144,10 +144,10 @@ func icmpField(offset uint32, value int) exprs {
 	}
 }
 
-// toSocket matches tcp packets to an IPv4 socket address.
-func toSocket(a netip.AddrPort) exprs {
+// toSocket matches packets of a protocol to an IPv4 socket address.
+func toSocket(number int, a netip.AddrPort) exprs {
 	port := int(a.Port())
-	return rule(in(destination, netip.PrefixFrom(a.Addr(), 32)), protocol(TCP), portBetween(port, port))
+	return rule(in(destination, netip.PrefixFrom(a.Addr(), 32)), protocol(number), portBetween(port, port))
 }
 
 // redirect changes where a flow goes.

@@ -13,7 +13,7 @@ func TestEqual(t *testing.T) {
 			Groups:   []Group{{ID: "sg-a", Ingress: []Rule{{Protocol: 6, FromPort: 80, ToPort: 80, Group: "sg-b"}}, Egress: []Rule{{Protocol: -1}}}, {ID: "sg-b"}},
 			Members:  []Member{{ID: "eni-a", Addr: netip.MustParseAddr("10.0.0.1"), Groups: []string{"sg-a"}}},
 			Fronts:   []Front{{Addr: netip.MustParseAddrPort("127.0.0.1:80"), Members: []string{"eni-a"}}},
-			Services: []Service{{Addr: netip.MustParseAddrPort("169.254.170.2:80")}},
+			Services: []Service{{Protocol: TCP, Addr: netip.MustParseAddrPort("169.254.170.2:80")}},
 			CIDR:     netip.MustParsePrefix("10.0.0.0/16"),
 		}
 		change(r)

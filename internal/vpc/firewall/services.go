@@ -9,14 +9,15 @@ import (
 
 // Service is where what tasks send to a socket address really goes.
 type Service struct {
-	Addr netip.AddrPort // as the tasks know it
-	To   netip.AddrPort // where this process listens
+	Protocol int            // TCP or UDP
+	Addr     netip.AddrPort // as the tasks know it
+	To       netip.AddrPort // where this process listens
 }
 
 // serves says that f is a task's flow to a service, which no rules judge.
 func (r *Ruleset) serves(f Flow) bool {
 	for _, s := range r.Services {
-		if f.Protocol == TCP && s.To == netip.AddrPortFrom(f.Dst, f.DstPort) && r.CIDR.Contains(f.Src) {
+		if f.Protocol == s.Protocol && s.To == netip.AddrPortFrom(f.Dst, f.DstPort) && r.CIDR.Contains(f.Src) {
 			return true
 		}
 	}
@@ -31,7 +32,7 @@ func (c *compiler) services(rs *Ruleset) {
 	}
 	var rules []exprs
 	for _, s := range rs.Services {
-		rules = append(rules, rule(iifPrefix(expr.CmpOpEq, c.prefix), toSocket(s.Addr), redirect(s.To)))
+		rules = append(rules, rule(iifPrefix(expr.CmpOpEq, c.prefix), toSocket(s.Protocol, s.Addr), redirect(s.To)))
 	}
 	c.base("prerouting_services", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, *nftables.ChainPriorityNATDest-1, rules...)
 }
@@ -39,7 +40,7 @@ func (c *compiler) services(rs *Ruleset) {
 // served admits what has been sent to a service.
 func (c *compiler) served(rs *Ruleset) (rules []exprs) {
 	for _, s := range rs.Services {
-		rules = append(rules, rule(iifPrefix(expr.CmpOpEq, c.prefix), toSocket(s.To), redirected(), acceptIt()))
+		rules = append(rules, rule(iifPrefix(expr.CmpOpEq, c.prefix), toSocket(s.Protocol, s.To), redirected(), acceptIt()))
 	}
 	return rules
 }

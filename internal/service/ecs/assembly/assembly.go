@@ -66,6 +66,7 @@ type Config struct {
 	// Health names the services with tasks in a target group whose targets' health changed.
 	Health      reconcile.Source
 	HostAddress netip.Addr    // see run.Config
+	Resolver    netip.Addr    // see run.Config
 	Retention   time.Duration // how long a STOPPED task can still be described
 	Resync      time.Duration // how often each loop goes over all its records; never when 0
 	Log         *slog.Logger
@@ -96,7 +97,7 @@ func New(c Config) ECS {
 	}
 	tasks := run.New(run.Config{
 		DB: c.DB, Engine: c.Engine, Network: c.Network, Targets: c.Balancing, Images: c.Images, Logs: c.Logs, Files: c.Files, Inputs: c.Inputs, Registries: c.Registries, Roles: c.Roles, Endpoint: c.Endpoint,
-		Region: c.Namespace.Region, HostAddress: c.HostAddress, Retention: c.Retention, Log: c.Log, Full: c.Full,
+		Region: c.Namespace.Region, HostAddress: c.HostAddress, Resolver: c.Resolver, Retention: c.Retention, Log: c.Log, Full: c.Full,
 	})
 	services := deploy.New(c.DB, c.Namespace, c.Balancing, c.Images, c.Inputs, c.Capacity, c.Log)
 	definitions, tokens := expire.NewDefinitions(c.DB), expire.NewLaunches(c.DB)

@@ -21,13 +21,17 @@ const hostName = "host.skylift.internal"
 // that stand for volumes, and with what was read for it. A container without an image is left out: it could not
 // be pulled, and the task goes on without it.
 func (r *Runner) describe(t task, files mounted, given inputs.Inputs) engine.Task {
-	host := fmt.Sprintf("ip-%s.%s.compute.internal", strings.ReplaceAll(t.ENI.Addr.String(), ".", "-"), r.Region)
+	domain := r.Region + ".compute.internal"
+	host := fmt.Sprintf("ip-%s.%s", strings.ReplaceAll(t.ENI.Addr.String(), ".", "-"), domain)
 	cpu, _ := strconv.Atoi(t.CPU)
 	memory, _ := strconv.ParseInt(t.Memory, 10, 64)
 	e := engine.Task{
 		ID: t.ID, Hostname: host, CPU: cpu, Memory: memory,
 		Hosts:   map[string]string{host: t.ENI.Addr.String()},
 		PIDMode: string(t.def.Definition.PidMode),
+	}
+	if r.Resolver.IsValid() {
+		e.DNS, e.Search = []string{r.Resolver.String()}, []string{domain}
 	}
 	if r.HostAddress.IsValid() {
 		e.Hosts[hostName] = r.HostAddress.String()

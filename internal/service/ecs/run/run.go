@@ -77,11 +77,11 @@ type Config struct {
 	Registries discovery.Registries // it may be absent: then no task has any
 	Roles      role.Roles           // it may be absent: then no task can have one
 	Region     string
-	// Endpoint is the URL where tasks find the APIs; "": nowhere.
-	Endpoint string
+	Endpoint   string // URL where tasks find the APIs; "": nowhere
 	// HostAddress is where tasks find the machine that they run on; invalid: they
 	// don't.
 	HostAddress netip.Addr
+	Resolver    netip.Addr    // where tasks ask for names; invalid: at the host's resolvers
 	Retention   time.Duration // how long a STOPPED task can still be described
 	Log         *slog.Logger
 	// Full says that the disk has no room for anything, so that a task's last output

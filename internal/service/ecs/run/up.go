@@ -18,8 +18,7 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// pullWait is how long a step waits for a pull before it looks whether the
-// task is still wanted. The pull itself goes on.
+// pullWait is how long a step waits for a pull before it looks whether the task is still wanted. The pull itself goes on.
 const pullWait = time.Second
 
 // up takes a task that is to run one step on.
@@ -86,8 +85,7 @@ func (r *Runner) fail(ctx context.Context, t task, format string, args ...any) e
 	return r.change(ctx, t, func(t *ecs.Task) { t.Stop(types.TaskStopCodeTaskFailedToStart, fmt.Sprintf(format, args...)) })
 }
 
-// pull brings the task's images. A task goes on without a container that isn't
-// essential and whose image can't be had.
+// pull brings the task's images. A task goes on without a container that isn't essential and whose image can't be had.
 func (r *Runner) pull(ctx context.Context, t task) (done bool, again time.Duration, err error) {
 	pinned, failed := map[string]string{}, map[string]string{}
 	as, logins, err := r.logins(ctx, t)
@@ -176,8 +174,7 @@ func (r *Runner) failStart(ctx context.Context, t task, what string, e *engine.S
 	return r.failContainer(ctx, t, e.Container, what+": "+e.Reason)
 }
 
-// create makes the task's sandbox and its containers, and gives it its
-// interface. It says whether it could; else the task is to stop.
+// create makes the task's sandbox and its containers, and gives it its interface. It says whether it could; else the task is to stop.
 func (r *Runner) create(ctx context.Context, t task) (made bool, err error) {
 	as, err := r.as(ctx, t)
 	if err != nil {
@@ -222,8 +219,7 @@ func (r *Runner) create(ctx context.Context, t task) (made bool, err error) {
 	return r.measurable(ctx, t)
 }
 
-// measurable says whether the storage of a task can be measured that asks for a
-// size; else the task is to stop.
+// measurable says whether the storage of a task can be measured that asks for a size; else the task is to stop.
 func (r *Runner) measurable(ctx context.Context, t task) (bool, error) {
 	if t.StorageSize() == ecs.DefaultStorage {
 		return true, nil

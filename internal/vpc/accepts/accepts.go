@@ -1,4 +1,5 @@
-package vpc
+// Package accepts exempts an instance's interfaces from what other firewalls of the host drop.
+package accepts
 
 import (
 	"errors"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/coreos/go-iptables/iptables"
 
+	"github.com/skylift/skylift/internal/vpc/firewall"
 	"github.com/skylift/skylift/internal/vpc/kernel"
 )
 
@@ -21,11 +23,20 @@ const (
 	inputChain   = "INPUT"
 )
 
+// Owner is whose interfaces they are.
+type Owner struct {
+	ID     string // of the instance
+	Prefix string // that the names of its interfaces begin with
+}
+
+// label marks the rules of the owner.
+func (o Owner) label() string { return kernel.AliasPrefix + o.ID }
+
 // accepts are the rules that exempt an instance's interfaces from others'
 // drops, by the chain that they belong into.
-func accepts(own owner, forwarded string, opened []Ports) map[string][][]string {
-	tag := []string{"-m", "comment", "--comment", kernel.AliasPrefix + string(own), "-j", "ACCEPT"}
-	ours := own.prefix() + "+"
+func accepts(own Owner, forwarded string, opened []firewall.Ports) map[string][][]string {
+	tag := []string{"-m", "comment", "--comment", own.label(), "-j", "ACCEPT"}
+	ours := own.Prefix + "+"
 	input := [][]string{append([]string{"-i", ours, "-m", "conntrack", "--ctstate", "DNAT"}, tag...)} // what tasks send to a service
 	for _, p := range opened {
 		name := p.ProtocolName()
@@ -37,9 +48,9 @@ func accepts(own owner, forwarded string, opened []Ports) map[string][][]string 
 	}
 }
 
-// accept puts the rules where they are missing, and removes those of ports that
+// Put puts the rules where they are missing, and removes those of ports that
 // are open no more.
-func accept(own owner, opened []Ports) error {
+func Put(own Owner, opened []firewall.Ports) error {
 	t, err := openIPTables()
 	if t == nil {
 		return err
@@ -64,8 +75,8 @@ func accept(own owner, opened []Ports) error {
 	return nil
 }
 
-// unaccept removes the rules from wherever they are.
-func unaccept(own owner) error {
+// Remove removes the rules from wherever they are.
+func Remove(own Owner) error {
 	t, err := openIPTables()
 	if t == nil {
 		return err
@@ -79,7 +90,7 @@ func unaccept(own owner) error {
 }
 
 // removeAccepts removes the instance's rules from a chain, but for those to keep.
-func removeAccepts(t *iptables.IPTables, own owner, chain string, keep [][]string) error {
+func removeAccepts(t *iptables.IPTables, own Owner, chain string, keep [][]string) error {
 	if found, err := t.ChainExists("filter", chain); err != nil {
 		return fmt.Errorf("look for chain %s: %w", chain, err)
 	} else if !found {
@@ -91,7 +102,7 @@ func removeAccepts(t *iptables.IPTables, own owner, chain string, keep [][]strin
 	}
 	for _, line := range lines {
 		rule := strings.Fields(strings.ReplaceAll(line, `"`, ""))
-		if len(rule) < 2 || rule[0] != "-A" || !slices.Contains(rule, kernel.AliasPrefix+string(own)) {
+		if len(rule) < 2 || rule[0] != "-A" || !slices.Contains(rule, own.label()) {
 			continue
 		}
 		rule = rule[2:]
