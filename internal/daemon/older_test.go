@@ -287,7 +287,7 @@ var later = map[string]bool{
 	"acm-challenge": true, "acm-account": true,
 	"seal-ring":       true,
 	"acm-certificate": true, "acm-root": true,
-	"ecr-cache-rule": true, "ecr-registry": true, "ecr-template": true,
+	"ecr-cache-rule": true, "ecr-packages": true, "ecr-registry": true, "ecr-scan": true, "ecr-template": true,
 	"iam-access-key": true, "iam-account": true, "iam-group": true, "iam-instance-profile": true, "iam-last-use": true,
 	"iam-oidc-provider": true, "iam-policy": true, "iam-role": true, "iam-role-deletion": true, "iam-user": true,
 	"route53-zone": true, "route53-set": true, "route53-change": true, "route53-check": true, "route53-health": true,

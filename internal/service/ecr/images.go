@@ -1,10 +1,8 @@
 package ecr
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -63,7 +61,13 @@ func (a *API) DescribeImages(ctx context.Context, in *ecr.DescribeImagesInput) (
 		}
 	}
 	part, next := handler.Cut(page, details, func(d types.ImageDetail) string { return *d.ImageDigest })
-	return &ecr.DescribeImagesOutput{ImageDetails: part, NextToken: next}, nil
+	return record.View(ctx, a.records, func(tx store.Tx) (*ecr.DescribeImagesOutput, error) {
+		repo, err := a.records.Get(tx, *in.RepositoryName)
+		if err == nil {
+			err = scanned(tx, repo, part)
+		}
+		return &ecr.DescribeImagesOutput{ImageDetails: part, NextToken: next}, err
+	})
 }
 
 func (a *API) describeIdentified(ctx context.Context, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOutput, error) {
@@ -82,26 +86,14 @@ func (a *API) describeIdentified(ctx context.Context, in *ecr.DescribeImagesInpu
 				return nil, err
 			}
 			if failure != nil {
-				return nil, a.describeFailure(repo, failure)
+				return nil, a.records.NotIdentified(repo, failure)
 			}
 			if !slices.ContainsFunc(out.ImageDetails, func(d types.ImageDetail) bool { return *d.ImageDigest == img.Digest }) {
 				out.ImageDetails = append(out.ImageDetails, a.detail(record.Tagged{Image: img, Tags: record.TagsOf(tx, img)}))
 			}
 		}
-		return out, nil
+		return out, scanned(tx, repo, out.ImageDetails)
 	})
-}
-
-// describeFailure makes an error of a failure, which the batch operations only list.
-func (a *API) describeFailure(repo record.Repository, f *types.ImageFailure) error {
-	switch f.FailureCode {
-	case types.ImageFailureCodeImageNotFound, types.ImageFailureCodeImageTagDoesNotMatchDigest:
-		return &types.ImageNotFoundException{Message: new(fmt.Sprintf(
-			"The image with imageId {imageDigest:'%s', imageTag:'%s'} does not exist within the repository with name '%s' in the registry with id '%s'",
-			cmp.Or(aws.ToString(f.ImageId.ImageDigest), "null"), cmp.Or(aws.ToString(f.ImageId.ImageTag), "null"), repo.Name, a.records.NS.Account))}
-	default:
-		return record.Invalid("%s", *f.FailureReason)
-	}
 }
 
 // matches tells whether a filter lets the image through; all images are

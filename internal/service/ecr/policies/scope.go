@@ -30,7 +30,7 @@ func (a *API) GetAccountSetting(ctx context.Context, in *sdk.GetAccountSettingIn
 	if err := setting(*in.Name); err != nil {
 		return nil, err
 	}
-	r, err := a.registry(ctx)
+	r, err := a.records.Registry(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (a *API) PutAccountSetting(ctx context.Context, in *sdk.PutAccountSettingIn
 	if *in.Value != scopeV1 && *in.Value != scopeV2 {
 		return nil, record.Constraint("value", "must satisfy enum value set: ["+scopeV1+", "+scopeV2+"]")
 	}
-	_, err := a.changeRegistry(ctx, func(r *record.Registry) error {
+	_, err := a.records.ChangeRegistry(ctx, func(r *record.Registry) error {
 		if r.Scope = *in.Value; r.Scope == scopeV2 {
 			r.Scope = ""
 		}
