@@ -302,8 +302,11 @@ func TestScan(t *testing.T) {
 			Findings: []types.ImageScanFinding{{
 				Name: new("CVE-1"), Description: new("about CVE-1"), Uri: new("https://security.alpinelinux.org/vuln/CVE-1"), Severity: "CRITICAL",
 				Attributes: []types.Attribute{
-					{Key: new("package_version"), Value: new("1")}, {Key: new("package_name"), Value: new("a")}, {Key: new("patched_version"), Value: new("2")},
-					{Key: new("CVSS3_VECTOR"), Value: new("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H")}, {Key: new("CVSS3_SCORE"), Value: new("9.8")},
+					{Key: new("package_version"), Value: new("1")},
+					{Key: new("package_name"), Value: new("a")},
+					{Key: new("patched_version"), Value: new("2")},
+					{Key: new("CVSS3_VECTOR"), Value: new("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H")},
+					{Key: new("CVSS3_SCORE"), Value: new("9.8")},
 				},
 			}},
 		}

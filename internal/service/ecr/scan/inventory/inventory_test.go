@@ -147,7 +147,8 @@ func TestDebian(t *testing.T) {
 	want := Inventory{
 		System{"debian", "12", "Debian GNU/Linux 12 (bookworm)"},
 		[]Package{
-			{Deb, "libc6", "2.36-9+deb12u3", "glibc", ""}, {Deb, "libgcc-s1", "12.2.0-14+b1", "gcc-12", "12.2.0-14"},
+			{Deb, "libc6", "2.36-9+deb12u3", "glibc", ""},
+			{Deb, "libgcc-s1", "12.2.0-14+b1", "gcc-12", "12.2.0-14"},
 			{Deb, "zlib1g", "1:1.2.13.dfsg-1", "zlib", "1:1.2.13.dfsg-1"},
 		},
 	}

@@ -135,8 +135,10 @@ func TestFinding(t *testing.T) {
 		t.Errorf("it is of CVSS %s", got)
 	}
 	for _, tt := range [][4]string{
-		{"Go", "CVE-1", "GO-1", "https://pkg.go.dev/vuln/GO-1"}, {"Go", "GHSA-1", "GHSA-1", "https://osv.dev/vulnerability/GHSA-1"},
-		{"Ubuntu:22.04", "CVE-1", "USN-1", "https://ubuntu.com/security/CVE-1"}, {"Alpine:v3.19", "CVE-1", "ALPINE-CVE-1", "https://security.alpinelinux.org/vuln/CVE-1"},
+		{"Go", "CVE-1", "GO-1", "https://pkg.go.dev/vuln/GO-1"},
+		{"Go", "GHSA-1", "GHSA-1", "https://osv.dev/vulnerability/GHSA-1"},
+		{"Ubuntu:22.04", "CVE-1", "USN-1", "https://ubuntu.com/security/CVE-1"},
+		{"Alpine:v3.19", "CVE-1", "ALPINE-CVE-1", "https://security.alpinelinux.org/vuln/CVE-1"},
 	} {
 		if got := link(tt[0], tt[1], tt[2]); got != tt[3] {
 			t.Errorf("%v: %s", tt, got)

@@ -47,9 +47,15 @@ func TestEqual(t *testing.T) {
 		compare Compare
 		a, b    string
 	}{
-		{Dpkg, "0:1.0-1", "1.0-1"}, {Dpkg, "1.00", "1.0"}, {Dpkg, "1.0-", "1.0-0"}, {Dpkg, "1.0", "1.0-0"},
-		{Apk, "01.0", "1.0"}, {Apk, "1.0-r01", "1.0-r1"},
-		{Semver, "v1.2.3", "1.2.3"}, {Semver, "1.2.3+a", "1.2.3+b"}, {Semver, "1.2", "1.2.0"},
+		{Dpkg, "0:1.0-1", "1.0-1"},
+		{Dpkg, "1.00", "1.0"},
+		{Dpkg, "1.0-", "1.0-0"},
+		{Dpkg, "1.0", "1.0-0"},
+		{Apk, "01.0", "1.0"},
+		{Apk, "1.0-r01", "1.0-r1"},
+		{Semver, "v1.2.3", "1.2.3"},
+		{Semver, "1.2.3+a", "1.2.3+b"},
+		{Semver, "1.2", "1.2.0"},
 	} {
 		if got, ok := tt.compare(tt.a, tt.b); got != 0 || !ok {
 			t.Errorf("%q and %q: got %d %v, want 0", tt.a, tt.b, got, ok)
