@@ -107,6 +107,7 @@ func (r *reader) file(name string) error {
 
 // archive reads an export, which has a file a record.
 func (r *reader) archive(name string, z *zip.Reader) error {
+	var buf bytes.Buffer
 	for _, entry := range z.File {
 		if err := r.stop(); err != nil {
 			return err
@@ -122,10 +123,14 @@ func (r *reader) archive(name string, z *zip.Reader) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", where, err)
 		}
-		err = r.records(where, io.LimitReader(f, mostRecord))
+		buf.Reset()
+		_, err = buf.ReadFrom(io.LimitReader(f, mostRecord))
 		_ = f.Close() // it was read
+		if err == nil {
+			err = r.into.Add(buf.Bytes())
+		}
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", where, err)
 		}
 	}
 	return nil

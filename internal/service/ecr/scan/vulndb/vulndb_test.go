@@ -98,7 +98,7 @@ func TestNoForms(t *testing.T) {
 		"none.json":   {`{"id":"PYSEC-1"}`, "no record about Debian, Ubuntu, Alpine or Go"},
 		"empty.json":  {"", "no record about"},
 		"cut.zip":     {archive(t, map[string]string{"CVE-1.json": record("CVE-1", "x")})[:60], "cut.zip: zip: "},
-		"in.zip":      {archive(t, map[string]string{"CVE-1.json": "{"}), "in.zip: CVE-1.json: unexpected EOF"},
+		"in.zip":      {archive(t, map[string]string{"CVE-1.json": "{"}), "in.zip: CVE-1.json: unexpected end of JSON input"},
 		"a.directory": {"", "no record about"},
 	} {
 		path := filepath.Join(t.TempDir(), name)
