@@ -136,6 +136,7 @@ func ecrOperations(c *ecr.Client) []sdkOp {
 		call("GetRegistryScanningConfiguration", c.GetRegistryScanningConfiguration),
 		call("GetRepositoryPolicy", c.GetRepositoryPolicy),
 		call("InitiateLayerUpload", c.InitiateLayerUpload),
+		call("ListImageReferrers", c.ListImageReferrers),
 		call("ListImages", c.ListImages),
 		call("ListTagsForResource", c.ListTagsForResource),
 		call("PutAccountSetting", c.PutAccountSetting),

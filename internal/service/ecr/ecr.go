@@ -46,6 +46,7 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("DescribeImages", a.DescribeImages).On("repository: repositoryName").Takes("registryId repositoryName filter{*} imageIds{*} maxResults nextToken"),
 		wire.Op("DescribeRepositories", a.DescribeRepositories).On("repository: repositoryNames").Takes("registryId repositoryNames maxResults nextToken"),
 		wire.Op("GetAuthorizationToken", a.GetAuthorizationToken).Takes("registryIds"),
+		wire.Op("ListImageReferrers", a.ListImageReferrers).On("repository: repositoryName").Takes("registryId repositoryName subjectId{*} filter{*} maxResults nextToken"),
 		wire.Op("ListImages", a.ListImages).On("repository: repositoryName").Takes("registryId repositoryName filter{*} maxResults nextToken"),
 		wire.Op("ListTagsForResource", a.ListTagsForResource).On("repository: resourceArn").Takes("resourceArn"),
 		wire.Op("PutImageTagMutability", a.PutImageTagMutability).On("repository: repositoryName").Takes("registryId repositoryName imageTagMutability imageTagMutabilityExclusionFilters{*}").
