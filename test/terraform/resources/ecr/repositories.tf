@@ -75,6 +75,11 @@ resource "aws_ecr_registry_scanning_configuration" "it" {
   }
 }
 
+resource "aws_ecr_account_setting" "scan" {
+  name  = "BASIC_SCAN_TYPE_VERSION"
+  value = "AWS_NATIVE"
+}
+
 data "aws_ecr_pull_through_cache_rule" "it" {
   ecr_repository_prefix = aws_ecr_pull_through_cache_rule.it.ecr_repository_prefix
 }
@@ -95,6 +100,8 @@ output "imports" {
     "aws_ecr_repository.plain"     = aws_ecr_repository.plain.name
     "aws_ecr_lifecycle_policy.it"  = aws_ecr_repository.it.name
     "aws_ecr_repository_policy.it" = aws_ecr_repository.it.name
+
+    "aws_ecr_account_setting.scan" = aws_ecr_account_setting.scan.name
 
     "aws_ecr_registry_scanning_configuration.it" = data.aws_caller_identity.me.account_id
 
