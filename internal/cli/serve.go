@@ -28,6 +28,7 @@ type serveCmd struct {
 	HostAccess    []string      `name:"host-access" help:"Ports of this machine that tasks reach, at host.skylift.internal, as in tcp:5432 or udp:8000-8100." env:"SKYLIFT_HOST_ACCESS" placeholder:"PROTOCOL:PORT"`
 	Uplinks       []string      `name:"uplink" help:"An interface that leads beyond this machine, besides those that Skylift finds." env:"SKYLIFT_UPLINK" placeholder:"NAME"`
 	Upstreams     []string      `name:"upstream" help:"Where the pull through cache reaches a registry, as in registry-1.docker.io=https://mirror.example.com." env:"SKYLIFT_UPSTREAM" placeholder:"HOST=URL"`
+	Vulnerable    string        `name:"vulnerabilities" help:"Vulnerabilities that images are scanned for: OSV records in a directory, a .zip or a .json file. Without it, scans fail." env:"SKYLIFT_VULNERABILITIES" placeholder:"PATH" type:"path"`
 	ACMEDirectory string        `name:"acme-directory" help:"URL of an ACME directory that issues the certificates that are requested, as https://acme-v02.api.letsencrypt.org/directory: you agree to its terms. Without it, the instance's own authority does." env:"SKYLIFT_ACME_DIRECTORY" placeholder:"URL"`
 	ACMEEmail     string        `name:"acme-email" help:"Address that the ACME directory may write to." env:"SKYLIFT_ACME_EMAIL" placeholder:"ADDRESS"`
 	ACMERoots     string        `name:"acme-roots" help:"Roots that the ACME directory's own certificate is checked with, in PEM, instead of the system's." env:"SKYLIFT_ACME_ROOTS" placeholder:"FILE" type:"path"`
@@ -64,7 +65,7 @@ func (s serveCmd) Run(ctx context.Context, c console) error {
 		Listen: s.Listen, DataDir: dir, Region: s.Region, AccountID: s.AccountID, LBAddress: lb, VPCCIDR: cidr,
 		EtcdEndpoints: s.EtcdEndpoints, EngineName: s.Engine, Containerd: s.Containerd,
 		CPUOvercommit: s.CPUOvercommit, Memory: s.Memory, HostAccess: s.HostAccess, Uplinks: s.Uplinks, Upstreams: s.Upstreams,
-		DNSListen: listen, DNSTransfer: transfer,
+		Vulnerabilities: s.Vulnerable, DNSListen: listen, DNSTransfer: transfer,
 		StoppedTaskRetention: s.Retention, EncryptedAtRest: s.Encrypted, RootKeyFile: s.RootKeyFile, RootPassphrase: passphrase,
 		ACMEDirectory: s.ACMEDirectory, ACMEEmail: s.ACMEEmail, ACMERoots: s.ACMERoots,
 		Version: Version, Log: logger(c.err, s.LogFormat, s.LogLevel),

@@ -26,6 +26,7 @@ import (
 
 	"github.com/skylift/skylift/internal/instance"
 	"github.com/skylift/skylift/internal/seal"
+	"github.com/skylift/skylift/internal/service/ecr/scan/vulndb"
 	"github.com/skylift/skylift/internal/vpc"
 )
 
@@ -48,6 +49,8 @@ type Config struct {
 	DNSTransfer   []netip.Prefix   // who may have its zones whole
 	// Upstreams say where the pull through cache reaches a registry that isn't at its own name, as HOST=URL.
 	Upstreams []string
+	// Vulnerabilities is the path of records of vulnerabilities, which images are scanned for; "": none are.
+	Vulnerabilities string
 	// StoppedTaskRetention is how long a stopped task can still be described; 0: a day.
 	StoppedTaskRetention time.Duration
 	// EncryptedAtRest vouches that the disk of the data directory is encrypted, where
@@ -125,6 +128,9 @@ func (c Config) check() error {
 	}
 	if _, err := c.upstreams(); err != nil {
 		return err
+	}
+	if err := vulndb.Check(c.Vulnerabilities); err != nil {
+		return fmt.Errorf("--vulnerabilities must be a directory, an archive or a file of OSV records: %w", err)
 	}
 	if os.Geteuid() != 0 {
 		return errors.New("skylift serve must run as root, to make network interfaces and firewall rules: start it with sudo")

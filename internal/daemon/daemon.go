@@ -18,6 +18,7 @@ import (
 	"github.com/skylift/skylift/internal/instance"
 	"github.com/skylift/skylift/internal/logstore"
 	"github.com/skylift/skylift/internal/seal"
+	"github.com/skylift/skylift/internal/service/ecr/scan/vulndb"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/store"
@@ -93,7 +94,9 @@ type machine struct {
 	events *logstore.Store
 	// refusals are the calls that policy denied last.
 	refusals *denial.Log
-	disk     *disk.Watch
+	// vulnerabilities are what images are scanned for.
+	vulnerabilities *vulndb.DB
+	disk            *disk.Watch
 	// encrypted says that what is written to the data directory is encrypted on disk.
 	encrypted bool
 	capacity  *place.Ledger
@@ -104,7 +107,7 @@ type machine struct {
 
 // open opens everything, or nothing.
 func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err error) {
-	m = &machine{Config: c, is: is, ns: arn.Namespace{Region: is.Region, Account: is.AccountID}}
+	m = &machine{Config: c, is: is, ns: arn.Namespace{Region: is.Region, Account: is.AccountID}, vulnerabilities: vulndb.New(c.Vulnerabilities, c.Log)}
 	if m.limits, err = newLimits(c, is.VPCCIDR); err != nil {
 		return m, err
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/skylift/skylift/internal/service/ecr/link"
 	"github.com/skylift/skylift/internal/service/ecr/policies"
 	"github.com/skylift/skylift/internal/service/ecr/record"
+	"github.com/skylift/skylift/internal/service/ecr/scan"
 	"github.com/skylift/skylift/internal/service/ecr/templates"
 	"github.com/skylift/skylift/internal/service/ecs/tidy"
 	"github.com/skylift/skylift/internal/service/iam"
@@ -67,14 +68,17 @@ func (b *builder) ecr(ctx context.Context) (part, error) {
 	lifecycles := expiry.NewAPI(records, users)
 	downloads := link.New(m.is.Listen, records)
 	pushes := layers.New(records, patterns, blobs, downloads)
+	scans := scan.New(records, m.vulnerabilities)
+	scanner := scan.NewScanner(records, blobs, m.vulnerabilities, m.Log)
 	return part{
-		name: "ecr", title: "ECR", api: registryAPI{b.images, pushes, lifecycles, who, patterns, through}, tagged: b.images, own: who,
-		operations: slices.Concat(b.images.Operations(), pushes.Operations(), lifecycles.Operations(), who.Operations(), patterns.Operations(), through.Operations()),
+		name: "ecr", title: "ECR", api: registryAPI{b.images, pushes, lifecycles, who, patterns, through, scans}, tagged: b.images, own: who,
+		operations: slices.Concat(b.images.Operations(), pushes.Operations(), lifecycles.Operations(), who.Operations(), patterns.Operations(), through.Operations(), scans.Operations()),
 		term: map[string]Runner{
 			"registry":   blobs,
 			"ecr/expiry": m.sourced("ecr/expiry", expiry.NewApplier(records, users, m.Log)),
+			"ecr/scan":   m.loop("ecr/scan", scanner, 1, scanner.Sources()...), // one image at a time
 		},
-		always: map[string]Runner{"ecr/cache": through},
+		always: map[string]Runner{"ecr/cache": through, "ecr/vulnerabilities": m.vulnerabilities},
 		mounts: []gateway.Mount{layerMount(m.ns, downloads, blobs), {Prefix: "/v2/", Door: registryDoor{m.ns, records, blobs}, Handler: blobs}},
 	}, nil
 }
@@ -87,6 +91,7 @@ type registryAPI struct {
 	policyAPI
 	templateAPI
 	cacheAPI
+	scanAPI
 }
 
 type (
@@ -96,6 +101,7 @@ type (
 	policyAPI    = *policies.API
 	templateAPI  = *templates.API
 	cacheAPI     = *cache.API
+	scanAPI      = *scan.API
 )
 
 // registryRecords is ECR's records as the registry sees them.

@@ -290,7 +290,7 @@ var later = map[string]bool{
 	"acm-challenge": true, "acm-account": true,
 	"seal-ring":       true,
 	"acm-certificate": true, "acm-root": true,
-	"ecr-cache-rule": true, "ecr-registry": true, "ecr-template": true,
+	"ecr-cache-rule": true, "ecr-packages": true, "ecr-registry": true, "ecr-scan": true, "ecr-template": true,
 	"iam-access-key": true, "iam-account": true, "iam-group": true, "iam-instance-profile": true, "iam-last-use": true,
 	"iam-oidc-provider": true, "iam-policy": true, "iam-role": true, "iam-role-deletion": true, "iam-user": true,
 	"servicediscovery-namespace": true, "servicediscovery-service": true, "servicediscovery-instance": true, "servicediscovery-operation": true,

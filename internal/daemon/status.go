@@ -90,7 +90,7 @@ func (m *machine) status(r *http.Request, versions func(store.Tx, string) (strin
 		Account: m.is.AccountID, Region: m.is.Region, Engine: about(m.Engine), DNS: m.dnsListens(), Address: m.LBAddress, Rules: rules,
 		SecurityGroups: w.groups, Problems: append(m.problems(), plain...), Now: time.Now(),
 		Total: m.capacity.Total(), Reserved: m.capacity.Used(), Waiting: m.capacity.Waiting(),
-		Version: versions,
+		Version: versions, Scans: m.vulnerabilities.Given(),
 	}
 	err = m.db.View(r.Context(), func(tx store.Tx) error {
 		troubles, err := acm.Troubles(tx)
@@ -112,6 +112,9 @@ func (m *machine) problems() (out []string) {
 	out = append(out, m.limits.problems(m.lb.Short())...)
 	if short := processProblem(); short != "" {
 		out = append(out, short)
+	}
+	if p := m.vulnerabilities.Problem(); p != "" {
+		out = append(out, p)
 	}
 	return slices.Concat(out, engineProblems(m.Engine), m.disk.Problems())
 }

@@ -42,6 +42,10 @@ func TestPullThrough(t *testing.T) {
 	}
 	run("@", "ecr", "create-repository-creation-template", "--prefix", "hub", "--applied-for", "PULL_THROUGH_CACHE", "--resource-tags", "Key=from,Value=ghcr")
 
+	far1 := far.aws(t, "ecr", "describe-images", "--repository-name", "probe", "--image-ids", "imageTag=latest", "--query", "imageDetails[0].imageDigest", "--output", "text")
+	if got := run("[images[0].imageId.imageDigest,failures[0].failureCode]", "ecr", "batch-get-image", "--repository-name", "hub/probe", "--image-ids", "imageTag=latest", "imageTag=none"); got != far1+"\tImageNotFound" {
+		t.Errorf("batch-get-image of what is elsewhere: %s, want %s", got, far1)
+	}
 	image := s.listen + "/hub/probe:latest"
 	run("@", "ecs", "create-cluster")
 	run("@", "ecs", "register-task-definition", "--family", "far", "--network-mode", "awsvpc", "--requires-compatibilities", "FARGATE", "--cpu", "256", "--memory", "512",

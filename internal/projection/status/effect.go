@@ -16,9 +16,13 @@ type NoEffect struct {
 	Resources []string `json:"resources"`
 }
 
-// readWishes lists what the services keep.
-func readWishes(tx store.Tx) (out []wire.Wish, err error) {
-	for _, list := range []func(store.Tx) ([]wire.Wish, error){ecsapi.Wishes, ecr.Wishes, elbv2.Wishes, efs.Wishes} {
+// readWishes lists what the services keep, and what is to be scanned where no image can be.
+func readWishes(tx store.Tx, scans bool) (out []wire.Wish, err error) {
+	lists := []func(store.Tx) ([]wire.Wish, error){ecsapi.Wishes, elbv2.Wishes, efs.Wishes}
+	if !scans {
+		lists = append(lists, ecr.NotScanned)
+	}
+	for _, list := range lists {
 		some, err := list(tx)
 		if err != nil {
 			return nil, err

@@ -129,6 +129,7 @@ type Input struct {
 	Now             time.Time
 	// Version returns the version of what a valueFrom of a task definition names now; "" when there is none.
 	Version func(tx store.Tx, valueFrom string) (string, error)
+	Scans   bool // there is something that images can be scanned for
 
 	versions    map[string]string // by valueFrom
 	clusters    []ecs.Cluster
@@ -176,7 +177,7 @@ func (in *Input) Read(tx store.Tx) error {
 	for _, h := range healths {
 		in.health[elbv2.TargetKey(h.Group, h.Addr, h.Port)] = h
 	}
-	wishes, err := readWishes(tx)
+	wishes, err := readWishes(tx, in.Scans)
 	in.wishes = wishes
 	return errors.Join(err, in.readVersions(tx))
 }

@@ -35,25 +35,20 @@ func New(records *record.Records, manifests content) *API {
 // Through has what ECS pulls found by a resolver that knows of more images than records do.
 func (a *API) Through(r resolver) { a.images = r }
 
-// What is kept without effect, and why.
-const scanning, notScanned = "imageScanningConfiguration{scanOnPush}", "images are not scanned"
-
 // Operations lists the handlers by the names that AWS has for them.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("BatchDeleteImage", a.BatchDeleteImage).On("repository: repositoryName").Takes("registryId repositoryName imageIds{*}"),
 		wire.Op("BatchGetImage", a.BatchGetImage).On("repository: repositoryName").Takes("registryId repositoryName imageIds{*} acceptedMediaTypes"),
-		wire.Op("CreateRepository", a.CreateRepository).Makes("repository: repositoryName").Takes("registryId repositoryName encryptionConfiguration{encryptionType} imageTagMutability imageTagMutabilityExclusionFilters{*} tags{*}").
-			Keeps(scanning, notScanned).
+		wire.Op("CreateRepository", a.CreateRepository).Makes("repository: repositoryName").Takes("registryId repositoryName encryptionConfiguration{encryptionType} imageScanningConfiguration{scanOnPush} imageTagMutability imageTagMutabilityExclusionFilters{*} tags{*}").
 			Checks(func(in *ecr.CreateRepositoryInput) []error { return a.newRepositoryFaults(in) }),
 		wire.Op("DeleteRepository", a.DeleteRepository).On("repository: repositoryName").Takes("registryId repositoryName force"),
 		wire.Op("DescribeImages", a.DescribeImages).On("repository: repositoryName").Takes("registryId repositoryName filter{*} imageIds{*} maxResults nextToken"),
 		wire.Op("DescribeRepositories", a.DescribeRepositories).On("repository: repositoryNames").Takes("registryId repositoryNames maxResults nextToken"),
 		wire.Op("GetAuthorizationToken", a.GetAuthorizationToken).Takes("registryIds"),
+		wire.Op("ListImageReferrers", a.ListImageReferrers).On("repository: repositoryName").Takes("registryId repositoryName subjectId{*} filter{*} maxResults nextToken"),
 		wire.Op("ListImages", a.ListImages).On("repository: repositoryName").Takes("registryId repositoryName filter{*} maxResults nextToken"),
 		wire.Op("ListTagsForResource", a.ListTagsForResource).On("repository: resourceArn").Takes("resourceArn"),
-		wire.Op("PutImageScanningConfiguration", a.PutImageScanningConfiguration).On("repository: repositoryName").Takes("registryId repositoryName").
-			Keeps(scanning, notScanned),
 		wire.Op("PutImageTagMutability", a.PutImageTagMutability).On("repository: repositoryName").Takes("registryId repositoryName imageTagMutability imageTagMutabilityExclusionFilters{*}").
 			Checks(func(in *ecr.PutImageTagMutabilityInput) []error {
 				return record.MutabilityFaults(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters)

@@ -1,10 +1,7 @@
 package ecr
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/skylift/skylift/internal/handler"
-	"github.com/skylift/skylift/internal/registry"
 	"github.com/skylift/skylift/internal/service/ecr/record"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -63,7 +59,13 @@ func (a *API) DescribeImages(ctx context.Context, in *ecr.DescribeImagesInput) (
 		}
 	}
 	part, next := handler.Cut(page, details, func(d types.ImageDetail) string { return *d.ImageDigest })
-	return &ecr.DescribeImagesOutput{ImageDetails: part, NextToken: next}, nil
+	return record.View(ctx, a.records, func(tx store.Tx) (*ecr.DescribeImagesOutput, error) {
+		repo, err := a.records.Get(tx, *in.RepositoryName)
+		if err == nil {
+			err = scanned(tx, repo, part)
+		}
+		return &ecr.DescribeImagesOutput{ImageDetails: part, NextToken: next}, err
+	})
 }
 
 func (a *API) describeIdentified(ctx context.Context, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOutput, error) {
@@ -82,26 +84,14 @@ func (a *API) describeIdentified(ctx context.Context, in *ecr.DescribeImagesInpu
 				return nil, err
 			}
 			if failure != nil {
-				return nil, a.describeFailure(repo, failure)
+				return nil, a.records.NotIdentified(repo, failure)
 			}
 			if !slices.ContainsFunc(out.ImageDetails, func(d types.ImageDetail) bool { return *d.ImageDigest == img.Digest }) {
 				out.ImageDetails = append(out.ImageDetails, a.detail(record.Tagged{Image: img, Tags: record.TagsOf(tx, img)}))
 			}
 		}
-		return out, nil
+		return out, scanned(tx, repo, out.ImageDetails)
 	})
-}
-
-// describeFailure makes an error of a failure, which the batch operations only list.
-func (a *API) describeFailure(repo record.Repository, f *types.ImageFailure) error {
-	switch f.FailureCode {
-	case types.ImageFailureCodeImageNotFound, types.ImageFailureCodeImageTagDoesNotMatchDigest:
-		return &types.ImageNotFoundException{Message: new(fmt.Sprintf(
-			"The image with imageId {imageDigest:'%s', imageTag:'%s'} does not exist within the repository with name '%s' in the registry with id '%s'",
-			cmp.Or(aws.ToString(f.ImageId.ImageDigest), "null"), cmp.Or(aws.ToString(f.ImageId.ImageTag), "null"), repo.Name, a.records.NS.Account))}
-	default:
-		return record.Invalid("%s", *f.FailureReason)
-	}
 }
 
 // matches tells whether a filter lets the image through; all images are
@@ -129,26 +119,6 @@ func (a *API) detail(img record.Tagged) types.ImageDetail {
 	}
 }
 
-// BatchGetImage returns the manifests of images.
-func (a *API) BatchGetImage(ctx context.Context, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutput, error) {
-	if err := a.checkBatch(in.RegistryId, in.RepositoryName, in.ImageIds); err != nil {
-		return nil, err
-	}
-	out := &ecr.BatchGetImageOutput{Images: []types.Image{}, Failures: []types.ImageFailure{}}
-	for _, id := range in.ImageIds {
-		img, failure, err := a.getImage(ctx, *in.RepositoryName, id, in.AcceptedMediaTypes)
-		if err != nil {
-			return nil, err
-		}
-		if failure != nil {
-			out.Failures = append(out.Failures, *failure)
-			continue
-		}
-		out.Images = append(out.Images, *img)
-	}
-	return out, nil
-}
-
 func (a *API) checkBatch(registryID, name *string, ids []types.ImageIdentifier) error {
 	if err := a.records.Check(registryID, name); err != nil {
 		return err
@@ -160,39 +130,6 @@ func (a *API) checkBatch(registryID, name *string, ids []types.ImageIdentifier) 
 		return record.Constraint("imageIds", "must have length less than or equal to 100")
 	}
 	return nil
-}
-
-func (a *API) getImage(ctx context.Context, name string, id types.ImageIdentifier, accepted []string) (*types.Image, *types.ImageFailure, error) {
-	var failure *types.ImageFailure
-	img, err := record.View(ctx, a.records, func(tx store.Tx) (img record.Image, err error) {
-		repo, err := a.records.Get(tx, name)
-		if err != nil {
-			return img, err
-		}
-		img, failure, err = record.Identify(tx, repo, id)
-		return img, err
-	})
-	if err != nil || failure != nil {
-		return nil, failure, err
-	}
-	notFound := record.Failed(id, types.ImageFailureCodeImageNotFound, "Requested image not found")
-	if len(accepted) > 0 && !slices.Contains(accepted, img.MediaType) {
-		return nil, notFound, nil
-	}
-	manifest, _, err := a.content.Manifest(ctx, name, img.Digest)
-	if errors.Is(err, registry.ErrNoManifest) {
-		return nil, notFound, nil // it was deleted meanwhile
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return &types.Image{
-		ImageId:                &types.ImageIdentifier{ImageDigest: &img.Digest, ImageTag: id.ImageTag},
-		ImageManifest:          new(string(manifest)),
-		ImageManifestMediaType: &img.MediaType,
-		RegistryId:             &a.records.NS.Account,
-		RepositoryName:         &name,
-	}, nil, nil
 }
 
 // BatchDeleteImage removes images by their digests, or tags. An image goes with its

@@ -48,7 +48,8 @@ var actions = map[string]string{
 	"s3:DeleteBucketLifecycle": "PutLifecycleConfiguration", "s3:GetPublicAccessBlock": "GetBucketPublicAccessBlock",
 	"s3:PutPublicAccessBlock": "PutBucketPublicAccessBlock", "s3:DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
 	"s3:DeleteBucketTagging": "PutBucketTagging", "s3:DeleteBucketOwnershipControls": "PutBucketOwnershipControls",
-	"kms:ReEncrypt": "ReEncryptFrom", // of the source; of the destination it is ReEncryptTo
+	"ecr:ListImageReferrers": "BatchGetImage", // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImageReferrers.html
+	"kms:ReEncrypt":          "ReEncryptFrom", // of the source; of the destination it is ReEncryptTo
 }
 
 // instead are the resource types of actions for which the reference has others. The form is descriptor.Operation's.

@@ -10,11 +10,9 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
-	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/policy"
 	"github.com/skylift/skylift/internal/policy/document"
 	"github.com/skylift/skylift/internal/service/ecr/record"
-	"github.com/skylift/skylift/internal/store"
 )
 
 // registryName is what the registry's policy is called.
@@ -68,7 +66,7 @@ func (a *API) PutRegistryPolicy(ctx context.Context, in *sdk.PutRegistryPolicyIn
 			return nil, refused("The policy would prevent you from setting another one, or deleting it.")
 		}
 	}
-	if _, err := a.changeRegistry(ctx, func(r *record.Registry) error {
+	if _, err := a.records.ChangeRegistry(ctx, func(r *record.Registry) error {
 		r.Policy = record.Policy{Text: *in.PolicyText, IDs: ids}
 		return nil
 	}); err != nil {
@@ -77,34 +75,13 @@ func (a *API) PutRegistryPolicy(ctx context.Context, in *sdk.PutRegistryPolicyIn
 	return &sdk.PutRegistryPolicyOutput{PolicyText: in.PolicyText, RegistryId: &a.records.NS.Account}, nil
 }
 
-// changeRegistry changes what is set for the registry.
-func (a *API) changeRegistry(ctx context.Context, change func(*record.Registry) error) (record.Registry, error) {
-	return handler.Update(ctx, a.records.DB, func(tx store.Tx) (record.Registry, error) {
-		r, _, err := handler.Find(tx, record.RegistryRows, record.RegistryKey)
-		if err != nil {
-			return r, err
-		}
-		if err := change(&r); err != nil {
-			return r, err
-		}
-		return r, record.RegistryRows.Put(tx, record.RegistryKey, r)
-	})
-}
-
-func (a *API) registry(ctx context.Context) (record.Registry, error) {
-	return handler.View(ctx, a.records.DB, func(tx store.Tx) (record.Registry, error) {
-		r, _, err := handler.Find(tx, record.RegistryRows, record.RegistryKey)
-		return r, err
-	})
-}
-
 func (a *API) noRegistryPolicy() error {
 	return &types.RegistryPolicyNotFoundException{Message: new(fmt.Sprintf("Registry policy does not exist in the registry with id '%s'", a.records.NS.Account))}
 }
 
 // GetRegistryPolicy returns the policy as it was put.
 func (a *API) GetRegistryPolicy(ctx context.Context, _ *sdk.GetRegistryPolicyInput) (*sdk.GetRegistryPolicyOutput, error) {
-	r, err := a.registry(ctx)
+	r, err := a.records.Registry(ctx)
 	if err == nil && r.Policy.Text == "" {
 		err = a.noRegistryPolicy()
 	}
@@ -117,7 +94,7 @@ func (a *API) GetRegistryPolicy(ctx context.Context, _ *sdk.GetRegistryPolicyInp
 // DeleteRegistryPolicy removes the policy.
 func (a *API) DeleteRegistryPolicy(ctx context.Context, _ *sdk.DeleteRegistryPolicyInput) (*sdk.DeleteRegistryPolicyOutput, error) {
 	var was string
-	_, err := a.changeRegistry(ctx, func(r *record.Registry) error {
+	_, err := a.records.ChangeRegistry(ctx, func(r *record.Registry) error {
 		if r.Policy.Text == "" {
 			return a.noRegistryPolicy()
 		}

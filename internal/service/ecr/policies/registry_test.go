@@ -108,3 +108,22 @@ func TestRegistryPolicyIsAsked(t *testing.T) {
 		return err
 	}(), "InvalidParameterException", "prevent you")
 }
+
+// TestScanVersion: basic scanning is AWS's own, and the older one is refused.
+func TestScanVersion(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	name := new("BASIC_SCAN_TYPE_VERSION")
+	got, err := a.GetAccountSetting(t.Context(), &sdk.GetAccountSettingInput{Name: name})
+	if err != nil || *got.Value != "AWS_NATIVE" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	put, err := a.PutAccountSetting(t.Context(), &sdk.PutAccountSettingInput{Name: name, Value: new("AWS_NATIVE")})
+	if err != nil || *put.Value != "AWS_NATIVE" {
+		t.Errorf("%+v, %v", put, err)
+	}
+	for value, want := range map[string]string{"CLAIR": "'CLAIR' of 'BASIC_SCAN_TYPE_VERSION' is not supported by Skylift", "V1": "must satisfy enum value set: [AWS_NATIVE, CLAIR]"} {
+		_, err = a.PutAccountSetting(t.Context(), &sdk.PutAccountSettingInput{Name: name, Value: &value})
+		fails(t, value, err, "InvalidParameterException", want)
+	}
+}

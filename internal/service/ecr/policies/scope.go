@@ -9,18 +9,23 @@ import (
 	"github.com/skylift/skylift/internal/service/ecr/record"
 )
 
-// The account's settings, and what one may be: the registry's policy is asked about three actions by version 1,
+// The account's settings, and what each may be: the registry's policy is asked about three actions by version 1,
 // and about all by version 2
-// (https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry-permissions-account-settings.html).
+// (https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry-permissions-account-settings.html). Basic scanning has no older
+// version here
+// (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutAccountSetting.html).
 const (
+	settingScan  = "BASIC_SCAN_TYPE_VERSION"
+	scanNative   = "AWS_NATIVE"
+	scanClair    = "CLAIR"
 	settingScope = "REGISTRY_POLICY_SCOPE"
 	scopeV1      = "V1"
 	scopeV2      = "V2"
 )
 
 func setting(name string) error {
-	if name != settingScope {
-		return record.Invalid("The account setting '%s' is not supported by Skylift, only %s.", name, settingScope)
+	if name != settingScope && name != settingScan {
+		return record.Invalid("The account setting '%s' is not supported by Skylift, only %s and %s.", name, settingScan, settingScope)
 	}
 	return nil
 }
@@ -30,7 +35,10 @@ func (a *API) GetAccountSetting(ctx context.Context, in *sdk.GetAccountSettingIn
 	if err := setting(*in.Name); err != nil {
 		return nil, err
 	}
-	r, err := a.registry(ctx)
+	if *in.Name == settingScan {
+		return &sdk.GetAccountSettingOutput{Name: in.Name, Value: new(scanNative)}, nil
+	}
+	r, err := a.records.Registry(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -42,10 +50,16 @@ func (a *API) PutAccountSetting(ctx context.Context, in *sdk.PutAccountSettingIn
 	if err := setting(*in.Name); err != nil {
 		return nil, err
 	}
+	if *in.Name == settingScan {
+		if err := scanVersion(*in.Value); err != nil {
+			return nil, err
+		}
+		return &sdk.PutAccountSettingOutput{Name: in.Name, Value: in.Value}, nil
+	}
 	if *in.Value != scopeV1 && *in.Value != scopeV2 {
 		return nil, record.Constraint("value", "must satisfy enum value set: ["+scopeV1+", "+scopeV2+"]")
 	}
-	_, err := a.changeRegistry(ctx, func(r *record.Registry) error {
+	_, err := a.records.ChangeRegistry(ctx, func(r *record.Registry) error {
 		if r.Scope = *in.Value; r.Scope == scopeV2 {
 			r.Scope = ""
 		}
@@ -55,4 +69,15 @@ func (a *API) PutAccountSetting(ctx context.Context, in *sdk.PutAccountSettingIn
 		return nil, err
 	}
 	return &sdk.PutAccountSettingOutput{Name: in.Name, Value: in.Value}, nil
+}
+
+// scanVersion refuses a version of basic scanning that isn't there.
+func scanVersion(value string) error {
+	switch value {
+	case scanNative:
+		return nil
+	case scanClair:
+		return record.Invalid("The value '%s' of '%s' is not supported by Skylift, only %s.", value, settingScan, scanNative)
+	}
+	return record.Constraint("value", "must satisfy enum value set: ["+scanNative+", "+scanClair+"]")
 }

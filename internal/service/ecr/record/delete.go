@@ -106,7 +106,7 @@ func (r *Records) deleteSome(tx store.Tx, name string, id types.ImageIdentifier,
 	if more {
 		return gone, true, nil, nil
 	}
-	return gone, false, nil, ImageRows.Delete(tx, img.Key())
+	return gone, false, nil, errors.Join(ImageRows.Delete(tx, img.Key()), unscan(tx, img.Key()))
 }
 
 // lastTag says whether an image that has a tag has no other one.
@@ -155,11 +155,13 @@ func (r *Records) sweep(ctx context.Context) error {
 	return nil
 }
 
-// SweepRepository removes the tags and images of a repository that is gone, in
+// SweepRepository removes the tags, scans and images of a repository that is gone, in
 // as many transactions as it takes.
 func (r *Records) SweepRepository(ctx context.Context, id string) error {
 	for _, some := range []func(store.Tx) (int, error){
 		func(tx store.Tx) (int, error) { return sweepSome(tx, TagRows, TagKey(id, ""), Tag.Key) },
+		func(tx store.Tx) (int, error) { return sweepSome(tx, ScanRows, ImageKey(id, ""), Scan.Key) },
+		func(tx store.Tx) (int, error) { return sweepSome(tx, PackageRows, ImageKey(id, ""), Packages.Key) },
 		func(tx store.Tx) (int, error) { return sweepSome(tx, ImageRows, ImageKey(id, ""), Image.Key) },
 	} {
 		for n := Piece; n == Piece; {

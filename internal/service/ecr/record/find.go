@@ -90,7 +90,7 @@ func (r *Records) push(ctx context.Context, m registry.Manifest, again func(stor
 			err = again(tx, repo, img)
 		} else {
 			img = fromManifest(m, repo.ID)
-			err = ImageRows.Put(tx, img.Key(), img)
+			err = errors.Join(ImageRows.Put(tx, img.Key(), img), scanPushed(tx, repo, img))
 		}
 		if err != nil {
 			return err

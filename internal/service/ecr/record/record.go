@@ -23,7 +23,7 @@ type Repository struct {
 	Name       string
 	CreatedAt  time.Time
 	Mutability types.ImageTagMutability
-	ScanOnPush bool              `json:",omitempty"` // kept without effect: images are not scanned
+	ScanOnPush bool              `json:",omitempty"`
 	Exclusions []string          `json:",omitempty"` // patterns of tags for which the opposite of Mutability holds
 	Tags       handler.Tags      // empty, not nil, when it had some
 	Lifecycle  lifecycle.Setting `json:",omitzero"`
@@ -78,6 +78,9 @@ func TagKey(repoID, name string) string { return repoID + "/" + name }
 type Registry struct {
 	Policy Policy `json:",omitzero"`
 	Scope  string `json:",omitempty"` // of the policy: V1, or "" for V2
+	// ScanRules say by the filters of each in which repositories images are scanned when they are pushed, beside those that want it
+	// themselves.
+	ScanRules [][]string `json:",omitempty"`
 }
 
 // RegistryKey is that of the only record of RegistryRows.
@@ -133,7 +136,7 @@ var (
 
 // Tables are all that the service keeps records in.
 func Tables() []store.Schema {
-	return append(login.Tables(), RepositoryRows, RegistryRows, TemplateRows, RuleRows, ImageRows, TagRows)
+	return append(login.Tables(), RepositoryRows, RegistryRows, TemplateRows, RuleRows, ImageRows, TagRows, ScanRows, PackageRows)
 }
 
 // tagsApart is the step to version 2. Before, an image had its tags in its own record,

@@ -121,3 +121,25 @@ func (r *Records) ARN(name string) string { return r.NS.ARN("ecr", "repository/"
 
 // URI is where docker finds a repository.
 func (r *Records) URI(name string) string { return r.Host + "/" + name }
+
+// ChangeRegistry changes what is set for the registry, and returns it.
+func (r *Records) ChangeRegistry(ctx context.Context, change func(*Registry) error) (Registry, error) {
+	return handler.Update(ctx, r.DB, func(tx store.Tx) (Registry, error) {
+		g, _, err := handler.Find(tx, RegistryRows, RegistryKey)
+		if err != nil {
+			return g, err
+		}
+		if err := change(&g); err != nil {
+			return g, err
+		}
+		return g, RegistryRows.Put(tx, RegistryKey, g)
+	})
+}
+
+// Registry returns what is set for the registry.
+func (r *Records) Registry(ctx context.Context) (Registry, error) {
+	return handler.View(ctx, r.DB, func(tx store.Tx) (Registry, error) {
+		g, _, err := handler.Find(tx, RegistryRows, RegistryKey)
+		return g, err
+	})
+}

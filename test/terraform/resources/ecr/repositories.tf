@@ -6,7 +6,7 @@ resource "aws_ecr_repository" "it" {
     encryption_type = "AES256"
   }
   image_scanning_configuration {
-    scan_on_push = false
+    scan_on_push = var.step == 1
   }
   tags = { step = var.step }
 }
@@ -57,6 +57,29 @@ resource "aws_ecr_pull_through_cache_rule" "it" {
   upstream_registry_url = "quay.io"
 }
 
+resource "aws_ecr_registry_scanning_configuration" "it" {
+  scan_type = "BASIC"
+  rule {
+    scan_frequency = "SCAN_ON_PUSH"
+    repository_filter {
+      filter      = "terraform/*"
+      filter_type = "WILDCARD"
+    }
+    dynamic "repository_filter" {
+      for_each = var.step == 1 ? [] : ["prod"]
+      content {
+        filter      = repository_filter.value
+        filter_type = "WILDCARD"
+      }
+    }
+  }
+}
+
+resource "aws_ecr_account_setting" "scan" {
+  name  = "BASIC_SCAN_TYPE_VERSION"
+  value = "AWS_NATIVE"
+}
+
 data "aws_ecr_pull_through_cache_rule" "it" {
   ecr_repository_prefix = aws_ecr_pull_through_cache_rule.it.ecr_repository_prefix
 }
@@ -77,6 +100,10 @@ output "imports" {
     "aws_ecr_repository.plain"     = aws_ecr_repository.plain.name
     "aws_ecr_lifecycle_policy.it"  = aws_ecr_repository.it.name
     "aws_ecr_repository_policy.it" = aws_ecr_repository.it.name
+
+    "aws_ecr_account_setting.scan" = aws_ecr_account_setting.scan.name
+
+    "aws_ecr_registry_scanning_configuration.it" = data.aws_caller_identity.me.account_id
 
     "aws_ecr_pull_through_cache_rule.it" = aws_ecr_pull_through_cache_rule.it.ecr_repository_prefix
   }
