@@ -8,6 +8,7 @@ import (
 	sdks3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/skylift/skylift/internal/disk"
 	"github.com/skylift/skylift/internal/service/s3"
 )
 
@@ -16,6 +17,7 @@ import (
 func TestLogDelivery(t *testing.T) {
 	t.Parallel()
 	f, ctx := newFront(t), t.Context()
+	f.m.disk = ok(disk.New(disk.Config{Dir: t.TempDir(), Lent: func() int64 { return 0 }, Log: f.m.Log}))(t)
 	buckets := sdks3.NewFromConfig(f.root, func(o *sdks3.Options) { o.UsePathStyle = true })
 	ok(buckets.CreateBucket(ctx, &sdks3.CreateBucketInput{Bucket: new("logs"), CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(f.ns.Region)}}))(t)
 	delivery := logDelivery{m: f.m, objects: f.parts["s3"].api.(*s3.API)}
