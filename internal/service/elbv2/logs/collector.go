@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
@@ -155,10 +156,8 @@ func (c *Collector) find(from source) *stream {
 		return nil
 	}
 	s := &stream{Log: l, Node: from.node}
-	grown := map[source]*stream{from: s}
-	for k, v := range all {
-		grown[k] = v
-	}
+	grown := maps.Clone(all)
+	grown[from] = s
 	c.streams.Store(&grown)
 	return s
 }

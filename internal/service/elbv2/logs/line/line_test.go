@@ -70,8 +70,10 @@ func TestRequest(t *testing.T) {
 			r.TraceID = []byte("Root=1-58337364-23a8c76965a2ef7629b185e3")
 		}, `ws 2018-07-02T22:23:00.186641Z app/my-loadbalancer/50dc6c495c0c9188 10.0.0.140:40914 10.0.1.192:8010 0.001 0.003 0.000 101 101 218 587 "GET http://10.0.0.30:80/ HTTP/1.1" "-" - - ` + group1 + ` "Root=1-58337364-23a8c76965a2ef7629b185e3" "-" "-" 1 2018-07-02T22:22:48.364000Z "forward" "-" "-" "10.0.1.192:8010" "101" "-" "-" ` + tid + ` "-" "-" "-" 172.31.0.9 - -`},
 		{"what couldn't be read", func(r *report.Request) {
-			*r = report.Request{Balancer: balancer, Node: r.Node, Kind: report.HTTP, Began: r.Began, Ended: r.Ended, Client: r.Client, Connection: r.Connection, Status: 400, Sent: 272,
-				Routing: report.Unknown, Waiting: report.Unknown, Answering: report.Unknown, Scheme: "http", Host: []byte("lb.elb.localhost"), Port: "80", Rule: report.NoRule}
+			*r = report.Request{
+				Balancer: balancer, Node: r.Node, Kind: report.HTTP, Began: r.Began, Ended: r.Ended, Client: r.Client, Connection: r.Connection, Status: 400, Sent: 272,
+				Routing: report.Unknown, Waiting: report.Unknown, Answering: report.Unknown, Scheme: "http", Host: []byte("lb.elb.localhost"), Port: "80", Rule: report.NoRule,
+			}
 		}, `http 2018-07-02T22:23:00.186641Z app/my-loadbalancer/50dc6c495c0c9188 192.168.131.39:2817 - -1 -1 -1 400 - 0 272 "- http://lb.elb.localhost:80- -" "-" - - - "-" "-" "-" - 2018-07-02T22:22:48.364000Z "-" "-" "-" "-" "-" "-" "-" ` + tid + ` "-" "-" "-" 172.31.0.9 - -`},
 		{"what would break a line, and all that may be said of a request", func(r *report.Request) {
 			r.URI, r.Agent, r.Client = []byte(`/a"b\c`), []byte("Mozilla \"5\"\t\xc3\xa9\n"), netip.MustParseAddrPort("[2001:db8::1]:80")
