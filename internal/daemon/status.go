@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/skylift/skylift/internal/edge/meter"
 	"github.com/skylift/skylift/internal/projection/status"
 	"github.com/skylift/skylift/internal/projection/why"
 	"github.com/skylift/skylift/internal/service/acm"
@@ -28,6 +29,9 @@ const WhyPath = "/skylift/v1/why"
 
 // BalancersPath is where what load balancers have counted is got from, by balancer, target group, zone and target.
 const BalancersPath = "/skylift/v1/balancers"
+
+// Counts is what is got there.
+type Counts = meter.Counts
 
 // inside answers what is Skylift's own.
 func (m *machine) inside(services []part) http.Handler {

@@ -32,7 +32,7 @@ func (c *conn) refuse(err error) bool {
 	}
 	c.Closing.Store(true)
 	if !c.unadmitted() {
-		c.noteUnread()
+		c.noteUnread(bad)
 		c.answerError(status, false)
 		c.finish()
 	}

@@ -76,8 +76,9 @@ func (c *conn) note(rt *route.Route) {
 }
 
 // noteUnread notes a request that couldn't be read: it is for the listener of the last
-// one, or for that which what names none is for.
-func (c *conn) noteUnread() {
+// one, or for that which what names none is for. bad is what is wrong with it; nil: it
+// didn't come whole.
+func (c *conn) noteUnread(bad *http1.Error) {
 	rs := c.socket.routes.Load()
 	rt := rs.First()
 	if c.admitted != nil {
@@ -87,6 +88,9 @@ func (c *conn) noteUnread() {
 	}
 	c.desync, c.tally.more = http1.Compliant, int64(len(c.In.Buffered()))
 	c.note(rt)
+	if e := c.tally.log; e != nil && bad != nil && bad.Severe() != "" {
+		e.Class, e.Reason = "Severe", bad.Severe()
+	}
 }
 
 // noteHead notes what a request says.

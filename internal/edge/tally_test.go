@@ -201,8 +201,8 @@ func TestTold(t *testing.T) {
 	}
 	bad := e.request(t, "")
 	check(bad, 400, 0, report.NoRule, "")
-	if string(bad.Host) != "listener.elb.localhost" {
-		t.Errorf("bad: host %s", bad.Host)
+	if string(bad.Host) != "listener.elb.localhost" || bad.Class != "Severe" || bad.Reason != "BadUri" {
+		t.Errorf("bad: host %s, %s %s", bad.Host, bad.Class, bad.Reason)
 	}
 	e.until(t, func() bool { return len(e.connections) == 8 && len(e.checks) > 0 })
 	if c := e.connections[0]; c.Balancer != "balancer-of-listener" || c.Port != "80" || c.TLS != nil || c.Failed != "" || c.Node != bind.Addr() {

@@ -114,6 +114,10 @@ func TestBalancerLogs(t *testing.T) {
 			t.Errorf("the connection of %q isn't in its log", l)
 		}
 	}
+	counted := s.run(t, "balancers", "--data-dir", s.dir)
+	if !regexp.MustCompile(`(?m)^` + id + ` +\S+ +[23] `).MatchString(counted) || !strings.Contains(counted, "TARGET GROUP") {
+		t.Errorf("counted since the last start:\n%s", counted)
+	}
 	if p := s.status(t).Problems; len(p) > 0 {
 		t.Errorf("problems: %q", p)
 	}

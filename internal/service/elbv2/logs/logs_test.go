@@ -269,3 +269,36 @@ func TestTester(t *testing.T) {
 		t.Errorf("put %v, %v", b.put, err)
 	}
 }
+
+// BenchmarkRequest is what a line costs the request that it is of.
+func BenchmarkRequest(b *testing.B) {
+	c, err := Open(b.TempDir(), Interval, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	c.Configure([]Log{access})
+	flushed := make(chan struct{})
+	stop := make(chan struct{})
+	go func() {
+		defer close(flushed)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-c.wake:
+			}
+			c.Flush(time.Now()) //nolint:errcheck // dropped lines are reported
+		}
+	}()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		r := request("/index.html")
+		r.Agent, r.TraceID = []byte("bench/1.0"), []byte("Root=1-58337262-36d228ad5d99923122bbe354")
+		for pb.Next() {
+			c.Request(r)
+		}
+	})
+	close(stop)
+	<-flushed
+	b.ReportMetric(float64(c.Dropped())/float64(b.N), "dropped/op")
+}
