@@ -23,7 +23,7 @@ func TestPrintBalancers(t *testing.T) {
 		t.Fatal(err)
 	}
 	var lines []string
-	for _, l := range strings.Split(b.String(), "\n") {
+	for l := range strings.SplitSeq(b.String(), "\n") {
 		lines = append(lines, strings.Join(strings.Fields(l), " "))
 	}
 	if len(lines) != 6 || lines[1] != "app/web/1 - 7 70 700 3 1 1 2 4 9" || lines[4] != "tea/2 us-west-2a 5 3 0 1 1 2 0s 0s 1 0" {

@@ -134,9 +134,9 @@ func (p *plane) Reconcile(ctx context.Context, _ string) (time.Duration, error) 
 		}
 	}
 	next := p.build(w.lb)
+	p.m.collector.Configure(logs.Wanted(w.lb.LoadBalancers)) // before the balancers tell of anything
 	if p.table == nil || !reflect.DeepEqual(next, p.table) {
 		p.table = next
-		p.m.collector.Configure(logs.Wanted(w.lb.LoadBalancers))
 		if err := p.m.lb.Load(next); err != nil {
 			p.m.Log.Error("a load balancer's port can't be opened", "err", err)
 			p.m.ready.Store(true)

@@ -193,7 +193,7 @@ func (e *Edge) finishConns() {
 	select {
 	case <-done:
 	case <-time.After(e.grace):
-		e.eachRequest(func(c *conn) { c.Break(true) })
+		e.eachRequest((*conn).sever)
 	}
 	waiter.Wait()
 	e.targets.Retire()
@@ -220,8 +220,7 @@ func (e *Edge) eachRequest(f func(*conn)) {
 func (e *Edge) cutTarget(t *target.Target) {
 	e.eachRequest(func(c *conn) {
 		if c.target.Load() == t {
-			c.severed.Store(true)
-			c.Break(true)
+			c.sever()
 		}
 	})
 }

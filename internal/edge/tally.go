@@ -179,6 +179,12 @@ func (c *conn) send(p []byte) (int, error) {
 	return n, err
 }
 
+// sever ends the request, and its connection, though its client waits.
+func (c *conn) sever() {
+	c.severed.Store(true)
+	c.Break(true)
+}
+
 // finish counts the request that is over, and tells its log. A client that got no answer
 // hung up, or the request was cut with its target.
 func (c *conn) finish() {

@@ -272,6 +272,34 @@ func TestToldOfFailures(t *testing.T) {
 	}
 }
 
+// TestToldOfCuts: a request that is cut with its target, whose drain is over, isn't one whose client left.
+func TestToldOfCuts(t *testing.T) {
+	t.Parallel()
+	e := newEars()
+	f := start(t, edge.Config{Sink: e})
+	bind := f.bind()
+	asked := make(chan struct{}, 1)
+	target := rawBackend(t, func(_ net.Conn, r *bufio.Reader) {
+		if _, err := http.ReadRequest(r); err == nil {
+			asked <- struct{}{}
+			r.ReadByte() //nolint:errcheck // until the edge hangs up
+		}
+	})
+	f.load(logged(forwardAll(bind, target)))
+	c, r := dial(t, bind)
+	io.WriteString(c, "GET /cut HTTP/1.1\r\nHost: a\r\n\r\n") //nolint:errcheck // asked sees it
+	<-asked
+	over := logged(forwardAll(bind, target))
+	over.Pools[0].Targets[0].Draining, over.Pools[0].Targets[0].Deadline = true, time.Now()
+	f.load(over)
+	if _, err := r.ReadByte(); err == nil {
+		t.Error("the client got an answer")
+	}
+	if r := e.request(t, "/cut"); r.Status != 502 || r.TargetStatus != 0 || r.Target != target {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestToldOfHandshakes: a log is told what was agreed on, by each request, and of handshakes that fail.
 func TestToldOfHandshakes(t *testing.T) {
 	t.Parallel()

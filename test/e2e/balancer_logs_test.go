@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -27,8 +28,10 @@ func TestBalancerLogs(t *testing.T) {
 	account := strings.Split(lb, ":")[4]
 	s.aws(t, "s3", "mb", "s3://balancer-logs")
 	on := func(kind, prefix string) []string {
-		return []string{"elbv2", "modify-load-balancer-attributes", "--load-balancer-arn", lb, "--attributes",
-			"Key=" + kind + ".s3.enabled,Value=true", "Key=" + kind + ".s3.bucket,Value=balancer-logs", "Key=" + kind + ".s3.prefix,Value=" + prefix}
+		return []string{
+			"elbv2", "modify-load-balancer-attributes", "--load-balancer-arn", lb, "--attributes",
+			"Key=" + kind + ".s3.enabled,Value=true", "Key=" + kind + ".s3.bucket,Value=balancer-logs", "Key=" + kind + ".s3.prefix,Value=" + prefix,
+		}
 	}
 	code, message := s.awsErr(t, on("access_logs", "web")...)
 	if code != "InvalidConfigurationRequest" || !strings.Contains(message, "Access Denied for bucket: balancer-logs. Please check S3bucket permission") {
@@ -49,10 +52,10 @@ func TestBalancerLogs(t *testing.T) {
 		t.Helper()
 		waitFor(t, time.Minute, "an answer to "+path, func() error {
 			code, body, err := s.get("site.test", path)
-			if err != nil || code != 503 || body != "nothing here" {
-				return fmt.Errorf("%d %s %v", code, body, err)
+			if err == nil && (code != 503 || body != "nothing here") {
+				err = fmt.Errorf("answered %d %s", code, body)
 			}
-			return nil
+			return err
 		})
 	}
 	asked("/before?a=b")
@@ -115,12 +118,22 @@ func TestBalancerLogs(t *testing.T) {
 		}
 	}
 	counted := s.run(t, "balancers", "--data-dir", s.dir)
-	if !regexp.MustCompile(`(?m)^` + id + ` +\S+ +[23] `).MatchString(counted) || !strings.Contains(counted, "TARGET GROUP") {
+	if !regexp.MustCompile(`(?m)^`+id+` +\S+ +[23] `).MatchString(counted) || !strings.Contains(counted, "TARGET GROUP") {
 		t.Errorf("counted since the last start:\n%s", counted)
 	}
 	if p := s.status(t).Problems; len(p) > 0 {
 		t.Errorf("problems: %q", p)
 	}
+	s.aws(t, on("access_logs", "moved")...)
+	waitFor(t, 2*time.Minute, "lines where they go by now", func() error {
+		asked("/moved")
+		for key, text := range s.logFiles(t, "balancer-logs", fetched) {
+			if strings.HasPrefix(key, "moved/AWSLogs/") && strings.Contains(text, "/moved ") {
+				return nil
+			}
+		}
+		return errors.New("nothing came")
+	})
 	s.aws(t, "elbv2", "modify-load-balancer-attributes", "--load-balancer-arn", lb, "--attributes", "Key=access_logs.s3.enabled,Value=false")
 }
 

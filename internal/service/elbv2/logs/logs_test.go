@@ -287,7 +287,9 @@ func BenchmarkRequest(b *testing.B) {
 				return
 			case <-c.wake:
 			}
-			c.Flush(time.Now()) //nolint:errcheck // dropped lines are reported
+			if err := c.Flush(time.Now()); err != nil {
+				b.Error(err)
+			}
 		}
 	}()
 	b.ReportAllocs()
