@@ -35,6 +35,7 @@ var floors = []floor{
 	{"internal/service/ec2/*", handlers}, // by noun
 	{"internal/service/elbv2/attach", loops},
 	{"internal/service/elbv2/health", loops},
+	{"internal/service/elbv2/logs", append(slices.Clone(loops), "internal/atomicfile")},
 	{"internal/service/elbv2/*", handlers}, // by noun
 	{"internal/service/ecs/definition", nil},
 	{"internal/service/ecs/deploy/plan", nil},

@@ -20,16 +20,17 @@ var Version = "0.1.0-dev"
 
 // commands are the subcommands.
 type commands struct {
-	Serve   serveCmd   `cmd:"" help:"Run Skylift in the foreground."`
-	Env     envCmd     `cmd:"" help:"Print what the shell, or an AWS profile, needs to speak to Skylift."`
-	Status  statusCmd  `cmd:"" help:"Show services, target health and load balancers at a glance, and what is in the way."`
-	Why     whyCmds    `cmd:"" help:"Tell why a task stopped, or the last ones of a service, or why a call was denied."`
-	User    userCmd    `cmd:"" help:"Make users, so that not everybody works with the root key."`
-	CA      caCmd      `cmd:"" name:"ca" help:"Print or install the root of the certificates that this instance issues."`
-	DNS     dnsCmd     `cmd:"" name:"dns" help:"Say how this machine's resolver asks the name server of an instance."`
-	Down    downCmd    `cmd:"" help:"Stop every task of an instance and remove what it has on this machine."`
-	Rekey   rekeyCmd   `cmd:"" help:"Seal all secrets of an instance under another root key, while it is stopped."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Run Skylift in the foreground."`
+	Env       envCmd       `cmd:"" help:"Print what the shell, or an AWS profile, needs to speak to Skylift."`
+	Status    statusCmd    `cmd:"" help:"Show services, target health and load balancers at a glance, and what is in the way."`
+	Balancers balancersCmd `cmd:"" help:"Show what load balancers have counted since Skylift started."`
+	Why       whyCmds      `cmd:"" help:"Tell why a task stopped, or the last ones of a service, or why a call was denied."`
+	User      userCmd      `cmd:"" help:"Make users, so that not everybody works with the root key."`
+	CA        caCmd        `cmd:"" name:"ca" help:"Print or install the root of the certificates that this instance issues."`
+	DNS       dnsCmd       `cmd:"" name:"dns" help:"Say how this machine's resolver asks the name server of an instance."`
+	Down      downCmd      `cmd:"" help:"Stop every task of an instance and remove what it has on this machine."`
+	Rekey     rekeyCmd     `cmd:"" help:"Seal all secrets of an instance under another root key, while it is stopped."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 
 	ServeFiles serveFilesCmd `cmd:"" hidden:""`
 }

@@ -35,6 +35,7 @@ type serveCmd struct {
 	DNSListen     []string      `name:"dns-listen" help:"Address that the name server answers at, over UDP and TCP, as in 127.0.0.1:5353. Without it there is none." env:"SKYLIFT_DNS_LISTEN" placeholder:"ADDRESS:PORT"`
 	DNSTransfer   []string      `name:"dns-transfer" help:"Range of addresses that may have zones whole (AXFR)." env:"SKYLIFT_DNS_TRANSFER" placeholder:"CIDR"`
 	Retention     time.Duration `name:"stopped-task-retention" help:"How long a stopped task can still be described." default:"24h" env:"SKYLIFT_STOPPED_TASK_RETENTION" placeholder:"DURATION"`
+	LogInterval   time.Duration `name:"access-log-interval" help:"How often load balancers' access, connection and health check logs are delivered to their buckets." default:"5m" env:"SKYLIFT_ACCESS_LOG_INTERVAL" placeholder:"DURATION"`
 	Encrypted     bool          `name:"encrypted-at-rest" help:"Vouch that the data directory's disk is encrypted, where Linux doesn't see it: file systems may be Encrypted then." env:"SKYLIFT_ENCRYPTED_AT_REST"`
 	LogFormat     string        `help:"text or json." enum:"text,json" default:"text" env:"SKYLIFT_LOG_FORMAT"`
 	LogLevel      string        `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"SKYLIFT_LOG_LEVEL"`
@@ -68,7 +69,8 @@ func (s serveCmd) Run(ctx context.Context, c console) error {
 		Vulnerabilities: s.Vulnerable, DNSListen: listen, DNSTransfer: transfer,
 		StoppedTaskRetention: s.Retention, EncryptedAtRest: s.Encrypted, RootKeyFile: s.RootKeyFile, RootPassphrase: passphrase,
 		ACMEDirectory: s.ACMEDirectory, ACMEEmail: s.ACMEEmail, ACMERoots: s.ACMERoots,
-		Version: Version, Log: logger(c.err, s.LogFormat, s.LogLevel),
+		AccessLogInterval: s.LogInterval,
+		Version:           Version, Log: logger(c.err, s.LogFormat, s.LogLevel),
 	})
 }
 

@@ -50,7 +50,7 @@ type service struct {
 
 // services are all that there are, in the order in which they need each other.
 var services = []service{
-	iamService, stsService, kmsService, secretsService, ssmService, ec2Service, acmService, elbv2Service, route53Service, discoveryService, ecrService, logsService, efsService, s3Service, ecsService, taggingService,
+	iamService, stsService, kmsService, secretsService, ssmService, ec2Service, acmService, s3Service, elbv2Service, route53Service, discoveryService, ecrService, logsService, efsService, ecsService, taggingService,
 }
 
 // part is a service as the daemon has it: all that it brings into the program.

@@ -62,6 +62,8 @@ type Config struct {
 	// ACMEDirectory is the URL of the ACME directory that issues certificates; "": the instance's own authority does.
 	// ACMEEmail is where it writes to, and ACMERoots the file of the roots that it is trusted by; "": the system's.
 	ACMEDirectory, ACMEEmail, ACMERoots string
+	// AccessLogInterval is how often load balancers' logs are delivered; 0: every five minutes, as on AWS.
+	AccessLogInterval time.Duration
 
 	Version string
 	Log     *slog.Logger
@@ -99,6 +101,8 @@ func (c Config) check() error {
 		return fmt.Errorf("--vpc-cidr %s must be an IPv4 range from /16 to /26 whose host bits are zero, as in 172.31.0.0/16", c.VPCCIDR)
 	case c.retention() < minRetention:
 		return fmt.Errorf("--stopped-task-retention %s must be at least %s, as in 24h", c.StoppedTaskRetention, minRetention)
+	case c.AccessLogInterval != 0 && (c.AccessLogInterval < time.Second || c.AccessLogInterval > time.Hour):
+		return fmt.Errorf("--access-log-interval %s must be from 1s to 1h", c.AccessLogInterval)
 	case c.CPUOvercommit < 1 || c.CPUOvercommit > 1000:
 		return fmt.Errorf("--cpu-overcommit %g must be a number from 1 to 1000: how many times the machine's CPUs tasks may reserve", c.CPUOvercommit)
 	case c.RootKeyFile != "" && c.RootPassphrase != "":

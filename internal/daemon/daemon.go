@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"github.com/skylift/skylift/internal/service/ecr/scan/vulndb"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/place"
+	"github.com/skylift/skylift/internal/service/elbv2/logs"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/store/etcdstore"
 	"github.com/skylift/skylift/internal/vpc"
@@ -90,8 +92,11 @@ type machine struct {
 	// ring seals what must not be readable in records.
 	ring *seal.Ring
 	Host
-	lb     *edge.Edge
-	events *logstore.Store
+	lb *edge.Edge
+	// collector has the lines of balancers' logs, and delivery brings them to buckets.
+	collector *logs.Collector
+	delivery  *logs.Deliverer
+	events    *logstore.Store
 	// refusals are the calls that policy denied last.
 	refusals *denial.Log
 	// vulnerabilities are what images are scanned for.
@@ -149,8 +154,13 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 	if err = m.watchDisk(); err != nil {
 		return m, err
 	}
+	full := func() bool { return m.disk.Reached(disk.NoLogs) }
+	if m.collector, err = logs.Open(filepath.Join(c.DataDir, balancerLogsDir), cmp.Or(c.AccessLogInterval, logs.Interval), full, c.Log); err != nil {
+		return m, err
+	}
 	m.lb = edge.New(edge.Config{
-		Log: c.Log, Clients: m.limits.clients, MaxTargets: m.limits.budget.Targets, MaxChecks: m.limits.budget.Checks,
+		Sink: m.collector,
+		Log:  c.Log, Clients: m.limits.clients, MaxTargets: m.limits.budget.Targets, MaxChecks: m.limits.budget.Checks,
 		CookieKey: m.ring.For("edge").Key("cookies"),
 	})
 	return m, nil
@@ -174,6 +184,9 @@ func (m *machine) close() error {
 	var errs []error
 	if m.refusals != nil {
 		errs = append(errs, m.refusals.Close())
+	}
+	if m.collector != nil { // the balancers have ended: there are no more lines
+		errs = append(errs, m.collector.Close())
 	}
 	if m.events != nil {
 		errs = append(errs, m.events.Close())

@@ -11,21 +11,29 @@ import (
 	elbapi "github.com/skylift/skylift/internal/service/elbv2/api"
 	elbattach "github.com/skylift/skylift/internal/service/elbv2/attach"
 	"github.com/skylift/skylift/internal/service/elbv2/health"
+	"github.com/skylift/skylift/internal/service/elbv2/logs"
 	"github.com/skylift/skylift/internal/store"
 )
 
-var elbv2Service = service{make: (*builder).elbv2, tables: elbv2.Tables}
+var elbv2Service = service{make: (*builder).elbv2, tables: elbv2.Tables, dirs: []string{balancerLogsDir}}
+
+// balancerLogsDir is where in the data directory the lines of balancers' logs are until they are delivered.
+const balancerLogsDir = "elb-logs"
 
 // elbv2 makes Elastic Load Balancing.
 func (b *builder) elbv2(context.Context) (part, error) {
 	m := b.m
-	b.lbs = elbapi.New(m.db, m.ns, balancerNetwork{b.network}, b.certs, m.checkPort)
+	delivery := logDelivery{m: m, objects: b.objects}
+	test := logs.Tester{Objects: delivery, Account: m.ns.Account, Region: m.ns.Region}
+	b.lbs = elbapi.New(m.db, m.ns, balancerNetwork{b.network}, b.certs, test, m.checkPort)
+	m.delivery = &logs.Deliverer{Collector: m.collector, Objects: delivery, Account: m.ns.Account, Region: m.ns.Region}
 	return part{
 		name: "elasticloadbalancing", title: "Elastic Load Balancing v2", api: b.lbs, tagged: b.lbs, operations: b.lbs.Operations(),
 		term: map[string]Runner{
 			"elbv2/attach": freed(m.sourced("elbv2/attach", attach.New(m.db, interfaces{b.network}, elbattach.Balancers{}))),
 			"elbv2/health": freed(m.sourced("elbv2/health", health.New(m.db, m.lb))),
 		},
+		always: map[string]Runner{"elbv2/logs": m.delivery},
 	}, nil
 }
 

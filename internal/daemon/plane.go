@@ -16,6 +16,7 @@ import (
 	"github.com/skylift/skylift/internal/service/acm"
 	"github.com/skylift/skylift/internal/service/ec2"
 	"github.com/skylift/skylift/internal/service/elbv2"
+	"github.com/skylift/skylift/internal/service/elbv2/logs"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/vpc"
 )
@@ -133,6 +134,7 @@ func (p *plane) Reconcile(ctx context.Context, _ string) (time.Duration, error) 
 		}
 	}
 	next := p.build(w.lb)
+	p.m.collector.Configure(logs.Wanted(w.lb.LoadBalancers)) // before the balancers tell of anything
 	if p.table == nil || !reflect.DeepEqual(next, p.table) {
 		p.table = next
 		if err := p.m.lb.Load(next); err != nil {

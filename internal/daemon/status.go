@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/skylift/skylift/internal/edge/meter"
 	"github.com/skylift/skylift/internal/projection/status"
 	"github.com/skylift/skylift/internal/projection/why"
 	"github.com/skylift/skylift/internal/service/acm"
@@ -26,6 +27,12 @@ const StatusPath = "/skylift/v1/status"
 // asked of, and the cluster.
 const WhyPath = "/skylift/v1/why"
 
+// BalancersPath is where what load balancers have counted is got from, by balancer, target group, zone and target.
+const BalancersPath = "/skylift/v1/balancers"
+
+// Counts is what is got there.
+type Counts = meter.Counts
+
 // inside answers what is Skylift's own.
 func (m *machine) inside(services []part) http.Handler {
 	versions := versionsOf(services)
@@ -38,6 +45,7 @@ func (m *machine) inside(services []part) http.Handler {
 		report, err := m.tellDNS(r.Context())
 		m.answer(w, "dns", report, err)
 	})
+	mux.HandleFunc("GET "+BalancersPath, func(w http.ResponseWriter, _ *http.Request) { m.answer(w, "balancers", m.lb.Counts(), nil) })
 	mux.HandleFunc("GET "+CAPath, m.tellCA(services))
 	mux.HandleFunc("GET "+WhyPath, func(w http.ResponseWriter, r *http.Request) {
 		var report why.Report
@@ -116,5 +124,5 @@ func (m *machine) problems() (out []string) {
 	if p := m.vulnerabilities.Problem(); p != "" {
 		out = append(out, p)
 	}
-	return slices.Concat(out, engineProblems(m.Engine), m.disk.Problems())
+	return slices.Concat(out, m.delivery.Troubles(), engineProblems(m.Engine), m.disk.Problems())
 }

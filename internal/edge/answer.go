@@ -32,7 +32,9 @@ func (c *conn) refuse(err error) bool {
 	}
 	c.Closing.Store(true)
 	if !c.unadmitted() {
+		c.noteUnread(bad)
 		c.answerError(status, false)
+		c.finish()
 	}
 	if tcp, ok := c.Net.(interface{ CloseWrite() error }); ok && tcp.CloseWrite() == nil {
 		c.Net.SetReadDeadline(time.Now().Add(time.Second)) //nolint:errcheck // best effort
@@ -60,13 +62,15 @@ func (c *conn) answer(status int) (keep bool) {
 
 func (c *conn) answerError(status int, toHead bool) (keep bool) {
 	a := rewrite.Failure(status)
-	if c.inner && c.req.IsGRPC() {
+	c.tally.GRPC = c.inner && c.req.IsGRPC()
+	if c.tally.GRPC {
 		a = a.OfGRPC()
 	}
 	return c.generate(a, toHead)
 }
 
 func (c *conn) answerFixed(f *table.Fixed) (keep bool) {
+	c.tally.Fixed = true
 	return c.generate(rewrite.Fixed(f.Status, f.ContentType, f.Body), bytes.Equal(c.req.Method, []byte("HEAD")))
 }
 
@@ -79,9 +83,13 @@ func (c *conn) redirect(rt *route.Route, r *rewrite.Redirect, path []byte) (keep
 		host = []byte(rt.Name)
 	}
 	var ok bool
+	c.tally.Redirect = true
 	s.request, ok = r.Location(s.request[:0], &rewrite.Origin{Protocol: rt.Scheme, Host: host, Port: rt.Port, Path: path, Query: c.asks.Query})
 	if !ok {
 		return c.answer(507)
+	}
+	if e := c.tally.log; e != nil {
+		e.Location = e.keep(s.request)
 	}
 	return c.generate(r.Answer(s.request), bytes.Equal(c.req.Method, []byte("HEAD")))
 }
@@ -101,8 +109,9 @@ func (c *conn) generate(a rewrite.Answer, toHead bool) (keep bool) {
 	if c.admitted != nil {
 		set = c.admitted.Headers
 	}
+	c.tally.status, c.tally.Own = a.Status, a.Status
 	s.reply = rewrite.AppendAnswer(s.reply[:0], a, set, now, keep, toHead)
-	if _, err := c.Net.Write(s.reply); err != nil {
+	if _, err := c.send(s.reply); err != nil {
 		c.Gone.Store(true)
 		return false
 	}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/skylift/skylift/internal/edge/client"
 	"github.com/skylift/skylift/internal/edge/http1"
+	"github.com/skylift/skylift/internal/edge/meter"
+	"github.com/skylift/skylift/internal/edge/report"
 	"github.com/skylift/skylift/internal/edge/rewrite"
 	"github.com/skylift/skylift/internal/edge/route"
 	"github.com/skylift/skylift/internal/edge/rule"
@@ -39,6 +41,13 @@ type conn struct {
 	home        string        // the id of the listener that answered it
 	known       *route.Socket // the listeners that it carries requests for
 
+	shard uint32       // of counters
+	zone  string       // of the socket's address
+	trace report.Trace // the client's connection's
+	front *meter.Front // that the connection is counted in; nil: it isn't yet
+	tally tally
+
+	severed  atomic.Bool                   // its target was cut
 	admitted *route.Route                  // the listener that admitted the client last
 	inner    bool                          // it is a request over HTTP/2
 	session  atomic.Pointer[session]       // nil: not over HTTP/2
@@ -48,7 +57,7 @@ type conn struct {
 }
 
 func newConn(s *socket, nc net.Conn) *conn {
-	c := &conn{edge: s.edge, socket: s}
+	c := &conn{edge: s.edge, socket: s, shard: s.edge.conned.Add(1), zone: s.routes.Load().Zone, trace: newTrace()}
 	c.Init(nc)
 	return c
 }
@@ -60,6 +69,7 @@ func (c *conn) serve() {
 			c.edge.log.Error("request failed", "err", bug, "stack", string(debug.Stack()))
 		}
 		c.Net.Close()
+		c.leave()
 		c.edge.clients.Leave(c)
 		c.edge.connMu.Lock()
 		delete(c.edge.conns, c)
@@ -114,6 +124,7 @@ func (c *conn) choose(rs *route.Socket, host []byte) *route.Route {
 // once answers one request; false ends the connection.
 func (c *conn) once() bool {
 	head, err := c.Head(http1.MaxLine+http1.MaxHead, c.idle())
+	c.begin()
 	if err != nil {
 		return c.refuse(err)
 	}
@@ -129,7 +140,10 @@ func (c *conn) once() bool {
 			return c.hold(func(*route.Socket) bool { return c.choose(c.routes(), host).Admits(c.Addr) })
 		}
 		c.admitted = rt
+		c.belong(rt)
 	}
+	c.note(rt)
+	defer c.finish()
 	c.In.Discard(len(head))
 	c.body = c.req.Body(&c.In)
 	if !c.handle(rs, rt, host) || c.Closing.Load() {
@@ -151,21 +165,28 @@ func (c *conn) handle(rs *route.Socket, rt *route.Route, host []byte) (keep bool
 		Method: c.req.Method, Host: host, Path: rule.Normalize(c.path[:0], path), Query: query, Fields: c.req.Fields, Client: c.Addr,
 	}
 	for {
+		c.noteHead(host)
 		if c.risky(rt) {
 			return c.answer(400)
 		}
 		act := rt.Act(&c.asks)
 		switch {
 		case act.Fixed != nil:
+			c.noteAction(act, "fixed-response")
 			return c.answerFixed(act.Fixed)
 		case act.Redirect != nil:
+			c.noteAction(act, "redirect")
 			return c.redirect(rt, act.Redirect, path)
+		}
+		c.noteAction(act, "forward")
+		switch {
 		case act.Forward == nil:
 			return c.answer(503)
 		case rewrite.TooManyHops(&c.req):
 			return c.answer(463)
 		}
 		choice := act.Forward.Choose(c.req.Fields, c.edge.cookies)
+		c.noteChoice(&choice)
 		if choice.Pool == nil {
 			return c.answer(503)
 		}
@@ -177,7 +198,9 @@ func (c *conn) handle(rs *route.Socket, rt *route.Route, host []byte) (keep bool
 		case t == nil && c.routes() == rs:
 			return c.answer(503)
 		case t != nil && t.Begin():
-			if c.transform(act) != nil {
+			err := c.transform(act)
+			c.noteRewrite(act, err)
+			if err != nil {
 				t.End()
 				return c.answer(500)
 			}
@@ -186,6 +209,7 @@ func (c *conn) handle(rs *route.Socket, rt *route.Route, host []byte) (keep bool
 		runtime.Gosched()
 		rs = c.routes()
 		rt = c.choose(rs, host)
+		c.note(rt)
 	}
 }
 

@@ -28,6 +28,7 @@ import (
 
 	"github.com/skylift/skylift/internal/edge/client"
 	"github.com/skylift/skylift/internal/edge/cookie"
+	"github.com/skylift/skylift/internal/edge/report"
 	"github.com/skylift/skylift/internal/edge/route"
 	"github.com/skylift/skylift/internal/edge/secure"
 	"github.com/skylift/skylift/internal/edge/table"
@@ -60,6 +61,8 @@ type Config struct {
 	MaxTargets int
 	// MaxChecks is how many health checks are made at once; 0: 2,048.
 	MaxChecks int
+	// Sink is told of requests, connections and checks whose balancers say so; nil: nobody is.
+	Sink report.Sink
 	// CookieKey is what the balancer's cookies are sealed with; nil: they hold no
 	// longer than the Edge.
 	CookieKey []byte
@@ -83,6 +86,8 @@ type Edge struct {
 	compiler route.Compiler
 	unread   string // what Load said last of rules that can't be read
 	cookies  *cookie.Keys
+	sink     report.Sink   // may be nil
+	conned   atomic.Uint32 // connections of clients so far
 
 	mu      sync.Mutex
 	sockets map[netip.AddrPort]*socket
@@ -106,6 +111,7 @@ func New(c Config) *Edge {
 		tickets: secure.NewTickets(time.Now()),
 		shakes:  secure.NewHandshakes(runtime.GOMAXPROCS(0)),
 		cookies: cookie.New(c.CookieKey),
+		sink:    c.Sink,
 		sockets: map[netip.AddrPort]*socket{},
 		conns:   map[*conn]struct{}{},
 	}
@@ -120,10 +126,11 @@ func New(c Config) *Edge {
 	if e.listen == nil {
 		e.listen = new(net.ListenConfig).Listen
 	}
-	e.targets = target.NewSet(target.Config{
-		Log: e.log, Dial: c.Dial, MaxConns: c.MaxTargets, MaxChecks: c.MaxChecks,
-		Spawn: e.spawn, Cut: e.cutTarget,
-	})
+	t := target.Config{Log: e.log, Dial: c.Dial, MaxConns: c.MaxTargets, MaxChecks: c.MaxChecks, Spawn: e.spawn, Cut: e.cutTarget}
+	if c.Sink != nil {
+		t.Checked = c.Sink.Check
+	}
+	e.targets = target.NewSet(t)
 	return e
 }
 
@@ -186,7 +193,7 @@ func (e *Edge) finishConns() {
 	select {
 	case <-done:
 	case <-time.After(e.grace):
-		e.eachRequest(func(c *conn) { c.Break(true) })
+		e.eachRequest((*conn).sever)
 	}
 	waiter.Wait()
 	e.targets.Retire()
@@ -213,7 +220,7 @@ func (e *Edge) eachRequest(f func(*conn)) {
 func (e *Edge) cutTarget(t *target.Target) {
 	e.eachRequest(func(c *conn) {
 		if c.target.Load() == t {
-			c.Break(true)
+			c.sever()
 		}
 	})
 }

@@ -32,7 +32,9 @@ func (c *conn) greet() bool {
 		plain = first != handshake
 	}
 	c.known = rs.Part("")
-	if !plain && !c.shake() {
+	if plain {
+		c.belong(rs.Only())
+	} else if !c.shake() {
 		return false
 	}
 	c.greeted.Store(true)
@@ -42,9 +44,10 @@ func (c *conn) greet() bool {
 // shake is the handshake. A client that its listener doesn't admit gets no answer.
 func (c *conn) shake() bool {
 	var name string
-	var muted bool
+	var muted, heard bool
+	began := time.Now()
 	choose := func(hello *tls.ClientHelloInfo) *tls.Config {
-		name = hello.ServerName
+		name, heard = hello.ServerName, true
 		rs := c.socket.routes.Load()
 		rt := rs.Greet(name)
 		if rt == nil || !rt.Admits(c.Addr) {
@@ -61,22 +64,39 @@ func (c *conn) shake() bool {
 		err := tc.Handshake()
 		if err == nil {
 			agreed := tc.ConnectionState()
-			c.multiplexed, c.shook = agreed.NegotiatedProtocol == "h2", newShook(&agreed)
+			c.multiplexed, c.shook = agreed.NegotiatedProtocol == "h2", newShook(&agreed, time.Since(began))
+			c.shook.agreed.Certificate = t.Shown
 		}
 		return tc, err
 	})
 	switch {
 	case err == nil:
+		c.shaken(name)
 		return true
 	case muted:
 		c.hold(func(rs *route.Socket) bool { rt := rs.Greet(name); return rt != nil && rt.Admits(c.Addr) })
 		return false // it may try again
+	}
+	if heard || !errors.Is(err, io.EOF) {
+		c.unshaken(name)
 	}
 	if secure.SaysHTTP(err) {
 		c.answerPlain()
 	}
 	c.edge.log.Debug("handshake failed", "client", c.Addr, "err", err)
 	return false
+}
+
+// shaken notes whom the client asked for.
+func (c *conn) shaken(name string) {
+	rt := c.socket.routes.Load().Find(c.home)
+	if rt == nil { // it just left the table
+		return
+	}
+	if rt.TLS != nil && name != "" && rt.TLS.Fits(name) != secure.None {
+		c.shook.agreed.Name = name
+	}
+	c.belong(rt)
 }
 
 // answerPlain answers a client that speaks HTTP to a listener over HTTPS.

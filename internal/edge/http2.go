@@ -34,7 +34,10 @@ func (c *conn) serveHTTP2() {
 
 // serveRequest answers one of the requests on a connection over HTTP/2.
 func (c *conn) serveRequest(s *session, nc net.Conn) {
-	r := &conn{edge: c.edge, socket: c.socket, guard: c.guard, home: c.home, known: c.known, shook: c.shook, inner: true}
+	r := &conn{
+		edge: c.edge, socket: c.socket, guard: c.guard, home: c.home, known: c.known, shook: c.shook, inner: true,
+		shard: c.shard, zone: c.zone, trace: c.trace,
+	}
 	r.InitFor(nc, &c.Conn)
 	s.mu.Lock()
 	s.requests[r] = struct{}{}

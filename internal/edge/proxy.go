@@ -10,6 +10,7 @@ import (
 
 	"github.com/skylift/skylift/internal/edge/deadline"
 	"github.com/skylift/skylift/internal/edge/http1"
+	"github.com/skylift/skylift/internal/edge/meter"
 	"github.com/skylift/skylift/internal/edge/rewrite"
 	"github.com/skylift/skylift/internal/edge/route"
 	"github.com/skylift/skylift/internal/edge/target"
@@ -48,6 +49,7 @@ type attempt struct {
 	c          *conn
 	route      *route.Route
 	choice     route.Choice
+	group      *meter.Group
 	scratch    *scratch
 	idempotent bool
 	replayable bool // the scratch has all of it
@@ -70,8 +72,12 @@ func (c *conn) proxy(rt *route.Route, choice route.Choice, t *target.Target) (ke
 	if a.replayable {
 		s.request = append(s.request, c.body.Rest()...)
 	}
+	a.group = choice.Pool.Meter.In(c.zone)
+	a.group.Request(c.shard)
+	c.tally.GRPC = c.inner && c.req.IsGRPC()
 	fresh, moved := false, false
 	for {
+		c.noteTarget(t, s.request)
 		keep, fail := a.try(t, toHead, fresh)
 		if fail == nil {
 			return keep
@@ -106,8 +112,10 @@ func (a *attempt) try(t *target.Target, toHead, fresh bool) (keep bool, fail *fa
 		c.edge.targets.Short(t.Addr, err)
 		return false, &failure{status: 503, final: true}
 	case deadline.Passed(err):
+		a.refused(t, err)
 		return false, &failure{status: 504}
 	default:
+		a.refused(t, err)
 		t.Meter.Requests.Add(1)
 		t.Meter.Failed.Add(1)
 		return false, &failure{status: 502}
@@ -125,6 +133,29 @@ func (a *attempt) try(t *target.Target, toHead, fresh bool) (keep bool, fail *fa
 		b.Drop()
 	}
 	return keep, fail
+}
+
+// refused counts a connection that couldn't be made.
+func (a *attempt) refused(t *target.Target, err error) {
+	if secure := errors.Is(err, target.ErrHandshake); secure {
+		t.Meter.Unsecure.Add(1)
+		a.group.Refused(a.c.shard, true)
+	} else {
+		t.Meter.Refused.Add(1)
+		a.group.Refused(a.c.shard, false)
+	}
+}
+
+// answered counts the answer whose head was parsed, to a request that was sent at a time.
+func (a *attempt) answered(sent time.Time) {
+	c, now := a.c, time.Now()
+	took := now.Sub(sent)
+	c.tally.status = c.res.Status
+	a.group.Answered(c.shard, c.res.Status, took)
+	c.target.Load().Meter.Answered(c.res.Status, took)
+	if e := c.tally.log; e != nil {
+		e.TargetStatus, e.sent, e.answered, e.passed = c.res.Status, sent, now, time.Time{}
+	}
 }
 
 func (a *attempt) connect(t *target.Target, fresh bool) (*target.Conn, error) {
@@ -169,8 +200,9 @@ func (a *attempt) exchange(b *target.Conn, toHead bool) (keep, reuse bool, fail 
 		a.touch(b)
 	}
 	if c.res.Status == 101 {
-		return false, false, a.tunnel(b, headLen)
+		return false, false, a.tunnel(b, headLen, now)
 	}
+	a.answered(now)
 	return a.reply(b, headLen, toHead)
 }
 
@@ -224,7 +256,7 @@ func (a *attempt) inform() error {
 	out := rewrite.AppendStatus(a.scratch.reply[:0], &c.res)
 	out = rewrite.AppendFields(out, c.res.Fields, nil)
 	a.scratch.reply = append(out, "\r\n"...)
-	_, err := c.Net.Write(a.scratch.reply)
+	_, err := c.send(a.scratch.reply)
 	return err
 }
 
@@ -269,7 +301,7 @@ func (a *attempt) relay(b *target.Conn, body *http1.Body, chunk bool) error {
 	c, out := a.c, a.scratch.reply
 	defer func() { a.scratch.reply = out }()
 	flush := func() error {
-		_, err := c.Net.Write(out)
+		_, err := c.send(out)
 		out = out[:0]
 		if err != nil {
 			c.Gone.Store(true)
@@ -314,11 +346,11 @@ func (a *attempt) pass(out, piece []byte, chunk bool) ([]byte, error) {
 		return append(out, piece...), nil
 	}
 	if len(out) > 0 {
-		if _, err := a.c.Net.Write(out); err != nil {
+		if _, err := a.c.send(out); err != nil {
 			return out[:0], fmt.Errorf("write to the client: %w", err)
 		}
 	}
-	if _, err := a.c.Net.Write(piece); err != nil {
+	if _, err := a.c.send(piece); err != nil {
 		return out[:0], fmt.Errorf("write to the client: %w", err)
 	}
 	return out[:0], nil

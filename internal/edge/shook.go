@@ -3,7 +3,9 @@ package edge
 import (
 	"crypto/tls"
 	"sync/atomic"
+	"time"
 
+	"github.com/skylift/skylift/internal/edge/report"
 	"github.com/skylift/skylift/internal/edge/rewrite"
 	"github.com/skylift/skylift/internal/edge/route"
 	"github.com/skylift/skylift/internal/edge/secure"
@@ -13,8 +15,9 @@ import (
 // shook is what a client agreed on in its handshake. Requests on a connection over HTTP/2
 // share it.
 type shook struct {
-	version, suite string
-	told           atomic.Pointer[told]
+	agreed report.TLS
+	took   time.Duration
+	told   atomic.Pointer[told]
 }
 
 // told is what the targets of a listener are told of it.
@@ -23,8 +26,10 @@ type told struct {
 	headers *rewrite.Headers
 }
 
-func newShook(s *tls.ConnectionState) *shook {
-	return &shook{version: secure.VersionName(s.Version), suite: secure.SuiteName(s.CipherSuite)}
+func newShook(s *tls.ConnectionState, took time.Duration) *shook {
+	return &shook{took: took, agreed: report.TLS{
+		Version: secure.VersionName(s.Version), Suite: secure.SuiteName(s.CipherSuite), Group: secure.GroupName(s.CurveID),
+	}}
 }
 
 // tells returns the headers for the targets of a listener; nil: there are none.
@@ -36,7 +41,7 @@ func (s *shook) tells(rt *route.Route) *rewrite.Headers {
 		return t.headers
 	}
 	var set []table.Header
-	for _, h := range []table.Header{{Name: rt.Tells.Version, Value: s.version}, {Name: rt.Tells.Suite, Value: s.suite}} {
+	for _, h := range []table.Header{{Name: rt.Tells.Version, Value: s.agreed.Version}, {Name: rt.Tells.Suite, Value: s.agreed.Suite}} {
 		if h.Name != "" {
 			set = append(set, h)
 		}

@@ -54,6 +54,7 @@ func (s *socket) serve(ctx context.Context, nc net.Conn) {
 	e := s.edge
 	c := newConn(s, nc)
 	if e.clients.Enter(ctx.Done(), c, c.Addr) != nil {
+		s.routes.Load().First().Meter.In(c.zone).Rejected.Add(1)
 		nc.Close()
 		return
 	}

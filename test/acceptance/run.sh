@@ -30,7 +30,7 @@ fi
 for script; do
 	printf '\n#### %s\n' "$(basename "$script")"
 	case $script in
-	*/terraform-stack.sh) bash "$script" "$skylift" $stacks ;;
+	*/terraform-stack.sh) SERVE_FLAGS="--dns-listen 127.0.0.1:15399" bash "$script" "$skylift" $stacks ;;
 	*) bash "$script" "$skylift" ;;
 	esac
 done

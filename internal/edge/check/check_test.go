@@ -131,7 +131,7 @@ func TestProbe(t *testing.T) {
 		dial check.Dial
 		want check.Outcome
 	}{
-		{"pass", answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), check.Outcome{}},
+		{"pass", answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), check.Outcome{Code: 200}},
 		{"redirects are not followed", answer("HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n"), check.Outcome{Kind: check.Mismatch, Code: 302}},
 		{"malformed", answer("hello\r\n\r\n"), check.Outcome{Kind: check.Failure}},
 		{"no answer", answer(""), check.Outcome{Kind: check.Timeout}},

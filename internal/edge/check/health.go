@@ -4,13 +4,41 @@
 // came of them. Probes do the I/O, Health is a value that is only computed.
 package check
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/skylift/skylift/internal/edge/table"
+)
 
 // Outcome is what came of one probe.
 type Outcome struct {
 	Kind Kind
-	Code int   // the status of a Mismatch
-	Err  error // why a target is Unasked
+	Code int // the status of a Pass or a Mismatch
+	// Headless says that an answer of gRPC has no code.
+	Headless bool
+	Err      error // why a target is Unasked
+}
+
+// Why is why the check failed, as health check logs name it; "" of a Pass
+// (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-health-check-logs.html#health-check-error-reason-codes).
+func (o Outcome) Why(v table.Version) string {
+	switch {
+	case o.Kind == Pass:
+		return ""
+	case o.Kind == Timeout:
+		return "TimedOut"
+	case o.Kind == Unasked:
+		return "InternalError"
+	case o.Headless:
+		return "GRPCStatusHeaderEmpty"
+	case o.Kind == Mismatch && v == table.GRPC:
+		return "GRPCUnexpectedStatus"
+	case o.Kind == Mismatch && o.Code >= 500:
+		return "TargetError"
+	case o.Kind == Mismatch:
+		return "ResponseCodeMismatch"
+	}
+	return "ConnectionReset"
 }
 
 // Kind is the way a probe ended.

@@ -42,7 +42,7 @@ func (p Probe) Ask(ctx context.Context, dial Dial, addr netip.AddrPort) Outcome 
 	code, err := p.ask(ctx, dial, addr)
 	switch {
 	case err == nil && p.Matcher.Match(code):
-		return Outcome{Kind: Pass}
+		return Outcome{Kind: Pass, Code: code}
 	case err == nil:
 		return Outcome{Kind: Mismatch, Code: code}
 	case limit.Ours(err):
@@ -50,7 +50,7 @@ func (p Probe) Ask(ctx context.Context, dial Dial, addr netip.AddrPort) Outcome 
 	case ctx.Err() != nil || isTimeout(err):
 		return Outcome{Kind: Timeout}
 	default:
-		return Outcome{Kind: Failure}
+		return Outcome{Kind: Failure, Headless: errors.Is(err, errNotGRPC)}
 	}
 }
 

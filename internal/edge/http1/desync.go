@@ -87,3 +87,16 @@ func spells(name []byte, letters string) bool {
 	}
 	return at == len(letters)
 }
+
+// severe are the requests that nobody could agree on how to read, by what was wrong with them.
+var severe = map[string]string{
+	"malformed method": "BadMethod", "malformed request line": "BadUri", "malformed request target": "BadUri",
+	"malformed HTTP version": "BadVersion", "HTTP version not supported": "BadVersion",
+	"header line without a name": "BadHeader", "header name with an invalid character": "BadHeader", "header value with an invalid character": "BadHeader",
+	"invalid Content-Length": "BadContentLength", "Content-Length given twice": "MultipleContentLength",
+	"Transfer-Encoding given twice": "MultipleTransferEncodingChunked", "unknown Transfer-Encoding": "BadTransferEncoding",
+}
+
+// Severe is why a request can't be read at all, by what http-desync-guardian calls it; "": it isn't
+// that it could be read in several ways.
+func (e *Error) Severe() string { return severe[e.Reason] }

@@ -20,6 +20,7 @@ type Reader struct {
 	src  io.Reader
 	buf  []byte
 	r, w int
+	read int64 // from src, in all
 }
 
 // Reset makes the reader read from src into buf, which must not be empty.
@@ -33,6 +34,9 @@ func (b *Reader) Release() []byte {
 	b.buf, b.r, b.w = nil, 0, 0
 	return buf
 }
+
+// Consumed is how many bytes were read and consumed in all.
+func (b *Reader) Consumed() int64 { return b.read - int64(b.w-b.r) }
 
 // Buffered is what was read and not consumed yet.
 func (b *Reader) Buffered() []byte { return b.buf[b.r:b.w] }
@@ -71,6 +75,7 @@ func (b *Reader) Fill() error {
 	}
 	n, err := b.src.Read(b.buf[b.w:])
 	b.w += n
+	b.read += int64(n)
 	if n > 0 {
 		return nil
 	}

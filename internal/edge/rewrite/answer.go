@@ -9,6 +9,7 @@ import (
 
 // Answer is an answer that no target gave.
 type Answer struct {
+	Status      int
 	title       string // status and reason
 	contentType string
 	body        string
@@ -35,7 +36,7 @@ var reasons = map[int]string{
 
 // Failure is the page that the balancer answers with when a request fails.
 func Failure(status int) Answer {
-	return page(strconv.Itoa(status) + " " + reasons[status])
+	return page(status, reasons[status])
 }
 
 // OfGRPC is the answer to a call of gRPC, whose client looks for the call's status, too.
@@ -45,15 +46,16 @@ func (a Answer) OfGRPC() Answer {
 }
 
 // page is an answer that says no more than its status.
-func page(title string) Answer {
+func page(status int, reason string) Answer {
+	title := strconv.Itoa(status) + " " + reason
 	body := "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + title +
 		"</h1></center>\r\n</body>\r\n</html>\r\n"
-	return Answer{title: title, contentType: "text/html", body: body}
+	return Answer{Status: status, title: title, contentType: "text/html", body: body}
 }
 
 // PlainToSecure is the page for a request over HTTP on a listener over HTTPS.
 var PlainToSecure = Answer{
-	title: "400 Bad Request", contentType: "text/html",
+	Status: 400, title: "400 Bad Request", contentType: "text/html",
 	body: "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n" +
 		"<center>The plain HTTP request was sent to HTTPS port</center>\r\n</body>\r\n</html>\r\n",
 }
@@ -63,7 +65,7 @@ func Fixed(status int, contentType, body string) Answer {
 	if contentType != "" && !strings.Contains(contentType, "charset") {
 		contentType += "; charset=utf-8"
 	}
-	return Answer{title: strconv.Itoa(status) + " " + http.StatusText(status), contentType: contentType, body: body}
+	return Answer{Status: status, title: strconv.Itoa(status) + " " + http.StatusText(status), contentType: contentType, body: body}
 }
 
 // AppendAnswer appends an answer, without its body to a HEAD request.

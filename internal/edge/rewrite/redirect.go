@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/skylift/skylift/internal/edge/table"
@@ -24,7 +23,8 @@ type Origin struct {
 
 // Redirect is a redirect action, ready for requests.
 type Redirect struct {
-	title    string
+	status   int
+	reason   string
 	protocol string // in lower case; "" for the request's
 	parts    []part // behind the protocol
 }
@@ -50,12 +50,9 @@ var keywords = map[string]keyword{"protocol": protocol, "host": host, "port": po
 
 // NewRedirect makes a redirect action ready.
 func NewRedirect(said *table.Redirect) *Redirect {
-	r := &Redirect{title: strconv.Itoa(said.Status) + " " + http.StatusText(said.Status), protocol: strings.ToLower(said.Protocol)}
+	r := &Redirect{status: said.Status, reason: http.StatusText(said.Status), protocol: strings.ToLower(said.Protocol)}
 	if strings.HasPrefix(r.protocol, "#{") {
 		r.protocol = ""
-	}
-	if said.Status == http.StatusFound {
-		r.title = "302 Found"
 	}
 	r.add("://" + cmp.Or(said.Host, "#{host}") + ":" + cmp.Or(said.Port, "#{port}") + cmp.Or(said.Path, "/#{path}"))
 	if q := cmp.Or(said.Query, "#{query}"); q != "" {
@@ -115,7 +112,7 @@ func (r *Redirect) Location(out []byte, o *Origin) (location []byte, ok bool) {
 
 // Answer is the answer that leads to location.
 func (r *Redirect) Answer(location []byte) Answer {
-	a := page(r.title)
+	a := page(r.status, r.reason)
 	a.location = location
 	return a
 }

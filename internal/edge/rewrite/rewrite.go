@@ -146,10 +146,32 @@ func appendHost(out, host []byte, hop *Hop) []byte {
 	return append(append(out, ':'), hop.Port...)
 }
 
+// TraceOf returns the trace that a head has which AppendRequest wrote.
+func TraceOf(head []byte) []byte {
+	_, rest, _ := bytes.Cut(head, []byte("\r\nX-Amzn-Trace-Id: "))
+	trace, _, _ := bytes.Cut(rest, []byte("\r\n"))
+	return trace
+}
+
+// AppendTrace appends the trace of a request that no target gets.
+func AppendTrace(out []byte, r *http1.Request, now time.Time) []byte {
+	var trace []byte
+	for i := range r.Fields {
+		if r.Fields[i].Kind == http1.TraceID {
+			trace = r.Fields[i].Value
+		}
+	}
+	return appendTraceValue(out, trace, now)
+}
+
 // appendTrace appends the trace header: a new Root, or a Self before the Root
 // that the client sent.
 func appendTrace(out, trace []byte, now time.Time) []byte {
 	out = append(out, "X-Amzn-Trace-Id: "...)
+	return append(appendTraceValue(out, trace, now), "\r\n"...)
+}
+
+func appendTraceValue(out, trace []byte, now time.Time) []byte {
 	if len(trace) > maxTrace {
 		trace = nil
 	}
@@ -166,7 +188,7 @@ func appendTrace(out, trace []byte, now time.Time) []byte {
 			out = append(append(out, ';'), part...)
 		}
 	}
-	return append(out, "\r\n"...)
+	return out
 }
 
 // appendHex appends the last digits of n.

@@ -48,18 +48,23 @@ type Choice struct {
 	name   [8]byte
 	sticky time.Duration
 	asked  bool // the client sent the application's cookie, and ours for it
+	// Invalid says that the client's cookie for a pool can't be read, or names none.
+	Invalid bool
 }
 
 // Choose chooses the pool of a request. A client that has one stays with it,
 // whatever its weight.
 func (f *Forward) Choose(fields []http1.Field, keys *cookie.Keys) Choice {
+	invalid := false
 	if f.sticky > 0 {
-		if w := f.had(fields, keys); w != nil {
+		w, bad := f.had(fields, keys)
+		if w != nil {
 			return Choice{Pool: w.pool, name: w.name, sticky: f.sticky}
 		}
+		invalid = bad
 	}
 	if f.total == 0 {
-		return Choice{}
+		return Choice{Invalid: invalid}
 	}
 	var n uint64
 	if len(f.pools) > 1 {
@@ -67,27 +72,28 @@ func (f *Forward) Choose(fields []http1.Field, keys *cookie.Keys) Choice {
 	}
 	for i := range f.pools {
 		if w := &f.pools[i]; n < w.upTo {
-			return Choice{Pool: w.pool, name: w.name, sticky: f.sticky}
+			return Choice{Pool: w.pool, name: w.name, sticky: f.sticky, Invalid: invalid}
 		}
 	}
-	return Choice{}
+	return Choice{Invalid: invalid}
 }
 
-// had returns the pool that the client's cookie names, nil if there is none.
-func (f *Forward) had(fields []http1.Field, keys *cookie.Keys) *weighted {
+// had returns the pool that the client's cookie names, nil if there is none, and
+// whether that is because it can't be read.
+func (f *Forward) had(fields []http1.Field, keys *cookie.Keys) (w *weighted, invalid bool) {
 	value := cookie.Find(fields, cookie.Group)
 	if value == nil {
-		return nil
+		return nil, false
 	}
 	var room [8]byte
 	name, _, ok := keys.Open(room[:0], cookie.Group, value, time.Now())
 	if !ok {
-		return nil
+		return nil, true
 	}
 	for i := range f.pools {
 		if string(f.pools[i].name[:]) == string(name) {
-			return &f.pools[i]
+			return &f.pools[i], false
 		}
 	}
-	return nil
+	return nil, false
 }

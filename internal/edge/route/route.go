@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/skylift/skylift/internal/edge/meter"
 	"github.com/skylift/skylift/internal/edge/rewrite"
 	"github.com/skylift/skylift/internal/edge/rule"
 	"github.com/skylift/skylift/internal/edge/secure"
@@ -52,6 +53,10 @@ type Route struct {
 	// Headers are set in all answers.
 	Headers *rewrite.Headers
 
+	Balancer string // its ID
+	Logs     table.Logs
+	Meter    *meter.Zones[meter.Front] // the balancer's
+
 	admit    []netip.Prefix
 	rules    *rule.Set
 	actions  []Action // of the rules
@@ -69,8 +74,18 @@ type Action struct {
 }
 
 // Compiler makes tables ready for requests. What it makes of a listener's rules and
-// of its TLS it makes again only when they change.
-type Compiler struct{ known map[string]known }
+// of its TLS it makes again only when they change. A balancer's counters stay as long as it has a listener.
+type Compiler struct {
+	known  map[string]known
+	meters map[string]*meter.Zones[meter.Front] // by balancer
+}
+
+// Each calls f for each balancer's counters, by zone.
+func (c *Compiler) Each(f func(balancer, zone string, m *meter.Front)) {
+	for id, m := range c.meters {
+		m.Each(func(zone string, m *meter.Front) { f(id, zone, m) })
+	}
+}
 
 // known is what was made of a listener.
 type known struct {
@@ -92,6 +107,7 @@ type compiled struct {
 // error tells of rules that can't be read: no request meets them.
 func (c *Compiler) Compile(t *table.Table, pool func(id string) *target.Pool, tickets *secure.Tickets) (map[netip.AddrPort]*Socket, error) {
 	sockets, next, errs := map[netip.AddrPort]*Socket{}, map[string]known{}, []error(nil)
+	meters := map[string]*meter.Zones[meter.Front]{}
 	for i := range t.Listeners {
 		l := &t.Listeners[i]
 		k := c.known[l.ID]
@@ -107,6 +123,12 @@ func (c *Compiler) Compile(t *table.Table, pool func(id string) *target.Pool, ti
 		next[l.ID] = k
 		errs = append(errs, k.rules.err)
 		r := compileRoute(l, k.rules, pool)
+		if meters[r.Balancer] == nil {
+			if meters[r.Balancer] = c.meters[r.Balancer]; meters[r.Balancer] == nil {
+				meters[r.Balancer] = meter.NewZones(meter.NewFront)
+			}
+		}
+		r.Meter = meters[r.Balancer]
 		if k.server != nil {
 			r.Scheme, r.TLS = "https", k.server
 		}
@@ -121,7 +143,7 @@ func (c *Compiler) Compile(t *table.Table, pool func(id string) *target.Pool, ti
 			s.Zone = cmp.Or(s.Zone, l.Balancer.Zones[bind.Addr()])
 		}
 	}
-	c.known = next
+	c.known, c.meters = next, meters
 	return sockets, errors.Join(errs...)
 }
 
@@ -164,6 +186,8 @@ func compileRoute(l *table.Listener, rules *compiled, pool func(id string) *targ
 		Headers:  rewrite.NewHeaders(l.Headers, l.Anonymous),
 		Port:     strconv.Itoa(int(l.Port)),
 		Scheme:   "http",
+		Balancer: l.Balancer.ID,
+		Logs:     l.Balancer.Logs,
 		admit:    slices.Clone(l.Balancer.Admit),
 		rules:    rules.set,
 		fallback: compileAction(l.Default, pool),
@@ -201,6 +225,17 @@ func (s *Socket) Choose(host []byte) *Route {
 	}
 	if r := s.claims(host); r != nil {
 		return r
+	}
+	return s.listeners[0]
+}
+
+// First returns the listener that what names none is for.
+func (s *Socket) First() *Route { return s.listeners[0] }
+
+// Only returns the listener of a socket that has one; nil: it has several.
+func (s *Socket) Only() *Route {
+	if len(s.listeners) != 1 {
+		return nil
 	}
 	return s.listeners[0]
 }

@@ -18,6 +18,23 @@ func VersionName(version uint16) string {
 	return "TLSv1.3"
 }
 
+// GroupName is the name of a group that keys were exchanged in; "": they weren't.
+func GroupName(id tls.CurveID) string {
+	switch id {
+	case 0:
+		return ""
+	case tls.CurveP256:
+		return "secp256r1"
+	case tls.CurveP384:
+		return "secp384r1"
+	case tls.CurveP521:
+		return "secp521r1"
+	case tls.X25519:
+		return "x25519"
+	}
+	return id.String()
+}
+
 var inOpenSSL = strings.NewReplacer("AES_128", "AES128", "AES_256", "AES256", "_CBC", "", "POLY1305_SHA256", "POLY1305", "_", "-")
 
 // SuiteName is a cipher's name in OpenSSL.

@@ -100,14 +100,22 @@ func fold(name string) string { return strings.ToLower(strings.TrimSuffix(name, 
 // it asks for the best that it can read, or else the default one
 // (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/https-listener-certificates.html).
 func (s *Server) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c := s.pick(hello)
+	if t, ok := hello.Conn.(*Transport); ok {
+		t.Shown = c.ID
+	}
+	return &c.TLS, nil
+}
+
+func (s *Server) pick(hello *tls.ClientHelloInfo) *table.Certificate {
 	if len(s.all) == 1 {
-		return &s.all[0].TLS, nil
+		return s.all[0]
 	}
 	name := fold(hello.ServerName)
 	_, parent, _ := strings.Cut(name, ".")
 	fitting := slices.Concat(s.exact[name], s.wildcard[parent])
 	if len(fitting) == 0 {
-		return &s.all[0].TLS, nil
+		return s.all[0]
 	}
 	best, now := (*table.Certificate)(nil), time.Now()
 	for _, c := range fitting {
@@ -118,7 +126,7 @@ func (s *Server) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, erro
 	if best == nil {
 		best = fitting[0] // the handshake will say what the client lacks
 	}
-	return &best.TLS, nil
+	return best
 }
 
 // better tells whether a goes before b, which stands before it where they are alike.

@@ -20,6 +20,7 @@ type Transport struct {
 	inside bool
 	early  []byte // what was read before
 	mute   bool
+	Shown  string // ID of the certificate that the client was shown; "": it resumed a session
 	choose func(*tls.ClientHelloInfo) *tls.Config
 }
 

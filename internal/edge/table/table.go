@@ -47,10 +47,14 @@ type Balancer struct {
 	KeepAlive   time.Duration // how old a client's connection may become
 	HTTP        HTTP
 	Zones       map[netip.Addr]string // of its own addresses
+	Logs        Logs                  `json:",omitzero"`
 	// Admit is who its security groups let in on this listener's port. A client
 	// that isn't in it gets no answer, as behind a dropped packet.
 	Admit []netip.Prefix
 }
+
+// Logs says what is told of a balancer's traffic.
+type Logs struct{ Requests, Connections bool }
 
 // HTTP is how a balancer treats requests. The zero value is an Application Load
 // Balancer's default.
@@ -180,6 +184,10 @@ type Pool struct {
 	Sticky    Sticky
 	// A request goes to any target when fewer are healthy, in number or percent.
 	MinHealthy, MinHealthyPercent int
+	// Balancer is the ID of the one that forwards to the pool, and LogChecks says that it
+	// is told of each check.
+	Balancer  string `json:",omitempty"`
+	LogChecks bool   `json:",omitempty"`
 	// OneZone says that a request goes to targets in the zone of the address that it
 	// came to.
 	OneZone bool

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/skylift/skylift/internal/edge/check"
+	"github.com/skylift/skylift/internal/edge/report"
+	"github.com/skylift/skylift/internal/edge/table"
 )
 
 // run checks the target until ctx ends, and cuts what is under way when the
@@ -87,7 +89,7 @@ func (t *Target) ask(ctx context.Context, s spec, counts bool) (asked bool) {
 	}
 	matcher, err := check.ParseMatcher(s.check.Version, s.check.Matcher)
 	if err != nil {
-		t.set.log.Error("health check can't be made", "pool", t.pool.id, "err", err)
+		t.set.log.Error("health check can't be made", "pool", t.pool.ID, "err", err)
 		return true
 	}
 	addr := t.Addr
@@ -101,15 +103,37 @@ func (t *Target) ask(ctx context.Context, s spec, counts bool) (asked bool) {
 	if !counts {
 		timeout = min(timeout, peekEvery)
 	}
+	began := time.Now()
 	outcome := check.Probe{Path: s.check.Path, TLS: s.check.TLS, Version: s.check.Version, Matcher: matcher, Timeout: timeout}.Ask(ctx, dial, addr)
 	if outcome.Kind == check.Unasked {
 		t.set.Short(addr, outcome.Err)
 		return false
 	}
 	if ctx.Err() == nil && (counts || outcome.Kind == check.Pass) {
+		t.tell(s, outcome, addr, began)
 		t.take(outcome, s)
 	}
 	return true
+}
+
+// tell tells of a check that ended.
+func (t *Target) tell(s spec, o check.Outcome, addr netip.AddrPort, began time.Time) {
+	if s.balancer == "" || t.set.told == nil {
+		return
+	}
+	c := report.Check{
+		Balancer: s.balancer, Node: s.source, Kind: report.HTTP, Time: began, Took: time.Since(began), Target: addr, Pool: t.pool.ID,
+		Passed: o.Kind == check.Pass, Status: o.Code, HasCode: o.Kind == check.Pass || o.Kind == check.Mismatch, Reason: o.Why(s.check.Version),
+	}
+	switch {
+	case s.check.Version == table.GRPC:
+		c.Kind = report.GRPC
+	case s.check.TLS && s.check.Version == table.HTTP2:
+		c.Kind = report.HTTP2
+	case s.check.TLS:
+		c.Kind = report.HTTPS
+	}
+	t.set.told(&c)
 }
 
 // take counts an outcome, unless the target was drained or taken out of use

@@ -144,6 +144,7 @@ func (u *upstream) dial() (*Conn, error) {
 		all.conns.Add(-1)
 		return nil, err
 	}
+	u.target.opened()
 	c := &Conn{Net: conn, up: u, cuts: cuts}
 	if sc, ok := conn.(syscall.Conn); ok {
 		c.raw, _ = sc.SyscallConn()
@@ -202,6 +203,7 @@ func (c *Conn) close() {
 	c.Net.Close()
 	if c.of == nil {
 		c.up.target.set.conns.Add(-1)
+		c.up.target.Meter.Open.Add(-1)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/skylift/skylift/internal/edge/meter"
 	"github.com/skylift/skylift/internal/edge/table"
 )
 
@@ -16,7 +17,13 @@ type Pool struct {
 	// Version of HTTP that its targets speak.
 	Version table.Version
 
-	id  string
+	// ID is what the table calls it.
+	ID    string
+	Meter *meter.Zones[meter.Group] // by the zone that requests came to
+
+	balancer atomic.Pointer[string] // that forwards to it
+	opened   atomic.Uint64          // connections to its targets
+
 	tls bool // its targets are spoken to over TLS
 
 	mu      sync.Mutex
@@ -30,7 +37,7 @@ type Pool struct {
 }
 
 func newPool(said *table.Pool) *Pool {
-	p := &Pool{Version: said.Version, id: said.ID, tls: said.TLS, targets: map[netip.AddrPort]*Target{}}
+	p := &Pool{Version: said.Version, ID: said.ID, Meter: meter.NewZones(meter.NewGroup), tls: said.TLS, targets: map[netip.AddrPort]*Target{}}
 	p.said.Store(balanceOf(&table.Pool{}))
 	p.usable.Store(newUsable(p.said.Load(), nil))
 	return p

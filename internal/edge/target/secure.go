@@ -3,6 +3,7 @@ package target
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -60,13 +61,16 @@ func (s *secured) SyscallConn() (syscall.RawConn, error) {
 	return nil, syscall.ENOTSUP
 }
 
+// ErrHandshake is that a target didn't agree on TLS.
+var ErrHandshake = errors.New("shake hands")
+
 // shake agrees with a target on TLS. A handshake that takes too long isn't a target that
 // doesn't answer in time, but one that fails.
 func shake(ctx context.Context, conn net.Conn, c *tls.Config) (*secured, error) {
 	s := &secured{tls.Client(conn, c), conn}
 	if err := s.HandshakeContext(ctx); err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("shake hands: %s", err) //nolint:errorlint // see above
+		return nil, fmt.Errorf("%w: %s", ErrHandshake, err) //nolint:errorlint // see above
 	}
 	return s, nil
 }

@@ -23,6 +23,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/skylift/skylift/internal/edge/report"
 	"github.com/skylift/skylift/internal/edge/table"
 )
 
@@ -48,6 +49,8 @@ type Config struct {
 	MaxChecks int
 	// Spawn starts a part that ends with its context.
 	Spawn func(part func(context.Context))
+	// Checked is told of health checks; nil: nobody is.
+	Checked func(*report.Check)
 	// Cut ends the requests that are under way to a target.
 	Cut func(*Target)
 }
@@ -58,6 +61,7 @@ type Set struct {
 	dial  func(ctx context.Context, source netip.Addr, addr netip.AddrPort) (net.Conn, error)
 	spawn func(part func(context.Context))
 	cut   func(*Target)
+	told  func(*report.Check) // of checks
 
 	hub    hub
 	probes chan struct{} // a place each, while one is made
@@ -77,6 +81,7 @@ func NewSet(c Config) *Set {
 		dial:     c.Dial,
 		spawn:    c.Spawn,
 		cut:      c.Cut,
+		told:     c.Checked,
 		probes:   make(chan struct{}, cmp.Or(c.MaxChecks, maxProbes)),
 		maxConns: int64(cmp.Or(c.MaxConns, math.MaxInt)),
 		pools:    map[string]*Pool{},
@@ -102,10 +107,11 @@ func (s *Set) Add(pools []table.Pool) {
 		if p == nil {
 			p = newPool(&pools[i])
 			s.mu.Lock()
-			s.pools[p.id] = p
+			s.pools[p.ID] = p
 			s.mu.Unlock()
 		}
 		p.said.Store(balanceOf(&pools[i]))
+		p.balancer.Store(&pools[i].Balancer)
 		for addr, said := range specs(&pools[i]) {
 			if p.get(addr) == nil {
 				s.add(p, addr, said, known(&pools[i], addr))
@@ -148,7 +154,7 @@ func (s *Set) Apply(pools []table.Pool) {
 		if p == nil {
 			continue // listed twice
 		}
-		delete(gone, p.id)
+		delete(gone, p.ID)
 		said := specs(&pools[i])
 		for _, t := range p.all() {
 			if now, ok := said[t.Addr]; ok {
@@ -183,6 +189,9 @@ func specs(p *table.Pool) map[netip.AddrPort]spec {
 	}
 	for _, t := range p.Targets {
 		s := spec{check: c, source: p.Source, zone: t.Zone, inUse: p.InUse, draining: t.Draining}
+		if p.LogChecks {
+			s.balancer = p.Balancer
+		}
 		if t.Draining {
 			s.deadline = t.Deadline
 			if old, ok := m[t.Addr]; ok && !old.draining {

@@ -42,8 +42,9 @@ func (u *upstream) newClient() *stream.Client {
 			all.conns.Add(-1)
 			return nil, err
 		}
-		conn = &counted{Conn: conn, closed: func() { all.conns.Add(-1); c.Closed() }}
+		conn = &counted{Conn: conn, closed: func() { all.conns.Add(-1); u.target.Meter.Open.Add(-1); c.Closed() }}
 		c.Opened()
+		u.target.opened()
 		if u.target.secure == nil {
 			return conn, nil
 		}

@@ -50,6 +50,7 @@ type spec struct {
 	inUse    bool
 	draining bool
 	deadline time.Time
+	balancer string // that is told of its checks; "": none is
 }
 
 func newTarget(all *Set, p *Pool, addr netip.AddrPort, s spec, known table.State) *Target {
@@ -133,6 +134,13 @@ func (t *Target) refuse(yes bool) {
 	}
 }
 
+// opened counts a connection that was made.
+func (t *Target) opened() {
+	t.Meter.Opened.Add(1)
+	t.Meter.Open.Add(1)
+	t.pool.opened.Add(1)
+}
+
 func (t *Target) nudge() {
 	select {
 	case t.wake <- struct{}{}:
@@ -171,7 +179,7 @@ func (t *Target) current() spec {
 func (t *Target) status() table.TargetStatus {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := table.TargetStatus{Pool: t.pool.id, Target: t.Addr, Inflight: int(t.inflight.Load())}
+	s := table.TargetStatus{Pool: t.pool.ID, Target: t.Addr, Inflight: int(t.inflight.Load())}
 	s.Anomalous, s.Mitigated = t.anomalous.Load(), t.trust.Load() < full
 	switch {
 	case t.spec.draining:

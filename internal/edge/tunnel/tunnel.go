@@ -21,21 +21,22 @@ const bufferSize = 32 << 10
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
 // Join passes bytes between a and b until one side ends or nothing goes either
-// way for as long as idle. It closes both.
-func Join(a, b net.Conn, idle time.Duration) {
+// way for as long as idle. It closes both, and tells how many bytes each got.
+func Join(a, b net.Conn, idle time.Duration) (toA, toB int64) {
 	t := &tunnel{idle: idle}
 	t.active.Store(time.Now().UnixNano())
 	var up sync.WaitGroup
-	up.Go(func() { t.copy(b, a) })
-	t.copy(a, b)
+	up.Go(func() { toB = t.copy(b, a) })
+	toA = t.copy(a, b)
 	a.Close()
 	b.Close()
 	up.Wait()
+	return toA, toB
 }
 
 // copy passes bytes from one side to the other. At its end it closes to, which
 // ends the other direction.
-func (t *tunnel) copy(to, from net.Conn) {
+func (t *tunnel) copy(to, from net.Conn) (all int64) {
 	defer to.Close()
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
@@ -47,13 +48,15 @@ func (t *tunnel) copy(to, from net.Conn) {
 			now := time.Now()
 			t.active.Store(now.UnixNano())
 			to.SetWriteDeadline(now.Add(t.idle)) //nolint:errcheck // as above
-			if _, err := to.Write(buf[:n]); err != nil {
-				return
+			n, err := to.Write(buf[:n])
+			all += int64(n)
+			if err != nil {
+				return all
 			}
 		}
 		other := time.Unix(0, t.active.Load()).Add(t.idle)
 		if err != nil && !(deadline.Passed(err) && time.Now().Before(other)) {
-			return
+			return all
 		}
 	}
 }

@@ -141,6 +141,7 @@ func (b builder) listener(lb elbv2.LoadBalancer, l elbv2.Listener) table.Listene
 			KeepAlive:   time.Duration(lb.Number(elbv2.ClientKeepAlive)) * time.Second,
 			HTTP:        treatment(lb),
 			Zones:       b.zones(lb),
+			Logs:        table.Logs{Requests: logged(lb, elbv2.AccessLogs), Connections: logged(lb, elbv2.ConnectionLogs)},
 			Admit:       b.in.Admit[lb.ARN][port],
 		},
 		Headers:   headers(l),
@@ -167,6 +168,12 @@ func (b builder) listener(lb elbv2.LoadBalancer, l elbv2.Listener) table.Listene
 		out.Rules = append(out.Rules, rule(r))
 	}
 	return out
+}
+
+// logged tells whether logs of a kind are on.
+func logged(lb elbv2.LoadBalancer, kind string) bool {
+	_, _, on := lb.LogTo(kind)
+	return on
 }
 
 // treatment is how a balancer treats requests.
@@ -234,7 +241,8 @@ func (b builder) pool(g elbv2.TargetGroup) table.Pool {
 		OneZone: g.Attribute(elbv2.CrossZone) == "false",
 	}
 	if inUse {
-		p.Source = b.source(user)
+		p.Source, p.Balancer = b.source(user), user
+		p.LogChecks = slices.ContainsFunc(b.in.LoadBalancers, func(lb elbv2.LoadBalancer) bool { return lb.ARN == user && logged(lb, elbv2.HealthLogs) })
 	}
 	for _, t := range b.in.Targets {
 		if t.Group == g.ARN {

@@ -33,7 +33,7 @@ type Balancers struct {
 	Names []string   // without a dot at their ends
 	// Inside are the addresses that a balancer has inside its VPC, by its name.
 	Inside map[string][]netip.Addr
-	Ill   map[string]bool
+	Ill    map[string]bool
 }
 
 // New returns a State without zones, as seen from a region. Aliases of balancers name the zone elb.

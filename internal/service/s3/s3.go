@@ -92,6 +92,12 @@ func (a *API) Head(ctx context.Context, bucket, key string) (int64, error) {
 	return a.objects.Size(ctx, bucket, key)
 }
 
+// Write writes an object for a part of Skylift that delivers something, such as logs. The caller in ctx must be allowed to
+// (caller.WithJudge).
+func (a *API) Write(ctx context.Context, bucket, key string, content io.Reader) error {
+	return a.objects.Write(ctx, bucket, key, content)
+}
+
 // split takes the ARN of a bucket or an object apart.
 func split(ref string) (bucket, key string, ok bool) {
 	rest, ok := strings.CutPrefix(ref, record.BucketARN(""))

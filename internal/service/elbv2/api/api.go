@@ -39,8 +39,8 @@ type network interface {
 
 // New returns the API. checkPort says whether listeners can be on a port of
 // this host; when nil, they can be on any.
-func New(db store.DB, ns arn.Namespace, net network, certs listeners.Certificates, checkPort func(port uint16) error) *API {
-	return &API{balancers.New(db, ns, net), listeners.New(db, certs, checkPort), rules.New(db), targets.New(db, ns, net), db}
+func New(db store.DB, ns arn.Namespace, net network, certs listeners.Certificates, logs balancers.Logs, checkPort func(port uint16) error) *API {
+	return &API{balancers.New(db, ns, net, logs), listeners.New(db, certs, checkPort), rules.New(db), targets.New(db, ns, net), db}
 }
 
 // Operations lists what the API answers.

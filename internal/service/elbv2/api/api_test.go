@@ -79,7 +79,7 @@ func newEnv(t *testing.T) env {
 		}
 		return nil
 	}
-	return env{New(db, ns, fakeNetwork{}, fakeCertificates{}, checkPort), t}
+	return env{New(db, ns, fakeNetwork{}, fakeCertificates{}, &fakeLogs{}, checkPort), t}
 }
 
 // must returns what a handler does, which must go well.
@@ -264,7 +264,7 @@ func TestLoadBalancerAttributesAndDeletion(t *testing.T) {
 	must(t, e.ModifyLoadBalancerAttributes, modify(elbv2.DeletionProtection, "true"))
 	must(t, e.ModifyLoadBalancerAttributes, modify(elbv2.IdleTimeout, "7"))
 	must(t, e.ModifyLoadBalancerAttributes, modify("routing.http2.enabled", "true"))
-	refused(t, "InvalidConfigurationRequest", "'access_logs.s3.enabled'", e.ModifyLoadBalancerAttributes, modify("access_logs.s3.enabled", "true"))
+	refused(t, "InvalidConfigurationRequest", "'access_logs.s3.bucket'", e.ModifyLoadBalancerAttributes, modify("access_logs.s3.enabled", "true"))
 	refused(t, "ValidationError", "'0'", e.ModifyLoadBalancerAttributes, modify(elbv2.IdleTimeout, "0"))
 	refused(t, "ValidationError", "'no.such' is not recognized", e.ModifyLoadBalancerAttributes, modify("no.such", "1"))
 	for key, values := range map[string][]string{

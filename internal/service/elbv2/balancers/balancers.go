@@ -23,15 +23,22 @@ type Network interface {
 	CheckGroups(ctx context.Context, vpc string, ids []string) error
 }
 
+// Logs is what delivers balancers' logs. Test writes a file where those of a kind would go, and fails with a client's error
+// when it may not.
+type Logs interface {
+	Test(ctx context.Context, balancer, kind, bucket, prefix string) error
+}
+
 // API answers for load balancers.
 type API struct {
-	db  store.DB
-	ns  arn.Namespace
-	net Network
+	db   store.DB
+	ns   arn.Namespace
+	net  Network
+	logs Logs
 }
 
 // New returns the API.
-func New(db store.DB, ns arn.Namespace, net Network) *API { return &API{db, ns, net} }
+func New(db store.DB, ns arn.Namespace, net Network, logs Logs) *API { return &API{db, ns, net, logs} }
 
 // The condition keys of several operations
 // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancingv2.html).

@@ -2,10 +2,12 @@ package objects
 
 import (
 	"context"
+	"io"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/skylift/skylift/internal/caller"
 	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/service/s3/body"
 	"github.com/skylift/skylift/internal/service/s3/record"
@@ -98,4 +100,22 @@ func Sealed(s record.Seal) (key *string, bucketKey *bool) {
 		bucketKey = &s.BucketKey
 	}
 	return &s.KeyARN, bucketKey
+}
+
+// Write writes an object for a part of Skylift that delivers something for the caller in ctx, who must be allowed to. As AWS's
+// logs it is the bucket owner's, and goes only where objects are encrypted under S3's own keys.
+func (a API) Write(ctx context.Context, bucket, key string, content io.Reader) error {
+	acl := types.ObjectCannedACLBucketOwnerFullControl
+	if err := caller.May(ctx, "s3:PutObject", record.ObjectARN(bucket, key), map[string][]string{"s3:x-amz-acl": {string(acl)}}); err != nil {
+		return err
+	}
+	b, err := handler.View(ctx, a.DB, func(tx store.Tx) (record.Bucket, error) { return a.Bucket(tx, &bucket, nil) })
+	if err != nil {
+		return err
+	}
+	if is := b.Encryption.Algorithm; is != "" && is != types.ServerSideEncryptionAes256 {
+		return record.Fault("AccessDenied", "Access Denied: objects of the bucket are encrypted under keys of KMS, and only S3's own are supported")
+	}
+	_, err = a.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: content, ACL: acl})
+	return err
 }

@@ -46,6 +46,50 @@ resource "aws_lb" "it" {
   preserve_host_header       = var.step == 1
   xff_header_processing_mode = var.step == 1 ? "preserve" : "remove"
   tags                       = { step = var.step }
+
+  access_logs {
+    bucket  = aws_s3_bucket.logs.id
+    prefix  = "step-${var.step}"
+    enabled = true
+  }
+  connection_logs {
+    bucket  = aws_s3_bucket.logs.id
+    enabled = var.step == 1
+  }
+  depends_on = [aws_s3_bucket_policy.logs]
+}
+
+data "aws_caller_identity" "me" {}
+data "aws_elb_service_account" "of_the_region" {}
+
+resource "aws_s3_bucket" "logs" {
+  bucket        = "lb-logs-${data.aws_caller_identity.me.account_id}"
+  force_destroy = true # the balancer's test files
+}
+
+# Both who AWS has deliver logs: the service, and the account that it had before.
+data "aws_iam_policy_document" "logs" {
+  statement {
+    actions   = ["s3:PutObject"]
+    resources = ["${aws_s3_bucket.logs.arn}/*/AWSLogs/${data.aws_caller_identity.me.account_id}/*"]
+    principals {
+      type        = "Service"
+      identifiers = ["logdelivery.elasticloadbalancing.amazonaws.com"]
+    }
+  }
+  statement {
+    actions   = ["s3:PutObject"]
+    resources = ["${aws_s3_bucket.logs.arn}/AWSLogs/${data.aws_caller_identity.me.account_id}/*"]
+    principals {
+      type        = "AWS"
+      identifiers = [data.aws_elb_service_account.of_the_region.arn]
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "logs" {
+  bucket = aws_s3_bucket.logs.id
+  policy = data.aws_iam_policy_document.logs.json
 }
 
 resource "aws_lb" "bare" {
