@@ -128,7 +128,7 @@ func found(_ context.Context, named []string) (ids []string) {
 func TestCompileRefusesARNsOfEveryType(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"*", "rule/*"} {
-		if _, err := compile(t, "task rule/app rule/net", Declaration{Text: kind, Whole: func(any) []string { return nil }}); err == nil {
+		if _, err := compile(t, "task rule/app rule/net", Declaration{Text: kind, Whole: func(context.Context, any) []string { return nil }}); err == nil {
 			t.Errorf("%s is taken", kind)
 		}
 	}

@@ -2,6 +2,9 @@ package ecstest
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"sync"
 
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
@@ -20,11 +23,12 @@ type Instance struct {
 	Attributes   map[string]string
 }
 
-var instances = store.NewTable[Instance]("ecstest-instance")
-
-// Registries stands in for Cloud Map.
+// Registries stands in for Cloud Map. What a transaction that fails tells it stays.
 type Registries struct {
 	Behind bool // names are answered as they were
+
+	mu        sync.Mutex
+	instances map[string]Instance
 }
 
 // Ports says whether instances of a registry must say a port.
@@ -36,27 +40,31 @@ func (r *Registries) Ports(_ context.Context, registry string) (bool, error) {
 }
 
 // Announce makes an instance.
-func (r *Registries) Announce(tx store.Tx, registry, id string, ill bool, attributes map[string]string) error {
-	return instances.Put(tx, registry+"/"+id, Instance{registry, id, ill, attributes})
+func (r *Registries) Announce(_ store.Tx, registry, id string, ill bool, attributes map[string]string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.instances == nil {
+		r.instances = map[string]Instance{}
+	}
+	r.instances[registry+"/"+id] = Instance{registry, id, ill, attributes}
+	return nil
 }
 
 // Withdraw removes an instance.
-func (r *Registries) Withdraw(tx store.Tx, registry, id string) error {
-	return instances.Delete(tx, registry+"/"+id)
+func (r *Registries) Withdraw(_ store.Tx, registry, id string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.instances, registry+"/"+id)
+	return nil
 }
 
 // Told says whether names are answered as they are written.
 func (r *Registries) Told(context.Context, string) (bool, error) { return !r.Behind, nil }
 
 // Announced are the instances that there are.
-func (w *World) Announced() (all []Instance) {
-	w.T.Helper()
-	err := w.DB.View(w.T.Context(), func(tx store.Tx) (err error) {
-		all, err = instances.List(tx, "")
-		return err
-	})
-	if err != nil {
-		w.T.Fatal(err)
-	}
-	return all
+func (w *World) Announced() []Instance {
+	r := w.Registries
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.instances))
 }
