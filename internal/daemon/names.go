@@ -59,7 +59,7 @@ func (n *names) Served(change string) bool {
 // Serial implements scope.Names.
 func (n *names) Serial(id string) uint32 {
 	if z := n.Table().Zone(id); z != nil {
-		return z.Info.Serial
+		return z.Serial
 	}
 	return 0
 }

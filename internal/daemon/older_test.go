@@ -65,6 +65,7 @@ func (fakeNetwork) Apply(context.Context, *vpc.Ruleset) ([]vpc.Flow, error) { re
 func (fakeNetwork) Listen(context.Context, netip.AddrPort) (net.Listener, error) {
 	return net.Listen("tcp", "127.0.0.1:0")
 }
+
 func (fakeNetwork) ListenPacket(context.Context, netip.AddrPort) (*net.UDPConn, error) {
 	return net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 }

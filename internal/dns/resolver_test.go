@@ -80,7 +80,7 @@ func resolving(t *testing.T, tab *zone.Table, up ...netip.AddrPort) string {
 	go func() { ended <- r.Serve(ctx, at) }()
 	t.Cleanup(func() {
 		stop()
-		<-ended
+		_ = <-ended
 	})
 	return at.Packets[0].LocalAddr().String()
 }
@@ -135,8 +135,8 @@ func TestResolver(t *testing.T) {
 	}
 	before := up.asked.Load()
 	for range 5 {
-		say(t, at, "udp", "www.far.test.", dns.TypeA)
-		say(t, at, "udp", "no.far.test.", dns.TypeA)
+		_ = say(t, at, "udp", "www.far.test.", dns.TypeA)
+		_ = say(t, at, "udp", "no.far.test.", dns.TypeA)
 	}
 	if now := up.asked.Load(); now != before {
 		t.Errorf("others were asked %d times for what they have said", now-before)

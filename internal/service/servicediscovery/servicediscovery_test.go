@@ -36,6 +36,7 @@ func (r *route53) Create(_ store.Tx, z scope.Zone) (string, error) {
 	r.made = append(r.made, z)
 	return "Z1", r.refuse
 }
+
 func (r *route53) Update(_ store.Tx, _ string, z scope.Zone) error {
 	r.made = append(r.made, z)
 	return nil
@@ -51,6 +52,7 @@ func (r *route53) Replace(_ store.Tx, _ string, was, is []record.Set) error {
 	}
 	return nil
 }
+
 func (r *route53) Watch(_ store.Tx, addr string, _ int32, _ types.HealthCheckConfig) (string, error) {
 	r.checks["check-"+addr] = true
 	return "check-" + addr, nil

@@ -22,7 +22,7 @@ import (
 // namespaceOf is the namespace that a request names; the one beside the records is deprecated.
 func namespaceOf(in *sdk.CreateServiceInput) *string {
 	if in.NamespaceId == nil && in.DnsConfig != nil {
-		return in.DnsConfig.NamespaceId
+		return in.DnsConfig.NamespaceId //nolint:staticcheck // deprecated by AWS, and used
 	}
 	return in.NamespaceId
 }
@@ -43,7 +43,7 @@ func serviceFaults(in *sdk.CreateServiceInput) (faults []error) {
 		add("NamespaceId is missing: a service is in a namespace.")
 	}
 	if d := in.DnsConfig; d != nil {
-		if in.NamespaceId != nil && d.NamespaceId != nil {
+		if in.NamespaceId != nil && d.NamespaceId != nil { //nolint:staticcheck // deprecated by AWS, and used
 			add("Specify NamespaceId, or DnsConfig.NamespaceId, not both.")
 		}
 		faults = append(faults, recordFaults(d.DnsRecords, d.RoutingPolicy)...)
@@ -178,7 +178,7 @@ func dnsConfig(s *record.Service) *types.DnsConfig {
 	if len(s.Records) == 0 {
 		return nil
 	}
-	return &types.DnsConfig{NamespaceId: new(s.Namespace), RoutingPolicy: s.Policy, DnsRecords: slices.Clone(s.Records)}
+	return &types.DnsConfig{NamespaceId: new(s.Namespace), RoutingPolicy: s.Policy, DnsRecords: slices.Clone(s.Records)} //nolint:staticcheck // deprecated by AWS, and used
 }
 
 // custom says that somebody tells of instances' health. AWS answers with a threshold of 1, whatever was asked for
@@ -187,7 +187,7 @@ func custom(s *record.Service) *types.HealthCheckCustomConfig {
 	if !s.Custom {
 		return nil
 	}
-	return &types.HealthCheckCustomConfig{FailureThreshold: new(int32(1))}
+	return &types.HealthCheckCustomConfig{FailureThreshold: new(int32(1))} //nolint:staticcheck // deprecated by AWS, and used
 }
 
 // GetService tells of a service.

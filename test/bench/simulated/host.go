@@ -25,6 +25,7 @@ func (network) Apply(context.Context, *vpc.Ruleset) ([]vpc.Flow, error) { return
 func (network) Listen(context.Context, netip.AddrPort) (net.Listener, error) {
 	return net.Listen("tcp", "127.0.0.1:0")
 }
+
 func (network) ListenPacket(context.Context, netip.AddrPort) (*net.UDPConn, error) {
 	return net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 }
