@@ -33,6 +33,13 @@ var serviceName = regexp.MustCompile(`^(([a-zA-Z0-9_][a-zA-Z0-9-_]{0,61}[a-zA-Z0
 
 const maxServiceName = 127
 
+// maxDomain is how many characters a domain name has at most (RFC 1035, 2.3.4, without the dot at its end).
+const maxDomain = 253
+
+func invalidName(service, namespace string) error {
+	return scope.Invalid("The name %s.%s would be longer than %d characters.", service, namespace, maxDomain)
+}
+
 // serviceFaults is what is wrong with a new service, whatever its namespace is.
 func serviceFaults(in *sdk.CreateServiceInput) (faults []error) {
 	add := func(format string, args ...any) { faults = append(faults, scope.Invalid(format, args...)) }
@@ -143,6 +150,8 @@ func (a *API) fits(tx store.Tx, n *record.Namespace, s *record.Service) (again *
 	switch {
 	case n.Zone == "" && len(s.Records) > 0:
 		return nil, scope.Invalid("The namespace %s is of type HTTP, where services have no DnsConfig.", n.ID)
+	case len(s.Records) > 0 && len(s.Name)+1+len(n.Name) > maxDomain:
+		return nil, invalidName(s.Name, n.Name)
 	case n.Type == types.NamespaceTypeDnsPrivate && s.Check != nil:
 		return nil, scope.Invalid("HealthCheckConfig isn't for services of a private DNS namespace, which Route 53's health checkers don't reach: use HealthCheckCustomConfig.")
 	}

@@ -207,12 +207,23 @@ func (a API) put(tx store.Tx, n *record.Namespace, s *record.Service, i record.I
 		}
 		at, all = len(all), append(all, record.Instance{Service: s.ID, ID: i.ID})
 	}
-	i.Check = all[at].Check
-	if err := a.rewatch(tx, s, &i, nil); err != nil {
-		return err
+	if i.Check = all[at].Check; i.Check == "" || !sameEndpoint(all[at].Attributes, i.Attributes) {
+		if err := a.rewatch(tx, s, &i, nil); err != nil {
+			return err
+		}
 	}
 	all[at] = i
 	return errors.Join(record.Instances.Put(tx, i.Key(), i), a.revise(tx, n, s, was, record.Names(n, s, all)))
+}
+
+// sameEndpoint says whether two instances are to be checked at the same address and port.
+func sameEndpoint(a, b map[string]string) bool {
+	for _, k := range []string{record.IPv4, record.IPv6, record.Port} {
+		if a[k] != b[k] {
+			return false
+		}
+	}
+	return true
 }
 
 // roomFor says whether a service with so many instances may have one more.
