@@ -2,6 +2,7 @@ package dns
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -80,7 +81,9 @@ func resolving(t *testing.T, tab *zone.Table, up ...netip.AddrPort) string {
 	go func() { ended <- r.Serve(ctx, at) }()
 	t.Cleanup(func() {
 		stop()
-		_ = <-ended
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("the resolver ended: %v", err)
+		}
 	})
 	return at.Packets[0].LocalAddr().String()
 }
