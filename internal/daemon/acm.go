@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/skylift/skylift/internal/edge/table"
@@ -48,11 +49,43 @@ func (certificateUsers) UsersOf(tx store.Tx, certificate string) ([]string, erro
 // answeredWithin is how long the load balancers may take to answer a challenge.
 const answeredWithin = 15 * time.Second
 
-// challengeAnswers tells of this machine's load balancers.
+// challengeAnswers tells of this machine's load balancers and name server.
 type challengeAnswers struct{ m *machine }
 
-// Ready implements acm's answers.
-func (w challengeAnswers) Ready() error {
+// Way implements acm's answers: load balancers answer, and for a name with a wildcard, or while they can't, the name server.
+func (w challengeAnswers) Way(all []string) (order.Kind, error) {
+	wild := slices.ContainsFunc(all, func(n string) bool { return strings.HasPrefix(n, "*.") })
+	plain := w.ready()
+	if !wild && plain == nil {
+		return order.HTTP, nil
+	}
+	zoned := w.zoned(all)
+	switch {
+	case zoned == nil:
+		return order.DNS, nil
+	case wild:
+		return "", fmt.Errorf("a name with a wildcard is validated by a record of its domain, and %w", zoned)
+	}
+	return "", plain
+}
+
+// zoned says why the name server can't answer for names.
+func (w challengeAnswers) zoned(all []string) error {
+	if len(w.m.DNSListen) == 0 {
+		return errors.New("no name server is there to answer for it: --dns-listen starts one")
+	}
+	for _, n := range all {
+		n = strings.TrimPrefix(n, "*.")
+		z := w.m.names.Table().Find("", n+".")
+		if z == nil || len(z.Views) > 0 || z.Name == w.m.balancersZone() {
+			return fmt.Errorf("there is no public hosted zone that has %s", n)
+		}
+	}
+	return nil
+}
+
+// ready says why no load balancer can answer.
+func (w challengeAnswers) ready() error {
 	t := w.m.loaded.Load()
 	if t == nil {
 		return errors.New("the load balancers aren't ready yet")
@@ -63,20 +96,29 @@ func (w challengeAnswers) Ready() error {
 	return nil
 }
 
-// Answered waits until the load balancers' table has an answer.
+// Answered waits until the load balancers' table, or that of the name server, has an answer.
 func (w challengeAnswers) Answered(ctx context.Context, c acm.Challenge) error {
 	ctx, cancel := context.WithTimeout(ctx, answeredWithin)
 	defer cancel()
 	for {
-		if t := w.m.loaded.Load(); t != nil && lb.Answers(t, c) {
+		if w.has(c) {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("no load balancer answers for %s within %s", c.Name, answeredWithin)
+			return fmt.Errorf("nothing here answers for %s within %s", c.Name, answeredWithin)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// has says whether an answer is there.
+func (w challengeAnswers) has(c acm.Challenge) bool {
+	if c.Kind == order.DNS {
+		return w.m.names.says(c.Where, c.Answer)
+	}
+	t := w.m.loaded.Load()
+	return t != nil && lb.Answers(t, c)
 }
 
 // certificateKeys opens the certificates of Certificate Manager for the load balancers.

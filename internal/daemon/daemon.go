@@ -107,6 +107,7 @@ type machine struct {
 	capacity  *place.Ledger
 	limits    limits
 	ready     atomic.Bool                 // set when the load balancers answer
+	names     *names                      // what is answered about names
 	loaded    atomic.Pointer[table.Table] // what the load balancers answer by; nil before the first
 }
 

@@ -6,12 +6,17 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	mdns "github.com/miekg/dns"
+
 	"github.com/skylift/skylift/internal/dns/zone"
 	"github.com/skylift/skylift/internal/projection/zones"
+	"github.com/skylift/skylift/internal/service/acm"
+	"github.com/skylift/skylift/internal/service/acm/order"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/service/route53/record"
 	"github.com/skylift/skylift/internal/service/route53/scope"
@@ -94,13 +99,32 @@ func (n *names) Run(ctx context.Context) error {
 	})
 }
 
-// Reconcile puts the names of load balancers into the table.
+// says tells whether a name has a text in the public zones.
+func (n *names) says(name, text string) bool {
+	for _, rr := range n.Table().Answer(zone.Question{Name: name + ".", Type: mdns.TypeTXT}).Answer {
+		if txt, ok := rr.(*mdns.TXT); ok && strings.Join(txt.Txt, "") == text {
+			return true
+		}
+	}
+	return false
+}
+
+// Reconcile puts the names of load balancers, and what certificates are validated by, into the table.
 func (n *names) Reconcile(ctx context.Context, _ string) (time.Duration, error) {
 	b := zones.Balancers{Name: n.m.balancersZone(), Ill: map[string]bool{}}
 	if addr := n.m.LBAddress; !addr.IsUnspecified() {
 		b.Addr = addr
 	}
+	texts := map[string][]string{}
 	err := n.m.db.View(ctx, func(tx store.Tx) error {
+		for c, err := range acm.Challenges.Peek(tx, "") {
+			if err != nil {
+				return err
+			}
+			if c.Kind == order.DNS {
+				texts[c.Where+"."] = append(texts[c.Where+"."], c.Answer)
+			}
+		}
 		b.Names, b.Ill, b.Inside = nil, map[string]bool{}, map[string][]netip.Addr{}
 		addrs := map[string][]netip.Addr{}
 		for i, err := range elbv2.Interfaces.Peek(tx, "") {
@@ -131,6 +155,7 @@ func (n *names) Reconcile(ctx context.Context, _ string) (time.Duration, error) 
 	slices.Sort(b.Names)
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.state.SetTexts(texts)
 	n.state.SetBalancers(b)
 	n.publish()
 	return 0, nil

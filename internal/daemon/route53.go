@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/skylift/skylift/internal/dns"
+	"github.com/skylift/skylift/internal/service/acm"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/service/route53"
 	"github.com/skylift/skylift/internal/service/route53/checks"
@@ -26,6 +27,7 @@ const mostChecking = 64
 func (b *builder) route53(ctx context.Context) (part, error) {
 	m := b.m
 	n := m.newNames(b.lbs.HostedZone())
+	m.names = n
 	checker := checks.New(m.db, n.Lookup)
 	s := &scope.Scope{DB: m.db, NS: m.ns, Network: b.network, Balancers: b.lbs, Names: n, Checker: checker}
 	api := route53.New(s)
@@ -39,7 +41,7 @@ func (b *builder) route53(ctx context.Context) (part, error) {
 		always: map[string]Runner{
 			"names": n,
 			"names/balancers": m.loop("names/balancers", n, 1, whole(m.db, elbv2.LoadBalancers), whole(m.db, elbv2.Rules), whole(m.db, elbv2.Targets),
-				whole(m.db, elbv2.Healths), whole(m.db, elbv2.Interfaces)),
+				whole(m.db, elbv2.Healths), whole(m.db, elbv2.Interfaces), whole(m.db, acm.Challenges)),
 			"names/resolver": m.newResolver(n),
 		},
 	}

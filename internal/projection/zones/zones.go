@@ -24,6 +24,7 @@ type State struct {
 	healths   map[string]*record.Health
 	changes   map[string]bool
 	balancers Balancers
+	texts     map[string][]string
 }
 
 // Balancers are the names of load balancers, which are one zone.
@@ -52,6 +53,7 @@ func (s *State) Apply(b store.Batch) error {
 	if b.Reset {
 		s.reset()
 		defer s.putBalancers()
+		defer s.putTexts()
 	}
 	judge := false
 	for _, c := range b.Changes {
@@ -134,6 +136,32 @@ func (s *State) Inside() *zone.Table {
 	s.put(func(name string) []netip.Addr { return s.balancers.Inside[name] })
 	defer s.putBalancers()
 	return s.builder.Table()
+}
+
+// SetTexts replaces the names, with a dot at their ends, that have texts besides what zones have. Each is a zone of its own.
+func (s *State) SetTexts(texts map[string][]string) {
+	for name := range s.texts {
+		s.builder.Drop(textZone + name)
+	}
+	s.texts = texts
+	s.putTexts()
+}
+
+const (
+	// textZone begins the ids of such zones.
+	textZone = "text/"
+	textTTL  = 5
+)
+
+func (s *State) putTexts() {
+	for name, texts := range s.texts {
+		s.builder.Put(zone.Info{ID: textZone + name, Name: name, Rank: "~", Serial: 1})
+		set := &zone.Set{Name: name, Type: dns.TypeTXT}
+		for _, t := range texts {
+			set.Records = append(set.Records, &dns.TXT{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: textTTL}, Txt: []string{t}})
+		}
+		s.builder.PutSet(textZone+name, set)
+	}
 }
 
 // SetBalancers replaces the names of load balancers.

@@ -42,10 +42,10 @@ type API struct {
 	answers answers
 }
 
-// answers tells of the load balancers, which answer challenges. Ready says why none can. Answered returns once one does
-// answer a challenge; an error says why none will.
+// answers is where challenges are answered: load balancers and the name server. Way is how it can be shown that names are ours; an
+// error says why in none. Answered returns once a challenge is answered; an error says why it won't be.
 type answers interface {
-	Ready() error
+	Way(names []string) (order.Kind, error)
 	Answered(ctx context.Context, c Challenge) error
 }
 

@@ -6,8 +6,6 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/acm/types"
@@ -28,9 +26,6 @@ const (
 	lookOut = 15 * time.Second
 )
 
-// errWildcard is why an order isn't made.
-var errWildcard = errors.New("a name with a wildcard is validated by a record of its domain, and load balancers can't answer for it")
-
 // unready is why the authority isn't asked.
 type unready struct{ error }
 
@@ -50,10 +45,8 @@ func (a *API) order(ctx context.Context, c Certificate) error {
 }
 
 func (a *API) ordered(ctx context.Context, c Certificate, key crypto.Signer) ([][]byte, error) {
-	if slices.ContainsFunc(c.Names, func(n string) bool { return strings.HasPrefix(n, "*.") }) {
-		return nil, errWildcard
-	}
-	if err := a.answers.Ready(); err != nil {
+	way, err := a.answers.Way(c.Names)
+	if err != nil {
 		return nil, unready{err}
 	}
 	own, err := a.account(ctx)
@@ -64,7 +57,7 @@ func (a *API) ordered(ctx context.Context, c Certificate, key crypto.Signer) ([]
 	if err := a.db.Update(ctx, func(tx store.Tx) error { return forget(tx, c.ARN) }); err != nil {
 		return nil, err
 	}
-	return a.outside.Issue(ctx, own, c.Names, key, order.HTTP, challenged{a, c.ARN})
+	return a.outside.Issue(ctx, own, c.Names, key, way, challenged{a, c.ARN})
 }
 
 // account returns the key of the instance's account with the authority outside, which is made once.
