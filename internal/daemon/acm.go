@@ -10,6 +10,7 @@ import (
 
 	"github.com/skylift/skylift/internal/edge/table"
 	"github.com/skylift/skylift/internal/projection/lb"
+	"github.com/skylift/skylift/internal/projection/zones"
 	"github.com/skylift/skylift/internal/reconcile"
 	"github.com/skylift/skylift/internal/service/acm"
 	"github.com/skylift/skylift/internal/service/acm/order"
@@ -115,7 +116,7 @@ func (w challengeAnswers) Answered(ctx context.Context, c acm.Challenge) error {
 // has says whether an answer is there.
 func (w challengeAnswers) has(c acm.Challenge) bool {
 	if c.Kind == order.DNS {
-		return w.m.names.says(c.Where, c.Answer)
+		return zones.Says(w.m.names.Table(), c.Where, c.Answer)
 	}
 	t := w.m.loaded.Load()
 	return t != nil && lb.Answers(t, c)

@@ -6,12 +6,9 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	mdns "github.com/miekg/dns"
 
 	"github.com/skylift/skylift/internal/dns/zone"
 	"github.com/skylift/skylift/internal/projection/zones"
@@ -97,16 +94,6 @@ func (n *names) Run(ctx context.Context) error {
 		n.first.Do(func() { close(n.ready) })
 		return nil
 	})
-}
-
-// says tells whether a name has a text in the public zones.
-func (n *names) says(name, text string) bool {
-	for _, rr := range n.Table().Answer(zone.Question{Name: name + ".", Type: mdns.TypeTXT}).Answer {
-		if txt, ok := rr.(*mdns.TXT); ok && strings.Join(txt.Txt, "") == text {
-			return true
-		}
-	}
-	return false
 }
 
 // Reconcile puts the names of load balancers, and what certificates are validated by, into the table.

@@ -2,6 +2,7 @@ package zones
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/miekg/dns"
 
@@ -22,6 +23,16 @@ func Test(t *zone.Table, id, name, kind string) (code string, data []string) {
 		data = append(data, rdata.Text(rr))
 	}
 	return dns.RcodeToString[got.Rcode], data
+}
+
+// Says tells whether a name, without a dot at its end, has a text in the public zones.
+func Says(t *zone.Table, name, text string) bool {
+	for _, rr := range t.Answer(zone.Question{Name: name + ".", Type: dns.TypeTXT}).Answer {
+		if txt, ok := rr.(*dns.TXT); ok && strings.Join(txt.Txt, "") == text {
+			return true
+		}
+	}
+	return false
 }
 
 // Addresses returns the IPv4 addresses that a name has in the public zones. Where others know more, it returns which name to ask

@@ -38,7 +38,7 @@ func TestRegistries(t *testing.T) {
 			t.Errorf("the service's registries are %+v", got)
 		}
 
-		w.Registries.Behind = true
+		w.Registries.Behind.Store(true)
 		w.Update(&sdk.UpdateServiceInput{DesiredCount: aws.Int32(0)})
 		w.After(ecstest.Sec(20))
 		if left := w.Announced(); len(left) != 0 || w.Describe().RunningCount != 0 {
@@ -47,7 +47,7 @@ func TestRegistries(t *testing.T) {
 		if w.OnMachine() != 2 {
 			t.Errorf("names still lead to 2 tasks, and the machine has %d", w.OnMachine())
 		}
-		w.Registries.Behind = false
+		w.Registries.Behind.Store(false)
 		w.After(ecstest.Sec(60))
 		if w.OnMachine() != 0 {
 			t.Errorf("after the names are gone the machine has %d tasks", w.OnMachine())

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/store"
@@ -25,7 +26,7 @@ type Instance struct {
 
 // Registries stands in for Cloud Map. What a transaction that fails tells it stays.
 type Registries struct {
-	Behind bool // names are answered as they were
+	Behind atomic.Bool // names are answered as they were
 
 	mu        sync.Mutex
 	instances map[string]Instance
@@ -59,7 +60,7 @@ func (r *Registries) Withdraw(_ store.Tx, registry, id string) error {
 }
 
 // Told says whether names are answered as they are written.
-func (r *Registries) Told(context.Context, string) (bool, error) { return !r.Behind, nil }
+func (r *Registries) Told(context.Context, string) (bool, error) { return !r.Behind.Load(), nil }
 
 // Announced are the instances that there are.
 func (w *World) Announced() []Instance {
