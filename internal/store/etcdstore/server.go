@@ -238,18 +238,28 @@ func (s *server) report(ctx context.Context, rows *mirror.Mirror) {
 // close ends etcd. One that has failed may hold its own locks for ever: what is
 // on disk is as after a crash, and the process is about to end.
 func (s *server) close() {
+	s.within(closeFailed, func() {
+		s.etcd.Close()
+		s.lock.Close()
+	})
+}
+
+// within waits until f has returned, but once etcd has failed no longer than most. It says whether f has.
+func (s *server) within(most time.Duration, f func()) bool {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.etcd.Close()
-		s.lock.Close()
+		f()
 	}()
 	select {
 	case <-done:
+		return true
 	case <-s.broken:
-		select {
-		case <-done:
-		case <-time.After(closeFailed):
-		}
+	}
+	select {
+	case <-done:
+		return true
+	case <-time.After(most):
+		return false
 	}
 }
