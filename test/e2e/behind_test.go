@@ -237,7 +237,7 @@ func (c onContainerd) labelled(t *testing.T, s *skylift, key, value string) []co
 func (c onContainerd) remove(t *testing.T, s *skylift, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
-		_, _ = c.ctr(s, "tasks", "rm", "--force", id) // it may have ended
+		_, _ = c.ctr(s, "tasks", "rm", "--force", id)                                                                         // it may have ended
 		if out, err := c.ctr(s, "containers", "rm", id); err != nil && !strings.Contains(fmt.Sprint(out, err), "not found") { // Skylift may have been faster
 			t.Fatalf("ctr containers rm %s: %v\n%s", id, err, out)
 		}
