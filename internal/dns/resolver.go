@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -95,22 +94,16 @@ func (r *Resolver) answer(ctx context.Context, in []byte, from netip.Addr, strea
 	if !r.enter(from) {
 		return // it asks again, as after a packet that was lost
 	}
-	if stream {
+	finish := func() {
 		defer r.leave(from)
 		r.ask(ctx, x, out)
 		_ = reply(x.pack())
+	}
+	if stream {
+		finish()
 		return
 	}
-	go func() {
-		defer r.leave(from)
-		defer func() {
-			if p := recover(); p != nil { // one query must not end the program
-				r.Log.Error("a DNS query ended in a panic", "err", p, "stack", string(debug.Stack()))
-			}
-		}()
-		r.ask(ctx, x, out)
-		_ = reply(x.pack())
-	}()
+	go safely(r.Log, finish)
 }
 
 // known makes the reply of what is known here. Where that isn't all, out is the name that others are to be asked for.

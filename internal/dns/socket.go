@@ -73,12 +73,7 @@ func (s Sockets) serve(ctx context.Context, conns *limit.Conns, answer answerer,
 	defer stop(nil)
 	defer context.AfterFunc(ctx, s.Close)()
 	safe := func(ctx context.Context, in []byte, from netip.Addr, stream bool, reply func([]byte) error) {
-		defer func() {
-			if p := recover(); p != nil { // one query must not end the program
-				log.Error("a DNS query ended in a panic", "err", p, "stack", string(debug.Stack()))
-			}
-		}()
-		answer(ctx, in, from, stream, reply)
+		safely(log, func() { answer(ctx, in, from, stream, reply) })
 	}
 	var all sync.WaitGroup
 	for _, p := range s.Packets {
@@ -94,6 +89,16 @@ func (s Sockets) serve(ctx context.Context, conns *limit.Conns, answer answerer,
 	s.Close()
 	all.Wait()
 	return context.Cause(ctx)
+}
+
+// safely does what a query asks for. One query must not end the program.
+func safely(log *slog.Logger, do func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			log.Error("a DNS query ended in a panic", "err", p, "stack", string(debug.Stack()))
+		}
+	}()
+	do()
 }
 
 // readers is how many queries of one UDP socket are read at once.

@@ -139,10 +139,7 @@ func (a *API) ListNamespaces(ctx context.Context, in *sdk.ListNamespacesInput) (
 		all, next, err := handler.Fill(page, fit, func(n record.Namespace) string { return n.ID })
 		out := &sdk.ListNamespacesOutput{Namespaces: []types.NamespaceSummary{}, NextToken: next}
 		for _, n := range all {
-			count, err := servicesIn(tx, n.ID)
-			if err != nil {
-				return nil, err
-			}
+			count := servicesIn(tx, n.ID)
 			out.Namespaces = append(out.Namespaces, types.NamespaceSummary{
 				Id: &n.ID, Arn: new(a.ARN(scope.NamespaceKind, n.ID)), ResourceOwner: &a.NS.Account, Name: &n.Name, Type: n.Type,
 				Description: handler.Optional(n.Description), ServiceCount: &count, Properties: properties(&n), CreateDate: &n.Created,

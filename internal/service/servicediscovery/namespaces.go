@@ -148,12 +148,12 @@ func (a *API) GetNamespace(ctx context.Context, in *sdk.GetNamespaceInput) (*sdk
 		if err != nil {
 			return nil, err
 		}
-		services, err := servicesIn(tx, n.ID)
+		services := servicesIn(tx, n.ID)
 		return &sdk.GetNamespaceOutput{Namespace: &types.Namespace{
 			Id: &n.ID, Arn: new(a.ARN(scope.NamespaceKind, n.ID)), ResourceOwner: &a.NS.Account, Name: &n.Name, Type: n.Type,
 			Description: handler.Optional(n.Description), ServiceCount: &services, Properties: properties(&n),
 			CreateDate: &n.Created, CreatorRequestId: handler.Optional(n.Request),
-		}}, err
+		}}, nil
 	})
 }
 
@@ -167,11 +167,11 @@ func properties(n *record.Namespace) *types.NamespaceProperties {
 }
 
 // servicesIn counts the services of a namespace.
-func servicesIn(tx store.Tx, id string) (count int32, err error) {
+func servicesIn(tx store.Tx, id string) (count int32) {
 	for range record.Services.Keys(tx, record.ByNamespace, id, "") {
 		count++
 	}
-	return count, nil
+	return count
 }
 
 // UpdateHttpNamespace changes the description of a namespace.
@@ -235,11 +235,7 @@ func (a *API) DeleteNamespace(ctx context.Context, in *sdk.DeleteNamespaceInput)
 		if err != nil {
 			return nil, err
 		}
-		services, err := servicesIn(tx, n.ID)
-		switch {
-		case err != nil:
-			return nil, err
-		case services > 0:
+		if services := servicesIn(tx, n.ID); services > 0 {
 			return nil, &types.ResourceInUse{Message: new(fmt.Sprintf("The namespace %s has %d services: delete them first.", n.ID, services))}
 		}
 		if n.Zone != "" {

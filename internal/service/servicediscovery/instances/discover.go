@@ -16,27 +16,26 @@ import (
 // namespaceNamed returns the namespace with that name.
 func namespaceNamed(tx store.Tx, name string) (record.Namespace, error) {
 	all, err := record.Namespaces.By(tx, record.ByName, name)
-	if err == nil && len(all) == 0 {
+	switch {
+	case err != nil:
+		return record.Namespace{}, err
+	case len(all) == 0:
 		return record.Namespace{}, &types.NamespaceNotFound{Message: new(fmt.Sprintf("Namespace with name %s was not found.", name))}
 	}
-	return first(all), err
+	return all[0], nil
 }
 
 // serviceNamed returns the service with that name in a namespace.
 func serviceNamed(tx store.Tx, n *record.Namespace, name string) (record.Service, error) {
 	for s, err := range record.Services.PeekBy(tx, record.ByNamespace, n.ID) {
-		if err != nil || s.Name == name {
-			return *s, err
+		switch {
+		case err != nil:
+			return record.Service{}, err
+		case s.Name == name:
+			return *s, nil
 		}
 	}
 	return record.Service{}, &types.ServiceNotFound{Message: new(fmt.Sprintf("Service with name %s was not found in namespace %s.", name, n.Name))}
-}
-
-func first[T any](all []T) (v T) {
-	if len(all) > 0 {
-		v = all[0]
-	}
-	return v
 }
 
 // within is the ARN of the namespace with a name.

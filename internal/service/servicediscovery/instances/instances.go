@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -82,7 +83,7 @@ const (
 func instanceFaults(in *sdk.RegisterInstanceInput) (faults []error) {
 	add := func(format string, args ...any) { faults = append(faults, scope.Invalid(format, args...)) }
 	size := 0
-	for _, k := range sortedKeys(in.Attributes) {
+	for _, k := range slices.Sorted(maps.Keys(in.Attributes)) {
 		v := in.Attributes[k]
 		size += len(k) + len(v)
 		switch {
@@ -109,15 +110,6 @@ func instanceFaults(in *sdk.RegisterInstanceInput) (faults []error) {
 		}
 	}
 	return faults
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // attributeFault is what is wrong with the value of an attribute that Cloud Map reads; "" is nothing.
@@ -208,7 +200,7 @@ func (a API) put(tx store.Tx, n *record.Namespace, s *record.Service, i record.I
 		at, all = len(all), append(all, record.Instance{Service: s.ID, ID: i.ID})
 	}
 	if i.Check = all[at].Check; i.Check == "" || !sameEndpoint(all[at].Attributes, i.Attributes) {
-		if err := a.rewatch(tx, s, &i, nil); err != nil {
+		if err := a.rewatch(tx, s, &i); err != nil {
 			return err
 		}
 	}
@@ -248,11 +240,8 @@ func roomFor(tx store.Tx, n *record.Namespace, has int) error {
 	return nil
 }
 
-// rewatch has an instance the health check that its service wants: a new one where the address or the service's wish is another.
-func (a API) rewatch(tx store.Tx, s *record.Service, i *record.Instance, was *types.HealthCheckConfig) error {
-	if was == nil && i.Check == "" && s.Check == nil {
-		return nil
-	}
+// rewatch has an instance the health check that its service wants, in place of the one that it has.
+func (a API) rewatch(tx store.Tx, s *record.Service, i *record.Instance) error {
 	if i.Check != "" {
 		if err := a.Zones.Unwatch(tx, i.Check); err != nil {
 			return err
@@ -361,7 +350,7 @@ func (a API) Renew(tx store.Tx, n *record.Namespace, old, s *record.Service) err
 	}
 	was := record.Names(n, old, all)
 	for i := range all {
-		if err := a.rewatch(tx, s, &all[i], old.Check); err != nil {
+		if err := a.rewatch(tx, s, &all[i]); err != nil {
 			return err
 		}
 		if err := record.Instances.Put(tx, all[i].Key(), all[i]); err != nil {
