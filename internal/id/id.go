@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"math/big"
 	"strconv"
 )
 
@@ -16,6 +17,16 @@ func Hex(n int) string {
 	b := make([]byte, (n+1)/2)
 	rand.Read(b) // never fails, by its contract
 	return hex.EncodeToString(b)[:n]
+}
+
+// Text returns n random ones of letters, each as likely as the others.
+func Text(n int, letters string) string {
+	b := make([]byte, n)
+	for i := range b {
+		c, _ := rand.Int(rand.Reader, big.NewInt(int64(len(letters)))) // never fails, by rand.Reader's contract
+		b[i] = letters[c.Int64()]
+	}
+	return string(b)
 }
 
 // UUID returns a random UUID (RFC 9562, version 4), as in request ids.

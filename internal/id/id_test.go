@@ -19,3 +19,14 @@ func TestAccessKey(t *testing.T) {
 		t.Errorf("got secrets of %d characters, or the same twice", len(a))
 	}
 }
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	seen := map[rune]bool{}
+	for _, c := range Text(200, "abc") {
+		seen[c] = true
+	}
+	if len(seen) != 3 || !seen['a'] || !seen['b'] || !seen['c'] {
+		t.Errorf("200 letters of abc are %v", seen)
+	}
+}

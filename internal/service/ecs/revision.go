@@ -1,10 +1,8 @@
 package ecs
 
 import (
-	"crypto/rand"
 	"fmt"
 	"math"
-	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/skylift/skylift/internal/handler"
+	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -31,10 +30,10 @@ func DeploymentID(revision string) string { return deploymentMark + revision }
 
 // NewDeployment is the deployment of the revision as it begins.
 func (r *ServiceRevision) NewDeployment(at time.Time) Deployment {
-	id := DeploymentID(r.ID)
-	return Deployment{ID: id, Service: r.Service, Spec: r.Spec, CreatedAt: at, Rollout: Rollout{
+	own := DeploymentID(r.ID)
+	return Deployment{ID: own, Service: r.Service, Spec: r.Spec, CreatedAt: at, Rollout: Rollout{
 		State:     types.DeploymentRolloutStateInProgress,
-		Reason:    "ECS deployment " + id + " in progress.",
+		Reason:    "ECS deployment " + own + " in progress.",
 		UpdatedAt: at,
 	}}
 }
@@ -45,20 +44,10 @@ const (
 )
 
 // NewRevisionID makes the id of a service revision: 19 digits.
-func NewRevisionID() string { return random(1, digits[1:]) + random(18, digits) }
+func NewRevisionID() string { return id.Text(1, digits[1:]) + id.Text(18, digits) }
 
 // NewServiceDeploymentID makes the id of a service deployment: 21 letters, digits, - and _.
-func NewServiceDeploymentID() string { return random(21, urlChars) }
-
-// random returns n of the characters.
-func random(n int, chars string) string {
-	b := make([]byte, n)
-	for i := range b {
-		c, _ := rand.Int(rand.Reader, big.NewInt(int64(len(chars)))) // never fails, by rand.Reader's contract
-		b[i] = chars[c.Int64()]
-	}
-	return string(b)
-}
+func NewServiceDeploymentID() string { return id.Text(21, urlChars) }
 
 // Deploying is the service's current service deployment; the zero one when its
 // history is gone.
@@ -181,7 +170,7 @@ func (r *ServiceRevision) Placed() []LoadBalancer {
 }
 
 // NewHookID makes the id of a lifecycle hook that a deployment came to.
-func NewHookID() string { return "ecs-pause-" + random(43, urlChars) }
+func NewHookID() string { return "ecs-pause-" + id.Text(43, urlChars) }
 
 // Bounds returns how many tasks of desired must stay healthy and how many may
 // run or start at once, rounded as ECS rounds: the minimum up, the maximum down.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/handler"
+	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/service/route53/record"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -75,14 +76,7 @@ const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 const idLength = 20
 
 // NewID makes an id such as Z0123456789ABCDEFGHI.
-func NewID(prefix string) string {
-	b := make([]byte, idLength-len(prefix))
-	rand.Read(b)
-	for i, c := range b {
-		b[i] = letters[int(c)%len(letters)]
-	}
-	return prefix + string(b)
-}
+func NewID(prefix string) string { return prefix + id.Text(idLength-len(prefix), letters) }
 
 // newChangeID makes an id whose order is that of time.
 func newChangeID(now time.Time) string {

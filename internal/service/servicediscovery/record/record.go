@@ -2,12 +2,12 @@
 package record
 
 import (
-	"crypto/rand"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/servicediscovery/types"
 
 	"github.com/skylift/skylift/internal/handler"
+	"github.com/skylift/skylift/internal/id"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -103,14 +103,7 @@ const OperationLife = 24 * time.Hour
 const letters = "abcdefghijklmnopqrstuvwxyz234567"
 
 // NewID makes an id with n letters and digits at its end, as in ns-e4anhexample0004.
-func NewID(prefix string, n int) string {
-	b := make([]byte, n)
-	rand.Read(b)
-	for i, c := range b {
-		b[i] = letters[int(c)%len(letters)]
-	}
-	return prefix + string(b)
-}
+func NewID(prefix string, n int) string { return prefix + id.Text(n, letters) }
 
 // CountInstances counts the instances of a service.
 func CountInstances(tx store.Tx, service string) (count int32, err error) {

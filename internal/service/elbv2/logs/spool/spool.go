@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +21,7 @@ import (
 	"time"
 
 	"github.com/skylift/skylift/internal/atomicfile"
+	"github.com/skylift/skylift/internal/id"
 )
 
 const (
@@ -368,11 +368,4 @@ func (f File) Read(use func(io.Reader) error) error {
 }
 
 // random is what tells files of one interval apart.
-func random() string {
-	const letters = "0123456789abcdefghijklmnopqrstuvwxyz"
-	b := make([]byte, 8)
-	for i := range b {
-		b[i] = letters[rand.IntN(len(letters))]
-	}
-	return string(b)
-}
+func random() string { return id.Text(8, "0123456789abcdefghijklmnopqrstuvwxyz") }
