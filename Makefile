@@ -52,8 +52,8 @@ model: ## deployments under 10,000 schedules of crashes, faults and updates, on 
 	@GOGC=400 nice -n 19 go test -vet=off -count=1 -timeout 60m ./internal/service/ecs -run 'TestChaos$$' -games 10000
 
 e2e: build ## the program from outside: real engine, real aws CLI; in a shorter form on Docker, too
-	@SKYLIFT=$(CURDIR)/bin/skylift $(TEST) --packages=./test/e2e/... -- -count=1 -vet=off -ldflags=-w -timeout 30m
-	@SKYLIFT=$(CURDIR)/bin/skylift $(TEST) --packages=./test/e2e -- -count=1 -vet=off -ldflags=-w -timeout 15m -run '$(ON_DOCKER)' -args -engine docker
+	@SKYLIFT=$(CURDIR)/bin/skylift $(TEST) --packages=./test/e2e/... -- -count=1 -vet=off -ldflags=-w -timeout 60m
+	@SKYLIFT=$(CURDIR)/bin/skylift $(TEST) --packages=./test/e2e -- -count=1 -vet=off -ldflags=-w -timeout 30m -run '$(ON_DOCKER)' -args -engine docker
 
 acceptance: build ## the workflow that users type
 	@test/acceptance/run.sh bin/skylift

@@ -5,13 +5,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unset MAKEFLAGS MFLAGS MAKELEVEL
-declare -A running=() # parts by the process group of each
+declare -A running=() began=() # parts, and when each began, by its process group
 failed=()
 trap 'for p in "${!running[@]}"; do kill -- "-$p" 2>/dev/null; done' EXIT
 trap 'exit 130' INT TERM
 set -m
 
-begin() { make --no-print-directory "$1" & running[$!]=$1; }
+begin() { make --no-print-directory "$1" & running[$!]=$1; began[$!]=$SECONDS; }
 
 # pass waits for the part of this name, or for all.
 pass() {
@@ -21,12 +21,14 @@ pass() {
 		wait -n -p pid "${!running[@]}" || status=$?
 		local part=${running[$pid]}
 		unset "running[$pid]"
+		echo "part  $part: $((SECONDS - began[$pid])) s"
 		[ "$status" = 0 ] || failed+=("$part")
 		[ "$part" != "${1:-}" ] || return 0
 	done
 }
 
 make --no-print-directory lint build
+echo "part  lint and build: $SECONDS s"
 begin model
 begin unit
 pass unit
