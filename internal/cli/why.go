@@ -5,111 +5,129 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/skylift/skylift/internal/daemon"
 	"github.com/skylift/skylift/internal/projection/why"
+	"github.com/skylift/skylift/internal/projection/why/finding"
 )
 
-// whyCmds are the questions; the one that needs no name is about tasks.
+// whyCmds are the questions; the one that needs no name is about things.
 type whyCmds struct {
-	Of     whyCmd    `cmd:"" default:"withargs" help:"Tell why a task stopped, or the last ones of a service: exit codes, reasons, last output, last health checks. The word 'of' may be left out."`
+	Of     whyCmd    `cmd:"" default:"withargs" help:"Tell what is wrong with a thing, how that is known, and what mends it; without a thing: all that is wrong now, worst first. \"why A can't reach B [PORT]\" tells which rule is in the way."`
 	Denied deniedCmd `cmd:"" help:"Tell which statement of which policy denied a call, or that none allowed it."`
 }
 
 type whyCmd struct {
 	dataDir
-	What    string `arg:"" help:"A task's id or the beginning of it, a service's name, or the ARN of either." name:"task|service"`
-	Cluster string `help:"The cluster that it is in." short:"c"`
-	Output  string `help:"text or json." enum:"text,json" default:"text" short:"o"`
+	Words   []string `arg:"" optional:"" help:"A task's id, a service, a load balancer, rule, target group, target, host name, URL, image, secret, role, certificate, security group, address or ARN." name:"thing"`
+	Cluster string   `help:"The cluster that it is in." short:"c"`
+	Watch   bool     `help:"Ask again every few seconds." short:"w"`
+	Output  string   `help:"text or json." enum:"text,json" default:"text" short:"o"`
 }
+
+// watchEvery is how often an answer that is watched is asked for.
+const watchEvery = 2 * time.Second
 
 func (w whyCmd) Run(ctx context.Context, c console) error {
-	query := url.Values{"of": {w.What}, "cluster": {w.Cluster}}
-	return report(ctx, c, w.DataDir, daemon.WhyPath+"?"+query.Encode(), w.Output, printWhy)
-}
-
-func printWhy(out io.Writer, r why.Report) error {
-	w := &strings.Builder{}
-	if s := r.Service; s != nil {
-		fmt.Fprintf(w, "service %s in cluster %s: %s, deployment %s\n", s.Name, s.Cluster, s.Status, orDash(s.Rollout))
-		if s.Reason != "" {
-			fmt.Fprintf(w, "  %s\n", s.Reason)
+	query, err := w.query()
+	if err != nil {
+		return err
+	}
+	for {
+		err := report(ctx, c, w.DataDir, daemon.WhyPath+"?"+query.Encode(), w.Output, printAnswer)
+		if err != nil || !w.Watch {
+			return err
 		}
-		for _, e := range s.Events {
-			fmt.Fprintf(w, "  %s\n", e)
-		}
-		if len(r.Tasks) == 0 {
-			fmt.Fprint(w, "\nNone of its tasks has stopped, or is unhealthy.\n")
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(watchEvery):
+			fmt.Fprintf(c.out, "\n%s\n", time.Now().UTC().Format(time.RFC3339))
 		}
 	}
-	for i, t := range r.Tasks {
-		if i > 0 || r.Service != nil {
+}
+
+// query reads the words: nothing, a thing, or A can't reach B PORT.
+func (w whyCmd) query() (url.Values, error) {
+	q := url.Values{"cluster": {w.Cluster}}
+	reach := slices.Index(w.Words, "reach")
+	switch {
+	case len(w.Words) == 0:
+	case reach < 0 && len(w.Words) == 1:
+		q.Set("of", w.Words[0])
+	case reach < 0:
+		return nil, fmt.Errorf("%q: name one thing, or ask: why A can't reach B [PORT]", strings.Join(w.Words, " "))
+	default:
+		from := slices.DeleteFunc(slices.Clone(w.Words[:reach]), func(s string) bool { return slices.Contains([]string{"can", "can't", "cant", "cannot"}, s) })
+		to := w.Words[reach+1:]
+		if len(from) != 1 || len(to) < 1 || len(to) > 2 {
+			return nil, fmt.Errorf("%q: ask: why A can't reach B [PORT]", strings.Join(w.Words, " "))
+		}
+		q.Set("of", from[0])
+		q.Set("to", to[0])
+		if len(to) == 2 {
+			q.Set("port", to[1])
+		}
+	}
+	return q, nil
+}
+
+func printAnswer(out io.Writer, a why.Answer) error {
+	w := &strings.Builder{}
+	if a.Thing != "" {
+		fmt.Fprintf(w, "%s\n", a.Thing)
+	}
+	for i, f := range a.Findings {
+		if i > 0 || a.Thing != "" {
 			fmt.Fprintln(w)
 		}
-		printEnd(w, t)
+		printFinding(w, f)
+	}
+	if len(a.Findings) == 0 {
+		printNothing(w, a)
+	}
+	for _, u := range a.Unknown {
+		fmt.Fprintf(w, "\nnot known: %s\n", visible(u))
+	}
+	if a.Details != nil {
+		fmt.Fprintln(w)
+		printDetails(w, *a.Details)
 	}
 	_, err := io.WriteString(out, w.String())
 	return err
 }
 
-func printEnd(w io.Writer, t why.Task) {
-	fmt.Fprintf(w, "task %s of %s (%s, cluster %s): %s", t.ID, t.TaskDefinition, t.Group, t.Cluster, t.Status)
-	if t.StoppedAt != nil {
-		fmt.Fprintf(w, " since %s", t.StoppedAt.UTC().Format(time.RFC3339))
+func printFinding(w io.Writer, f finding.Finding) {
+	level, _ := f.Level.MarshalText()
+	how := string(level)
+	if f.Possible {
+		how += ", possible"
 	}
-	fmt.Fprintln(w)
-	switch {
-	case t.Reason != "":
-		fmt.Fprintf(w, "  %s: %s\n", t.StopCode, t.Reason)
-	case t.Health != "":
-		fmt.Fprintf(w, "  its health is %s\n", t.Health)
+	fmt.Fprintf(w, "%s [%s, %s]\n", visible(f.Cause), how, f.Check)
+	if !f.Since.IsZero() {
+		fmt.Fprintf(w, "  since %s\n", f.Since.UTC().Format(time.RFC3339))
 	}
-	if t.ProcessLimit > 0 {
-		fmt.Fprintf(w, "  it could not start a process or a thread: it had the %d that it may have\n", t.ProcessLimit)
+	for _, e := range f.Evidence {
+		fmt.Fprintf(w, "  %s: %s\n", e.What, strings.ReplaceAll(visible(strings.ReplaceAll(e.Says, "\n", "\t")), "\t", "\n      "))
 	}
-	for _, c := range t.Containers {
-		printContainer(w, c)
+	for _, m := range f.Mend {
+		switch {
+		case m.Command == "":
+			fmt.Fprintf(w, "  → %s\n", visible(m.Say))
+		case m.Say == "":
+			fmt.Fprintf(w, "  → %s\n", visible(m.Command))
+		default:
+			fmt.Fprintf(w, "  → %s:\n      %s\n", visible(m.Say), visible(m.Command))
+		}
 	}
 }
 
-func printContainer(w io.Writer, c why.Container) {
-	fmt.Fprintf(w, "\n  container %s (%s): %s", c.Name, c.Image, c.Status)
-	if c.ExitCode != nil {
-		fmt.Fprintf(w, ", exit code %d", *c.ExitCode)
+func printNothing(w io.Writer, a why.Answer) {
+	fmt.Fprintln(w, "nothing is wrong that Skylift knows of. It looked at:")
+	for _, l := range a.Looked {
+		fmt.Fprintf(w, "  %s\n", visible(l))
 	}
-	if c.Restarts > 0 {
-		fmt.Fprintf(w, ", started again %d times", c.Restarts)
-	}
-	if c.Health != "" {
-		fmt.Fprintf(w, ", %s", c.Health)
-	}
-	fmt.Fprintln(w)
-	if c.Reason != "" {
-		fmt.Fprintf(w, "    %s\n", visible(c.Reason))
-	}
-	if c.HealthLog != "" {
-		fmt.Fprint(w, "    its last health check said:\n")
-		for line := range strings.SplitSeq(strings.TrimRight(c.HealthLog, "\n"), "\n") {
-			fmt.Fprintf(w, "      %s\n", visible(line))
-		}
-	}
-	if len(c.Lines) > 0 {
-		fmt.Fprint(w, "    its last output:\n")
-	}
-	for _, line := range c.Lines {
-		fmt.Fprintf(w, "      %s\n", visible(line))
-	}
-}
-
-// visible removes control sequences, which a terminal would obey, from what an
-// application printed.
-func visible(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 {
-			return '�'
-		}
-		return r
-	}, text)
 }

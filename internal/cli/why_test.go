@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/skylift/skylift/internal/projection/why"
+	"github.com/skylift/skylift/internal/projection/why/finding"
 )
 
 func TestPrintWhy(t *testing.T) {
@@ -43,7 +44,59 @@ task t1 of web:3 (service:web, cluster default): STOPPED since 2026-01-02T03:04:
   container side (side:1): STOPPED
 `
 	var out strings.Builder
-	if err := printWhy(&out, r); err != nil || out.String() != want {
+	if printDetails(&out, r); out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestWhyQuery(t *testing.T) {
+	t.Parallel()
+	for words, want := range map[string]string{
+		"":                        "cluster=",
+		"web":                     "cluster=&of=web",
+		"web can't reach db 5432": "cluster=&of=web&port=5432&to=db",
+		"web reach internet":      "cluster=&of=web&to=internet",
+		"web db":                  "",
+		"web can't reach":         "",
+		"a b reach c":             "",
+		"a reach b 1 2":           "",
+	} {
+		q, err := whyCmd{Words: strings.Fields(words)}.query()
+		if got := q.Encode(); got != want || (err != nil) != (want == "") {
+			t.Errorf("%q: got %q, %v, want %q", words, got, err, want)
+		}
+	}
+}
+
+func TestPrintAnswer(t *testing.T) {
+	t.Parallel()
+	a := why.Answer{
+		Thing: "service web in cluster default",
+		Findings: []finding.Finding{{
+			Check: "check-redirected", Level: finding.Down, Possible: true, Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Cause: "the check gets a 302",
+			Evidence: []finding.Evidence{{What: "health check", Says: "GET / → 302\nLocation: \x1b[31m/login"}},
+			Mend:     []finding.Mend{finding.Do("take it", finding.NewCall("elbv2", "ModifyTargetGroup", "TargetGroupArn", "tg")), finding.Change("or check another path")},
+		}},
+		Unknown: []string{"the connections of task 1"},
+	}
+	want := `service web in cluster default
+
+the check gets a 302 [down, possible, check-redirected]
+  since 2026-01-02T03:04:05Z
+  health check: GET / → 302
+      Location: �[31m/login
+  → take it:
+      aws elbv2 modify-target-group --target-group-arn tg
+  → or check another path
+
+not known: the connections of task 1
+`
+	var out strings.Builder
+	if err := printAnswer(&out, a); err != nil || out.String() != want {
 		t.Errorf("got %v\n%s\nwant\n%s", err, out.String(), want)
+	}
+	out.Reset()
+	if err := printAnswer(&out, why.Answer{Looked: []string{"the disk"}}); err != nil || !strings.Contains(out.String(), "nothing is wrong") || !strings.Contains(out.String(), "  the disk\n") {
+		t.Errorf("got %v\n%s", err, out.String())
 	}
 }

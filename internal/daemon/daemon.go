@@ -93,6 +93,8 @@ type machine struct {
 	ring *seal.Ring
 	Host
 	lb *edge.Edge
+	// counted is what the balancers counted of late.
+	counted *counted
 	// collector has the lines of balancers' logs, and delivery brings them to buckets.
 	collector *logs.Collector
 	delivery  *logs.Deliverer
@@ -164,6 +166,7 @@ func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err 
 		Log:  c.Log, Clients: m.limits.clients, MaxTargets: m.limits.budget.Targets, MaxChecks: m.limits.budget.Checks,
 		CookieKey: m.ring.For("edge").Key("cookies"),
 	})
+	m.counted = &counted{counts: m.lb.Counts}
 	return m, nil
 }
 

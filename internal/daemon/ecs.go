@@ -30,7 +30,7 @@ func (b *builder) ecs(context.Context) (part, error) {
 		Balancing: targetGroups{b.lbs, b.executionRoles(roles)}, Health: m.targetHealth(), Images: imageStore{b.images, b.registry(), m.Engine},
 		Logs: shipping{shipper, b.events}, Files: taskFiles{b.files, roles}, Inputs: in, Registries: b.discovery.Instances(),
 		Roles: roles, Endpoint: "http://" + ecs.EndpointAPI,
-		Disk: m.pressure(b.files), Full: func() bool { return m.disk.Reached(disk.Full) },
+		Disk: m.pressure(b.files), Full: func() bool { return m.disk.Reached(disk.Full) }, Scene: m.scene,
 		Resolver: vpc.Resolver(m.is.VPCCIDR), Retention: m.retention(), Resync: resync, Log: m.Log,
 	})
 	loops := map[string]Runner{"ecs/tidy": tidy.New(m.db, m.Engine, func() bool { return m.disk.Reached(disk.Low) }, m.Log)}

@@ -33,7 +33,7 @@ func (b *builder) elbv2(context.Context) (part, error) {
 			"elbv2/attach": freed(m.sourced("elbv2/attach", attach.New(m.db, interfaces{b.network}, elbattach.Balancers{}))),
 			"elbv2/health": freed(m.sourced("elbv2/health", health.New(m.db, m.lb))),
 		},
-		always: map[string]Runner{"elbv2/logs": m.delivery},
+		always: map[string]Runner{"elbv2/logs": m.delivery, "elbv2/counts": m.counted},
 	}, nil
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/skylift/skylift/internal/edge/meter"
 	"github.com/skylift/skylift/internal/projection/status"
-	"github.com/skylift/skylift/internal/projection/why"
 	"github.com/skylift/skylift/internal/service/acm"
 	"github.com/skylift/skylift/internal/service/ecs/inputs"
 	"github.com/skylift/skylift/internal/service/secretsmanager"
@@ -22,10 +21,6 @@ import (
 // StatusPath is where `skylift status` gets its report from; requests are
 // signed for the service "skylift".
 const StatusPath = "/skylift/v1/status"
-
-// WhyPath is where `skylift why` gets its report from: the query has what it is
-// asked of, and the cluster.
-const WhyPath = "/skylift/v1/why"
 
 // BalancersPath is where what load balancers have counted is got from, by balancer, target group, zone and target.
 const BalancersPath = "/skylift/v1/balancers"
@@ -47,18 +42,7 @@ func (m *machine) inside(services []part) http.Handler {
 	})
 	mux.HandleFunc("GET "+BalancersPath, func(w http.ResponseWriter, _ *http.Request) { m.answer(w, "balancers", m.lb.Counts(), nil) })
 	mux.HandleFunc("GET "+CAPath, m.tellCA(services))
-	mux.HandleFunc("GET "+WhyPath, func(w http.ResponseWriter, r *http.Request) {
-		var report why.Report
-		err := m.db.View(r.Context(), func(tx store.Tx) (err error) {
-			report, err = why.Find(tx, r.URL.Query().Get("of"), r.URL.Query().Get("cluster"))
-			return err
-		})
-		if errors.Is(err, why.ErrNone) {
-			http.Error(w, err.Error(), http.StatusNotFound)
-			return
-		}
-		m.answer(w, "why", report, err)
-	})
+	mux.HandleFunc("GET "+WhyPath, m.tellWhy)
 	mux.HandleFunc("GET "+DeniedPath, m.tellDenied)
 	return mux
 }
@@ -111,12 +95,17 @@ func (m *machine) status(r *http.Request, versions func(store.Tx, string) (strin
 	return status.Build(in), nil
 }
 
-// problems are what is wrong with the machine.
+// problems are what is wrong with the machine, and with what balancers want of it.
 func (m *machine) problems() (out []string) {
 	for addr, err := range m.lb.BindErrors() {
 		out = append(out, fmt.Sprintf("load balancers can't listen on %s: %v", addr, err))
 	}
 	slices.Sort(out)
+	return append(out, m.machineProblems()...)
+}
+
+// machineProblems are what is wrong with the machine.
+func (m *machine) machineProblems() (out []string) {
 	out = append(out, m.limits.problems(m.lb.Short())...)
 	if short := processProblem(); short != "" {
 		out = append(out, short)

@@ -130,23 +130,32 @@ func TestProbe(t *testing.T) {
 		name string
 		dial check.Dial
 		want check.Outcome
+		seen func(table.Seen) bool
 	}{
-		{"pass", answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), check.Outcome{Code: 200}},
-		{"redirects are not followed", answer("HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n"), check.Outcome{Kind: check.Mismatch, Code: 302}},
-		{"malformed", answer("hello\r\n\r\n"), check.Outcome{Kind: check.Failure}},
-		{"no answer", answer(""), check.Outcome{Kind: check.Timeout}},
-		{"refused", refuse, check.Outcome{Kind: check.Failure}},
-		{"nobody has the address", nobody, check.Outcome{Kind: check.Timeout}},
-		{"no connection in time", silent, check.Outcome{Kind: check.Timeout}},
-		{"no descriptor of ours", lacking(emfile), check.Outcome{Kind: check.Unasked, Err: emfile}},
-		{"no port of ours", lacking(noPort), check.Outcome{Kind: check.Unasked, Err: noPort}},
+		{"pass", answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), check.Outcome{Code: 200}, nil},
+		{"redirects are not followed", answer("HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n"), check.Outcome{Kind: check.Mismatch, Code: 302}, func(s table.Seen) bool { return s.Status == "302 Found" && s.Location == "/login" }},
+		{"malformed", answer("hello\r\n\r\n"), check.Outcome{Kind: check.Failure}, nil},
+		{"no answer", answer(""), check.Outcome{Kind: check.Timeout}, nil},
+		{"refused", refuse, check.Outcome{Kind: check.Failure}, nil},
+		{"nobody has the address", nobody, check.Outcome{Kind: check.Timeout}, func(s table.Seen) bool { return s.Error == "no route to host" }},
+		{"no connection in time", silent, check.Outcome{Kind: check.Timeout}, func(s table.Seen) bool { return s.Took == 5*time.Second }},
+		{"no descriptor of ours", lacking(emfile), check.Outcome{Kind: check.Unasked, Err: emfile}, nil},
+		{"no port of ours", lacking(noPort), check.Outcome{Kind: check.Unasked, Err: noPort}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m, _ := check.ParseMatcher(table.HTTP1, "200")
 				p := check.Probe{Path: "/health", Matcher: m, Timeout: 5 * time.Second}
-				if got := p.Ask(t.Context(), tt.dial, addr); got != tt.want {
+				got := p.Ask(t.Context(), tt.dial, addr)
+				seen := got.Seen
+				if got.Seen = (table.Seen{}); got != tt.want {
 					t.Errorf("got %+v, want %+v", got, tt.want)
+				}
+				if seen.Asked != "http://10.0.0.1:8080/health" || seen.At.IsZero() || (seen.Status == "") == (seen.Error == "") {
+					t.Errorf("it saw %+v", seen)
+				}
+				if tt.seen != nil && !tt.seen(seen) {
+					t.Errorf("it saw %+v", seen)
 				}
 			})
 		})

@@ -17,6 +17,7 @@ type Outcome struct {
 	// Headless says that an answer of gRPC has no code.
 	Headless bool
 	Err      error // why a target is Unasked
+	Seen     table.Seen
 }
 
 // Why is why the check failed, as health check logs name it; "" of a Pass
@@ -122,4 +123,12 @@ func (h Health) Reason() (code, description string) {
 	default:
 		return "Target.FailedHealthChecks", "Health checks failed"
 	}
+}
+
+// Seen is what the last check saw that failed, of a target that isn't healthy.
+func (h Health) Seen() table.Seen {
+	if h.State == Healthy {
+		return table.Seen{}
+	}
+	return h.Last.Seen
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -22,7 +21,7 @@ var noMessage = make([]byte, 5)
 
 // askHTTP2 asks over HTTP/2, by prior knowledge or as TLS agreed on. Of gRPC the code is
 // that of the call (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html).
-func (p Probe) askHTTP2(ctx context.Context, conn net.Conn, host, path string) (code int, err error) {
+func (p Probe) askHTTP2(ctx context.Context, conn net.Conn, host, path string, seen *table.Seen) (code int, err error) {
 	protocols := &http.Protocols{}
 	left := conn
 	give := func(context.Context, string, string) (net.Conn, error) {
@@ -60,7 +59,7 @@ func (p Probe) askHTTP2(ctx context.Context, conn net.Conn, host, path string) (
 		return 0, err
 	}
 	defer res.Body.Close()
-	io.CopyN(io.Discard, res.Body, drained) //nolint:errcheck // the code is what counts
+	note(res, seen)
 	if p.Version != table.GRPC {
 		return res.StatusCode, nil
 	}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,7 +22,8 @@ import (
 // Probe is a question that a healthy target answers.
 type Probe struct {
 	Path    string
-	TLS     bool // over HTTPS; the certificate is not verified
+	Host    string // header; "": the target's address
+	TLS     bool   // over HTTPS; the certificate is not verified
 	Version table.Version
 	Matcher Matcher
 	Timeout time.Duration
@@ -39,22 +42,46 @@ const drained = 64 << 10
 func (p Probe) Ask(ctx context.Context, dial Dial, addr netip.AddrPort) Outcome {
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
-	code, err := p.ask(ctx, dial, addr)
+	seen := table.Seen{At: time.Now(), Asked: p.url(addr)}
+	code, err := p.ask(ctx, dial, addr, &seen)
+	seen.Took = time.Since(seen.At)
+	if err != nil {
+		seen.Error = reasonOf(err)
+	}
 	switch {
 	case err == nil && p.Matcher.Match(code):
-		return Outcome{Kind: Pass, Code: code}
+		return Outcome{Kind: Pass, Code: code, Seen: seen}
 	case err == nil:
-		return Outcome{Kind: Mismatch, Code: code}
+		return Outcome{Kind: Mismatch, Code: code, Seen: seen}
 	case limit.Ours(err):
-		return Outcome{Kind: Unasked, Err: err}
+		return Outcome{Kind: Unasked, Err: err, Seen: seen}
 	case ctx.Err() != nil || isTimeout(err):
-		return Outcome{Kind: Timeout}
+		return Outcome{Kind: Timeout, Seen: seen}
 	default:
-		return Outcome{Kind: Failure, Headless: errors.Is(err, errNotGRPC)}
+		return Outcome{Kind: Failure, Headless: errors.Is(err, errNotGRPC), Seen: seen}
 	}
 }
 
-func (p Probe) ask(ctx context.Context, dial Dial, addr netip.AddrPort) (code int, err error) {
+func (p Probe) url(addr netip.AddrPort) string {
+	scheme := "http://"
+	if p.TLS {
+		scheme = "https://"
+	}
+	return scheme + addr.String() + cmp.Or(p.Path, "/")
+}
+
+// reasonOf is the innermost error: connection refused, rather than the whole story of a dial.
+func reasonOf(err error) string {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno.Error()
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return "the connection was closed before an answer came"
+	}
+	return err.Error()
+}
+
+func (p Probe) ask(ctx context.Context, dial Dial, addr netip.AddrPort, seen *table.Seen) (code int, err error) {
 	conn, err := dial(ctx, addr)
 	if err != nil {
 		return 0, err
@@ -62,10 +89,7 @@ func (p Probe) ask(ctx context.Context, dial Dial, addr netip.AddrPort) (code in
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 
-	path := p.Path
-	if path == "" {
-		path = "/"
-	}
+	path, host := cmp.Or(p.Path, "/"), cmp.Or(p.Host, hostOf(addr, p.TLS))
 	if p.TLS {
 		c := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10} //nolint:gosec // as an ALB's
 		if p.Version != table.HTTP1 {
@@ -78,9 +102,9 @@ func (p Probe) ask(ctx context.Context, dial Dial, addr netip.AddrPort) (code in
 		conn = secured
 	}
 	if p.Version != table.HTTP1 {
-		return p.askHTTP2(ctx, conn, host(addr, p.TLS), path)
+		return p.askHTTP2(ctx, conn, host, path, seen)
 	}
-	_, err = io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: "+host(addr, p.TLS)+
+	_, err = io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: "+host+
 		"\r\nConnection: close\r\nUser-Agent: ELB-HealthChecker/2.0\r\nAccept-Encoding: gzip, compressed\r\n\r\n")
 	if err != nil {
 		return 0, err
@@ -89,13 +113,25 @@ func (p Probe) ask(ctx context.Context, dial Dial, addr netip.AddrPort) (code in
 	if err != nil {
 		return 0, err
 	}
-	io.CopyN(io.Discard, res.Body, drained) //nolint:errcheck // the status is what counts
+	note(res, seen)
 	return res.StatusCode, nil
 }
 
-// host is the Host header of a check: with the port, unless that is the scheme's own
+// keptBody is how much of an answer is kept for whoever asks why a check failed.
+const keptBody = 200
+
+// note reads the answer and notes what there is to see of it.
+func note(res *http.Response, seen *table.Seen) {
+	seen.Status, seen.Location = res.Status, res.Header.Get("Location")
+	body := make([]byte, keptBody)
+	n, _ := io.ReadFull(res.Body, body) // the status is what counts
+	seen.Body = strings.ToValidUTF8(string(body[:n]), "")
+	io.CopyN(io.Discard, res.Body, drained) //nolint:errcheck // likewise
+}
+
+// hostOf is the Host header of a check: with the port, unless that is the scheme's own
 // (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html).
-func host(addr netip.AddrPort, secured bool) string {
+func hostOf(addr netip.AddrPort, secured bool) string {
 	if own := addr.Port() == 80 && !secured || addr.Port() == 443 && secured; !own {
 		return addr.String()
 	}

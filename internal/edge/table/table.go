@@ -270,6 +270,19 @@ type TargetStatus struct {
 	// Anomalous says that the target fails more often than the others, and Mitigated
 	// that it gets fewer requests therefore.
 	Anomalous, Mitigated bool
+	// Seen is what the check saw that was the last to fail; of a target that isn't healthy.
+	Seen Seen
+}
+
+// Seen is what came of one health check, for whoever asks why it failed.
+type Seen struct {
+	At       time.Time
+	Asked    string        // where, and for what: http://10.0.0.9:8080/health
+	Took     time.Duration // until the answer, or until it was given up
+	Status   string        // of the answer: 302 Found; "": none came
+	Location string        // where the answer leads to
+	Body     string        // how the answer begins
+	Error    string        // why no answer came: connection refused
 }
 
 // AllZones is the zone of a target that is in every zone.

@@ -118,7 +118,13 @@ func TestHealth(t *testing.T) {
 			t.Helper()
 			synctest.Wait()
 			want := []table.TargetStatus{{Pool: "p", Target: addr, State: state, Reason: reason, Description: description}}
-			if diff := cmp.Diff(want, s.Statuses(), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+			got := s.Statuses()
+			fails := state == table.Unhealthy || state == table.Initial
+			if seen := got[0].Seen; fails != (seen.Asked == "http://10.0.0.1:80/") || fails == (seen.Status+seen.Error == "") {
+				t.Errorf("a target that is %s was seen as %+v", state, seen)
+			}
+			got[0].Seen = table.Seen{}
+			if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		}

@@ -194,6 +194,7 @@ func (t *Target) status() table.TargetStatus {
 	default:
 		s.State = states[t.health.State]
 		s.Reason, s.Description = t.health.Reason()
+		s.Seen = t.health.Seen()
 	}
 	return s
 }

@@ -1,5 +1,8 @@
-// Package why makes the answer of `skylift why` from the records: why a task
-// stopped, and what its containers said last.
+// Package why makes the answer of `skylift why`: what is wrong with a thing, or
+// with everything, how that is known, and what mends it.
+//
+// Each kind of fault is a check, a pure function from a snapshot, in a file of its
+// own; groups, health, tasks, deployments, traffic, names and machine have them.
 package why
 
 import (
@@ -18,7 +21,7 @@ import (
 // ErrNone says that nothing has the given name.
 var ErrNone = errors.New("no such task or service")
 
-// Report is the answer.
+// Report is the details of an answer.
 type Report struct {
 	Service *Service `json:"service,omitempty"` // when it was asked for one
 	Tasks   []Task   `json:"tasks"`             // the newest first
@@ -76,9 +79,9 @@ const (
 // shortest is how many characters of a task's id name the task.
 const shortest = 6
 
-// Find answers for ref: a task's id or its beginning, a service's name, or the ARN
+// Details tells of ref: a task's id or its beginning, a service's name, or the ARN
 // of a task or service. A cluster that isn't "" says where to look.
-func Find(tx store.Tx, ref, cluster string) (r Report, err error) {
+func Details(tx store.Tx, ref, cluster string) (r Report, err error) {
 	if _, rest, ok := strings.Cut(ref, ":task/"); ok {
 		ref = rest
 	} else if _, rest, ok := strings.Cut(ref, ":service/"); ok {
@@ -87,7 +90,7 @@ func Find(tx store.Tx, ref, cluster string) (r Report, err error) {
 	if c, name, ok := strings.Cut(ref, "/"); ok {
 		cluster, ref = c, name
 	}
-	service, err := find(tx, ecs.Services, func(s ecs.Service) bool {
+	service, err := firstOf(tx, ecs.Services, func(s ecs.Service) bool {
 		return s.Name == ref && (cluster == "" || s.Cluster == cluster)
 	})
 	if err != nil {
@@ -96,7 +99,7 @@ func Find(tx store.Tx, ref, cluster string) (r Report, err error) {
 	if service != nil {
 		return ofService(tx, *service)
 	}
-	task, err := find(tx, ecs.Tasks, func(t ecs.Task) bool {
+	task, err := firstOf(tx, ecs.Tasks, func(t ecs.Task) bool {
 		return len(ref) >= shortest && strings.HasPrefix(t.ID, ref) && (cluster == "" || t.Cluster == cluster)
 	})
 	if err != nil {
@@ -109,8 +112,8 @@ func Find(tx store.Tx, ref, cluster string) (r Report, err error) {
 	return Report{Tasks: []Task{is}}, err
 }
 
-// find returns the first record that fits, if there is one.
-func find[T any](tx store.Tx, table *store.Table[T], fits func(T) bool) (*T, error) {
+// firstOf returns the first record that fits, if there is one.
+func firstOf[T any](tx store.Tx, table *store.Table[T], fits func(T) bool) (*T, error) {
 	for rec, err := range table.Scan(tx, "", "") {
 		if err != nil {
 			return nil, err

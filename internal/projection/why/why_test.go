@@ -62,7 +62,7 @@ func find(t *testing.T, ref, cluster string) (r why.Report, err error) {
 		t.Fatal(err)
 	}
 	err = db.View(t.Context(), func(tx store.Tx) error {
-		r, err = why.Find(tx, ref, cluster)
+		r, err = why.Details(tx, ref, cluster)
 		return err
 	})
 	return r, err

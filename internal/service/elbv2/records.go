@@ -198,6 +198,18 @@ type TargetHealth struct {
 	Since       time.Time
 	Anomalous   bool `json:",omitempty"` // it fails more often than the others
 	Mitigated   bool `json:",omitempty"` // it gets fewer requests therefore
+	Seen        Seen `json:",omitzero"`  // by the check that was the last to fail
+}
+
+// Seen is what came of one health check, for whoever asks why it failed.
+type Seen struct {
+	At       time.Time
+	Asked    string        // where, and for what: http://10.0.0.9:8080/health
+	Took     time.Duration // until the answer, or until it was given up
+	Status   string        `json:",omitempty"` // of the answer: 302 Found; "": none came
+	Location string        `json:",omitempty"` // where the answer leads to
+	Body     string        `json:",omitempty"` // how the answer begins
+	Error    string        `json:",omitempty"` // why no answer came: connection refused
 }
 
 // TargetType is what the targets of the group are.

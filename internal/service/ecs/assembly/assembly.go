@@ -57,12 +57,13 @@ type Config struct {
 	Images     Images
 	Logs       run.Logs
 	Files      Files
-	Inputs     *inputs.Reader       // see run.Config
-	Registries discovery.Registries // Cloud Map; it may be absent: then no service has any
-	Roles      role.Roles           // it may be absent: then no task can have one
-	Endpoint   string               // see run.Config
-	Disk       monitor.Pressure     // nil: nobody watches the disk
-	Full       func() bool          // see run.Config; it may be absent
+	Inputs     *inputs.Reader                            // see run.Config
+	Registries discovery.Registries                      // Cloud Map; it may be absent: then no service has any
+	Roles      role.Roles                                // it may be absent: then no task can have one
+	Endpoint   string                                    // see run.Config
+	Disk       monitor.Pressure                          // nil: nobody watches the disk
+	Full       func() bool                               // see run.Config; it may be absent
+	Scene      func(context.Context, ecs.Task) ecs.Scene // see run.Config; it may be absent
 	// Health names the services with tasks in a target group whose targets' health changed.
 	Health      reconcile.Source
 	HostAddress netip.Addr    // see run.Config
@@ -97,7 +98,7 @@ func New(c Config) ECS {
 	}
 	tasks := run.New(run.Config{
 		DB: c.DB, Engine: c.Engine, Network: c.Network, Targets: c.Balancing, Images: c.Images, Logs: c.Logs, Files: c.Files, Inputs: c.Inputs, Registries: c.Registries, Roles: c.Roles, Endpoint: c.Endpoint,
-		Region: c.Namespace.Region, HostAddress: c.HostAddress, Resolver: c.Resolver, Retention: c.Retention, Log: c.Log, Full: c.Full,
+		Region: c.Namespace.Region, HostAddress: c.HostAddress, Resolver: c.Resolver, Retention: c.Retention, Log: c.Log, Full: c.Full, Scene: c.Scene,
 	})
 	services := deploy.New(c.DB, c.Namespace, c.Balancing, c.Images, c.Inputs, c.Capacity, c.Log)
 	definitions, tokens := expire.NewDefinitions(c.DB), expire.NewLaunches(c.DB)

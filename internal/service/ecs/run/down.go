@@ -25,6 +25,9 @@ func (r *Runner) down(ctx context.Context, t task) (done bool, again time.Durati
 	case ecs.Provisioning, ecs.Pending:
 		return false, 0, r.leave(ctx, t, ecs.Stopping)
 	case ecs.Activating, ecs.Running:
+		if err := r.keepScene(ctx, t); err != nil {
+			return true, 0, err
+		}
 		if len(t.LoadBalancers) > 0 || len(t.Registries) > 0 {
 			return false, 0, r.leave(ctx, t, ecs.Deactivating)
 		}

@@ -4,19 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/skylift/skylift/internal/engine"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/monitor"
+	"github.com/skylift/skylift/internal/service/ecs/run/witness"
 	"github.com/skylift/skylift/internal/store"
-)
-
-// What is kept of each container's output, and of what its health check said.
-const (
-	keptLines = 20
-	keptBytes = 8 << 10
-	keptLine  = 1 << 10
 )
 
 // keepEvidence writes down what is there to see of a task that has ended, before
@@ -32,50 +25,36 @@ func (r *Runner) keepEvidence(ctx context.Context, t task) error {
 	if err := r.keepLimit(ctx, t); err != nil {
 		return err
 	}
-	var e ecs.Evidence
-	for _, c := range state.Containers {
-		lines, err := r.Engine.Tail(ctx, t.ID, c.Name, keptLines)
-		switch {
-		case errors.Is(err, engine.ErrUnavailable), ctx.Err() != nil:
-			return fmt.Errorf("read the last output of task %s: %w", t.ID, err)
-		case err != nil: // the task must be removed all the same
-			r.Log.Warn("the last output of a container can't be read", "task", t.ID, "container", c.Name, "err", err)
-		}
-		left := ecs.Remains{Name: c.Name, Lines: excerpt(lines), HealthLog: clip(c.HealthLog, keptBytes), OOM: c.OOMKilled}
-		if len(left.Lines) > 0 || left.HealthLog != "" || left.OOM {
-			e.Containers = append(e.Containers, left)
-		}
+	left, err := witness.Containers(ctx, r.Engine, state, r.Log)
+	if err != nil || len(left) == 0 {
+		return err
 	}
-	if len(e.Containers) == 0 {
+	return r.keep(ctx, t, func(e *ecs.Evidence) { e.Containers = left })
+}
+
+// keepScene writes down how a task that failed was doing, before it is told to stop.
+func (r *Runner) keepScene(ctx context.Context, t task) error {
+	if r.Scene == nil || !t.Failed() {
 		return nil
 	}
-	err = r.DB.Update(ctx, func(tx store.Tx) error { return ecs.Evidences.Put(tx, t.Key(), e) })
+	scene := r.Scene(ctx, t.Task)
+	return r.keep(ctx, t, func(e *ecs.Evidence) { e.Scene = &scene })
+}
+
+// keep adds to a task's evidence.
+func (r *Runner) keep(ctx context.Context, t task, add func(*ecs.Evidence)) error {
+	err := r.DB.Update(ctx, func(tx store.Tx) error {
+		e, err := ecs.Evidences.Get(tx, t.Key())
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		add(&e)
+		return ecs.Evidences.Put(tx, t.Key(), e)
+	})
 	if err != nil {
 		return fmt.Errorf("write the evidence of task %s: %w", t.ID, err)
 	}
 	return nil
-}
-
-// excerpt returns the last lines that fit what is kept.
-func excerpt(lines []engine.Line) []string {
-	var out []string
-	size := 0
-	for i := len(lines) - 1; i >= 0 && size < keptBytes; i-- {
-		text := clip(lines[i].Text, min(keptLine, keptBytes-size))
-		size += len(text)
-		out = append([]string{text}, out...)
-	}
-	return out
-}
-
-// clip cuts text that is longer than n bytes, between characters, and makes it
-// text where it is something else.
-func clip(text string, n int) string {
-	const more = "…"
-	if len(text) > n {
-		text = text[:max(0, n-len(more))] + more
-	}
-	return strings.ToValidUTF8(text, "")
 }
 
 // keepLimit notes at the end of a task whether it reached its limit.

@@ -87,6 +87,8 @@ type Config struct {
 	// Full says that the disk has no room for anything, so that a task's last output
 	// can't be stored soon. It may be absent.
 	Full func() bool
+	// Scene looks how a task that failed is doing, before it is told to stop. It may be absent.
+	Scene func(context.Context, ecs.Task) ecs.Scene
 }
 
 // Runner reconciles tasks.

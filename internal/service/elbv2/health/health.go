@@ -164,6 +164,7 @@ func health(t elbv2.Target, s table.TargetStatus, now time.Time) elbv2.TargetHea
 	h := elbv2.TargetHealth{
 		Group: t.Group, Addr: t.Addr, Port: t.Port,
 		State: string(s.State), Reason: s.Reason, Description: s.Description, Since: now, Anomalous: s.Anomalous, Mitigated: s.Mitigated,
+		Seen: elbv2.Seen(s.Seen),
 	}
 	if s.State == table.Drained { // of a target that is registered again, which the data plane will hear of
 		h.State = elbv2.StateDraining
