@@ -175,6 +175,13 @@ func (v *VPC) cut(rs *Ruleset) ([]Flow, error) {
 // nftables in the same moment, so that nobody can tell whose the rules are.
 const sealTries = 5
 
+// writeTries is how often a write begins again that the kernel refused because others wrote meanwhile, each time after
+// a pause that is writePause longer.
+const (
+	writeTries = 20
+	writePause = 2 * time.Millisecond
+)
+
 // write makes the table enforce rs: by the difference, where the table is known
 // to be as we left it, else anew. It seals what it wrote at once: other
 // instances, and Docker, write too, and each of their writes before that would
@@ -182,7 +189,7 @@ const sealTries = 5
 func (v *VPC) write(rs *Ruleset) error {
 	p, name := firewall.Compile(rs, v.own.prefix()), v.own.table()
 	var failed error
-	for range sealTries {
+	for try := range writeTries {
 		known, err := v.seal.Intact(name)
 		if err != nil {
 			return err
@@ -194,15 +201,16 @@ func (v *VPC) write(rs *Ruleset) error {
 		if !known || nft.Update(name, v.program, p) != nil {
 			// What others write while the table is read makes the reading wrong, and the kernel refuses it whole.
 			if failed = nft.Rewrite(name, p); failed != nil {
+				time.Sleep(time.Duration(try) * writePause)
 				continue
 			}
 		}
 		v.applied, v.program, failed = rs, p, nil
-		if v.seal, err = nft.Sealed(name, before); err != nil || v.seal.Rules != nil {
-			return err
+		if v.seal, err = nft.Sealed(name, before); err != nil || v.seal.Rules != nil || try >= sealTries {
+			return err // nil: it is in force, and Run looks again where it isn't sealed
 		}
 	}
-	return failed // nil: it is in force, and Run looks again
+	return failed
 }
 
 // How often Run looks. Reading the firewall's generation is one system call;

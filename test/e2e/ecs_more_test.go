@@ -148,7 +148,7 @@ func (s *stage) testUpdates(t *testing.T) {
 	refused(t, update(func(in *ecs.UpdateServiceInput) { in.TaskDefinition = new("updates:99") }), "ClientException", "TaskDefinition not found")
 	refused(t, update(func(in *ecs.UpdateServiceInput) {
 		in.ServiceRegistries = []types.ServiceRegistry{{RegistryArn: new("r")}}
-	}), "InvalidParameterException", "serviceRegistries")
+	}), "InvalidParameterException", "is not that of an AWS Cloud Map service")
 	refused(t, update(percents(0, 100)), "InvalidParameterException", "Availability Zone Rebalancing does not support maximumPercent <= 100 %")
 	err := update(func(in *ecs.UpdateServiceInput) {
 		percents(0, 100)(in)
