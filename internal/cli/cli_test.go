@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/skylift/skylift/internal/daemon"
 	"github.com/skylift/skylift/internal/projection/status"
+	"github.com/skylift/skylift/internal/projection/why/finding"
 )
 
 func TestUsage(t *testing.T) {
@@ -73,27 +75,26 @@ func TestProfileKeepsTheRest(t *testing.T) {
 func TestPrintStatus(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	err := printStatus(&out, status.Report{
+	err := printStatus(&out, daemon.Status{Report: status.Report{
 		Account: "111122223333", Region: "us-west-2",
 		Problems: []string{"the disk is nearly full"},
 		Capacity: status.Capacity{
 			Total: status.Size{Memory: 3584, VCPU: 8}, Reserved: status.Size{Memory: 1024, VCPU: 0.5},
 			Waiting: []status.Waiting{{Service: "default/shop", Tasks: 2, Each: status.Size{Memory: 4096, VCPU: 1}}},
 		},
-		Blocked: []status.Blocked{{What: "load balancer demo can't reach shop", Fix: "aws ec2 authorize…"}},
 		Clusters: []status.Cluster{{Name: "default", Tasks: 2, Services: []status.Service{
 			{Name: "shop", Status: "ACTIVE", Desired: 2, Running: 1, Pending: 1, Rollout: "IN_PROGRESS", TaskDefinition: "shop:3", LastFailure: "exit code 3"},
 		}}},
 		LoadBalancers: []status.LoadBalancer{{Name: "demo", URLs: []string{"http://demo.elb.localhost/"}}},
 		TargetGroups:  []status.TargetGroup{{Name: "shop", Healthy: 1, Total: 2, Targets: []status.Target{{Address: "10.0.0.1:80", State: "unhealthy", Description: "Health checks failed with these codes: [302]"}}}},
-	})
+	}, Findings: []finding.Finding{{Cause: "load balancer demo can't reach shop", Mend: []finding.Mend{finding.Run("", "aws ec2 authorize…")}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
 		"PROBLEM  the disk is nearly full",
 		"CAPACITY  1024 of 3584 MiB and 0.5 of 8 vCPU are reserved\n  default/shop waits for room: 2 tasks of 4096 MiB and 1 vCPU\n",
-		"BLOCKED  load balancer demo can't reach shop\n  open it:  aws ec2 authorize…",
+		"WRONG  load balancer demo can't reach shop\n  mend it:  aws ec2 authorize…",
 		"shop     2        1        1        IN_PROGRESS  shop:3",
 		"shop: its last failed task: exit code 3",
 		"demo           http://demo.elb.localhost/  -",

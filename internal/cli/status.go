@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -89,7 +90,7 @@ func (a access) get(ctx context.Context, path string, answer any) error {
 }
 
 // printStatus shows the report on a terminal, problems first.
-func printStatus(w io.Writer, r status.Report) error {
+func printStatus(w io.Writer, r daemon.Status) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintf(t, "account %s, region %s\n", r.Account, r.Region)
 	if r.Engine != "" {
@@ -101,8 +102,14 @@ func printStatus(w io.Writer, r status.Report) error {
 	for _, p := range r.Problems {
 		fmt.Fprintf(t, "\nPROBLEM  %s\n", p)
 	}
-	for _, b := range r.Blocked {
-		fmt.Fprintf(t, "\nBLOCKED  %s\n  open it:  %s\n", b.What, b.Fix)
+	for _, f := range r.Findings {
+		fmt.Fprintf(t, "\nWRONG  %s\n", visible(f.Cause))
+		for _, m := range f.Mend[:min(1, len(f.Mend))] {
+			fmt.Fprintf(t, "  mend it:  %s\n", shortened(visible(cmp.Or(m.Command, m.Say))))
+		}
+	}
+	if len(r.Findings) > 0 {
+		fmt.Fprint(t, "\n  skylift why tells more of each\n")
 	}
 	printCapacity(t, r.Capacity)
 	for _, c := range r.Clusters {
@@ -191,4 +198,15 @@ func orDash(s string) string {
 		return "-"
 	}
 	return s
+}
+
+// longest is how long a mend may be in the status. A definition is longer.
+const longest = 300
+
+func shortened(command string) string {
+	if len(command) <= longest {
+		return command
+	}
+	words := strings.Fields(command)
+	return strings.Join(words[:min(3, len(words))], " ") + " …: skylift why has the whole call"
 }

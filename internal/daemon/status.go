@@ -10,6 +10,9 @@ import (
 
 	"github.com/skylift/skylift/internal/edge/meter"
 	"github.com/skylift/skylift/internal/projection/status"
+	"github.com/skylift/skylift/internal/projection/why"
+	"github.com/skylift/skylift/internal/projection/why/finding"
+	whymachine "github.com/skylift/skylift/internal/projection/why/machine"
 	"github.com/skylift/skylift/internal/service/acm"
 	"github.com/skylift/skylift/internal/service/ecs/inputs"
 	"github.com/skylift/skylift/internal/service/secretsmanager"
@@ -69,18 +72,20 @@ func versionsOf(services []part) func(store.Tx, string) (string, error) {
 	}
 }
 
-func (m *machine) status(r *http.Request, versions func(store.Tx, string) (string, error)) (status.Report, error) {
-	w, rules, err := m.read(r.Context())
-	if err != nil {
-		return status.Report{}, err
-	}
+// Status is the picture that `skylift status` shows, with what is wrong, the worst first, as `skylift why` tells it.
+type Status struct {
+	status.Report
+	Findings []finding.Finding `json:"findings"`
+}
+
+func (m *machine) status(r *http.Request, versions func(store.Tx, string) (string, error)) (Status, error) {
 	plain, err := m.plain(r.Context())
 	if err != nil {
-		return status.Report{}, err
+		return Status{}, err
 	}
 	in := status.Input{
-		Account: m.is.AccountID, Region: m.is.Region, Engine: about(m.Engine), DNS: m.dnsListens(), Address: m.LBAddress, Rules: rules,
-		SecurityGroups: w.groups, Problems: append(m.problems(), plain...), Now: time.Now(),
+		Account: m.is.AccountID, Region: m.is.Region, Engine: about(m.Engine), DNS: m.dnsListens(), Address: m.LBAddress,
+		Problems: append(m.problems(), plain...), Now: time.Now(),
 		Total: m.capacity.Total(), Reserved: m.capacity.Used(), Waiting: m.capacity.Waiting(),
 		Version: versions, Scans: m.vulnerabilities.Given(),
 	}
@@ -90,9 +95,14 @@ func (m *machine) status(r *http.Request, versions func(store.Tx, string) (strin
 		return errors.Join(err, in.Read(tx))
 	})
 	if err != nil {
-		return status.Report{}, err
+		return Status{}, err
 	}
-	return status.Build(in), nil
+	s, err := m.records(r.Context())
+	if err != nil {
+		return Status{}, err
+	}
+	wrong := slices.DeleteFunc(why.Everything(s).Findings, func(f finding.Finding) bool { return f.Check == whymachine.Trouble.Name }) // it stands among the problems
+	return Status{status.Build(in), wrong}, nil
 }
 
 // problems are what is wrong with the machine, and with what balancers want of it.

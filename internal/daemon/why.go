@@ -74,6 +74,18 @@ func (m *machine) tellWhy(w http.ResponseWriter, r *http.Request) {
 
 // snapshot reads all that an answer is decided from, and looks anew at what ref, or without one what is ill, is about.
 func (m *machine) snapshot(ctx context.Context, ref, cluster string) (*snapshot.Snapshot, error) {
+	s, err := m.records(ctx)
+	if err != nil {
+		return nil, err
+	}
+	look, cancel := context.WithTimeout(ctx, lookFor)
+	defer cancel()
+	(&looker{machine: m, s: s}).look(look, why.Around(s, ref, cluster))
+	return s, nil
+}
+
+// records reads what is known without looking anew.
+func (m *machine) records(ctx context.Context) (*snapshot.Snapshot, error) {
 	_, rules, err := m.read(ctx)
 	if err != nil {
 		return nil, err
@@ -98,9 +110,6 @@ func (m *machine) snapshot(ctx context.Context, ref, cluster string) (*snapshot.
 	if err := m.db.View(ctx, s.Read); err != nil {
 		return nil, fmt.Errorf("read the records: %w", err)
 	}
-	look, cancel := context.WithTimeout(ctx, lookFor)
-	defer cancel()
-	(&looker{machine: m, s: s}).look(look, why.Around(s, ref, cluster))
 	return s, nil
 }
 

@@ -227,21 +227,21 @@ func (s *stage) testBlocked(t *testing.T) {
 		{web, "blocked-web", "load balancer blocked can't reach the targets of blocked on port 8080"},
 	} {
 		fix := ""
-		for _, b := range s.status(t).Blocked {
-			if strings.HasPrefix(b.What, c.says) && strings.Contains(b.What, fmt.Sprintf("%s (%s)", c.group, c.name)) {
-				fix = b.Fix
+		for _, f := range s.status(t).Findings {
+			if strings.HasPrefix(f.Cause, c.says) && strings.Contains(f.Cause, fmt.Sprintf("%s (%s)", c.group, c.name)) {
+				fix = f.Mend[0].Command
 			}
 		}
 		if !strings.Contains(s.run(t, "status", "--data-dir", s.dir), fix) || !strings.HasPrefix(fix, "aws ec2 authorize-security-group-ingress --group-id "+c.group) {
 			t.Fatalf("%s: %q", c.says, fix)
 		}
-		s.aws(t, strings.Fields(fix)[1:]...)
+		s.types(t, fix)
 	}
 	takes(t, 30*time.Second, "the site answers", func() bool { code, _ := s.ask(f.url("/")); return code == 200 })
 	takes(t, 30*time.Second, "the target is healthy", func() bool { return s.health(t, pool, addr).State == elbtypes.TargetHealthStateEnumHealthy })
-	for _, b := range s.status(t).Blocked {
-		if strings.Contains(b.What, lb) || strings.Contains(b.What, web) {
-			t.Errorf("still: %s", b.What)
+	for _, f := range s.status(t).Findings {
+		if strings.Contains(f.Cause, lb) || strings.Contains(f.Cause, web) {
+			t.Errorf("still: %s", f.Cause)
 		}
 	}
 }

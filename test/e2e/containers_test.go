@@ -79,8 +79,10 @@ func (s *stage) why(t *testing.T, args ...string) string {
 // lastWords returns what the containers of a stopped task said last, by name.
 func (s *stage) lastWords(t *testing.T, arn string) map[string]string {
 	t.Helper()
-	var w why
-	if err := json.Unmarshal([]byte(s.why(t, arn, "--output", "json")), &w); err != nil || len(w.Tasks) != 1 {
+	var answer struct{ Details why }
+	err := json.Unmarshal([]byte(s.why(t, arn, "--output", "json")), &answer)
+	w := answer.Details
+	if err != nil || len(w.Tasks) != 1 {
 		t.Fatalf("why %s: %+v, %v", arn, w, err)
 	}
 	out := map[string]string{}

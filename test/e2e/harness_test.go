@@ -420,8 +420,36 @@ type report struct {
 		Healthy, Total int
 		Targets        []struct{ Address, State, Reason, Description string }
 	}
-	Blocked  []struct{ What, Fix string }
+	Findings []wrong
 	Problems []string
+}
+
+// wrong is a finding of `skylift why`.
+type wrong struct {
+	Check, Cause string
+	Evidence     []struct{ What, Says string }
+	Mend         []struct{ Say, Command string }
+}
+
+// wrongs asks `skylift why`, and returns all that it prints with what it found.
+func (s *skylift) wrongs(t *testing.T, words ...string) (said string, found []wrong) {
+	t.Helper()
+	var a struct{ Findings []wrong }
+	said = s.run(t, append(append([]string{"why"}, words...), "--data-dir", s.dir, "--output", "json")...)
+	if err := json.Unmarshal([]byte(said), &a); err != nil {
+		t.Fatal(err)
+	}
+	return said, a.Findings
+}
+
+// types types a command line into a shell, as `skylift why` prints it.
+func (s *skylift) types(t *testing.T, command string) {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), "sh", "-c", command)
+	c.Env = s.env()
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
 }
 
 // status asks `skylift status`.

@@ -135,7 +135,7 @@ func checkStatus(t *testing.T, s *skylift) {
 	if svc := r.Clusters[0].Services[0]; svc.Running != 2 || svc.Rollout != "COMPLETED" || svc.TaskDefinition != "shop:1" {
 		t.Errorf("service in status: %+v", svc)
 	}
-	if tg := r.TargetGroups[0]; tg.Healthy != 2 || tg.Total != 2 || len(r.Blocked)+len(r.Problems) != 0 {
+	if tg := r.TargetGroups[0]; tg.Healthy != 2 || tg.Total != 2 || len(r.Findings)+len(r.Problems) != 0 {
 		t.Errorf("status: %+v", r)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 func TestCrowdedTasks(t *testing.T) {
 	t.Parallel()
-	in := site(nil)
+	in := site()
 	for i, id := range []string{"aaaaaaaa1111", "bbbbbbbb1111", "cccccccc1111", "dddddddd1111", "eeeeeeee1111", "ffffffff1111", "00000000"} {
 		task := ecs.Task{ID: id, Cluster: "default", Group: "service:web", Status: ecs.Running, ProcessLimit: 1024}
 		switch i {

@@ -11,12 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/skylift/skylift/internal/service/ec2"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/store"
-	"github.com/skylift/skylift/internal/vpc"
 	"github.com/skylift/skylift/internal/wire"
 )
 
@@ -30,7 +28,6 @@ type Report struct {
 	Clusters      []Cluster      `json:"clusters"`
 	LoadBalancers []LoadBalancer `json:"loadBalancers"`
 	TargetGroups  []TargetGroup  `json:"targetGroups"`
-	Blocked       []Blocked      `json:"blocked"`
 	Problems      []string       `json:"problems"`
 	NoEffect      []NoEffect     `json:"noEffect"`
 }
@@ -108,21 +105,12 @@ type Target struct {
 	Description string `json:"description,omitempty"`
 }
 
-// Blocked is traffic that security groups keep out, and what would let it in.
-type Blocked struct {
-	What   string   `json:"what"`
-	Groups []string `json:"groups"` // whose rules don't admit it
-	Fix    string   `json:"fix"`    // the command that opens it
-}
-
 // Input is what the picture is made from.
 type Input struct {
 	Account, Region string
 	Engine          string     // what tasks run on, for people
 	DNS             []string   // where the name server answers
 	Address         netip.Addr // where balancers listen
-	Rules           *vpc.Ruleset
-	SecurityGroups  []ec2.SecurityGroup
 	Total, Reserved place.Size // of the machine
 	Waiting         []place.Waiting
 	Problems        []string
@@ -138,7 +126,6 @@ type Input struct {
 	tasks       []ecs.Task
 	events      map[string]ecs.Event // the last of each service
 	balancers   []elbv2.LoadBalancer
-	interfaces  []elbv2.Interface
 	listeners   []elbv2.Listener
 	rules       []elbv2.Rule
 	groups      []elbv2.TargetGroup
@@ -154,7 +141,7 @@ func (in *Input) Read(tx store.Tx) error {
 	for _, err := range []error{
 		list(tx, ecs.Clusters, &in.clusters), list(tx, ecs.Services, &in.services),
 		list(tx, ecs.Tasks, &in.tasks), list(tx, ecs.Events, &events),
-		list(tx, elbv2.LoadBalancers, &in.balancers), list(tx, elbv2.Interfaces, &in.interfaces),
+		list(tx, elbv2.LoadBalancers, &in.balancers),
 		list(tx, elbv2.Listeners, &in.listeners), list(tx, elbv2.Rules, &in.rules),
 		list(tx, elbv2.TargetGroups, &in.groups), list(tx, elbv2.Targets, &in.targets), list(tx, elbv2.Healths, &healths),
 	} {
@@ -209,7 +196,7 @@ func list[T any](tx store.Tx, t *store.Table[T], into *[]T) (err error) {
 func Build(in Input) Report {
 	r := Report{
 		Account: in.Account, Region: in.Region, Engine: in.Engine, DNS: in.DNS, Capacity: in.capacity(), Problems: append([]string{}, in.Problems...),
-		Clusters: []Cluster{}, LoadBalancers: []LoadBalancer{}, TargetGroups: []TargetGroup{}, Blocked: []Blocked{},
+		Clusters: []Cluster{}, LoadBalancers: []LoadBalancer{}, TargetGroups: []TargetGroup{},
 		NoEffect: noEffect(in.wishes),
 	}
 	r.Problems = append(r.Problems, in.crowded()...)
@@ -220,11 +207,9 @@ func Build(in Input) Report {
 	}
 	for _, b := range in.balancers {
 		r.LoadBalancers = append(r.LoadBalancers, in.balancer(b))
-		r.Blocked = append(r.Blocked, in.blockedListeners(b)...)
 	}
 	for _, g := range in.groups {
 		r.TargetGroups = append(r.TargetGroups, in.group(g))
-		r.Blocked = append(r.Blocked, in.blockedTargets(g)...)
 	}
 	return r
 }

@@ -1,16 +1,12 @@
 package status
 
 import (
-	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/skylift/skylift/internal/projection/firewall"
-	"github.com/skylift/skylift/internal/service/ec2"
 	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/service/elbv2"
@@ -18,83 +14,28 @@ import (
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// site is a balancer in group sg-lb that forwards to a target in group sg-web.
-func site(groups []ec2.SecurityGroup) Input {
-	lbAddr, webAddr := netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("10.0.0.9")
-	rules := firewall.Build(groups, []*ec2.Interface{
-		{ID: "eni-lb", Type: "load_balancer", Addr: lbAddr, Groups: []string{"sg-lb"}},
-		{ID: "eni-web", Addr: webAddr, Groups: []string{"sg-web"}},
-	}, nil, map[string][]uint16{"eni-lb": {81}})
-	rules.CIDR = netip.MustParsePrefix("10.0.0.0/16")
+// site is a balancer that forwards to a target.
+func site() Input {
+	const webAddr = "10.0.0.9"
 	return Input{
-		Rules: rules, SecurityGroups: groups, Now: now,
-		balancers:  []elbv2.LoadBalancer{{ARN: "lb", Name: "demo", Scheme: "internet-facing", DNSName: "demo.elb.localhost", Groups: []string{"sg-lb"}}},
-		interfaces: []elbv2.Interface{{LoadBalancer: "lb", ID: "eni-lb", Addr: lbAddr}},
-		listeners:  []elbv2.Listener{{ARN: "l", LoadBalancer: "lb", Port: 81}},
+		Now:       now,
+		balancers: []elbv2.LoadBalancer{{ARN: "lb", Name: "demo", Scheme: "internet-facing", DNSName: "demo.elb.localhost", Groups: []string{"sg-lb"}}},
+		listeners: []elbv2.Listener{{ARN: "l", LoadBalancer: "lb", Port: 81}},
 		rules: []elbv2.Rule{{
 			Listener: "l", LoadBalancer: "lb", Conditions: []elbv2.Condition{{Field: "host-header", Values: []string{"shop.test"}}},
 			Action: elbv2.Action{Forward: &elbv2.Forward{Groups: []elbv2.WeightedGroup{{ARN: "tg", Weight: 1}}}},
 		}},
 		groups:  []elbv2.TargetGroup{{ARN: "tg", Name: "shop", Check: elbv2.HealthCheck{Port: "traffic-port"}}},
-		targets: []elbv2.Target{{Group: "tg", Addr: webAddr.String(), Port: 8080}},
+		targets: []elbv2.Target{{Group: "tg", Addr: webAddr, Port: 8080}},
 		health: map[string]elbv2.TargetHealth{
-			elbv2.TargetKey("tg", webAddr.String(), 8080): {State: "unhealthy", Reason: "Target.Timeout", Description: "Request timed out"},
+			elbv2.TargetKey("tg", webAddr, 8080): {State: "unhealthy", Reason: "Target.Timeout", Description: "Request timed out"},
 		},
-	}
-}
-
-func group(id string, ingress, egress []ec2.Rule) ec2.SecurityGroup {
-	return ec2.SecurityGroup{ID: id, Name: strings.TrimPrefix(id, "sg-"), Rules: append(ingress, egress...)}
-}
-
-func TestBlocked(t *testing.T) {
-	t.Parallel()
-	all := ec2.Rule{Egress: true, Protocol: "-1", CIDR: netip.MustParsePrefix("0.0.0.0/0")}
-	open := ec2.Rule{Protocol: "tcp", From: 81, To: 81, CIDR: netip.MustParsePrefix("0.0.0.0/0")}
-	fromLB := ec2.Rule{Protocol: "tcp", From: 8080, To: 8080, Group: "sg-lb"}
-	tests := []struct {
-		name    string
-		lb, web []ec2.Rule
-		want    []string // the fixes
-	}{
-		{"all open", []ec2.Rule{all, open}, []ec2.Rule{all, fromLB}, nil},
-		{
-			"targets closed",
-			[]ec2.Rule{all, open},
-			[]ec2.Rule{all},
-			[]string{"aws ec2 authorize-security-group-ingress --group-id sg-web --protocol tcp --port 8080 --source-group sg-lb"},
-		},
-		{
-			"balancer lets nothing out",
-			[]ec2.Rule{open},
-			[]ec2.Rule{all, fromLB},
-			[]string{"aws ec2 authorize-security-group-egress --group-id sg-lb --protocol tcp --port 8080 --cidr 10.0.0.9/32"},
-		},
-		{
-			"balancer lets nobody in",
-			[]ec2.Rule{all},
-			[]ec2.Rule{all, fromLB},
-			[]string{"aws ec2 authorize-security-group-ingress --group-id sg-lb --protocol tcp --port 81 --cidr 0.0.0.0/0"},
-		},
-		{"balancer meant for some", []ec2.Rule{all, {Protocol: "tcp", From: 81, To: 81, CIDR: netip.MustParsePrefix("192.0.2.0/24")}}, []ec2.Rule{all, fromLB}, nil},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			r := Build(site([]ec2.SecurityGroup{group("sg-lb", tt.lb, nil), group("sg-web", tt.web, nil)}))
-			var got []string
-			for _, b := range r.Blocked {
-				got = append(got, b.Fix)
-			}
-			if strings.Join(got, "\n") != strings.Join(tt.want, "\n") {
-				t.Errorf("fixes:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
-			}
-		})
 	}
 }
 
 func TestBuild(t *testing.T) {
 	t.Parallel()
-	in := site(nil)
+	in := site()
 	in.clusters = []ecs.Cluster{{Name: "default", Status: ecs.Active}, {Name: "gone", Status: ecs.Inactive}}
 	in.services = []ecs.Service{{Cluster: "default", Name: "web", Status: ecs.Active, Desired: 2}, {Cluster: "default", Name: "old", Status: ecs.Inactive}}
 	in.deployments = map[string]ecs.Deployment{"default/web": {
@@ -152,7 +93,7 @@ func TestAddress(t *testing.T) {
 
 func TestCapacity(t *testing.T) {
 	t.Parallel()
-	in := site(nil)
+	in := site()
 	in.Total, in.Reserved = place.Size{CPU: 8192, Memory: 3584}, place.Size{CPU: 768, Memory: 1536}
 	in.Waiting = []place.Waiting{{Key: "default/web", Wait: place.Wait{Each: place.Size{CPU: 256, Memory: 512}, Tasks: 2, Since: now}}}
 	got := Build(in).Capacity

@@ -40,7 +40,7 @@ var pictures = []struct {
 	{"balancer-kept-out", func(s *snapshot.Snapshot) { s.Rules.Groups[1].Ingress = nil }, "doesn't let the balancer's group sg-lb (front) in", "TCP from 10.0.0.5 to 10.0.0.9:8080", "aws ec2 authorize-security-group-ingress --group-id sg-web"},
 	{"balancer-kept-out", func(s *snapshot.Snapshot) { s.Rules.Groups[0].Egress = nil }, "its security group sg-lb (front) lets nothing out", "the sender", "aws ec2 authorize-security-group-egress --group-id sg-lb"},
 	{"clients-kept-out", func(s *snapshot.Snapshot) { s.Rules.Groups[0].Ingress = nil }, "nobody can reach load balancer front on port 80", "TCP from outside", "0.0.0.0/0"},
-	{"peer-kept-out", func(s *snapshot.Snapshot) { s.Rules.Groups[2].Ingress = nil; connects(s, "10.0.0.50:5432") }, "service web can't reach 10.0.0.50:5432: the security group there, sg-db (db)", "asks for a connection", `"GroupId":"sg-web"`},
+	{"peer-kept-out", func(s *snapshot.Snapshot) { s.Rules.Groups[2].Ingress = nil; connects(s, "10.0.0.50:5432") }, "service web can't reach 10.0.0.50:5432: the security group there, sg-db (db)", "asks for a connection", "--port 5432 --source-group sg-web"},
 	{"peer-kept-out", func(s *snapshot.Snapshot) { s.Rules.Groups[1].Egress = nil; connects(s, "10.0.0.50:5432") }, "its own security group sg-web (web) has no egress rule for port 5432", "the sender", "egress --group-id sg-web"},
 	{"egress-closed", func(s *snapshot.Snapshot) { s.Rules.Groups[1].Egress = nil; connects(s, "198.51.100.7:443") }, "no egress rule for port 443", "asks for a connection to 198.51.100.7:443", "egress --group-id sg-web"},
 	{"check-redirected", func(s *snapshot.Snapshot) {

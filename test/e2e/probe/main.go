@@ -83,7 +83,7 @@ func serve() {
 	go echoTCP()
 	go echoUDP()
 	var underWay atomic.Int64
-	srv := &http.Server{Addr: ":" + env("PORT", "8080"), Handler: counted(&underWay, routes())}
+	srv := &http.Server{Addr: env("HOST", "") + ":" + env("PORT", "8080"), Handler: counted(&underWay, routes())}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
 	done := make(chan struct{})

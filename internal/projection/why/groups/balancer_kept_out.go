@@ -72,11 +72,11 @@ func keptOut(s *snapshot.Snapshot, g elbv2.TargetGroup, b elbv2.LoadBalancer, v 
 	}
 	if v.Blocked == vpc.Egress {
 		f.Cause = fmt.Sprintf("load balancer %s can't reach the targets of %s on port %d: its security group %s lets nothing out to them", b.Name, g.Name, dst.Port(), s.Named(v.Groups))
-		f.Mend = []finding.Mend{finding.Do("let the balancer send there", egressRule(v.Groups[0], dst.Port(), single(dst.Addr())))}
+		f.Mend = []finding.Mend{admit("let the balancer send there", vpc.Egress, v.Groups[0], dst.Port(), single(dst.Addr()))}
 		return f
 	}
 	f.Cause = fmt.Sprintf("load balancer %s can't reach the targets of %s on port %d: their security group %s doesn't let the balancer's group %s in",
 		b.Name, g.Name, dst.Port(), s.Named(v.Groups), s.Named(b.Groups))
-	f.Mend = []finding.Mend{finding.Do("let the balancer's group in", ingressRule(v.Groups[0], dst.Port(), b.Groups[0]))}
+	f.Mend = []finding.Mend{admit("let the balancer's group in", vpc.Ingress, v.Groups[0], dst.Port(), b.Groups[0])}
 	return f
 }

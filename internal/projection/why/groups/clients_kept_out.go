@@ -45,7 +45,7 @@ func noClients(s *snapshot.Snapshot, b elbv2.LoadBalancer, l elbv2.Listener, add
 		Evidence: []finding.Evidence{
 			{What: "firewall", Says: fmt.Sprintf("TCP from outside to %s: the balancer's groups have no rule that admits it", netip.AddrPortFrom(addr, uint16(l.Port)))},
 		},
-		Mend:  []finding.Mend{finding.Do("let everybody in", ingressRule(b.Groups[0], uint16(l.Port), "0.0.0.0/0"))},
+		Mend:  []finding.Mend{admit("let everybody in", vpc.Ingress, b.Groups[0], uint16(l.Port), "0.0.0.0/0")},
 		About: []string{snapshot.ListenerKey(l.ARN), snapshot.BalancerKey(b.ARN), snapshot.GroupKey(b.Groups[0])},
 	}
 }

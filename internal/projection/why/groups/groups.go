@@ -22,14 +22,21 @@ const anyPort = 50000
 // Checks are those of this package.
 var Checks = []finding.Check{BalancerKeptOut, ClientsKeptOut, PeerKeptOut, EgressClosed}
 
-// ingressRule is the call that lets a security group's members in on a port.
-func ingressRule(group string, port uint16, from string) finding.Call {
-	return finding.NewCall("ec2", "AuthorizeSecurityGroupIngress", "GroupId", group, "IpPermissions", permission(port, from))
-}
-
-// egressRule is the call that lets a group's members out.
-func egressRule(group string, port uint16, to string) finding.Call {
-	return finding.NewCall("ec2", "AuthorizeSecurityGroupEgress", "GroupId", group, "IpPermissions", permission(port, to))
+// admit is the mend that adds a rule for TCP on a port to a group. peer is a range or the id of a group.
+func admit(say string, side vpc.Side, group string, port uint16, peer string) finding.Mend {
+	operation, command := "AuthorizeSecurityGroupIngress", "authorize-security-group-ingress"
+	if side == vpc.Egress {
+		operation, command = "AuthorizeSecurityGroupEgress", "authorize-security-group-egress"
+	}
+	m := finding.Do(say, finding.NewCall("ec2", operation, "GroupId", group, "IpPermissions", permission(port, peer)))
+	flag := "--source-group"
+	if _, err := netip.ParsePrefix(peer); err == nil {
+		flag = "--cidr"
+	}
+	if side == vpc.Ingress || flag == "--cidr" { // the CLI's short form has no group for egress
+		m.Command = fmt.Sprintf("aws ec2 %s --group-id %s --protocol tcp --port %d %s %s", command, group, port, flag, peer)
+	}
+	return m
 }
 
 // permission admits TCP on a port; peer is a range or the id of a group.

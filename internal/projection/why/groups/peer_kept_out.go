@@ -69,11 +69,11 @@ func Refused(s *snapshot.Snapshot, t ecs.Task, to netip.AddrPort) (finding.Findi
 		f.Mend = []finding.Mend{finding.Change("look where the app is told to connect to")}
 	case v.Blocked == vpc.Egress:
 		f.Cause = fmt.Sprintf("%s can't reach %s: its own security group %s has no egress rule for port %d", snapshot.Of(t), name, s.Named(v.Groups), to.Port())
-		f.Mend = []finding.Mend{finding.Do("let it out", egressRule(v.Groups[0], to.Port(), single(to.Addr())))}
+		f.Mend = []finding.Mend{admit("let it out", vpc.Egress, v.Groups[0], to.Port(), single(to.Addr()))}
 		f.About = append(f.About, snapshot.GroupKey(v.Groups[0]))
 	default:
 		f.Cause = fmt.Sprintf("%s can't reach %s: the security group there, %s, has no ingress rule for port %d from %s", snapshot.Of(t), name, s.Named(v.Groups), to.Port(), s.Named(t.Network.SecurityGroups))
-		f.Mend = []finding.Mend{finding.Do("let it in", ingressRule(v.Groups[0], to.Port(), t.Network.SecurityGroups[0]))}
+		f.Mend = []finding.Mend{admit("let it in", vpc.Ingress, v.Groups[0], to.Port(), t.Network.SecurityGroups[0])}
 		f.About = append(f.About, snapshot.GroupKey(v.Groups[0]))
 	}
 	return f, true

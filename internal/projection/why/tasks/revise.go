@@ -60,7 +60,10 @@ func members(v reflect.Value) any {
 		out := map[string]any{}
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
-			if m := members(v.Field(i)); f.IsExported() && m != nil {
+			if !f.IsExported() {
+				continue
+			}
+			if m := members(v.Field(i)); m != nil {
 				out[strings.ToLower(f.Name[:1])+f.Name[1:]] = m
 			}
 		}

@@ -84,7 +84,7 @@ func Healthy() *snapshot.Snapshot {
 func definition(arn, image string) types.TaskDefinition {
 	return types.TaskDefinition{
 		TaskDefinitionArn: &arn, Family: aws.String("web"), Cpu: aws.String("256"), Memory: aws.String("512"), NetworkMode: types.NetworkModeAwsvpc,
-		ExecutionRoleArn: aws.String("arn:aws:iam::1:role/exec"), Revision: 7,
+		ExecutionRoleArn: aws.String("arn:aws:iam::1:role/exec"), Revision: 7, RegisteredAt: &Now,
 		ContainerDefinitions: []types.ContainerDefinition{{
 			Name: aws.String("app"), Image: &image, Essential: aws.Bool(true), Command: []string{"serve"},
 			PortMappings: []types.PortMapping{{ContainerPort: aws.Int32(8080), Protocol: types.TransportProtocolTcp}},
