@@ -117,6 +117,15 @@ at() { [ "$port" = 80 ] && echo "http://$1/" || echo "http://$1:$port/"; }
 step "The sites are up, by host name"
 for site in shop blog; do run curl -s --resolve "$site.localhost:$port:$lb" "$(at "$site.localhost")"; done
 
+step "Somebody takes the balancer's way in away: skylift why names the group, and the command that mends it"
+quiet aws ec2 revoke-security-group-ingress --group-id "$webgroup" --protocol tcp --port 8080 --source-group "$lbgroup"
+$sudo "$skylift" why blog --data-dir "$state/data" >"$state/why"
+printf '%s  $ skylift why blog%s\n' "$dim" "$off"
+sed -n '/balancer-kept-out/,/^$/s/^/  /p' "$state/why"
+mend=$(grep -m 1 -o 'aws ec2 authorize-security-group-ingress .*' "$state/why") || { cat "$state/why"; die "skylift why does not find what is in the way"; }
+eval "quiet $mend"
+run curl -s --retry 10 --retry-all-errors --retry-delay 1 -f --resolve "blog.localhost:$port:$lb" "$(at blog.localhost)"
+
 step "Another value of the secret: status says who has the old one, and the next deployment brings it"
 printf '%s  $ aws secretsmanager put-secret-value --secret-id demo/token --secret-string file:///dev/stdin%s\n' "$dim" "$off"
 value | aws secretsmanager put-secret-value --secret-id demo/token --secret-string file:///dev/stdin >/dev/null

@@ -71,7 +71,7 @@ func TestWhyWhat(t *testing.T) {
 			t.Errorf("%s: %v", line, err)
 			continue
 		}
-		got := strings.TrimSpace(cmds.Why.Of.What + " " + cmds.Why.Of.Cluster)
+		got := strings.TrimSpace(strings.Join(cmds.Why.Of.Words, " ") + " " + cmds.Why.Of.Cluster)
 		if cmds.Why.Denied.Request != "" {
 			got = "?" + cmds.Why.Denied.Request
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/skylift/skylift/internal/projection/why"
 	"github.com/skylift/skylift/internal/projection/why/snapshot"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/scene"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/vpc/sockets"
@@ -219,8 +220,8 @@ func (l *looker) dialFrom(group string) check.Dial {
 func first[T any](all []T, n int) []T { return all[:min(n, len(all))] }
 
 // scene looks how a task that failed is doing, for whoever asks later.
-func (m *machine) scene(ctx context.Context, t ecs.Task) ecs.Scene {
-	sc := ecs.Scene{At: time.Now().UTC()}
+func (m *machine) scene(ctx context.Context, t ecs.Task) scene.Scene {
+	sc := scene.Scene{At: time.Now().UTC()}
 	err := m.db.View(ctx, func(tx store.Tx) error {
 		for _, l := range t.LoadBalancers {
 			h, err := elbv2.Healths.Get(tx, elbv2.TargetKey(l.TargetGroup, t.ENI.Addr.String(), l.ContainerPort))
@@ -230,7 +231,7 @@ func (m *machine) scene(ctx context.Context, t ecs.Task) ecs.Scene {
 			if err != nil {
 				return err
 			}
-			sc.Targets = append(sc.Targets, ecs.TargetScene{
+			sc.Targets = append(sc.Targets, scene.Target{
 				Group: h.Group, Port: h.Port, State: h.State, Reason: h.Reason, Since: h.Since, At: h.Seen.At, Asked: h.Seen.Asked, Took: h.Seen.Took,
 				Status: h.Seen.Status, Location: h.Seen.Location, Body: h.Seen.Body, Error: h.Seen.Error,
 			})

@@ -23,6 +23,7 @@ import (
 	"github.com/skylift/skylift/internal/projection/why/whytest"
 	"github.com/skylift/skylift/internal/service/acm"
 	"github.com/skylift/skylift/internal/service/ecs"
+	"github.com/skylift/skylift/internal/service/ecs/scene"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/service/route53/record"
 	"github.com/skylift/skylift/internal/vpc/sockets"
@@ -58,7 +59,7 @@ var pictures = []struct {
 		s.Sockets["default/"+whytest.TaskID('1')] = []sockets.Socket{whytest.Listens("127.0.0.1:8080")}
 	}, "listens on 127.0.0.1:8080 only", "listen on 127.0.0.1:8080", "0.0.0.0:8080"},
 	{"slow-start", func(s *snapshot.Snapshot) {
-		killed(s, ecs.Scene{Targets: []ecs.TargetScene{{Group: whytest.Pool, Port: 8080, State: "unhealthy", At: whytest.Now, Asked: "http://10.0.0.11:8080/health", Error: "connection refused"}}})
+		killed(s, scene.Scene{Targets: []scene.Target{{Group: whytest.Pool, Port: 8080, State: "unhealthy", At: whytest.Now, Asked: "http://10.0.0.11:8080/health", Error: "connection refused"}}})
 	}, "was stopped 40s after its start, when nothing of it listened yet; its grace period is 0 s", "took 5s", "--health-check-grace-period-seconds 17"},
 	{"check-times-out", func(s *snapshot.Snapshot) {
 		whytest.Fails(s, elbv2.Seen{Status: "200 OK", Took: 7 * time.Second})
@@ -200,7 +201,7 @@ func connects(s *snapshot.Snapshot, to string) {
 }
 
 // killed lets a third task be stopped for its health checks.
-func killed(s *snapshot.Snapshot, scene ecs.Scene) {
+func killed(s *snapshot.Snapshot, scene scene.Scene) {
 	whytest.Ends(s, func(t *ecs.Task, _ *ecs.Remains) {
 		t.StopCode, t.Reason = types.TaskStopCodeServiceSchedulerInitiated, "Task failed ELB health checks in (target-group "+whytest.Pool+")"
 		t.Containers[0].ExitCode = aws.Int32(0)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/service/ecs/place"
+	"github.com/skylift/skylift/internal/service/ecs/scene"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -384,31 +385,7 @@ type Container struct {
 // and should not have. Only ecs/run writes it.
 type Evidence struct {
 	Containers []Remains
-	Scene      *Scene `json:",omitempty"` // of a task that failed while its containers ran
-}
-
-// Scene is how a task was doing when it was told to stop.
-type Scene struct {
-	At      time.Time
-	Targets []TargetScene    // in the target groups that it was in
-	Listens []netip.AddrPort // where its processes listened, over TCP
-}
-
-// TargetScene is how a target group saw a task.
-type TargetScene struct {
-	Group  string // ARN
-	Port   int32
-	State  string // in ELBv2's words
-	Reason string // Target.Timeout
-	Since  time.Time
-
-	At       time.Time     // of the last check that failed
-	Asked    string        // where, and for what
-	Took     time.Duration // until the answer, or until it was given up
-	Status   string        // of the answer; "": none came
-	Location string        // where the answer leads to
-	Body     string        // how the answer begins
-	Error    string        // why no answer came
+	Scene      *scene.Scene `json:",omitempty"` // of a task that failed while its containers ran
 }
 
 // Remains is what is kept of a container.

@@ -6,21 +6,49 @@ import (
 	"github.com/skylift/skylift/internal/service/ecs"
 )
 
-// The keys of what findings are about: a kind, and what AWS calls it by.
-func TaskKey(t ecs.Task) string        { return "task/" + t.Key() }
-func ServiceKey(key string) string     { return "service/" + key }
-func GroupKey(id string) string        { return "security-group/" + id }
-func PoolKey(arn string) string        { return "target-group/" + arn }
-func BalancerKey(arn string) string    { return "load-balancer/" + arn }
-func ListenerKey(arn string) string    { return "listener/" + arn }
-func RuleKey(arn string) string        { return "rule/" + arn }
-func HostKey(name string) string       { return "host/" + name }
-func ImageKey(ref string) string       { return "image/" + ref }
-func SecretKey(arn string) string      { return "secret/" + arn }
-func RoleKey(arn string) string        { return "role/" + arn }
-func LogGroupKey(name string) string   { return "log-group/" + name }
+// What findings are about has a key: its kind, and what AWS calls it by.
+
+// TaskKey is the key of a task.
+func TaskKey(t ecs.Task) string { return "task/" + t.Key() }
+
+// ServiceKey is the key of the service with a key.
+func ServiceKey(key string) string { return "service/" + key }
+
+// GroupKey is the key of a security group.
+func GroupKey(id string) string { return "security-group/" + id }
+
+// PoolKey is the key of a target group.
+func PoolKey(arn string) string { return "target-group/" + arn }
+
+// BalancerKey is the key of a load balancer.
+func BalancerKey(arn string) string { return "load-balancer/" + arn }
+
+// ListenerKey is the key of a listener.
+func ListenerKey(arn string) string { return "listener/" + arn }
+
+// RuleKey is the key of a listener's rule.
+func RuleKey(arn string) string { return "rule/" + arn }
+
+// HostKey is the key of a host name.
+func HostKey(name string) string { return "host/" + name }
+
+// ImageKey is the key of an image, as a task definition names it.
+func ImageKey(ref string) string { return "image/" + ref }
+
+// SecretKey is the key of a secret or parameter, as a task definition names it.
+func SecretKey(from string) string { return "secret/" + from }
+
+// RoleKey is the key of a role.
+func RoleKey(arn string) string { return "role/" + arn }
+
+// LogGroupKey is the key of a log group.
+func LogGroupKey(name string) string { return "log-group/" + name }
+
+// CertificateKey is the key of a certificate.
 func CertificateKey(arn string) string { return "certificate/" + arn }
-func AddressKey(addr string) string    { return "address/" + addr }
+
+// AddressKey is the key of an address.
+func AddressKey(addr string) string { return "address/" + addr }
 
 // MachineKey is the machine's.
 const MachineKey = "machine"

@@ -179,7 +179,7 @@ func Short(id string) string { return id[:min(8, len(id))] }
 // Revision is family:revision of a task definition's ARN.
 func Revision(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
 
-// Desired is how many tasks a service should have, and Running how many it has.
+// Running is how many tasks of a service run and are to go on.
 func (s *Snapshot) Running(v ecs.Service) (n int) {
 	for _, t := range s.Tasks {
 		if t.Service == v.Key() && t.Status == ecs.Running && t.Desired == ecs.Running {

@@ -40,7 +40,8 @@ func shadowed(s *snapshot.Snapshot) (out []finding.Finding) {
 				Cause: fmt.Sprintf("rule %d of load balancer %s, port %d, is never met: rule %d takes all its requests", late.Priority, b.Name, l.Port, early.Priority),
 				Level: finding.Warned, About: []string{snapshot.RuleKey(late.ARN), snapshot.ListenerKey(l.ARN), snapshot.BalancerKey(b.ARN)},
 				Evidence: []finding.Evidence{
-					{What: fmt.Sprintf("rule %d", early.Priority), Says: told(early)}, {What: fmt.Sprintf("rule %d", late.Priority), Says: told(late)},
+					{What: fmt.Sprintf("rule %d", early.Priority), Says: told(early)},
+					{What: fmt.Sprintf("rule %d", late.Priority), Says: told(late)},
 					{What: "a request that shows it", Says: example(late)},
 				},
 				Mend: []finding.Mend{finding.Do("change their order", finding.NewCall("elbv2", "SetRulePriorities", "RulePriorities", []any{

@@ -139,7 +139,8 @@ func guard(s *snapshot.Snapshot) {
 		},
 		Members: []vpc.Member{
 			{ID: "eni-lb", Addr: BalancerAddr, Groups: []string{"sg-lb"}, Host: true, Ports: []uint16{80}},
-			{ID: "eni-1", Addr: TaskAddr, Groups: []string{"sg-web"}}, {ID: "eni-2", Addr: OtherAddr, Groups: []string{"sg-web"}},
+			{ID: "eni-1", Addr: TaskAddr, Groups: []string{"sg-web"}},
+			{ID: "eni-2", Addr: OtherAddr, Groups: []string{"sg-web"}},
 			{ID: "eni-db", Addr: netip.MustParseAddr("10.0.0.50"), Groups: []string{"sg-db"}},
 		},
 	}

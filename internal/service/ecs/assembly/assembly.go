@@ -23,6 +23,7 @@ import (
 	"github.com/skylift/skylift/internal/service/ecs/place"
 	"github.com/skylift/skylift/internal/service/ecs/role"
 	"github.com/skylift/skylift/internal/service/ecs/run"
+	"github.com/skylift/skylift/internal/service/ecs/scene"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -57,13 +58,13 @@ type Config struct {
 	Images     Images
 	Logs       run.Logs
 	Files      Files
-	Inputs     *inputs.Reader                            // see run.Config
-	Registries discovery.Registries                      // Cloud Map; it may be absent: then no service has any
-	Roles      role.Roles                                // it may be absent: then no task can have one
-	Endpoint   string                                    // see run.Config
-	Disk       monitor.Pressure                          // nil: nobody watches the disk
-	Full       func() bool                               // see run.Config; it may be absent
-	Scene      func(context.Context, ecs.Task) ecs.Scene // see run.Config; it may be absent
+	Inputs     *inputs.Reader                              // see run.Config
+	Registries discovery.Registries                        // Cloud Map; it may be absent: then no service has any
+	Roles      role.Roles                                  // it may be absent: then no task can have one
+	Endpoint   string                                      // see run.Config
+	Disk       monitor.Pressure                            // nil: nobody watches the disk
+	Full       func() bool                                 // see run.Config; it may be absent
+	Scene      func(context.Context, ecs.Task) scene.Scene // see run.Config; it may be absent
 	// Health names the services with tasks in a target group whose targets' health changed.
 	Health      reconcile.Source
 	HostAddress netip.Addr    // see run.Config

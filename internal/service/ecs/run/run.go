@@ -25,6 +25,7 @@ import (
 	"github.com/skylift/skylift/internal/service/ecs/history"
 	"github.com/skylift/skylift/internal/service/ecs/inputs"
 	"github.com/skylift/skylift/internal/service/ecs/role"
+	"github.com/skylift/skylift/internal/service/ecs/scene"
 	"github.com/skylift/skylift/internal/service/ecs/ship"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -88,7 +89,7 @@ type Config struct {
 	// can't be stored soon. It may be absent.
 	Full func() bool
 	// Scene looks how a task that failed is doing, before it is told to stop. It may be absent.
-	Scene func(context.Context, ecs.Task) ecs.Scene
+	Scene func(context.Context, ecs.Task) scene.Scene
 }
 
 // Runner reconciles tasks.
