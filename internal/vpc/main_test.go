@@ -23,6 +23,7 @@ import (
 
 	"github.com/skylift/skylift/internal/vpc/firewall"
 	"github.com/skylift/skylift/internal/vpc/kernel"
+	"github.com/skylift/skylift/internal/vpc/owner"
 )
 
 // The tests run in a network namespace of their own, which plays the host: they
@@ -324,7 +325,7 @@ func (w *world) outside() (s *space, host, its netip.Addr) {
 	net24 := netip.AddrFrom4([4]byte{198, 18, byte(mathrand.N(256)), 0}).As4()
 	at := func(n byte) netip.Addr { net24[3] = n; return netip.AddrFrom4(net24) }
 	host, its = at(1), at(2)
-	name := "wan" + digest(newInstance(), 6)
+	name := "wan" + owner.Digest(newInstance(), 6)
 	check(w.t, netlink.LinkAdd(&netlink.Veth{
 		LinkAttrs: netlink.LinkAttrs{Name: name, TxQLen: -1}, PeerName: "wan", PeerNamespace: netlink.NsFd(s.handle),
 	}))
