@@ -247,7 +247,7 @@ func newInstance() string {
 	return hex.EncodeToString(b)
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB, public ...netip.Prefix) *world {
 	t.Helper()
 	needRoot(t)
 	var v *VPC
@@ -255,7 +255,7 @@ func newWorld(t testing.TB) *world {
 		instance := newInstance()
 		cidr := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(mathrand.N(250)), byte(mathrand.N(256)), 0}), 24)
 		var err error
-		if v, err = Open(t.Context(), Config{Instance: instance, CIDR: cidr}); err == nil {
+		if v, err = Open(t.Context(), Config{Instance: instance, CIDR: cidr, Public: public}); err == nil {
 			break
 		} else if !strings.Contains(err.Error(), "in use") {
 			t.Fatal(err)
@@ -279,10 +279,15 @@ func (w *world) addr(n byte) netip.Addr {
 // task attaches an interface of a new namespace and serves on port 7000.
 func (w *world) task(id string, n byte) *space {
 	w.t.Helper()
+	return w.taskAt(id, w.addr(n))
+}
+
+func (w *world) taskAt(id string, addr netip.Addr) *space {
+	w.t.Helper()
 	s := newSpace(w.t)
-	w.tasks[id], w.addrs[id] = s, w.addr(n)
-	check(w.t, w.Attach(w.t.Context(), Interface{ID: id, Addr: w.addr(n), NetNS: s.path()}))
-	s.serve(w.t, netip.AddrPortFrom(w.addr(n), 7000).String())
+	w.tasks[id], w.addrs[id] = s, addr
+	check(w.t, w.Attach(w.t.Context(), Interface{ID: id, Addr: addr, NetNS: s.path()}))
+	s.serve(w.t, netip.AddrPortFrom(addr, 7000).String())
 	return s
 }
 

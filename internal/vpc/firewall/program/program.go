@@ -174,6 +174,7 @@ func (c *compiler) hooks(rs *firewall.Ruleset) {
 	)
 	hook("output_egress", nftables.ChainHookOutput, first, c.asks(mapACLOut, match.Source), c.fromHost())
 	hook("output_ingress", nftables.ChainHookOutput, second,
+		c.toPublic(),
 		c.asks(mapACLIn, match.Destination, to),
 		one(to, match.Jump(chainIngress)),
 		// What the host sends itself is tracked for good when it leaves: too early

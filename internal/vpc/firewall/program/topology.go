@@ -2,9 +2,7 @@ package program
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/google/nftables"
@@ -287,7 +285,12 @@ func (c *compiler) public(rs *firewall.Ruleset) []match.Exprs {
 	return []match.Exprs{match.Join(match.Addr(match.Destination), match.Translate(mapPublic, expr.NATTypeDestNAT))}
 }
 
-// hairpins says that a task can ask for another's public address.
-func (c *compiler) hairpins() bool {
-	return slices.ContainsFunc(slices.Collect(maps.Keys(c.x.Publics)), firewall.Beyond)
+// toPublic judges what the machine itself sends to public addresses. To the kernel it goes still where it went before
+// it was translated.
+func (c *compiler) toPublic() []match.Exprs {
+	if len(c.x.Publics) == 0 {
+		return nil
+	}
+	translated := match.Join(match.Redirected(), c.inRanges(match.Destination))
+	return append(c.asks(mapACLIn, match.Destination, match.Redirected()), match.Join(translated, match.Jump(chainIngress)))
 }
