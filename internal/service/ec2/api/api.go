@@ -38,7 +38,7 @@ func New(db store.DB, ns arn.Namespace, cidr netip.Prefix) *API {
 	if !cidr.IsValid() {
 		cidr = netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 31, 0, 0}), 16)
 	}
-	return &API{groups.New(db, ns), interfaces.New(db, ns), network.New(db, ns, cidr), routes.New(db, ns, cidr), tags.New(db, ns)}
+	return &API{groups.New(db, ns), interfaces.New(db, ns), network.New(db, ns, cidr), routes.New(db, ns), tags.New(db, ns)}
 }
 
 // Operations lists what the API answers.

@@ -3,8 +3,6 @@
 package routes
 
 import (
-	"net/netip"
-
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/service/ec2/list"
 	"github.com/skylift/skylift/internal/store"
@@ -13,13 +11,12 @@ import (
 
 // API answers for route tables and gateways.
 type API struct {
-	db   store.DB
-	ns   arn.Namespace
-	cidr netip.Prefix // of the default VPC
+	db store.DB
+	ns arn.Namespace
 }
 
-// New returns the API; cidr is the range of the default VPC.
-func New(db store.DB, ns arn.Namespace, cidr netip.Prefix) *API { return &API{db, ns, cidr} }
+// New returns the API.
+func New(db store.DB, ns arn.Namespace) *API { return &API{db, ns} }
 
 // Operations lists what the API answers.
 func (a *API) Operations() []wire.Operation {
