@@ -38,6 +38,8 @@ type Config struct {
 	AccountID     string // 12 digits; "": the data directory's, made at first start
 	LBAddress     netip.Addr
 	VPCCIDR       netip.Prefix
+	// PublicAddresses are what public addresses are given from; none: addresses.DefaultPool.
+	PublicAddresses []netip.Prefix
 	EtcdEndpoints []string         // none: embedded
 	EngineName    string           // "docker", "containerd"; "": what the instance has tasks on, or what is found
 	Containerd    string           // path of the socket of a containerd that runs; "": one of the instance's own
@@ -99,6 +101,8 @@ func (c Config) check() error {
 		return fmt.Errorf("--lb-address %s must be an IPv4 address of this machine", c.LBAddress)
 	case !c.VPCCIDR.Addr().Is4() || c.VPCCIDR.Masked() != c.VPCCIDR || c.VPCCIDR.Bits() < 16 || c.VPCCIDR.Bits() > 26:
 		return fmt.Errorf("--vpc-cidr %s must be an IPv4 range from /16 to /26 whose host bits are zero, as in 172.31.0.0/16", c.VPCCIDR)
+	case badPublic(c.PublicAddresses, c.VPCCIDR) >= 0:
+		return fmt.Errorf("--public-addresses %s must be an IPv4 address, or a range from /16 whose host bits are zero, outside of --vpc-cidr, as in 203.0.113.0/28", c.PublicAddresses[badPublic(c.PublicAddresses, c.VPCCIDR)])
 	case c.retention() < minRetention:
 		return fmt.Errorf("--stopped-task-retention %s must be at least %s, as in 24h", c.StoppedTaskRetention, minRetention)
 	case c.AccessLogInterval != 0 && (c.AccessLogInterval < time.Second || c.AccessLogInterval > time.Hour):
@@ -158,6 +162,11 @@ func isMail(s string) bool {
 // badUplink is the index of the first that can't be an interface's name, or -1.
 func badUplink(names []string) int {
 	return slices.IndexFunc(names, func(n string) bool { return n == "" || len(n) > 15 || strings.ContainsAny(n, "/ \t") })
+}
+
+// badPublic is the index of the first that public addresses can't be given from, or -1.
+func badPublic(ranges []netip.Prefix, vpc netip.Prefix) int {
+	return slices.IndexFunc(ranges, func(p netip.Prefix) bool { return !p.Addr().Is4() || p.Bits() < 16 || p.Masked() != p || p.Overlaps(vpc) })
 }
 
 // hostAccess is the ports of this machine that are open to tasks.

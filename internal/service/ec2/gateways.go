@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// Token is the client token of the request that made a record, and what tells that request from others.
+type Token struct{ Client, Digest string }
+
 // The states of a NatGateway that a record can have. It is made at once: who made it is told "pending", and finds it
 // available or failed.
 const (
@@ -33,7 +36,7 @@ type NatGateway struct {
 	FailureReason string
 	Created       time.Time
 	Deleted       time.Time // when it was deleted, or failed; such a one is shown for an hour
-	Token, Digest string    // of the request that made it
+	Token         Token
 }
 
 // ElasticAddress is a public address of the account. While AssociationID is set, it is the address of PrivateAddr,
@@ -73,8 +76,7 @@ type Endpoint struct {
 	PrivateDNS  bool   // the service's own name leads to Interfaces
 	Policy      string // JSON, as it was given; "": everything is allowed
 	Created     time.Time
-	Token       string
-	Digest      string
+	Token       Token
 }
 
 // The states of a Peering that a record can have.
@@ -117,8 +119,7 @@ type PrefixList struct {
 	MaxEntries int32
 	Version    int64
 	Entries    []PrefixListEntry // of Version, which is what counts, in order
-	Token      string
-	Digest     string
+	Token      Token
 }
 
 // PrefixListEntry is one range of a PrefixList.

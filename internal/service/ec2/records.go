@@ -60,7 +60,6 @@ type Vpc struct {
 	Secondary     []CIDRAssociation
 	DNSSupport    bool // its resolver answers
 	DNSHostnames  bool // addresses have names
-	UsageMetrics  bool // enableNetworkAddressUsageMetrics
 }
 
 // CIDRAssociation is a range that was added to a Vpc.
@@ -100,6 +99,7 @@ type InternetGateway struct {
 // DHCPOptions is what interfaces of Vpcs are told at their start. It never changes.
 type DHCPOptions struct {
 	ID      string
+	Default bool // new Vpcs have it
 	Options []DHCPOption
 }
 
@@ -159,16 +159,15 @@ func (r Rule) IsIPv6() bool {
 // Interface is a network interface: an address in a subnet, and the groups
 // that decide who may talk to it.
 type Interface struct {
-	ID          string
-	OwnerKey    string // who it was made for: one interface each; "": a user, and nothing has it
-	SubnetID    string
-	AZ          string
-	AZID        string
-	VpcID       string
-	MAC         string
-	Description string
-	// Type is "interface", "load_balancer", "nat_gateway" or "vpc_endpoint".
-	Type             string
+	ID               string
+	OwnerKey         string // who it was made for: one interface each; "": a user, and nothing has it
+	SubnetID         string
+	AZ               string
+	AZID             string
+	VpcID            string
+	MAC              string
+	Description      string
+	Type             string // PlainInterface, …
 	RequesterManaged bool
 	Addr             netip.Addr
 	Secondary        []netip.Addr // other addresses of the subnet that it has
@@ -180,6 +179,14 @@ type Interface struct {
 	Groups    []string
 	Created   time.Time
 }
+
+// The types of an Interface.
+const (
+	PlainInterface    = "interface"
+	BalancerInterface = "load_balancer"
+	NatInterface      = "nat_gateway"
+	ServiceInterface  = "vpc_endpoint"
+)
 
 // owners is what an interface is found by that was made for somebody.
 func (i Interface) owners() []string {

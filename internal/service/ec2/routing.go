@@ -16,6 +16,7 @@ type RouteTable struct {
 	VpcID        string
 	Routes       []Route
 	Associations []RouteAssociation // the Main one is of every subnet of the Vpc that is in no other
+	Token        Token
 }
 
 // Route leads packets to Destination, or to each entry of PrefixList, to Target.
@@ -105,6 +106,16 @@ func ReadWays(tx store.Tx) (w Ways, err error) {
 		}
 	}
 	return w, nil
+}
+
+// GatewayOf returns the id of the internet gateway that is attached to a Vpc; "" when none is.
+func GatewayOf(tx store.Tx, vpc string) (id string, err error) {
+	err = each(tx, InternetGateways, func(g *InternetGateway) {
+		if g.VpcID == vpc {
+			id = g.ID
+		}
+	})
+	return id, err
 }
 
 func each[T any](tx store.Tx, t *store.Table[T], f func(*T)) error {

@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 
-	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/service/ec2"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -19,7 +19,7 @@ import (
 // default security group and a subnet in each zone. Later it makes sure that
 // they are still those of this region and range.
 func (a *API) EnsureDefaults(ctx context.Context) error {
-	if err := checkRange(a.cidr); err != nil {
+	if err := checkRange(a.Default); err != nil {
 		return err
 	}
 	return a.db.Update(ctx, func(tx store.Tx) error {
@@ -33,8 +33,8 @@ func (a *API) EnsureDefaults(ctx context.Context) error {
 			}
 			return a.complete(tx)
 		}
-		if vpc.CIDR != a.cidr {
-			return fmt.Errorf("this data directory's VPC is %s, not %s: start with --vpc-cidr %s or with another --data-dir", vpc.CIDR, a.cidr, vpc.CIDR)
+		if vpc.CIDR != a.Default {
+			return fmt.Errorf("this data directory's VPC is %s, not %s: start with --vpc-cidr %s or with another --data-dir", vpc.CIDR, a.Default, vpc.CIDR)
 		}
 		subnets, err := ec2.Subnets.List(tx, "")
 		if err != nil {
@@ -56,12 +56,12 @@ func (a *API) complete(tx store.Tx) error {
 	if err != nil {
 		return err
 	}
-	if _, there, err := handler.Find(tx, ec2.DHCPOptionSets, vpc.DHCPOptionsID); err != nil {
-		return err
-	} else if !there && vpc.DHCPOptionsID != noOptions {
+	if _, err := a.accountOptions(tx); errors.Is(err, store.ErrNotFound) {
 		if err := ec2.DHCPOptionSets.Put(tx, vpc.DHCPOptionsID, a.amazonOptions(vpc.DHCPOptionsID)); err != nil {
 			return err
 		}
+	} else if err != nil {
+		return err
 	}
 	subnets, err := ec2.Subnets.List(tx, "")
 	if err != nil {
@@ -90,13 +90,26 @@ func (a *API) serviceLists(tx store.Tx) error {
 	return ec2.PrefixLists.Put(tx, l.ID, l)
 }
 
+// accountOptions returns the id of the DHCP options that new VPCs have.
+func (a *API) accountOptions(tx store.Tx) (string, error) {
+	for o, err := range ec2.DHCPOptionSets.Peek(tx, "") {
+		if err != nil {
+			return "", err
+		}
+		if o.Default {
+			return o.ID, nil
+		}
+	}
+	return "", store.ErrNotFound
+}
+
 // amazonOptions are the DHCP options that an account has from the start.
 func (a *API) amazonOptions(id string) ec2.DHCPOptions {
 	domain := a.ns.Region + ".compute.internal"
 	if a.ns.Region == "us-east-1" {
 		domain = "ec2.internal"
 	}
-	return ec2.DHCPOptions{ID: id, Options: []ec2.DHCPOption{{Key: "domain-name", Values: []string{domain}}, {Key: "domain-name-servers", Values: []string{"AmazonProvidedDNS"}}}}
+	return ec2.DHCPOptions{ID: id, Default: true, Options: []ec2.DHCPOption{{Key: "domain-name", Values: []string{domain}}, {Key: "domain-name-servers", Values: []string{"AmazonProvidedDNS"}}}}
 }
 
 // checkRange refuses what AWS would not take for a VPC or what has no room
@@ -113,7 +126,7 @@ func checkRange(p netip.Prefix) error {
 
 func (a *API) makeDefaults(tx store.Tx) error {
 	vpc := ec2.Vpc{
-		ID: ec2.NewID("vpc"), CIDR: a.cidr, Default: true, DHCPOptionsID: ec2.NewID("dopt"), AssociationID: ec2.NewID("vpc-cidr-assoc"),
+		ID: ec2.NewID("vpc"), CIDR: a.Default, Default: true, DHCPOptionsID: ec2.NewID("dopt"), AssociationID: ec2.NewID("vpc-cidr-assoc"),
 		DNSSupport: true, DNSHostnames: true,
 	}
 	igw := ec2.InternetGateway{ID: ec2.NewID("igw"), VpcID: vpc.ID}
@@ -124,7 +137,7 @@ func (a *API) makeDefaults(tx store.Tx) error {
 	if err := putVpc(tx, vpc, out); err != nil {
 		return err
 	}
-	ranges := split(a.cidr)
+	ranges := split(a.Default)
 	for i, z := range a.zones() {
 		s := ec2.Subnet{ID: ec2.NewID("subnet"), VpcID: vpc.ID, AZ: z.name, AZID: z.id, CIDR: ranges[i], Default: true, MapPublicIP: true}
 		if err := putSubnet(tx, s); err != nil {

@@ -134,7 +134,7 @@ func (a *API) tableShape(t tableView, tags []types.Tag) types.RouteTable {
 	for _, s := range t.Associations {
 		out.Associations = append(out.Associations, types.RouteTableAssociation{
 			Main: &s.Main, RouteTableId: &t.ID, RouteTableAssociationId: &s.ID, SubnetId: handler.Optional(s.SubnetID),
-			AssociationState: &types.RouteTableAssociationState{State: types.RouteTableAssociationStateCodeAssociated},
+			AssociationState: associated(),
 		})
 	}
 	return out
