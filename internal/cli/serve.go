@@ -20,7 +20,7 @@ type serveCmd struct {
 	AccountID     string        `help:"AWS account that the instance answers as, 12 digits. Without it, the first start makes one." env:"SKYLIFT_ACCOUNT_ID" placeholder:"DIGITS"`
 	LBAddress     string        `name:"lb-address" help:"Address that load balancers listen at." default:"127.0.0.1" env:"SKYLIFT_LB_ADDRESS"`
 	VPCCIDR       string        `name:"vpc-cidr" help:"Range of the default VPC." default:"172.31.0.0/16" env:"SKYLIFT_VPC_CIDR"`
-	Public        []string      `name:"public-addresses" help:"An address or a range that public addresses are given from, as in 203.0.113.0/28. Without it: 198.18.0.0/24." env:"SKYLIFT_PUBLIC_ADDRESSES" placeholder:"CIDR"`
+	Public        []string      `name:"public-addresses" help:"An address or a range that public addresses are given from, as in 203.0.113.0/28. This machine has them, or they are routed to it. Without it: a range of loopback, which only this machine reaches." env:"SKYLIFT_PUBLIC_ADDRESSES" placeholder:"CIDR"`
 	EtcdEndpoints []string      `help:"An etcd cluster to keep the records in, instead of the embedded one." env:"SKYLIFT_ETCD_ENDPOINTS" placeholder:"URL"`
 	Engine        string        `help:"Engine that runs tasks: docker or containerd. Without it: the one that runs them already, else containerd where it is installed." env:"SKYLIFT_ENGINE" placeholder:"NAME"`
 	Containerd    string        `help:"Socket of a containerd that runs, to use instead of one of the instance's own." env:"SKYLIFT_CONTAINERD" placeholder:"PATH"`

@@ -8,6 +8,7 @@ package daemon
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ type Config struct {
 	AccountID     string // 12 digits; "": the data directory's, made at first start
 	LBAddress     netip.Addr
 	VPCCIDR       netip.Prefix
-	// PublicAddresses are what public addresses are given from; none: addresses.DefaultPool.
+	// PublicAddresses are what public addresses are given from; none: a range of this machine's loopback.
 	PublicAddresses []netip.Prefix
 	EtcdEndpoints []string         // none: embedded
 	EngineName    string           // "docker", "containerd"; "": what the instance has tasks on, or what is found
@@ -167,6 +168,17 @@ func badUplink(names []string) int {
 // badPublic is the index of the first that public addresses can't be given from, or -1.
 func badPublic(ranges []netip.Prefix, vpc netip.Prefix) int {
 	return slices.IndexFunc(ranges, func(p netip.Prefix) bool { return !p.Addr().Is4() || p.Bits() < 16 || p.Masked() != p || p.Overlaps(vpc) })
+}
+
+// publicAddresses are what public addresses are given from: without the flag a range of loopback, another one for each
+// instance.
+func (c Config) publicAddresses(instance string) []netip.Prefix {
+	if len(c.PublicAddresses) > 0 {
+		return c.PublicAddresses
+	}
+	sum := sha256.Sum256([]byte(instance))
+	const low, many = 64, 128 // 127.0.0.x and its neighbours are for others
+	return []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{127, low + sum[0]%many, sum[1], 0}), 24)}
 }
 
 // hostAccess is the ports of this machine that are open to tasks.

@@ -15,7 +15,7 @@ var ec2Service = service{make: (*builder).ec2, tables: ec2.Tables}
 
 // ec2 makes EC2 and, at the first start, its default VPC.
 func (b *builder) ec2(ctx context.Context) (part, error) {
-	host := ec2api.Host{CIDR: b.m.is.VPCCIDR, Public: b.m.PublicAddresses}
+	host := ec2api.Host{CIDR: b.m.is.VPCCIDR, Public: b.m.publicAddresses(b.m.is.ID)}
 	if n, ok := b.m.Network.(interface{ Claim(netip.Prefix) error }); ok {
 		host.Claim = n.Claim
 	}

@@ -96,7 +96,7 @@ func (m *machine) status(r *http.Request, versions func(store.Tx, string) (strin
 	}
 	in := status.Input{
 		Account: m.is.AccountID, Region: m.is.Region, Engine: about(m.Engine), DNS: m.dnsListens(), Address: m.LBAddress, Rules: rules,
-		SecurityGroups: w.groups, Problems: append(m.problems(), plain...), Now: time.Now(),
+		SecurityGroups: w.net.Groups, Problems: append(m.problems(), plain...), Now: time.Now(),
 		Total: m.capacity.Total(), Reserved: m.capacity.Used(), Waiting: m.capacity.Waiting(),
 		Version: versions, Scans: m.vulnerabilities.Given(),
 	}

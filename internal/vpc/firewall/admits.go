@@ -121,13 +121,14 @@ func (r *Ruleset) Index() *Index {
 func (x *Index) check(f Flow, byHost bool) Verdict {
 	m, public := x.Publics[f.Dst]
 	self := f.Src == f.Dst
+	asked := f.Dst
+	if public {
+		f.Dst = m.Addr
+	}
 	if !self {
-		if v := x.leaves(f); !v.Admitted {
+		if v := x.leaves(f, asked); !v.Admitted {
 			return v
 		}
-	}
-	if public {
-		f.Src, f.Dst = x.seenAs(f.Src, f.Dst), m.Addr
 	}
 	if f.Protocol == TCP {
 		if ids, ok := x.fronts[netip.AddrPortFrom(f.Dst, f.DstPort)]; ok {

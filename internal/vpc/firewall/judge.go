@@ -31,9 +31,9 @@ func (j Judge) Refuses(flow Flow, asked netip.AddrPort, seen netip.Addr) bool {
 		if !public && asked != netip.AddrPortFrom(flow.Dst, flow.DstPort) && j.rs.Ways.open(flow.Protocol, asked) {
 			f := flow
 			f.Dst, f.DstPort = asked.Addr(), asked.Port()
-			return !j.x.leaves(f).Admitted
+			return !j.x.leaves(f, f.Dst).Admitted
 		}
-		if !public && j.closed(flow) || j.translated(flow, seen) {
+		if !public && (j.closed(flow) || j.translated(flow, seen)) {
 			return true
 		}
 	}

@@ -7,9 +7,12 @@ import (
 	"github.com/skylift/skylift/internal/vpc/firewall/route"
 )
 
-// leaves judges what the source's side has to say of f: its groups, its subnet's ACL, its subnet's routes.
-func (x *Index) leaves(f Flow) Verdict {
-	if v := x.side(Egress, f.Src, f); !v.Admitted {
+// leaves judges what the source's side has to say of f, which it sends to asked: its groups, its subnet's ACL, its
+// subnet's routes. An ACL sees where f gets to.
+func (x *Index) leaves(f Flow, asked netip.Addr) Verdict {
+	to := f
+	to.Dst = asked
+	if v := x.side(Egress, f.Src, to); !v.Admitted {
 		return v
 	}
 	m, ok := x.byAddr[f.Src]
@@ -20,10 +23,10 @@ func (x *Index) leaves(f Flow) Verdict {
 	if v := x.passes(s, Egress, f); !v.Admitted {
 		return v
 	}
-	if f.Dst == x.Router {
+	if asked == x.Router {
 		return Verdict{Admitted: true}
 	}
-	return x.routed(s, m, f.Dst)
+	return x.routed(s, m, asked)
 }
 
 // routed judges by a subnet's routes whether packets of a member get to addr.
@@ -61,9 +64,10 @@ func (x *Index) arrives(f Flow, public, byHost bool) Verdict {
 	h, ok := s.Hop(f.Src)
 	v, _ := x.Net.VPCOf(f.Dst)
 	switch {
+	case ok && h.Kind == route.Internet && public:
 	case !ok || !x.Net.Leads(s, h, f.Src) || h.Kind == route.NAT:
 		return Verdict{Blocked: Ingress, Why: NoRoute, Members: []string{m.ID}, Subnet: s.ID, Hop: h}
-	case h.Kind == route.Internet && !public && !v.ByMachine:
+	case h.Kind == route.Internet && !v.ByMachine:
 		return Verdict{Blocked: Ingress, Why: NoWay, Members: []string{m.ID}, Subnet: s.ID, Hop: h}
 	}
 	return Verdict{Admitted: true}
@@ -88,7 +92,7 @@ func (x *Index) passes(s route.Subnet, side Side, f Flow) Verdict {
 // answers is Answers.
 func (x *Index) answers(f Flow) Verdict {
 	if m, public := x.Publics[f.Dst]; public {
-		f.Src, f.Dst = x.seenAs(f.Src, f.Dst), m.Addr
+		f.Dst = m.Addr
 	}
 	back := Flow{Protocol: f.Protocol, Src: f.Dst, Dst: f.Src, SrcPort: f.DstPort, DstPort: f.SrcPort}
 	if f.Protocol == ICMP {

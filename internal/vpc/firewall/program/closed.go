@@ -65,6 +65,10 @@ func (c *compiler) opens(rs *firewall.Ruleset, answers, resolver match.Exprs) {
 			sentOn = append(sentOn, match.Join(match.IPv4(), match.AskedAddress(addr), match.Protocol(p), match.AskedPortBetween(firewall.PortDNS, firewall.PortDNS), match.Accept()))
 		}
 	}
+	if c.turns() { // what a task sends to another's public address
+		toOpen = append(toOpen, match.Join(askedPublic(), match.Jump(chainEgress)))
+		sentOn = append(sentOn, match.Join(match.OIFPrefix(expr.CmpOpEq, c.prefix), match.Accept()))
+	}
 	for _, p := range rs.Ways.HostAccess {
 		from, to := int(p.From), int(p.To)
 		toOpen = append(toOpen, match.Join(match.IPv4(), match.Protocol(p.Protocol), match.PortBetween(from, to), match.Jump(chainEgress)))

@@ -169,12 +169,10 @@ func (c *compiler) back(s route.Subnet) string {
 		for _, h := range s.Hops {
 			from := where(match.Source, h.To)
 			if h.Kind == route.Internet {
-				rules = append(rules, c.notBetween(match.Source, from))
-				asked := match.Redirected()
+				rules = append(rules, match.Join(from, match.Redirected(), match.Return()))
 				if v.ByMachine {
-					asked = nil
+					rules = append(rules, c.notBetween(match.Source, from), match.Join(from, match.Return()))
 				}
-				rules = append(rules, match.Join(from, asked, match.Return()))
 			} else {
 				rules = append(rules, c.within(s, h, match.Source)...)
 			}
@@ -283,6 +281,23 @@ func (c *compiler) public(rs *firewall.Ruleset) []match.Exprs {
 		return nil
 	}
 	return []match.Exprs{match.Join(match.Addr(match.Destination), match.Translate(mapPublic, expr.NATTypeDestNAT))}
+}
+
+// turns says that tasks can ask for each other's public addresses.
+func (c *compiler) turns() bool {
+	for addr := range c.x.Publics {
+		if firewall.Beyond(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// askedPublic matches what is for a public address, before it is translated.
+func askedPublic() match.Exprs {
+	return match.Join(match.Addr(match.Destination), match.Exprs{
+		&expr.Lookup{SourceRegister: match.Reg, SetName: mapPublic, IsDestRegSet: true, DestRegister: match.Reg},
+	})
 }
 
 // toPublic judges what the machine itself sends to public addresses. To the kernel it goes still where it went before
