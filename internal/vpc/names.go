@@ -43,4 +43,7 @@ func Router(cidr netip.Prefix) netip.Addr { return firewall.Router(cidr) }
 
 // Resolver is the third address of a range, where a VPC's resolver answers tasks
 // (https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html).
-func Resolver(cidr netip.Prefix) netip.Addr { return Router(cidr).Next() }
+func Resolver(cidr netip.Prefix) netip.Addr { return firewall.Resolver(cidr) }
+
+// LinkLocalResolver is where the resolver of every VPC answers besides.
+var LinkLocalResolver = firewall.LinkLocalResolver

@@ -21,10 +21,10 @@ var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // site is a balancer in group sg-lb that forwards to a target in group sg-web.
 func site(groups []ec2.SecurityGroup) Input {
 	lbAddr, webAddr := netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("10.0.0.9")
-	rules := firewall.Build(groups, []*ec2.Interface{
+	rules := firewall.Build(firewall.Records{Groups: groups, Interfaces: []*ec2.Interface{
 		{ID: "eni-lb", Type: "load_balancer", Addr: lbAddr, Groups: []string{"sg-lb"}},
 		{ID: "eni-web", Addr: webAddr, Groups: []string{"sg-web"}},
-	}, nil, map[string][]uint16{"eni-lb": {81}})
+	}, Ports: map[string][]uint16{"eni-lb": {81}}})
 	rules.CIDR = netip.MustParsePrefix("10.0.0.0/16")
 	return Input{
 		Rules: rules, SecurityGroups: groups, Now: now,
