@@ -33,23 +33,23 @@ import (
 
 // Config is what `skylift serve` is told.
 type Config struct {
-	Listen        string // host:port of the APIs and the registry
-	DataDir       string
-	Region        string
-	AccountID     string // 12 digits; "": the data directory's, made at first start
-	LBAddress     netip.Addr
-	VPCCIDR       netip.Prefix
+	Listen    string // host:port of the APIs and the registry
+	DataDir   string
+	Region    string
+	AccountID string // 12 digits; "": the data directory's, made at first start
+	LBAddress netip.Addr
+	VPCCIDR   netip.Prefix
 	// PublicAddresses are what public addresses are given from; none: a range of this machine's loopback.
 	PublicAddresses []netip.Prefix
-	EtcdEndpoints []string         // none: embedded
-	EngineName    string           // "docker", "containerd"; "": what the instance has tasks on, or what is found
-	Containerd    string           // path of the socket of a containerd that runs; "": one of the instance's own
-	CPUOvercommit float64          // how many times the machine's CPUs tasks may reserve
-	Memory        int              // MiB for tasks; 0: what the machine has, but for what it needs itself
-	HostAccess    []string         // ports of this machine that are open to tasks, as in tcp:5432 and udp:8000-8100
-	Uplinks       []string         // interfaces that lead beyond this machine, besides those that are found to
-	DNSListen     []netip.AddrPort // where the name server answers, over UDP and TCP; none: there is none
-	DNSTransfer   []netip.Prefix   // who may have its zones whole
+	EtcdEndpoints   []string         // none: embedded
+	EngineName      string           // "docker", "containerd"; "": what the instance has tasks on, or what is found
+	Containerd      string           // path of the socket of a containerd that runs; "": one of the instance's own
+	CPUOvercommit   float64          // how many times the machine's CPUs tasks may reserve
+	Memory          int              // MiB for tasks; 0: what the machine has, but for what it needs itself
+	HostAccess      []string         // ports of this machine that are open to tasks, as in tcp:5432 and udp:8000-8100
+	Uplinks         []string         // interfaces that lead beyond this machine, besides those that are found to
+	DNSListen       []netip.AddrPort // where the name server answers, over UDP and TCP; none: there is none
+	DNSTransfer     []netip.Prefix   // who may have its zones whole
 	// Upstreams say where the pull through cache reaches a registry that isn't at its own name, as HOST=URL.
 	Upstreams []string
 	// Vulnerabilities is the path of records of vulnerabilities, which images are scanned for; "": none are.
@@ -167,7 +167,9 @@ func badUplink(names []string) int {
 
 // badPublic is the index of the first that public addresses can't be given from, or -1.
 func badPublic(ranges []netip.Prefix, vpc netip.Prefix) int {
-	return slices.IndexFunc(ranges, func(p netip.Prefix) bool { return !p.Addr().Is4() || p.Bits() < 16 || p.Masked() != p || p.Overlaps(vpc) })
+	return slices.IndexFunc(ranges, func(p netip.Prefix) bool {
+		return !p.Addr().Is4() || p.Bits() < 16 || p.Masked() != p || p.Overlaps(vpc)
+	})
 }
 
 // publicAddresses are what public addresses are given from: without the flag a range of loopback, another one for each

@@ -208,6 +208,14 @@ func TestWaysOut(t *testing.T) {
 	if who, _, _ := net.SplitHostPort(s.RemoteAddr().String()); who != n.its.String() {
 		t.Errorf("a task sees %s, want %s", who, n.its)
 	}
+	// Tasks get to each other's and to their own public addresses through their internet gateways only.
+	for from, want := range map[string]bool{"eni-public": true, "eni-bare": false, "eni-private": true, "eni-isolated": false, "eni-b": true} {
+		for _, to := range []netip.Addr{n.at(10), n.at(20)} {
+			if got := n.tasks[from].reaches(firewall.TCP, netip.Addr{}, netip.AddrPortFrom(to, 7000)); got != want {
+				t.Errorf("%s reaches the public address %s: %t, want %t", from, to, got, want)
+			}
+		}
+	}
 	// The machine's own processes get to public addresses, too, as far as they have a route at all.
 	check(t, netlink.RouteAdd(&netlink.Route{Dst: kernel.NetOf(n.pool), Gw: n.its.AsSlice()}))
 	if !(*space)(nil).reaches(firewall.TCP, netip.Addr{}, netip.AddrPortFrom(n.at(10), 7000)) {
@@ -474,7 +482,9 @@ func TestKernelAgreesWithPaths(t *testing.T) {
 				want = Verdict{} // nobody is there
 			}
 			wg.Go(func() {
-				if got := space.reaches(f.Protocol, src, netip.AddrPortFrom(dst, 7000)); got != (want.Admitted && back.Admitted) {
+				at, passes := netip.AddrPortFrom(dst, 7000), want.Admitted && back.Admitted
+				got := space.reaches(f.Protocol, src, at) || passes && space.reaches(f.Protocol, src, at) // a busy machine is late
+				if got != passes {
 					t.Errorf("seed %d: %s: %+v passes: %t, want %+v, and back %+v\n%+v", seed, from, f, got, want, back, rs)
 				}
 			})

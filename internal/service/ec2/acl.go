@@ -13,6 +13,7 @@ type NetworkACL struct {
 	Default      bool
 	Entries      []ACLEntry // sorted by direction, ingress first, and number
 	Associations []ACLAssociation
+	Token        Token
 }
 
 // ACLAssociation gives a subnet its NetworkACL. Each subnet is in exactly one.

@@ -130,6 +130,7 @@ func (x *Index) check(f Flow, byHost bool) Verdict {
 			return v
 		}
 	}
+	self = f.Src == f.Dst // also by its public address
 	if f.Protocol == TCP {
 		if ids, ok := x.fronts[netip.AddrPortFrom(f.Dst, f.DstPort)]; ok {
 			return x.judge(Ingress, ids, f)

@@ -281,7 +281,7 @@ func TestTagsOfAllKinds(t *testing.T) {
 		records(t, a, ec2.Vpcs)[0].ID: "vpc", firstSubnet(t, a).ID: "subnet", web: "security-group", eni.ID: "network-interface",
 		records(t, a, ec2.RouteTables)[0].ID: "route-table", records(t, a, ec2.InternetGateways)[0].ID: "internet-gateway",
 		*authorize(t, a, web, tcp(80, "10.0.0.0/8"))[0].SecurityGroupRuleId: "security-group-rule",
-		records(t, a, ec2.NetworkACLs)[0].ID: "network-acl", records(t, a, ec2.DHCPOptionSets)[0].ID: "dhcp-options", records(t, a, ec2.PrefixLists)[0].ID: "prefix-list",
+		records(t, a, ec2.NetworkACLs)[0].ID:                                "network-acl", records(t, a, ec2.DHCPOptionSets)[0].ID: "dhcp-options", records(t, a, ec2.PrefixLists)[0].ID: "prefix-list",
 	}
 	b := build(t, a)
 	want[b.nat], want[b.address] = "natgateway", "elastic-ip"

@@ -182,7 +182,7 @@ func (c *compiler) hooks(rs *firewall.Ruleset) {
 		one(match.OIFPrefix(eq, match.Loopback), match.Jump(chainToHost)),
 	)
 	c.base("postrouting", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, *nftables.ChainPriorityNATSource,
-		c.asks(mapLeave, match.Source, match.OIFPrefix(neq, match.Loopback), match.OIFPrefix(neq, c.prefix))...)
+		append(c.turnsBack(), c.asks(mapLeave, match.Source, match.OIFPrefix(neq, match.Loopback), match.OIFPrefix(neq, c.prefix))...)...)
 }
 
 // comesBack judges what opens flows to tasks by the routes that answers would take.

@@ -293,6 +293,15 @@ func (c *compiler) turns() bool {
 	return false
 }
 
+// turnsBack gives what a task sends to its own public address another source: its kernel takes nothing from itself.
+func (c *compiler) turnsBack() []match.Exprs {
+	if !c.turns() {
+		return nil
+	}
+	both := match.Join(match.IPv4(), match.Exprs{match.Address(match.Source, false, match.Reg), match.Address(match.Destination, false, match.RegAfter4)})
+	return []match.Exprs{match.Join(match.OIFPrefix(expr.CmpOpEq, c.prefix), both, match.Lookup(setSelves), match.Goto(chainPublic))}
+}
+
 // askedPublic matches what is for a public address, before it is translated.
 func askedPublic() match.Exprs {
 	return match.Join(match.Addr(match.Destination), match.Exprs{
