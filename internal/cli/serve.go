@@ -20,6 +20,7 @@ type serveCmd struct {
 	AccountID     string        `help:"AWS account that the instance answers as, 12 digits. Without it, the first start makes one." env:"SKYLIFT_ACCOUNT_ID" placeholder:"DIGITS"`
 	LBAddress     string        `name:"lb-address" help:"Address that load balancers listen at." default:"127.0.0.1" env:"SKYLIFT_LB_ADDRESS"`
 	VPCCIDR       string        `name:"vpc-cidr" help:"Range of the default VPC." default:"172.31.0.0/16" env:"SKYLIFT_VPC_CIDR"`
+	Public        []string      `name:"public-addresses" help:"An address or a range that public addresses are given from, as in 203.0.113.0/28. This machine has them, or they are routed to it. Without it: a range of loopback, which only this machine reaches." env:"SKYLIFT_PUBLIC_ADDRESSES" placeholder:"CIDR"`
 	EtcdEndpoints []string      `help:"An etcd cluster to keep the records in, instead of the embedded one." env:"SKYLIFT_ETCD_ENDPOINTS" placeholder:"URL"`
 	Engine        string        `help:"Engine that runs tasks: docker or containerd. Without it: the one that runs them already, else containerd where it is installed." env:"SKYLIFT_ENGINE" placeholder:"NAME"`
 	Containerd    string        `help:"Socket of a containerd that runs, to use instead of one of the instance's own." env:"SKYLIFT_CONTAINERD" placeholder:"PATH"`
@@ -50,6 +51,10 @@ func (s serveCmd) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return usageError{fmt.Errorf("--vpc-cidr %q must be an IPv4 range, as in 172.31.0.0/16", s.VPCCIDR)}
 	}
+	public, err := s.public()
+	if err != nil {
+		return usageError{err}
+	}
 	listen, transfer, err := s.dns()
 	if err != nil {
 		return usageError{err}
@@ -63,7 +68,7 @@ func (s serveCmd) Run(ctx context.Context, c console) error {
 		return err
 	}
 	return daemon.Serve(ctx, daemon.Config{
-		Listen: s.Listen, DataDir: dir, Region: s.Region, AccountID: s.AccountID, LBAddress: lb, VPCCIDR: cidr,
+		Listen: s.Listen, DataDir: dir, Region: s.Region, AccountID: s.AccountID, LBAddress: lb, VPCCIDR: cidr, PublicAddresses: public,
 		EtcdEndpoints: s.EtcdEndpoints, EngineName: s.Engine, Containerd: s.Containerd,
 		CPUOvercommit: s.CPUOvercommit, Memory: s.Memory, HostAccess: s.HostAccess, Uplinks: s.Uplinks, Upstreams: s.Upstreams,
 		Vulnerabilities: s.Vulnerable, DNSListen: listen, DNSTransfer: transfer,
@@ -72,6 +77,21 @@ func (s serveCmd) Run(ctx context.Context, c console) error {
 		AccessLogInterval: s.LogInterval,
 		Version:           Version, Log: logger(c.err, s.LogFormat, s.LogLevel),
 	})
+}
+
+// public is what public addresses are given from: ranges, or addresses by themselves.
+func (s serveCmd) public() (ranges []netip.Prefix, err error) {
+	for _, text := range s.Public {
+		p, err := netip.ParsePrefix(text)
+		if a, one := netip.ParseAddr(text); err != nil && one == nil {
+			p, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--public-addresses %q must be an IPv4 address or a range, as in 203.0.113.0/28", text)
+		}
+		ranges = append(ranges, p)
+	}
+	return ranges, nil
 }
 
 // dns is where the name server is to listen, and who may have its zones whole.

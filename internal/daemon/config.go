@@ -8,6 +8,7 @@ package daemon
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"context"
 	"errors"
 	"fmt"
@@ -32,21 +33,23 @@ import (
 
 // Config is what `skylift serve` is told.
 type Config struct {
-	Listen        string // host:port of the APIs and the registry
-	DataDir       string
-	Region        string
-	AccountID     string // 12 digits; "": the data directory's, made at first start
-	LBAddress     netip.Addr
-	VPCCIDR       netip.Prefix
-	EtcdEndpoints []string         // none: embedded
-	EngineName    string           // "docker", "containerd"; "": what the instance has tasks on, or what is found
-	Containerd    string           // path of the socket of a containerd that runs; "": one of the instance's own
-	CPUOvercommit float64          // how many times the machine's CPUs tasks may reserve
-	Memory        int              // MiB for tasks; 0: what the machine has, but for what it needs itself
-	HostAccess    []string         // ports of this machine that are open to tasks, as in tcp:5432 and udp:8000-8100
-	Uplinks       []string         // interfaces that lead beyond this machine, besides those that are found to
-	DNSListen     []netip.AddrPort // where the name server answers, over UDP and TCP; none: there is none
-	DNSTransfer   []netip.Prefix   // who may have its zones whole
+	Listen    string // host:port of the APIs and the registry
+	DataDir   string
+	Region    string
+	AccountID string // 12 digits; "": the data directory's, made at first start
+	LBAddress netip.Addr
+	VPCCIDR   netip.Prefix
+	// PublicAddresses are what public addresses are given from; none: a range of this machine's loopback.
+	PublicAddresses []netip.Prefix
+	EtcdEndpoints   []string         // none: embedded
+	EngineName      string           // "docker", "containerd"; "": what the instance has tasks on, or what is found
+	Containerd      string           // path of the socket of a containerd that runs; "": one of the instance's own
+	CPUOvercommit   float64          // how many times the machine's CPUs tasks may reserve
+	Memory          int              // MiB for tasks; 0: what the machine has, but for what it needs itself
+	HostAccess      []string         // ports of this machine that are open to tasks, as in tcp:5432 and udp:8000-8100
+	Uplinks         []string         // interfaces that lead beyond this machine, besides those that are found to
+	DNSListen       []netip.AddrPort // where the name server answers, over UDP and TCP; none: there is none
+	DNSTransfer     []netip.Prefix   // who may have its zones whole
 	// Upstreams say where the pull through cache reaches a registry that isn't at its own name, as HOST=URL.
 	Upstreams []string
 	// Vulnerabilities is the path of records of vulnerabilities, which images are scanned for; "": none are.
@@ -99,6 +102,8 @@ func (c Config) check() error {
 		return fmt.Errorf("--lb-address %s must be an IPv4 address of this machine", c.LBAddress)
 	case !c.VPCCIDR.Addr().Is4() || c.VPCCIDR.Masked() != c.VPCCIDR || c.VPCCIDR.Bits() < 16 || c.VPCCIDR.Bits() > 26:
 		return fmt.Errorf("--vpc-cidr %s must be an IPv4 range from /16 to /26 whose host bits are zero, as in 172.31.0.0/16", c.VPCCIDR)
+	case badPublic(c.PublicAddresses, c.VPCCIDR) >= 0:
+		return fmt.Errorf("--public-addresses %s must be an IPv4 address, or a range from /16 whose host bits are zero, outside of --vpc-cidr, as in 203.0.113.0/28", c.PublicAddresses[badPublic(c.PublicAddresses, c.VPCCIDR)])
 	case c.retention() < minRetention:
 		return fmt.Errorf("--stopped-task-retention %s must be at least %s, as in 24h", c.StoppedTaskRetention, minRetention)
 	case c.AccessLogInterval != 0 && (c.AccessLogInterval < time.Second || c.AccessLogInterval > time.Hour):
@@ -158,6 +163,24 @@ func isMail(s string) bool {
 // badUplink is the index of the first that can't be an interface's name, or -1.
 func badUplink(names []string) int {
 	return slices.IndexFunc(names, func(n string) bool { return n == "" || len(n) > 15 || strings.ContainsAny(n, "/ \t") })
+}
+
+// badPublic is the index of the first that public addresses can't be given from, or -1.
+func badPublic(ranges []netip.Prefix, vpc netip.Prefix) int {
+	return slices.IndexFunc(ranges, func(p netip.Prefix) bool {
+		return !p.Addr().Is4() || p.Bits() < 16 || p.Masked() != p || p.Overlaps(vpc)
+	})
+}
+
+// publicAddresses are what public addresses are given from: without the flag a range of loopback, another one for each
+// instance.
+func (c Config) publicAddresses(instance string) []netip.Prefix {
+	if len(c.PublicAddresses) > 0 {
+		return c.PublicAddresses
+	}
+	sum := sha256.Sum256([]byte(instance))
+	const low, many = 64, 128 // 127.0.0.x and its neighbours are for others
+	return []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{127, low + sum[0]%many, sum[1], 0}), 24)}
 }
 
 // hostAccess is the ports of this machine that are open to tasks.

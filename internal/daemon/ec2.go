@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/skylift/skylift/internal/attach"
 	"github.com/skylift/skylift/internal/service/ec2"
@@ -14,7 +15,11 @@ var ec2Service = service{make: (*builder).ec2, tables: ec2.Tables}
 
 // ec2 makes EC2 and, at the first start, its default VPC.
 func (b *builder) ec2(ctx context.Context) (part, error) {
-	b.network = ec2api.New(b.m.db, b.m.ns, b.m.is.VPCCIDR)
+	host := ec2api.Host{CIDR: b.m.is.VPCCIDR, Public: b.m.publicAddresses(b.m.is.ID)}
+	if n, ok := b.m.Network.(interface{ Claim(netip.Prefix) error }); ok {
+		host.Claim = n.Claim
+	}
+	b.network = ec2api.New(b.m.db, b.m.ns, host)
 	if err := b.network.EnsureDefaults(ctx); err != nil {
 		return part{}, fmt.Errorf("make the default VPC: %w", err)
 	}

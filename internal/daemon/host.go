@@ -53,7 +53,8 @@ func thisHost(ctx context.Context, c Config, is instance.Instance) (h Host, err 
 		return h, err
 	}
 	net, err := vpc.Open(ctx, vpc.Config{
-		Instance: is.ID, CIDR: is.VPCCIDR, HostAccess: open, Uplinks: c.Uplinks, Resolvers: resolvers(hostsOwn...), Log: c.Log,
+		Instance: is.ID, CIDR: is.VPCCIDR, HostAccess: open, Uplinks: c.Uplinks, Resolvers: resolvers(hostsOwn...),
+		Public: c.publicAddresses(is.ID), Log: c.Log,
 	})
 	if err != nil {
 		return h, err

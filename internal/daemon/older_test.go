@@ -298,6 +298,8 @@ var later = map[string]bool{
 	"route53-zone": true, "route53-set": true, "route53-change": true, "route53-check": true, "route53-health": true,
 	"s3-bucket": true, "s3-object": true, "s3-version": true, "s3-upload": true, "s3-part": true,
 	"kms-key": true, "kms-material": true, "kms-alias": true, "kms-grant": true,
+	"ec2-nat-gateway": true, "ec2-network-acl": true, "ec2-dhcp-options": true, "ec2-vpc-endpoint": true, "ec2-vpc-peering": true,
+	"ec2-prefix-list": true, "ec2-prefix-list-version": true, "ec2-elastic-address": true,
 	"secretsmanager-secret": true, "secretsmanager-version": true, "ssm-parameter": true, "ssm-parameter-version": true,
 }
 

@@ -52,6 +52,16 @@ func (p *plane) sources() []reconcile.Source {
 	return []reconcile.Source{
 		whole(p.m.db, ec2.SecurityGroups),
 		whole(p.m.db, ec2.Interfaces),
+		whole(p.m.db, ec2.Vpcs),
+		whole(p.m.db, ec2.Subnets),
+		whole(p.m.db, ec2.RouteTables),
+		whole(p.m.db, ec2.InternetGateways),
+		whole(p.m.db, ec2.NatGateways),
+		whole(p.m.db, ec2.ElasticAddresses),
+		whole(p.m.db, ec2.NetworkACLs),
+		whole(p.m.db, ec2.Endpoints),
+		whole(p.m.db, ec2.Peerings),
+		whole(p.m.db, ec2.PrefixLists),
 		whole(p.m.db, elbv2.LoadBalancers),
 		whole(p.m.db, elbv2.Interfaces),
 		whole(p.m.db, elbv2.TargetGroups),
@@ -70,16 +80,12 @@ func whole[T any](db store.DB, t *store.Table[T]) reconcile.Source {
 
 // world is the records that the data planes are made from.
 type world struct {
-	groups     []ec2.SecurityGroup
-	interfaces []*ec2.Interface // the store's own
-	lb         lb.Input
+	net firewall.Records
+	lb  lb.Input
 }
 
-func (w *world) read(tx store.Tx) (err error) {
-	if w.groups, err = ec2.SecurityGroups.List(tx, ""); err != nil {
-		return err
-	}
-	if w.interfaces, err = store.Collect(ec2.Interfaces.Peek(tx, "")); err != nil {
+func (w *world) read(tx store.Tx) error {
+	if err := w.net.Read(tx); err != nil {
 		return err
 	}
 	return lb.Read(tx, &w.lb)
@@ -97,7 +103,8 @@ func (m *machine) read(ctx context.Context) (world, *vpc.Ruleset, error) {
 	if err := m.db.View(ctx, w.read); err != nil {
 		return w, nil, fmt.Errorf("read the records of the network: %w", err)
 	}
-	rules := firewall.Build(w.groups, w.interfaces, w.lb.Fronts(), w.lb.Ports())
+	w.net.Fronts, w.net.Ports, w.net.PublicOnly = w.lb.Fronts(), w.lb.Ports(), len(m.PublicAddresses) > 0
+	rules := firewall.Build(w.net)
 	w.lb.Admit = w.lb.Admitted(func(iface string, port uint16) []netip.Prefix { return firewall.Admit(rules, iface, 6, port) })
 	return w, rules, nil
 }
@@ -121,11 +128,11 @@ func (p *plane) Reconcile(ctx context.Context, _ string) (time.Duration, error) 
 			p.m.lb.Forget(f.Src, netip.AddrPortFrom(f.Dst, f.DstPort))
 		}
 		if err != nil {
-			return 0, fmt.Errorf("apply the security groups: %w", err)
+			return 0, fmt.Errorf("apply the network: %w", err)
 		}
 		p.rules = rules
 	}
-	if err := p.offer(ctx, w.interfaces); err != nil {
+	if err := p.offer(ctx, w.net.Interfaces); err != nil {
 		return 0, err
 	}
 	if p.table == nil {

@@ -10,8 +10,8 @@ import (
 // Hosts are the names that the addresses of a network have by themselves, as ip-10-0-0-5.us-west-2.compute.internal
 // (https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html).
 type Hosts struct {
-	CIDR   netip.Prefix
-	Domain string // without a dot at its end
+	Has    func(netip.Addr) bool // whether an address is of the network
+	Domain string                // without a dot at its end
 }
 
 // hostTTL is how long such a name may be remembered, in seconds.
@@ -38,7 +38,7 @@ func (h Hosts) named(name string) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	}
 	addr, err := netip.ParseAddr(strings.ReplaceAll(dashed, "-", "."))
-	return addr, err == nil && h.CIDR.Contains(addr)
+	return addr, err == nil && h.Has(addr)
 }
 
 // reverse returns the name of an address.
@@ -52,7 +52,7 @@ func (h Hosts) reverse(q dns.Question, name string) (rrs []dns.RR, ours bool) {
 		return nil, false
 	}
 	addr, err := netip.ParseAddr(parts[3] + "." + parts[2] + "." + parts[1] + "." + parts[0])
-	if err != nil || !h.CIDR.Contains(addr) {
+	if err != nil || !h.Has(addr) {
 		return nil, false
 	}
 	if q.Qtype == dns.TypePTR {

@@ -73,7 +73,7 @@ func resolving(t *testing.T, tab *zone.Table, up ...netip.AddrPort) string {
 	}
 	r := NewResolver(ResolverConfig{
 		Table: func() *zone.Table { return tab }, View: func(netip.Addr) string { return "vpc-1" }, Upstream: func() []netip.AddrPort { return up },
-		Hosts: Hosts{CIDR: netip.MustParsePrefix("10.0.0.0/16"), Domain: "us-west-2.compute.internal"},
+		Hosts: Hosts{Has: netip.MustParsePrefix("10.0.0.0/16").Contains, Domain: "us-west-2.compute.internal"},
 		Conns: limit.NewConns(limit.Config{Max: math.MaxInt, PerClient: 4}), Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, stop := context.WithCancel(context.Background())

@@ -50,7 +50,7 @@ func TestRealCLIOnNetworks(t *testing.T) {
 	t.Parallel()
 	db := memstore.New()
 	defer db.Close()
-	network := ec2api.New(db, arn.Namespace{Region: region, Account: account}, netip.Prefix{})
+	network := ec2api.New(db, arn.Namespace{Region: region, Account: account}, ec2api.Host{})
 	if err := network.EnsureDefaults(t.Context()); err != nil {
 		t.Fatal(err)
 	}

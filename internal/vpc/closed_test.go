@@ -17,6 +17,7 @@ import (
 	"github.com/skylift/skylift/internal/vpc/firewall"
 	"github.com/skylift/skylift/internal/vpc/kernel"
 	"github.com/skylift/skylift/internal/vpc/nft"
+	"github.com/skylift/skylift/internal/vpc/owner"
 )
 
 // inside is a network inside the machine, as Docker makes them: a bridge, and a
@@ -27,7 +28,7 @@ func (w *world) inside() (behind *space, bridge, its netip.Addr) {
 	third := byte(newInstance()[0])<<4 ^ byte(newInstance()[1])
 	at := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{198, 19, third, n}) }
 	bridge, its = at(1), at(2)
-	br, port := "br"+digest(newInstance(), 6), "pt"+digest(newInstance(), 6)
+	br, port := "br"+owner.Digest(newInstance(), 6), "pt"+owner.Digest(newInstance(), 6)
 	check(w.t, netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: br, TxQLen: -1}}))
 	master, err := netlink.LinkByName(br)
 	check(w.t, err)
@@ -205,7 +206,7 @@ func TestNobodyHears(t *testing.T) {
 	if got := heard(); len(got) > 0 {
 		t.Errorf("the host hears what a task sends to %v", got)
 	}
-	check(t, nft.Delete(w.own.table()))
+	check(t, nft.Delete(w.own.Table()))
 	got := heard()
 	for _, a := range addrs {
 		if !slices.Contains(got, a.String()) {
@@ -249,7 +250,7 @@ func TestNoIPv6(t *testing.T) {
 	w := newWorld(t)
 	task := w.task("eni-a", 10)
 	w.apply(&Ruleset{Groups: []Group{open("sg")}, Members: []Member{w.member("eni-a", "sg")}})
-	host, err := netlink.LinkByName(w.own.link("eni-a"))
+	host, err := netlink.LinkByName(w.own.Link("eni-a"))
 	check(t, err)
 	check(t, kernel.SetSysctl("net/ipv6/conf/"+host.Attrs().Name+"/disable_ipv6", "0")) // even so
 	linkLocals := func(l netlink.Link) (all []netip.Addr) {
@@ -322,7 +323,7 @@ func TestUpgradeCutsWhatIsClosed(t *testing.T) {
 	out, _, outside := w.outside()
 	rs := &Ruleset{Groups: []Group{open("sg")}, Members: []Member{w.member("eni-a", "sg"), w.member("eni-lb", "sg")}}
 	w.apply(rs)
-	check(t, nft.Delete(w.own.table())) // what did not judge
+	check(t, nft.Delete(w.own.Table())) // what did not judge
 	closed := map[string]conversation{
 		"to the host":               converse(t, a, nil, netip.Addr{}, netip.AddrPortFrom(bridge, 7601)),
 		"to a network inside":       converse(t, a, behind, netip.Addr{}, netip.AddrPortFrom(its, 7602)),

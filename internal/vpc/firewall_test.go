@@ -414,7 +414,7 @@ func TestFlushedFirewallComesBack(t *testing.T) {
 		Members: []Member{w.member("eni-a", "sg-a"), w.member("eni-b", "sg-b")},
 	})
 	w.want("eni-a", "eni-b", false)
-	for _, harm := range []string{"flush ruleset", "flush table inet " + w.own.table()} {
+	for _, harm := range []string{"flush ruleset", "flush table inet " + w.own.Table()} {
 		run(t, "nft", strings.Fields(harm)...)
 		w.want("eni-a", "eni-b", true) // there is no firewall
 		changed, err := w.repairFirewall()

@@ -32,7 +32,7 @@ func cutFlows(rs *Ruleset, prefix string, beyond bool) (gone []Flow, err error) 
 		}
 	}
 	for _, family := range families {
-		some, err := conntrack.Cut(family, func(t conntrack.Tracked) bool { return j.Refuses(t.Flow, t.Asked) })
+		some, err := conntrack.Cut(family, func(t conntrack.Tracked) bool { return j.Refuses(t.Flow, t.Asked, t.Seen) })
 		gone = append(gone, some...)
 		if err != nil {
 			return gone, err

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/skylift/skylift/internal/vpc/kernel"
+	"github.com/skylift/skylift/internal/vpc/owner"
 )
 
 // inside is what a task's interface is called in its namespace.
@@ -45,8 +46,8 @@ func (v *VPC) attachable(id string, addr netip.Addr) error {
 	if id == "" || strings.Contains(id, "/") {
 		return fmt.Errorf("attach %q: not an interface id", id)
 	}
-	if !v.cidr.Contains(addr) {
-		return fmt.Errorf("attach %s: address %s is outside %s", id, addr, v.cidr)
+	if all := v.ranges(); !slices.ContainsFunc(all, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+		return fmt.Errorf("attach %s: address %s is outside %s", id, addr, all)
 	}
 	return nil
 }
@@ -120,7 +121,7 @@ func (v *VPC) ensureVeth(i Interface, ns netns.NsHandle, task *netlink.Handle) e
 	}
 	mtu := defaultMTU()
 	veth := &netlink.Veth{
-		LinkAttrs:        netlink.LinkAttrs{Name: v.own.link(i.ID), MTU: mtu, TxQLen: -1},
+		LinkAttrs:        netlink.LinkAttrs{Name: v.own.Link(i.ID), MTU: mtu, TxQLen: -1},
 		PeerName:         inside,
 		PeerMTU:          uint32(mtu),
 		PeerHardwareAddr: i.MAC,
@@ -153,8 +154,8 @@ func paired(host netlink.Link, ns netns.NsHandle, task *netlink.Handle) bool {
 
 // ends finds both ends of a pair.
 func (v *VPC) ends(id string, task *netlink.Handle) (host, peer netlink.Link, err error) {
-	if host, err = netlink.LinkByName(v.own.link(id)); err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", v.own.link(id), err)
+	if host, err = netlink.LinkByName(v.own.Link(id)); err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", v.own.Link(id), err)
 	}
 	if peer, err = task.LinkByName(inside); err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", inside, err)
@@ -180,8 +181,6 @@ func (v *VPC) AttachHost(ctx context.Context, id string, addr netip.Addr) error 
 	return nil
 }
 
-// attachHost uses a bridge without ports: the kernel's dummy interface is a
-// module that not every host has, while Docker doesn't run without bridges.
 func (v *VPC) attachHost(id string, addr netip.Addr) error {
 	link, err := v.find(id)
 	if err != nil {
@@ -191,34 +190,20 @@ func (v *VPC) attachHost(id string, addr netip.Addr) error {
 		if err := cutAddress(addr); err != nil {
 			return err
 		}
-		if link, err = v.addBridge(v.own.link(id), v.own.alias(id)); err != nil {
+		if link, err = kernel.AddBridge(v.own.Link(id), v.own.Alias(id)); err != nil {
 			return err
 		}
 	}
-	if err := netlink.LinkSetAlias(link, v.own.alias(id)); err != nil {
+	if err := netlink.LinkSetAlias(link, v.own.Alias(id)); err != nil {
 		return fmt.Errorf("label %s: %w", link.Attrs().Name, err)
 	}
-	if err := ensureAddress(&netlink.Handle{}, link, addr, unix.RT_SCOPE_LINK); err != nil {
+	if err := kernel.EnsureAddress(&netlink.Handle{}, link, addr, unix.RT_SCOPE_LINK); err != nil {
 		return err
 	}
 	if err := netlink.LinkSetUp(link); err != nil {
 		return fmt.Errorf("set %s up: %w", link.Attrs().Name, err)
 	}
 	return nil
-}
-
-func (v *VPC) addBridge(name, alias string) (netlink.Link, error) {
-	if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: name, TxQLen: -1}}); err != nil {
-		return nil, fmt.Errorf("make %s: %w", name, err)
-	}
-	link, err := netlink.LinkByName(name)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	if err := netlink.LinkSetAlias(link, alias); err != nil {
-		return nil, fmt.Errorf("label %s: %w", name, err)
-	}
-	return link, withoutIPv6(name)
 }
 
 // Detach removes an interface of either kind, and what flowed through it. One
@@ -237,7 +222,7 @@ func (v *VPC) Detach(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("detach %s: %w", id, err)
 	}
-	if err := removeLink(link); err != nil {
+	if err := kernel.RemoveLink(link); err != nil {
 		return fmt.Errorf("detach %s: %w", id, err)
 	}
 	if addr.IsValid() {
@@ -257,8 +242,8 @@ func (v *VPC) List(ctx context.Context) ([]Attached, error) {
 	}
 	var all []Attached
 	for _, l := range links {
-		id, ok := v.own.id(l.Attrs().Alias)
-		if !ok || strings.HasPrefix(id, claimID) {
+		id, ok := v.own.ID(l.Attrs().Alias)
+		if !ok || strings.HasPrefix(id, owner.ClaimID) {
 			continue
 		}
 		addr, err := addressOf(l)
@@ -273,7 +258,7 @@ func (v *VPC) List(ctx context.Context) ([]Attached, error) {
 
 // find is the host's end of an interface, nil when there is none.
 func (v *VPC) find(id string) (netlink.Link, error) {
-	link, err := netlink.LinkByName(v.own.link(id))
+	link, err := netlink.LinkByName(v.own.Link(id))
 	if _, missing := errors.AsType[netlink.LinkNotFoundError](err); missing {
 		return nil, nil
 	}
@@ -281,16 +266,8 @@ func (v *VPC) find(id string) (netlink.Link, error) {
 		return nil, fmt.Errorf("look for interface %s: %w", id, err)
 	}
 	// Without a label it was made by an attach that didn't get that far.
-	if a := link.Attrs().Alias; a != "" && a != v.own.alias(id) {
+	if a := link.Attrs().Alias; a != "" && a != v.own.Alias(id) {
 		return nil, fmt.Errorf("interface %s is taken by %s", link.Attrs().Name, a)
 	}
 	return link, nil
-}
-
-func removeLink(l netlink.Link) error {
-	err := netlink.LinkDel(l)
-	if err == nil || errors.Is(err, unix.ENODEV) { // gone with its namespace meanwhile
-		return nil
-	}
-	return fmt.Errorf("remove %s: %w", l.Attrs().Name, err)
 }

@@ -39,7 +39,7 @@ func TestAttachIsIdempotentAndRepairs(t *testing.T) {
 
 	link := func() netlink.Link {
 		t.Helper()
-		l, err := netlink.LinkByName(w.own.link("eni-a"))
+		l, err := netlink.LinkByName(w.own.Link("eni-a"))
 		check(t, err)
 		return l
 	}
@@ -228,12 +228,12 @@ func TestPurgeLeavesNothing(t *testing.T) {
 	w.task("eni-a", 10)
 	w.balancer("eni-lb", 11)
 	w.answering()
-	half := w.own.link("eni-half") // by an attach that was interrupted
+	half := w.own.Link("eni-half") // by an attach that was interrupted
 	check(t, netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: half, TxQLen: -1}}))
 	w.apply(&Ruleset{Groups: []Group{open("sg")}, Members: []Member{w.member("eni-a", "sg"), w.member("eni-lb", "sg")}})
 	w.want("eni-lb", "eni-a", true)
 	w.wantAnswer("eni-a")
-	check(t, accepts.Put(w.own.accepts(), []Ports{{Protocol: firewall.TCP, From: 7000, To: 7001}}))
+	check(t, accepts.Put(w.own.Accepts(), []Ports{{Protocol: firewall.TCP, From: 7000, To: 7001}}))
 	for range 2 {
 		check(t, Purge(t.Context(), string(w.own)))
 		if d := cmp.Diff(before, footprint(t)); d != "" {
@@ -265,10 +265,10 @@ func TestDockersDropIsExempted(t *testing.T) {
 		run(t, "iptables", strings.Fields(c)...) // what dockerd does when it starts
 	}
 	w.want("eni-a", "eni-b", false)
-	check(t, accepts.Put(w.own.accepts(), w.hostAccess))
+	check(t, accepts.Put(w.own.Accepts(), w.hostAccess))
 	w.want("eni-a", "eni-b", true)
 	once := run(t, "iptables-save")
-	check(t, accepts.Put(w.own.accepts(), w.hostAccess))
+	check(t, accepts.Put(w.own.Accepts(), w.hostAccess))
 	if again := strings.Count(run(t, "iptables-save"), string(w.own)); again != strings.Count(once, string(w.own)) || again != 3 {
 		t.Errorf("accepts are there %d times, want 3", again)
 	}
@@ -285,7 +285,7 @@ func TestRunRepairs(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
 	for name := range events {
-		if name == w.own.table() {
+		if name == w.own.Table() {
 			break
 		}
 	}

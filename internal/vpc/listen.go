@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/skylift/skylift/internal/vpc/firewall"
+	"github.com/skylift/skylift/internal/vpc/kernel"
+	"github.com/skylift/skylift/internal/vpc/owner"
 )
 
 // Listen returns a listener for what the instance's tasks send over TCP to
@@ -67,11 +69,11 @@ func offer[S interface{ Close() error }](v *VPC, protocol int, addr netip.AddrPo
 func (v *VPC) offerRouter(router netip.Addr) error {
 	v.links.Lock()
 	defer v.links.Unlock()
-	link, err := netlink.LinkByName(v.own.link(claimID))
+	link, err := netlink.LinkByName(v.own.Link(owner.ClaimID))
 	if err != nil {
-		return fmt.Errorf("read %s: %w", v.own.link(claimID), err)
+		return fmt.Errorf("read %s: %w", v.own.Link(owner.ClaimID), err)
 	}
-	if err := ensureAddress(&netlink.Handle{}, link, router, unix.RT_SCOPE_LINK); err != nil {
+	if err := kernel.EnsureAddress(&netlink.Handle{}, link, router, unix.RT_SCOPE_LINK); err != nil {
 		return err
 	}
 	if err := netlink.LinkSetUp(link); err != nil {

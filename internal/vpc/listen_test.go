@@ -139,7 +139,7 @@ func TestListenLasts(t *testing.T) {
 	if _, err := w.repairFirewall(); err != nil {
 		t.Fatal(err)
 	}
-	check(t, accepts.Put(w.own.accepts(), w.hostAccess))
+	check(t, accepts.Put(w.own.Accepts(), w.hostAccess))
 	w.wantAnswer("eni-a")
 
 	check(t, l.Close())

@@ -23,6 +23,7 @@ import (
 
 	"github.com/skylift/skylift/internal/vpc/firewall"
 	"github.com/skylift/skylift/internal/vpc/kernel"
+	"github.com/skylift/skylift/internal/vpc/owner"
 )
 
 // The tests run in a network namespace of their own, which plays the host: they
@@ -246,7 +247,7 @@ func newInstance() string {
 	return hex.EncodeToString(b)
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB, public ...netip.Prefix) *world {
 	t.Helper()
 	needRoot(t)
 	var v *VPC
@@ -254,7 +255,7 @@ func newWorld(t testing.TB) *world {
 		instance := newInstance()
 		cidr := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(mathrand.N(250)), byte(mathrand.N(256)), 0}), 24)
 		var err error
-		if v, err = Open(t.Context(), Config{Instance: instance, CIDR: cidr}); err == nil {
+		if v, err = Open(t.Context(), Config{Instance: instance, CIDR: cidr, Public: public}); err == nil {
 			break
 		} else if !strings.Contains(err.Error(), "in use") {
 			t.Fatal(err)
@@ -278,10 +279,15 @@ func (w *world) addr(n byte) netip.Addr {
 // task attaches an interface of a new namespace and serves on port 7000.
 func (w *world) task(id string, n byte) *space {
 	w.t.Helper()
+	return w.taskAt(id, w.addr(n))
+}
+
+func (w *world) taskAt(id string, addr netip.Addr) *space {
+	w.t.Helper()
 	s := newSpace(w.t)
-	w.tasks[id], w.addrs[id] = s, w.addr(n)
-	check(w.t, w.Attach(w.t.Context(), Interface{ID: id, Addr: w.addr(n), NetNS: s.path()}))
-	s.serve(w.t, netip.AddrPortFrom(w.addr(n), 7000).String())
+	w.tasks[id], w.addrs[id] = s, addr
+	check(w.t, w.Attach(w.t.Context(), Interface{ID: id, Addr: addr, NetNS: s.path()}))
+	s.serve(w.t, netip.AddrPortFrom(addr, 7000).String())
 	return s
 }
 
@@ -324,7 +330,7 @@ func (w *world) outside() (s *space, host, its netip.Addr) {
 	net24 := netip.AddrFrom4([4]byte{198, 18, byte(mathrand.N(256)), 0}).As4()
 	at := func(n byte) netip.Addr { net24[3] = n; return netip.AddrFrom4(net24) }
 	host, its = at(1), at(2)
-	name := "wan" + digest(newInstance(), 6)
+	name := "wan" + owner.Digest(newInstance(), 6)
 	check(w.t, netlink.LinkAdd(&netlink.Veth{
 		LinkAttrs: netlink.LinkAttrs{Name: name, TxQLen: -1}, PeerName: "wan", PeerNamespace: netlink.NsFd(s.handle),
 	}))

@@ -34,6 +34,14 @@ const (
 	Ingress = firewall.Ingress
 )
 
+// What stops a flow; see firewall.Why.
+const (
+	ByGroup  = firewall.ByGroup
+	ByACL    = firewall.ByACL
+	NoRoute  = firewall.NoRoute
+	NoPublic = firewall.NoWay
+)
+
 // ParsePorts reads a port or a range as in tcp:5432 and udp:8000-8100.
 func ParsePorts(s string) (Ports, error) { return firewall.ParsePorts(s) }
 
@@ -43,4 +51,7 @@ func Router(cidr netip.Prefix) netip.Addr { return firewall.Router(cidr) }
 
 // Resolver is the third address of a range, where a VPC's resolver answers tasks
 // (https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html).
-func Resolver(cidr netip.Prefix) netip.Addr { return Router(cidr).Next() }
+func Resolver(cidr netip.Prefix) netip.Addr { return firewall.Resolver(cidr) }
+
+// LinkLocalResolver is where the resolver of every VPC answers besides.
+var LinkLocalResolver = firewall.LinkLocalResolver

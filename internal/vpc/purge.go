@@ -3,22 +3,23 @@ package vpc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/skylift/skylift/internal/vpc/accepts"
+	"github.com/skylift/skylift/internal/vpc/claim"
 	"github.com/skylift/skylift/internal/vpc/kernel"
 	"github.com/skylift/skylift/internal/vpc/nft"
+	"github.com/skylift/skylift/internal/vpc/owner"
+	"github.com/skylift/skylift/internal/vpc/public"
 )
 
 // Purge removes all that an instance has on the host: interfaces, routes,
 // firewall, accepts, flows under way. It needs nothing but the id, and may be
 // called when some or all of it is gone.
 func Purge(ctx context.Context, instance string) error {
-	own, err := ownerOf(instance)
+	own, err := owner.Of(instance)
 	if err != nil {
 		return err
 	}
@@ -28,12 +29,12 @@ func Purge(ctx context.Context, instance string) error {
 	if err := purgeLinks(ctx, own); err != nil {
 		return err
 	}
-	return errors.Join(accepts.Remove(own.accepts()), nft.Delete(own.table()))
+	return errors.Join(accepts.Remove(own.Accepts()), nft.Delete(own.Table()))
 }
 
 // purgeLinks removes the interfaces, the mark of the range last: as long as
 // anything is left, it says which routes and flows are the instance's.
-func purgeLinks(ctx context.Context, own owner) error {
+func purgeLinks(ctx context.Context, own owner.Owner) error {
 	links, err := kernel.Links()
 	if err != nil {
 		return err
@@ -43,33 +44,31 @@ func purgeLinks(ctx context.Context, own owner) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		id, ours := own.id(l.Attrs().Alias)
-		unlabelled := l.Attrs().Alias == "" && strings.HasPrefix(l.Attrs().Name, own.prefix())
+		id, ours := own.ID(l.Attrs().Alias)
+		unlabelled := l.Attrs().Alias == "" && strings.HasPrefix(l.Attrs().Name, own.Prefix())
 		switch {
-		case strings.HasPrefix(id, claimID):
+		case strings.HasPrefix(id, owner.ClaimID):
 			marks = append(marks, l)
 		case ours, unlabelled:
-			if err := removeLink(l); err != nil {
+			if err := kernel.RemoveLink(l); err != nil {
 				return err
 			}
 		}
 	}
 	for _, mark := range marks {
-		if err := unclaim(mark); err != nil {
-			return err
+		if other, err := public.Forget(mark, own); other || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
 		}
-	}
-	return nil
-}
-
-func unclaim(mark netlink.Link) error {
-	if _, cidr, ok := claimant(mark.Attrs().Alias); ok {
-		if err := netlink.RouteDel(unreachable(cidr)); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("remove route to %s: %w", cidr, err)
+		cidr, err := claim.Forget(mark)
+		if err != nil {
+			return err
 		}
 		if err := cutRange(cidr); err != nil {
 			return err
 		}
 	}
-	return removeLink(mark)
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/skylift/skylift/internal/vpc/firewall"
+	"github.com/skylift/skylift/internal/vpc/firewall/program"
 	"github.com/skylift/skylift/internal/vpc/kernel"
 )
 
@@ -17,14 +18,14 @@ const (
 
 // tellRefused logs what tasks were refused since the last time: they only see
 // that nobody answers. Each is told once.
-func (v *VPC) tellRefused(told map[firewall.Refusal]bool) error {
+func (v *VPC) tellRefused(told map[program.Refusal]bool) error {
 	v.firewall.Lock()
 	ours := v.program != nil
 	v.firewall.Unlock()
 	if !ours { // an earlier process's table may have no such set
 		return nil
 	}
-	all, err := firewall.Refused(v.own.table())
+	all, err := program.Refused(v.own.Table())
 	if err != nil {
 		return err
 	}
@@ -48,7 +49,7 @@ func (v *VPC) tellRefused(told map[firewall.Refusal]bool) error {
 }
 
 // why says what a task tried to reach, and what would open it.
-func (v *VPC) why(r firewall.Refusal, p Ports, local map[netip.Addr]bool) string {
+func (v *VPC) why(r program.Refusal, p Ports, local map[netip.Addr]bool) string {
 	addr := r.Dst.Addr()
 	switch {
 	case v.cidr.Contains(addr) && addr != Router(v.cidr):

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/skylift/skylift/internal/vpc/firewall"
+	"github.com/skylift/skylift/internal/vpc/firewall/program"
 )
 
 // TestRefusedIsTold: the log says what a task tried in vain and what opens it,
@@ -32,7 +33,7 @@ func TestRefusedIsTold(t *testing.T) {
 		send(netip.MustParseAddr("224.0.0.1"), 5353)
 		send(its, 7777)
 	}
-	told := make(map[firewall.Refusal]bool)
+	told := make(map[program.Refusal]bool)
 	log.Reset()
 	for range 2 {
 		check(t, w.tellRefused(told))
@@ -57,9 +58,9 @@ func TestRefusedIsTold(t *testing.T) {
 	if n := strings.Count(log.String(), "\n"); n != toldAtOnce {
 		t.Errorf("a thousand refusals are told in %d lines, want %d", n, toldAtOnce)
 	}
-	all, err := firewall.Refused(w.own.table())
+	all, err := program.Refused(w.own.Table())
 	check(t, err)
-	if len(all) > firewall.RefusedMost {
+	if len(all) > program.RefusedMost {
 		t.Errorf("%d are remembered", len(all))
 	}
 	if task.reaches(firewall.UDP, w.addrs["eni-a"], netip.AddrPortFrom(bridge, 53)) {

@@ -12,6 +12,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"github.com/skylift/skylift/internal/vpc/claim"
 	"github.com/skylift/skylift/internal/vpc/kernel"
 )
 
@@ -19,9 +20,6 @@ import (
 // knows it by a permanent neighbour entry, because the kernel's proxy ARP
 // answers only on hosts that have a route to it.
 var gateway = netip.AddrFrom4([4]byte{169, 254, 1, 1})
-
-// routeProtocol marks the host's routes as ours.
-const routeProtocol netlink.RouteProtocol = 115
 
 // configureTask sets up the end in the namespace. Everything in it is made or
 // replaced, so that it may be called again.
@@ -31,7 +29,7 @@ func configureTask(task *netlink.Handle, ns netns.NsHandle, eth0 netlink.Link, h
 			return fmt.Errorf("set address %s of %s: %w", i.MAC, inside, err)
 		}
 	}
-	if err := kernel.Within(ns, func() error { return withoutIPv6(inside) }); err != nil {
+	if err := kernel.Within(ns, func() error { return kernel.WithoutIPv6(inside) }); err != nil {
 		return err
 	}
 	if err := task.LinkSetUp(eth0); err != nil {
@@ -42,7 +40,7 @@ func configureTask(task *netlink.Handle, ns netns.NsHandle, eth0 netlink.Link, h
 	} else if err := task.LinkSetUp(lo); err != nil {
 		return fmt.Errorf("set lo up: %w", err)
 	}
-	if err := ensureAddress(task, eth0, i.Addr, unix.RT_SCOPE_UNIVERSE); err != nil {
+	if err := kernel.EnsureAddress(task, eth0, i.Addr, unix.RT_SCOPE_UNIVERSE); err != nil {
 		return err
 	}
 	index := eth0.Attrs().Index
@@ -64,10 +62,10 @@ func configureTask(task *netlink.Handle, ns netns.NsHandle, eth0 netlink.Link, h
 // the label before it, so that an interface in use is always found again.
 func (v *VPC) configureHost(host netlink.Link, taskMAC net.HardwareAddr, id string, addr netip.Addr) error {
 	name, index := host.Attrs().Name, host.Attrs().Index
-	if err := netlink.LinkSetAlias(host, v.own.alias(id)); err != nil {
+	if err := netlink.LinkSetAlias(host, v.own.Alias(id)); err != nil {
 		return fmt.Errorf("label %s: %w", name, err)
 	}
-	if err := withoutIPv6(name); err != nil {
+	if err := kernel.WithoutIPv6(name); err != nil {
 		return err
 	}
 	if err := kernel.SetSysctl("net/ipv4/conf/"+name+"/forwarding", "1"); err != nil {
@@ -86,7 +84,7 @@ func (v *VPC) configureHost(host netlink.Link, taskMAC net.HardwareAddr, id stri
 	if err := dropOtherRoutes(host, addr); err != nil {
 		return err
 	}
-	route := netlink.Route{LinkIndex: index, Dst: only(addr), Scope: netlink.SCOPE_LINK, Protocol: routeProtocol}
+	route := netlink.Route{LinkIndex: index, Dst: only(addr), Scope: netlink.SCOPE_LINK, Protocol: claim.RouteProtocol}
 	if err := netlink.RouteReplace(&route); err != nil {
 		return fmt.Errorf("set route to %s: %w", addr, err)
 	}
@@ -138,26 +136,6 @@ func routesOf(link netlink.Link) (routes []netlink.Route, err error) {
 	return routes, nil
 }
 
-// ensureAddress leaves the link with addr as its only address.
-func ensureAddress(h *netlink.Handle, link netlink.Link, addr netip.Addr, scope int) error {
-	have, err := kernel.AddressesOn(h, link)
-	if err != nil {
-		return err
-	}
-	for _, a := range have {
-		if kernel.PrefixOf(a.IPNet) == netip.PrefixFrom(addr, 32) {
-			continue
-		}
-		if err := h.AddrDel(link, &a); err != nil {
-			return fmt.Errorf("remove address %s: %w", a.IPNet, err)
-		}
-	}
-	if err := h.AddrReplace(link, &netlink.Addr{IPNet: only(addr), Scope: scope}); err != nil {
-		return fmt.Errorf("set address %s: %w", addr, err)
-	}
-	return nil
-}
-
 func neighbour(link int, addr netip.Addr, mac net.HardwareAddr) *netlink.Neigh {
 	return &netlink.Neigh{LinkIndex: link, IP: addr.AsSlice(), HardwareAddr: mac, State: netlink.NUD_PERMANENT, Family: netlink.FAMILY_V4}
 }
@@ -188,15 +166,6 @@ func forwarding() error {
 		return nil
 	}
 	return kernel.SetSysctl(key, "1")
-}
-
-// withoutIPv6 takes IPv6 from an interface, where the kernel has it at all.
-func withoutIPv6(link string) error {
-	err := kernel.SetSysctl("net/ipv6/conf/"+link+"/disable_ipv6", "1")
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 func only(a netip.Addr) *net.IPNet { return kernel.NetOf(netip.PrefixFrom(a, a.BitLen())) }

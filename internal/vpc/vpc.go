@@ -26,15 +26,17 @@ import (
 
 	"github.com/skylift/skylift/internal/vpc/accepts"
 	"github.com/skylift/skylift/internal/vpc/firewall"
+	"github.com/skylift/skylift/internal/vpc/firewall/program"
 	"github.com/skylift/skylift/internal/vpc/kernel"
 	"github.com/skylift/skylift/internal/vpc/nft"
+	"github.com/skylift/skylift/internal/vpc/owner"
 	"github.com/skylift/skylift/internal/vpc/uplinks"
 )
 
 // Config is what Open needs to know.
 type Config struct {
 	Instance string       // unique id of this Skylift instance, hexadecimal
-	CIDR     netip.Prefix // where the addresses of all interfaces come from
+	CIDR     netip.Prefix // the first range; a Ruleset, or Claim, adds others
 	// HostAccess are the ports of this machine that tasks reach, at Router and at
 	// its other addresses, as far as their egress rules let them.
 	HostAccess []Ports
@@ -44,18 +46,26 @@ type Config struct {
 	// Resolvers are those that tasks may have which run already. Port 53 of a
 	// task's resolver is open to tasks wherever it is.
 	Resolvers []netip.Addr
-	Log       *slog.Logger
+	// Public is where public addresses come from. This machine has them, or they are routed to it; those on
+	// loopback only this machine reaches.
+	Public []netip.Prefix
+	Log    *slog.Logger
 }
 
 // VPC is the network of one instance on this host. Its methods may be called
 // at the same time.
 type VPC struct {
-	own  owner
+	own  owner.Owner
 	cidr netip.Prefix
 	log  *slog.Logger
 
 	hostAccess []Ports
 	named      []string // uplinks
+
+	public []netip.Prefix
+
+	claims sync.Mutex                 // guards what follows
+	held   map[netip.Prefix]time.Time // ranges that are the instance's; until when a claim needs no VPC
 
 	links sync.Mutex // one change of interfaces at a time
 
@@ -91,7 +101,7 @@ type Attached struct {
 // the same instance has left stays in force until Apply; otherwise nothing is
 // admitted yet.
 func Open(ctx context.Context, c Config) (*VPC, error) {
-	own, err := ownerOf(c.Instance)
+	own, err := owner.Of(c.Instance)
 	if err != nil {
 		return nil, err
 	}
@@ -101,11 +111,11 @@ func Open(ctx context.Context, c Config) (*VPC, error) {
 	if err := kernel.Capable(); err != nil {
 		return nil, err
 	}
-	v := &VPC{own: own, cidr: c.CIDR, log: c.Log, hostAccess: c.HostAccess, named: c.Uplinks}
+	v := &VPC{own: own, cidr: c.CIDR, log: c.Log, hostAccess: c.HostAccess, named: c.Uplinks, public: c.Public}
 	if v.log == nil {
 		v.log = slog.New(slog.DiscardHandler)
 	}
-	if err := v.claim(); err != nil {
+	if err := v.openClaims(); err != nil {
 		return nil, err
 	}
 	if err := forwarding(); err != nil {
@@ -117,7 +127,7 @@ func Open(ctx context.Context, c Config) (*VPC, error) {
 	if err := v.openFirewall(); err != nil {
 		return nil, err
 	}
-	if err := accepts.Put(own.accepts(), v.hostAccess); err != nil {
+	if err := accepts.Put(own.Accepts(), v.hostAccess); err != nil {
 		return nil, err
 	}
 	return v, ctx.Err()
@@ -130,11 +140,11 @@ func (v *VPC) CIDR() netip.Prefix { return v.cidr }
 func (v *VPC) openFirewall() error {
 	v.firewall.Lock()
 	defer v.firewall.Unlock()
-	found, err := nft.Exists(v.own.table())
+	found, err := nft.Exists(v.own.Table())
 	if err != nil || found {
 		return err
 	}
-	return v.write(&Ruleset{CIDR: v.cidr, Ways: v.ways})
+	return v.write(&Ruleset{CIDR: v.cidr, Ways: v.ways, Pool: v.public})
 }
 
 // Apply makes the kernel enforce rs, in one transaction, and then cuts the
@@ -151,9 +161,11 @@ func (v *VPC) Apply(ctx context.Context, rs *Ruleset) ([]Flow, error) {
 	if full.CIDR != v.cidr {
 		return nil, fmt.Errorf("ruleset for %s, this VPC is %s", full.CIDR, v.cidr)
 	}
+	full.Pool = v.public
 	if err := full.Validate(); err != nil {
 		return nil, err
 	}
+	v.keepClaims(full.Network().Ranges())
 	v.firewall.Lock()
 	defer v.firewall.Unlock()
 	full.Services, full.Ways = v.services, v.ways
@@ -166,7 +178,7 @@ func (v *VPC) Apply(ctx context.Context, rs *Ruleset) ([]Flow, error) {
 // cut cuts what the rules in force don't admit. Once per process it also looks
 // where flows lead that were there before it.
 func (v *VPC) cut(rs *Ruleset) ([]Flow, error) {
-	gone, err := cutFlows(rs, v.own.prefix(), !v.looked)
+	gone, err := cutFlows(rs, v.own.Prefix(), !v.looked)
 	v.looked = v.looked || err == nil
 	return gone, err
 }
@@ -187,7 +199,7 @@ const (
 // instances, and Docker, write too, and each of their writes before that would
 // make this one look like somebody else's.
 func (v *VPC) write(rs *Ruleset) error {
-	p, name := firewall.Compile(rs, v.own.prefix()), v.own.table()
+	p, name := program.Compile(rs, v.own.Prefix()), v.own.Table()
 	var failed error
 	for try := range writeTries {
 		known, err := v.seal.Intact(name)
@@ -229,7 +241,7 @@ func (v *VPC) Run(ctx context.Context) error {
 	var watch uplinks.Watch
 	defer watch.Drain()
 	var asked time.Time
-	told := make(map[firewall.Refusal]bool)
+	told := make(map[program.Refusal]bool)
 	for {
 		select {
 		case <-ctx.Done():
@@ -250,10 +262,11 @@ func (v *VPC) Run(ctx context.Context) error {
 				continue
 			}
 			asked = now
+			v.repairClaims()
 			if err := v.tellRefused(told); err != nil {
 				v.log.Error("what tasks were refused is not known", "err", err)
 			}
-			if err := accepts.Put(v.own.accepts(), v.hostAccess); err != nil {
+			if err := accepts.Put(v.own.Accepts(), v.hostAccess); err != nil {
 				v.log.Error("accepts for Docker's filter not repaired", "err", err)
 			}
 		}
@@ -266,21 +279,21 @@ func (v *VPC) repairFirewall() (changed bool, err error) {
 	v.firewall.Lock()
 	defer v.firewall.Unlock()
 	if v.applied == nil { // what an earlier process left is in force, if it is there
-		found, err := nft.Exists(v.own.table())
+		found, err := nft.Exists(v.own.Table())
 		if err != nil || found {
 			return false, err
 		}
-		return true, v.write(&Ruleset{CIDR: v.cidr, Services: v.services, Ways: v.ways})
+		return true, v.write(&Ruleset{CIDR: v.cidr, Services: v.services, Ways: v.ways, Pool: v.public})
 	}
 	before := v.seal.Generation
-	intact, err := v.seal.Intact(v.own.table())
+	intact, err := v.seal.Intact(v.own.Table())
 	if err != nil {
 		return false, err
 	}
 	if intact {
 		return v.seal.Generation != before, nil
 	}
-	v.log.Warn("the firewall may have been changed by somebody else: writing it again", "table", v.own.table())
+	v.log.Warn("the firewall may have been changed by somebody else: writing it again", "table", v.own.Table())
 	if err := v.write(v.applied); err != nil {
 		return true, err
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/skylift/skylift/internal/vpc/firewall"
+	"github.com/skylift/skylift/internal/vpc/firewall/program"
 	"github.com/skylift/skylift/internal/vpc/kernel"
 	"github.com/skylift/skylift/internal/vpc/uplinks"
 )
@@ -17,7 +18,7 @@ func (v *VPC) openWays(resolvers []netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	kept, err := firewall.KeptResolvers(v.own.table())
+	kept, err := program.KeptResolvers(v.own.Table())
 	if err != nil {
 		return err
 	}

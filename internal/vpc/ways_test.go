@@ -106,18 +106,18 @@ func TestHostAccessPassesHostsFilter(t *testing.T) {
 	w.apply(&Ruleset{Groups: []Group{open("sg")}, Members: []Member{w.member("eni-a", "sg")}})
 	t.Cleanup(func() { run(t, "iptables", "-P", "INPUT", "ACCEPT") })
 	run(t, "iptables", "-P", "INPUT", "DROP")
-	check(t, accepts.Put(w.own.accepts(), w.hostAccess))
+	check(t, accepts.Put(w.own.Accepts(), w.hostAccess))
 	to := netip.AddrPortFrom(Router(w.cidr), 7510)
 	if !task.reaches(firewall.TCP, netip.Addr{}, to) {
 		t.Error("an open port isn't reached")
 	}
 	before, err := nft.Generation()
 	check(t, err)
-	check(t, accepts.Put(w.own.accepts(), w.hostAccess))
+	check(t, accepts.Put(w.own.Accepts(), w.hostAccess))
 	if after, _ := nft.Generation(); after != before {
 		t.Error("accepts that were there were written again")
 	}
-	check(t, accepts.Put(w.own.accepts(), w.hostAccess[1:]))
+	check(t, accepts.Put(w.own.Accepts(), w.hostAccess[1:]))
 	if left := run(t, "iptables", "-S", "INPUT"); strings.Contains(left, "7510") || !strings.Contains(left, "7511:7512") {
 		t.Errorf("one of two ports is open no more, and there is:\n%s", left)
 	}
@@ -185,7 +185,7 @@ func TestNftReadsTheTable(t *testing.T) {
 		Groups: []Group{open("sg")}, Members: []Member{w.member("eni-a", "sg"), w.member("eni-lb", "sg")},
 		Fronts: []Front{{Addr: netip.MustParseAddrPort("127.0.0.1:7520"), Members: []string{"eni-lb"}}, {Addr: netip.MustParseAddrPort("[::1]:7520")}},
 	})
-	table := run(t, "nft", "list", "table", "inet", w.own.table())
+	table := run(t, "nft", "list", "table", "inet", w.own.Table())
 	for _, want := range []string{
 		"ct original ip daddr " + resolver.String(), "ct original proto-dst 53 accept", "192.0.2.53 . udp . 53", "udp dport 7511-7512 accept", "oifname @uplinks return",
 	} {

@@ -8,24 +8,80 @@ import (
 	"slices"
 
 	"github.com/skylift/skylift/internal/service/ec2"
+	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/vpc"
 )
 
-// Build returns the firewall for groups, for the interfaces in them, and for the
-// host's sockets that balancers share. ports holds the ports that balancers listen
-// on, by interface. Build changes none of its arguments.
-func Build(groups []ec2.SecurityGroup, ifaces []*ec2.Interface, fronts []vpc.Front, ports map[string][]uint16) *vpc.Ruleset {
-	rs := &vpc.Ruleset{Fronts: fronts, Members: make([]vpc.Member, 0, len(ifaces))}
-	for _, g := range groups {
-		rs.Groups = append(rs.Groups, group(g))
+// Records are what the firewall is made from.
+type Records struct {
+	Groups      []ec2.SecurityGroup
+	Interfaces  []*ec2.Interface // the store's own
+	Subnets     []ec2.Subnet
+	ACLs        []ec2.NetworkACL
+	Elastic     []ec2.ElasticAddress
+	Gateways    []ec2.NatGateway
+	Peerings    []ec2.Peering
+	PrefixLists []ec2.PrefixList
+	Ways        ec2.Ways
+	// Fronts are the host's sockets that balancers share. Ports holds the ports that balancers listen on, by interface.
+	Fronts []vpc.Front
+	Ports  map[string][]uint16
+	// PublicOnly says that whoever has no public address leaves no VPC through an internet gateway. Otherwise the
+	// default VPC lets everybody leave by the machine's address.
+	PublicOnly bool
+}
+
+// Read reads the records of EC2 into r.
+func (r *Records) Read(tx store.Tx) (err error) {
+	read := func(to func() error) {
+		if err == nil {
+			err = to()
+		}
 	}
-	for _, i := range ifaces {
-		rs.Members = append(rs.Members, vpc.Member{ID: i.ID, Addr: i.Addr, Groups: i.Groups, Host: i.Type == "load_balancer", Ports: ports[i.ID]})
+	read(func() error { r.Groups, err = ec2.SecurityGroups.List(tx, ""); return err })
+	read(func() error { r.Interfaces, err = store.Collect(ec2.Interfaces.Peek(tx, "")); return err })
+	read(func() error { r.Subnets, err = ec2.Subnets.List(tx, ""); return err })
+	read(func() error { r.ACLs, err = ec2.NetworkACLs.List(tx, ""); return err })
+	read(func() error { r.Elastic, err = ec2.ElasticAddresses.List(tx, ""); return err })
+	read(func() error { r.Gateways, err = ec2.NatGateways.List(tx, ""); return err })
+	read(func() error { r.Peerings, err = ec2.Peerings.List(tx, ""); return err })
+	read(func() error { r.PrefixLists, err = ec2.PrefixLists.List(tx, ""); return err })
+	read(func() error { r.Ways, err = ec2.ReadWays(tx); return err })
+	return err
+}
+
+// Build returns the firewall that the records make. It changes none of them.
+func Build(r Records) *vpc.Ruleset {
+	rs := &vpc.Ruleset{Net: network(r), Fronts: r.Fronts, Members: make([]vpc.Member, 0, len(r.Interfaces))}
+	lists := map[string][]netip.Prefix{}
+	for _, l := range r.PrefixLists {
+		for _, e := range l.Entries {
+			lists[l.ID] = append(lists[l.ID], e.CIDR)
+		}
+	}
+	for _, g := range r.Groups {
+		rs.Groups = append(rs.Groups, group(g, lists))
+	}
+	elastic := map[netip.Addr]netip.Addr{} // by the private address
+	for _, e := range r.Elastic {
+		if e.Interface != "" {
+			elastic[e.PrivateAddr] = e.Addr
+		}
+	}
+	for _, i := range r.Interfaces {
+		if i.Type == "nat_gateway" || i.Type == "vpc_endpoint" {
+			continue // nothing sends from there, and nothing is there
+		}
+		m := vpc.Member{ID: i.ID, Addr: i.Addr, Public: i.PublicAddr, Groups: i.Groups, Host: i.Type == "load_balancer", Ports: r.Ports[i.ID]}
+		if a, ok := elastic[i.Addr]; ok {
+			m.Public = a
+		}
+		rs.Members = append(rs.Members, m)
 	}
 	return rs
 }
 
-func group(g ec2.SecurityGroup) vpc.Group {
+func group(g ec2.SecurityGroup, lists map[string][]netip.Prefix) vpc.Group {
 	out := vpc.Group{ID: g.ID}
 	for _, r := range g.Rules {
 		if r.IsIPv6() {
@@ -35,11 +91,19 @@ func group(g ec2.SecurityGroup) vpc.Group {
 			Protocol: ec2.ProtocolNumber(r.Protocol), FromPort: int(r.From), ToPort: int(r.To),
 			CIDR: r.CIDR, Group: r.Group,
 		}
+		to := &out.Ingress
 		if r.Egress {
-			out.Egress = append(out.Egress, rule)
+			to = &out.Egress
+		}
+		if r.PrefixList == "" {
+			*to = append(*to, rule)
 			continue
 		}
-		out.Ingress = append(out.Ingress, rule)
+		for _, rule.CIDR = range lists[r.PrefixList] {
+			if rule.CIDR.Addr().Is4() {
+				*to = append(*to, rule)
+			}
+		}
 	}
 	return out
 }

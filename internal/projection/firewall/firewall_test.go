@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,7 +66,8 @@ func render(t *testing.T, records, ask string) string {
 	if err := d.Decode(&in); err != nil {
 		t.Fatal(err)
 	}
-	rs := Build(in.Groups, in.Interfaces, in.Fronts, in.Ports)
+	rs := Build(Records{Groups: in.Groups, Interfaces: in.Interfaces, Fronts: in.Fronts, Ports: in.Ports})
+	rs.CIDR = netip.MustParsePrefix("172.31.0.0/16")
 	var b strings.Builder
 	for _, g := range rs.Groups {
 		writeRules(&b, g.ID, "in", g.Ingress)

@@ -128,7 +128,7 @@ func withoutRepeats(all []finding.Finding) []finding.Finding {
 
 // follows names, for a check, those whose findings explain its own.
 var follows = map[string][]string{
-	health.TimesOut.Name:      {groups.BalancerKeptOut.Name},
+	health.TimesOut.Name:      {groups.BalancerKeptOut.Name, groups.NoWay.Name},
 	health.WrongPort.Name:     {health.SlowStart.Name, tasks.CrashLoop.Name, tasks.PortTaken.Name},
 	health.WrongPath.Name:     {health.HostOnly.Name},
 	deployments.Tripped.Name:  {},

@@ -44,6 +44,11 @@ var pictures = []struct {
 	{"peer-kept-out", func(s *snapshot.Snapshot) { s.Rules.Groups[2].Ingress = nil; connects(s, "10.0.0.50:5432") }, "service web can't reach 10.0.0.50:5432: the security group there, sg-db (db)", "asks for a connection", "--port 5432 --source-group sg-web"},
 	{"peer-kept-out", func(s *snapshot.Snapshot) { s.Rules.Groups[1].Egress = nil; connects(s, "10.0.0.50:5432") }, "its own security group sg-web (web) has no egress rule for port 5432", "the sender", "egress --group-id sg-web"},
 	{"egress-closed", func(s *snapshot.Snapshot) { s.Rules.Groups[1].Egress = nil; connects(s, "198.51.100.7:443") }, "no egress rule for port 443", "asks for a connection to 198.51.100.7:443", "egress --group-id sg-web"},
+	{"no-way", func(s *snapshot.Snapshot) {
+		s.Rules.Net.Subnets[0].Hops = s.Rules.Net.Subnets[0].Hops[:1]
+		connects(s, "198.51.100.7:443")
+	}, "service web can't reach 198.51.100.7:443: subnet subnet-a has no route there", "is dropped", "--destination-cidr-block 0.0.0.0/0"},
+	{"no-way", func(s *snapshot.Snapshot) { s.Rules.Net.VPCs[0].ByMachine = false; connects(s, "198.51.100.7:443") }, "leads there by internet gateway igw-1, and it has no public address", "is dropped", `"assignPublicIp":"ENABLED"`},
 	{"check-redirected", func(s *snapshot.Snapshot) {
 		whytest.Fails(s, elbv2.Seen{Status: "302 Found", Location: "/login", Took: 3 * time.Millisecond})
 	}, "gets a 302 to /login, and only 200 counts", "GET http://10.0.0.9:8080/health → 302 Found after 3ms, Location: /login", `"HttpCode":"200,302"`},

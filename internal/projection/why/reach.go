@@ -44,9 +44,6 @@ func Reach(s *snapshot.Snapshot, a, b, port, cluster string) (Answer, error) {
 			if !refused {
 				continue
 			}
-			if f.Check = groups.PeerKeptOut.Name; !s.Rules.CIDR.Contains(at.Addr()) {
-				f.Check = groups.EgressClosed.Name
-			}
 			if !said[f.Cause] {
 				said[f.Cause] = true
 				out.Findings = append(out.Findings, f)

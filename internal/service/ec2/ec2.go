@@ -11,6 +11,7 @@
 package ec2
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -99,7 +100,7 @@ func ProtocolName(protocol string) string {
 
 // String says what r admits, in EC2's words.
 func (r Rule) String() string {
-	peer := r.Group
+	peer := cmp.Or(r.Group, r.PrefixList)
 	if r.CIDR.IsValid() {
 		peer = r.CIDR.String()
 	}

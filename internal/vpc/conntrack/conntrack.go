@@ -19,6 +19,7 @@ import (
 type Tracked struct {
 	Flow  firewall.Flow
 	Asked netip.AddrPort // where its sender sent it
+	Seen  netip.Addr     // its source, as the other end sees it
 	raw   []byte         // what names it in a request to delete it
 }
 
@@ -84,7 +85,7 @@ func parseTracked(m []byte) (Tracked, bool) {
 	if f.Protocol == firewall.TCP || f.Protocol == firewall.UDP {
 		f.DstPort = back.SrcPort
 	}
-	return Tracked{Flow: f, Asked: netip.AddrPortFrom(there.Dst, there.DstPort), raw: body}, ok1 && ok2
+	return Tracked{Flow: f, Asked: netip.AddrPortFrom(there.Dst, there.DstPort), Seen: back.Dst, raw: body}, ok1 && ok2
 }
 
 func parseTuple(b []byte) (firewall.Flow, bool) {

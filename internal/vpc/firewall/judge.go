@@ -1,32 +1,59 @@
 package firewall
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Judge decides about flows that are under way, as the kernel would if they
 // began now.
 type Judge struct {
 	rs    *Ruleset
-	x     *index
+	x     *Index
 	local map[netip.Addr]bool   // addresses of the host
 	leads func(netip.Addr) bool // whether an address is beyond this machine; nil: not asked
 }
 
-// Refuses tells whether the kernel would drop a flow that its sender sent to asked.
-func (j Judge) Refuses(flow Flow, asked netip.AddrPort) bool {
-	if j.rs.serves(flow) {
+// Refuses tells whether the kernel would drop a flow that its sender sent to asked, or would not translate it as it
+// did: seen is the source as the other end sees it.
+func (j Judge) Refuses(flow Flow, asked netip.AddrPort, seen netip.Addr) bool {
+	if j.rs.serves(flow, asked) {
 		return false
 	}
+	public := asked.Addr() != flow.Dst && j.x.Publics[asked.Addr()].Addr == flow.Dst
+	if !public && (asked.Addr() != flow.Dst && j.pooled(asked.Addr()) || j.x.byAddr[flow.Dst].Addr == flow.Dst && j.x.Publics[asked.Addr()].Addr.IsValid()) {
+		return true // that was the public address of another, or of none
+	}
+	if public {
+		flow.Dst = asked.Addr()
+	}
 	if j.fromTask(flow) {
-		if asked != netip.AddrPortFrom(flow.Dst, flow.DstPort) && j.rs.Ways.open(flow.Protocol, asked) {
+		if !public && asked != netip.AddrPortFrom(flow.Dst, flow.DstPort) && j.rs.Ways.open(flow.Protocol, asked) {
 			f := flow
 			f.Dst, f.DstPort = asked.Addr(), asked.Port()
-			return !j.x.side(Egress, f.Src, f).Admitted
+			return !j.x.leaves(f, f.Dst).Admitted
 		}
-		if j.closed(flow) {
+		if !public && (j.closed(flow) || j.translated(flow, seen)) {
 			return true
 		}
 	}
-	return !j.x.check(j.x.asFront(flow, j.local)).Admitted
+	return !j.x.check(j.x.asFront(flow, j.local), j.local[flow.Src]).Admitted
+}
+
+// translated says that the kernel would give f, which a member sends, another source now.
+func (j Judge) translated(f Flow, seen netip.Addr) bool {
+	if j.x.inside(f.Dst) || j.local[f.Dst] {
+		return false
+	}
+	if want := j.x.seenAs(f.Src, f.Dst); want != f.Src {
+		return seen != want
+	}
+	return j.pooled(seen)
+}
+
+// pooled says that addr is one of the public addresses.
+func (j Judge) pooled(addr netip.Addr) bool {
+	return slices.ContainsFunc(j.rs.Pool, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // fromTask says that a task, not a balancer, sent the flow's first packet.
@@ -41,7 +68,7 @@ func (j Judge) closed(f Flow) bool {
 	if j.rs.Ways.open(f.Protocol, at) {
 		return false
 	}
-	if f.Dst == Router(j.x.cidr) {
+	if f.Dst == j.x.Router {
 		return true
 	}
 	if j.x.inside(f.Dst) {
@@ -59,12 +86,12 @@ func (j Judge) closed(f Flow) bool {
 // Judge returns a judge by r. local are the addresses of the host. leads says whether an address is beyond this
 // machine; nil doesn't ask.
 func (r *Ruleset) Judge(local map[netip.Addr]bool, leads func(netip.Addr) bool) Judge {
-	return Judge{r, r.index(), local, leads}
+	return Judge{r, r.Index(), local, leads}
 }
 
 // asFront is f as check wants it: to a front on every address, where it is for
 // one.
-func (x *index) asFront(f Flow, local map[netip.Addr]bool) Flow {
+func (x *Index) asFront(f Flow, local map[netip.Addr]bool) Flow {
 	if f.Protocol != TCP || !x.hasFront[f.DstPort] || x.inside(f.Dst) || !local[f.Dst] && !f.Dst.IsLoopback() {
 		return f
 	}

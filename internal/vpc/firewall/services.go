@@ -2,9 +2,7 @@ package firewall
 
 import (
 	"net/netip"
-
-	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
+	"slices"
 )
 
 // Service is where what tasks send to a socket address really goes.
@@ -14,33 +12,31 @@ type Service struct {
 	To       netip.AddrPort // where this process listens
 }
 
+// LinkLocalResolver is where the resolver of every VPC answers, besides the third address of its first range
+// (https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html).
+var LinkLocalResolver = netip.AddrFrom4([4]byte{169, 254, 169, 253})
+
+// Resolver is the third address of a range, where a VPC's resolver answers tasks.
+func Resolver(cidr netip.Prefix) netip.Addr { return Router(cidr).Next() }
+
+// Resolves says that s is the resolver's, at the address that each VPC has its own of.
+func (r *Ruleset) Resolves(s Service) bool { return s.Addr.Addr() == Resolver(r.CIDR) }
+
 // serves says that f is a task's flow to a service, which no rules judge.
-func (r *Ruleset) serves(f Flow) bool {
+func (r *Ruleset) serves(f Flow, asked netip.AddrPort) bool {
 	for _, s := range r.Services {
-		if f.Protocol == s.Protocol && s.To == netip.AddrPortFrom(f.Dst, f.DstPort) && r.CIDR.Contains(f.Src) {
-			return true
+		if f.Protocol != s.Protocol || s.To != netip.AddrPortFrom(f.Dst, f.DstPort) {
+			continue
+		}
+		for _, v := range r.Network().VPCs {
+			if slices.ContainsFunc(v.Ranges, func(p netip.Prefix) bool { return p.Contains(f.Src) }) {
+				at := asked.Addr() == s.Addr.Addr()
+				if r.Resolves(s) {
+					at = asked.Addr() == Resolver(v.Ranges[0])
+				}
+				return at && !(v.NoDNS && (r.Resolves(s) || s.Addr.Addr() == LinkLocalResolver))
+			}
 		}
 	}
 	return false
-}
-
-// services sends what tasks address to a service to where it is, before anybody
-// else on the host does.
-func (c *compiler) services(rs *Ruleset) {
-	if len(rs.Services) == 0 {
-		return
-	}
-	var rules []exprs
-	for _, s := range rs.Services {
-		rules = append(rules, rule(iifPrefix(expr.CmpOpEq, c.prefix), toSocket(s.Protocol, s.Addr), redirect(s.To)))
-	}
-	c.base("prerouting_services", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, *nftables.ChainPriorityNATDest-1, rules...)
-}
-
-// served admits what has been sent to a service.
-func (c *compiler) served(rs *Ruleset) (rules []exprs) {
-	for _, s := range rs.Services {
-		rules = append(rules, rule(iifPrefix(expr.CmpOpEq, c.prefix), toSocket(s.Protocol, s.To), redirected(), acceptIt()))
-	}
-	return rules
 }

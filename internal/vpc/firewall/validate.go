@@ -3,11 +3,15 @@ package firewall
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // Validate refuses what the kernel could not enforce as it is meant.
 func (r *Ruleset) Validate() error {
 	if err := r.validateMembers(); err != nil {
+		return err
+	}
+	if err := r.validateNetwork(); err != nil {
 		return err
 	}
 	groups := make(map[string]bool, len(r.Groups))
@@ -32,9 +36,10 @@ func (r *Ruleset) Validate() error {
 
 func (r *Ruleset) validateMembers() error {
 	ids, addrs := make(map[string]bool, len(r.Members)), make(map[netip.Addr]string, len(r.Members))
+	ranges := r.Network().Ranges()
 	for _, m := range r.Members {
-		if !r.CIDR.Contains(m.Addr) {
-			return fmt.Errorf("ruleset: member %s has address %s, outside %s", m.ID, m.Addr, r.CIDR)
+		if !slices.ContainsFunc(ranges, func(p netip.Prefix) bool { return p.Contains(m.Addr) }) {
+			return fmt.Errorf("ruleset: member %s has address %s, outside %s", m.ID, m.Addr, ranges)
 		}
 		if other, taken := addrs[m.Addr]; taken {
 			return fmt.Errorf("ruleset: members %s and %s have the same address %s", other, m.ID, m.Addr)
@@ -43,6 +48,24 @@ func (r *Ruleset) validateMembers() error {
 			return fmt.Errorf("ruleset: member %s is there twice", m.ID)
 		}
 		ids[m.ID], addrs[m.Addr] = true, m.ID
+	}
+	return nil
+}
+
+// validateNetwork refuses ranges that overlap, and public addresses that two have.
+func (r *Ruleset) validateNetwork() error {
+	ranges := r.Network().Ranges()
+	for i := 1; i < len(ranges); i++ {
+		if ranges[i].Overlaps(ranges[i-1]) {
+			return fmt.Errorf("ruleset: the ranges %s and %s overlap", ranges[i-1], ranges[i])
+		}
+	}
+	has := make(map[netip.Addr]string)
+	for _, m := range r.Members {
+		if other, taken := has[m.Public]; taken && m.Public.IsValid() {
+			return fmt.Errorf("ruleset: members %s and %s have the same public address %s", other, m.ID, m.Public)
+		}
+		has[m.Public] = m.ID
 	}
 	return nil
 }

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/skylift/skylift/internal/vpc/nft"
 )
 
 // Ways are what tasks reach outside the VPC, as far as their egress rules let
@@ -103,19 +101,4 @@ func AddResolvers(all, more []netip.Addr) []netip.Addr {
 	}
 	slices.SortFunc(all, netip.Addr.Compare)
 	return slices.Compact(all)
-}
-
-// KeptResolvers reads the resolvers from the table, where there is one.
-func KeptResolvers(table string) ([]netip.Addr, error) {
-	keys, err := nft.Elements(table, setResolvers)
-	if err != nil {
-		return nil, err
-	}
-	var kept []netip.Addr
-	for _, key := range keys {
-		if addr, ok := netip.AddrFromSlice(key[:min(4, len(key))]); ok {
-			kept = append(kept, addr)
-		}
-	}
-	return AddResolvers(nil, kept), nil
 }

@@ -2,6 +2,7 @@ package nft
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -130,7 +131,7 @@ func (b *batch) dropSet(name string) {
 
 // removeElements deletes what is no longer in a set, or leads elsewhere.
 func (b *batch) removeElements(old, now *Set) error {
-	gone := &Set{Name: old.Name, Key: old.Key, IsMap: old.IsMap, Jumps: make(map[string]string)}
+	gone := old.with(make(map[string]string))
 	for key, jump := range old.Jumps {
 		if to, there := now.Jumps[key]; !there || to != jump {
 			gone.Jumps[key] = jump
@@ -150,7 +151,7 @@ func (b *batch) addElements(old, now *Set) error {
 			return fmt.Errorf("set %s: %w", now.Name, err)
 		}
 	} else {
-		added = &Set{Name: now.Name, IsMap: now.IsMap, Jumps: make(map[string]string)}
+		added = now.with(make(map[string]string))
 		for key, jump := range now.Jumps {
 			if to, there := old.Jumps[key]; !there || to != jump {
 				added.Jumps[key] = jump
@@ -161,10 +162,13 @@ func (b *batch) addElements(old, now *Set) error {
 }
 
 func (b *batch) set(s *Set) *nftables.Set {
-	made := &nftables.Set{Table: b.table, Name: s.Name, KeyType: s.Key, IsMap: s.IsMap}
+	made := &nftables.Set{Table: b.table, Name: s.Name, KeyType: s.Key, IsMap: s.IsMap, Interval: s.Ranges}
 	made.Concatenation = len(nftables.ConcatSetTypeElements(s.Key)) > 1
-	if s.IsMap {
+	switch {
+	case s.IsMap && s.Data.Bytes == 0:
 		made.DataType = nftables.TypeVerdict
+	case s.IsMap:
+		made.DataType = s.Data
 	}
 	if s.Brief != nil {
 		made.Dynamic, made.HasTimeout, made.Timeout, made.Size = true, true, s.Brief.For, s.Brief.Most
@@ -175,12 +179,8 @@ func (b *batch) set(s *Set) *nftables.Set {
 // elements hands a set's elements to f in parts, as an attribute holds 64 KiB.
 func (b *batch) elements(s *Set, f func([]nftables.SetElement) error) error {
 	all := make([]nftables.SetElement, 0, len(s.Jumps))
-	for key, jump := range s.Jumps {
-		e := nftables.SetElement{Key: []byte(key)}
-		if s.IsMap {
-			e.VerdictData = &expr.Verdict{Kind: expr.VerdictJump, Chain: jump}
-		}
-		all = append(all, e)
+	for _, key := range slices.Sorted(maps.Keys(s.Jumps)) { // an end of a range comes after its beginning
+		all = append(all, s.element(key, s.Jumps[key])...)
 	}
 	for part := range slices.Chunk(all, 150) {
 		if err := f(part); err != nil {
@@ -188,4 +188,26 @@ func (b *batch) elements(s *Set, f func([]nftables.SetElement) error) error {
 		}
 	}
 	return nil
+}
+
+// element is what nftables has for one key; for a range two.
+func (s *Set) element(key, jump string) []nftables.SetElement {
+	e := nftables.SetElement{Key: []byte(key)}
+	switch half := len(key) / 2; {
+	case s.Ranges:
+		e.Key = []byte(key[:half])
+		return []nftables.SetElement{e, {Key: []byte(key[half:]), IntervalEnd: true}}
+	case s.IsMap && s.Data.Bytes == 0:
+		e.VerdictData = &expr.Verdict{Kind: expr.VerdictJump, Chain: jump}
+	case s.IsMap:
+		e.Val = []byte(jump)
+	}
+	return []nftables.SetElement{e}
+}
+
+// with is s with other keys.
+func (s *Set) with(jumps map[string]string) *Set {
+	other := *s
+	other.Jumps = jumps
+	return &other
 }

@@ -30,13 +30,16 @@ type Hook struct {
 	Priority nftables.ChainPriority
 }
 
-// Set is a set of keys or, when it is a map, of keys and where to jump.
+// Set is a set of keys or, when it is a map, of keys and where to jump or, when it has Data, what they stand for.
 type Set struct {
 	Name  string
 	Key   nftables.SetDatatype
 	IsMap bool
-	Jumps map[string]string // key → the chain to jump to; "" in a set
-	Brief *Brief            // the kernel adds to it by itself, and forgets; nil: it does not
+	Data  nftables.SetDatatype // of what keys stand for; zero: they lead to chains
+	// Ranges says that each key is two of Key's: the first and the one after the last of a range. None overlap.
+	Ranges bool
+	Jumps  map[string]string // key → the chain to jump to, or the data; "" in a set
+	Brief  *Brief            // the kernel adds to it by itself, and forgets; nil: it does not
 }
 
 // Brief bounds what the kernel adds to a set by itself.

@@ -73,7 +73,7 @@ func widen(ctx context.Context, c daemon.Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := ec2api.New(db, arn.Namespace{Region: c.Region, Account: c.AccountID}, c.VPCCIDR).EnsureDefaults(ctx); err != nil {
+	if err := ec2api.New(db, arn.Namespace{Region: c.Region, Account: c.AccountID}, ec2api.Host{CIDR: c.VPCCIDR}).EnsureDefaults(ctx); err != nil {
 		return err
 	}
 	return db.Update(ctx, func(tx store.Tx) error {

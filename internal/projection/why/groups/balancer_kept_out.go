@@ -42,7 +42,7 @@ func keptOutOf(s *snapshot.Snapshot, g elbv2.TargetGroup, b elbv2.LoadBalancer, 
 		}
 		for _, port := range ports(g, t) {
 			v := s.Rules.Check(vpc.Flow{Protocol: tcp, Src: src, Dst: addr, SrcPort: anyPort, DstPort: port})
-			if v.Admitted || len(v.Groups) == 0 {
+			if v.Admitted || v.Why != vpc.ByGroup || len(v.Groups) == 0 {
 				continue
 			}
 			f := keptOut(s, g, b, v, src, netip.AddrPortFrom(addr, port))

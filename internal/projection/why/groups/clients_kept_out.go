@@ -31,7 +31,7 @@ func clientsKeptOut(s *snapshot.Snapshot) (out []finding.Finding) {
 			continue
 		}
 		v := s.Rules.Check(vpc.Flow{Protocol: tcp, Src: everyone, Dst: eni.Addr, SrcPort: anyPort, DstPort: uint16(l.Port)})
-		if !v.Admitted {
+		if !v.Admitted && v.Why == vpc.ByGroup {
 			out = append(out, noClients(s, b, l, eni.Addr))
 		}
 	}

@@ -20,7 +20,7 @@ const tcp = 6
 const anyPort = 50000
 
 // Checks are those of this package.
-var Checks = []finding.Check{BalancerKeptOut, ClientsKeptOut, PeerKeptOut, EgressClosed}
+var Checks = []finding.Check{BalancerKeptOut, ClientsKeptOut, PeerKeptOut, EgressClosed, NoWay}
 
 // admit is the mend that adds a rule for TCP on a port to a group. peer is a range or the id of a group.
 func admit(say string, side vpc.Side, group string, port uint16, peer string) finding.Mend {
@@ -55,6 +55,9 @@ func verdict(v vpc.Verdict, src, dst netip.Addr, port uint16) finding.Evidence {
 	side := "the groups of the sender"
 	if v.Blocked == vpc.Ingress {
 		side = "the groups of the receiver"
+	}
+	if v.Why != vpc.ByGroup {
+		return finding.Evidence{What: "firewall", Says: fmt.Sprintf("TCP from %s to %s is dropped: %s", src, netip.AddrPortFrom(dst, port), missing(v))}
 	}
 	return finding.Evidence{
 		What: "firewall",

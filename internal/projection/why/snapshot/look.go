@@ -203,3 +203,8 @@ func (s *Snapshot) ExecutionRole(t ecs.Task) string {
 
 // RoleName is the name in a role's ARN, without its path.
 func RoleName(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
+
+// Inside says that an address is in a VPC.
+func (s *Snapshot) Inside(addr netip.Addr) bool {
+	return s.Rules.CIDR.Contains(addr) || slices.ContainsFunc(s.Rules.Net.Ranges(), func(p netip.Prefix) bool { return p.Contains(addr) })
+}

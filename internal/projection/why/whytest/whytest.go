@@ -15,6 +15,7 @@ import (
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/service/route53/record"
 	"github.com/skylift/skylift/internal/vpc"
+	"github.com/skylift/skylift/internal/vpc/firewall/route"
 	"github.com/skylift/skylift/internal/vpc/sockets"
 )
 
@@ -130,8 +131,15 @@ func guard(s *snapshot.Snapshot) {
 	on := func(port int, group string) []vpc.Rule {
 		return []vpc.Rule{{Protocol: 6, FromPort: port, ToPort: port, Group: group}}
 	}
+	cidr := netip.MustParsePrefix("10.0.0.0/16")
 	s.Rules = &vpc.Ruleset{
-		CIDR: netip.MustParsePrefix("10.0.0.0/16"),
+		CIDR: cidr,
+		Net: route.Network{
+			VPCs: []route.VPC{{ID: "vpc-1", Ranges: []netip.Prefix{cidr}, ByMachine: true}},
+			Subnets: []route.Subnet{{ID: "subnet-a", VPC: "vpc-1", Range: cidr, Hops: []route.Hop{
+				{To: cidr, Kind: route.Local}, {To: netip.MustParsePrefix("0.0.0.0/0"), Kind: route.Internet, ID: "igw-1"},
+			}}},
+		},
 		Groups: []vpc.Group{
 			{ID: "sg-lb", Egress: everywhere, Ingress: []vpc.Rule{{Protocol: 6, FromPort: 80, ToPort: 80, CIDR: netip.MustParsePrefix("0.0.0.0/0")}}},
 			{ID: "sg-web", Egress: everywhere, Ingress: on(8080, "sg-lb")},

@@ -38,7 +38,7 @@ func accountWith(t testing.TB, cidr netip.Prefix) env {
 	t.Helper()
 	db := memstore.New()
 	t.Cleanup(func() { db.Close() })
-	a := env{New(db, testNS, cidr), db}
+	a := env{New(db, testNS, Host{CIDR: cidr}), db}
 	if err := a.EnsureDefaults(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -122,11 +122,11 @@ func TestDefaultsAreMadeOnce(t *testing.T) {
 	if err != nil || !slices.Equal(before, after) {
 		t.Errorf("subnets were made anew: %v, %v", after, err)
 	}
-	elsewhere := New(a.db, testNS, netip.MustParsePrefix("10.0.0.0/16"))
+	elsewhere := New(a.db, testNS, Host{CIDR: netip.MustParsePrefix("10.0.0.0/16")})
 	if err := elsewhere.EnsureDefaults(t.Context()); err == nil || !strings.Contains(err.Error(), "--vpc-cidr 172.31.0.0/16") {
 		t.Errorf("with another range: %v, want advice", err)
 	}
-	moved := New(a.db, arn.Namespace{Region: "eu-west-1", Account: testNS.Account}, netip.Prefix{})
+	moved := New(a.db, arn.Namespace{Region: "eu-west-1", Account: testNS.Account}, Host{})
 	if err := moved.EnsureDefaults(t.Context()); err == nil || !strings.Contains(err.Error(), "--region us-west-2") {
 		t.Errorf("in another region: %v, want advice", err)
 	}

@@ -147,7 +147,7 @@ func TestAddressesAreUnique(t *testing.T) {
 	a := account(t)
 	s := firstSubnet(t, a)
 	// Another process has its own lock; what keeps them apart is the store.
-	b := New(a.db, testNS, netip.Prefix{})
+	b := New(a.db, testNS, Host{})
 	var wg sync.WaitGroup
 	for n := range 200 {
 		wg.Go(func() {

@@ -232,7 +232,6 @@ func TestVpcAttributes(t *testing.T) {
 	}{
 		"as it is":      {sdk.ModifyVpcAttributeInput{VpcId: &vpc, EnableDnsHostnames: on}, "", ""},
 		"metrics off":   {sdk.ModifyVpcAttributeInput{VpcId: &vpc, EnableNetworkAddressUsageMetrics: off}, "", ""},
-		"without DNS":   {sdk.ModifyVpcAttributeInput{VpcId: &vpc, EnableDnsSupport: off}, "UnsupportedOperation", "'false' of the attribute 'enableDnsSupport'"},
 		"metrics on":    {sdk.ModifyVpcAttributeInput{VpcId: &vpc, EnableNetworkAddressUsageMetrics: on}, "UnsupportedOperation", "enableNetworkAddressUsageMetrics"},
 		"two at a time": {sdk.ModifyVpcAttributeInput{VpcId: &vpc, EnableDnsHostnames: on, EnableDnsSupport: on}, "InvalidParameterCombination", "Fields for multiple attribute types specified: enableDnsHostnames, enableDnsSupport"},
 		"nothing":       {sdk.ModifyVpcAttributeInput{VpcId: &vpc}, "MissingParameter", "enableDnsSupport"},
@@ -243,6 +242,28 @@ func TestVpcAttributes(t *testing.T) {
 			wantCode(t, name, err, tc.code, tc.message)
 		} else if err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, step := range []struct {
+		in   sdk.ModifyVpcAttributeInput
+		code string
+		want [2]bool // support, names
+	}{
+		{sdk.ModifyVpcAttributeInput{EnableDnsHostnames: off}, "", [2]bool{true, false}},
+		{sdk.ModifyVpcAttributeInput{EnableDnsSupport: off}, "", [2]bool{false, false}},
+		{sdk.ModifyVpcAttributeInput{EnableDnsHostnames: on}, "InvalidParameterValue", [2]bool{false, false}},
+		{sdk.ModifyVpcAttributeInput{EnableDnsSupport: on}, "", [2]bool{true, false}},
+		{sdk.ModifyVpcAttributeInput{EnableDnsHostnames: on}, "", [2]bool{true, true}},
+	} {
+		step.in.VpcId = &vpc
+		_, err := a.ModifyVpcAttribute(t.Context(), &step.in)
+		if step.code != "" {
+			wantCode(t, "names without an answer", err, step.code, vpc)
+		} else if err != nil {
+			t.Error(err)
+		}
+		if v := records(t, a, ec2.Vpcs)[0]; [2]bool{v.DNSSupport, v.DNSHostnames} != step.want {
+			t.Errorf("after %+v: support %t, names %t", step.in, v.DNSSupport, v.DNSHostnames)
 		}
 	}
 }
@@ -260,7 +281,11 @@ func TestTagsOfAllKinds(t *testing.T) {
 		records(t, a, ec2.Vpcs)[0].ID: "vpc", firstSubnet(t, a).ID: "subnet", web: "security-group", eni.ID: "network-interface",
 		records(t, a, ec2.RouteTables)[0].ID: "route-table", records(t, a, ec2.InternetGateways)[0].ID: "internet-gateway",
 		*authorize(t, a, web, tcp(80, "10.0.0.0/8"))[0].SecurityGroupRuleId: "security-group-rule",
+		records(t, a, ec2.NetworkACLs)[0].ID:                                "network-acl", records(t, a, ec2.DHCPOptionSets)[0].ID: "dhcp-options", records(t, a, ec2.PrefixLists)[0].ID: "prefix-list",
 	}
+	b := build(t, a)
+	want[b.nat], want[b.address] = "natgateway", "elastic-ip"
+	want[*must(a.CreateVpcEndpoint(t.Context(), &sdk.CreateVpcEndpointInput{VpcId: &b.vpc, ServiceName: new("com.amazonaws.us-west-2.s3")}))(t).VpcEndpoint.VpcEndpointId] = "vpc-endpoint"
 	var ids []string
 	for id := range want {
 		ids = append(ids, id)

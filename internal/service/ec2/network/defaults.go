@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -18,7 +19,7 @@ import (
 // default security group and a subnet in each zone. Later it makes sure that
 // they are still those of this region and range.
 func (a *API) EnsureDefaults(ctx context.Context) error {
-	if err := checkRange(a.cidr); err != nil {
+	if err := checkRange(a.Default); err != nil {
 		return err
 	}
 	return a.db.Update(ctx, func(tx store.Tx) error {
@@ -27,10 +28,13 @@ func (a *API) EnsureDefaults(ctx context.Context) error {
 			return err
 		}
 		if vpc.ID == "" {
-			return a.makeDefaults(tx)
+			if err := a.makeDefaults(tx); err != nil {
+				return err
+			}
+			return a.complete(tx)
 		}
-		if vpc.CIDR != a.cidr {
-			return fmt.Errorf("this data directory's VPC is %s, not %s: start with --vpc-cidr %s or with another --data-dir", vpc.CIDR, a.cidr, vpc.CIDR)
+		if vpc.CIDR != a.Default {
+			return fmt.Errorf("this data directory's VPC is %s, not %s: start with --vpc-cidr %s or with another --data-dir", vpc.CIDR, a.Default, vpc.CIDR)
 		}
 		subnets, err := ec2.Subnets.List(tx, "")
 		if err != nil {
@@ -41,8 +45,71 @@ func (a *API) EnsureDefaults(ctx context.Context) error {
 				return fmt.Errorf("this data directory's region is %s, not %s: start with --region %s or with another --data-dir", region, a.ns.Region, region)
 			}
 		}
-		return nil
+		return a.complete(tx)
 	})
+}
+
+// complete makes what the default VPC has and releases that knew one VPC had no records of: a network ACL for its
+// subnets, and DHCP options.
+func (a *API) complete(tx store.Tx) error {
+	vpc, err := ec2.DefaultVpc(tx)
+	if err != nil {
+		return err
+	}
+	if _, err := a.accountOptions(tx); errors.Is(err, store.ErrNotFound) {
+		if err := ec2.DHCPOptionSets.Put(tx, vpc.DHCPOptionsID, a.amazonOptions(vpc.DHCPOptionsID)); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	subnets, err := ec2.Subnets.List(tx, "")
+	if err != nil {
+		return err
+	}
+	if err := a.serviceLists(tx); err != nil {
+		return err
+	}
+	return aclFor(tx, vpc.ID, subnets)
+}
+
+// serviceAt is where tasks find each service of ours.
+var serviceAt = netip.MustParsePrefix("169.254.170.2/32")
+
+// serviceLists makes the prefix lists of the services that have gateway endpoints.
+func (a *API) serviceLists(tx store.Tx) error {
+	all, err := ec2.PrefixLists.List(tx, "")
+	if err != nil {
+		return err
+	}
+	name := "com.amazonaws." + a.ns.Region + ".s3"
+	if slices.ContainsFunc(all, func(l ec2.PrefixList) bool { return l.AWS && l.Name == name }) {
+		return nil
+	}
+	l := ec2.PrefixList{ID: ec2.NewID("pl"), Name: name, AWS: true, MaxEntries: 1, Entries: []ec2.PrefixListEntry{{CIDR: serviceAt}}}
+	return ec2.PrefixLists.Put(tx, l.ID, l)
+}
+
+// accountOptions returns the id of the DHCP options that new VPCs have.
+func (a *API) accountOptions(tx store.Tx) (string, error) {
+	for o, err := range ec2.DHCPOptionSets.Peek(tx, "") {
+		if err != nil {
+			return "", err
+		}
+		if o.Default {
+			return o.ID, nil
+		}
+	}
+	return "", store.ErrNotFound
+}
+
+// amazonOptions are the DHCP options that an account has from the start.
+func (a *API) amazonOptions(id string) ec2.DHCPOptions {
+	domain := a.ns.Region + ".compute.internal"
+	if a.ns.Region == "us-east-1" {
+		domain = "ec2.internal"
+	}
+	return ec2.DHCPOptions{ID: id, Default: true, Options: []ec2.DHCPOption{{Key: keyDomain, Values: []string{domain}}, {Key: keyServers, Values: []string{amazonDNS}}}}
 }
 
 // checkRange refuses what AWS would not take for a VPC or what has no room
@@ -58,30 +125,22 @@ func checkRange(p netip.Prefix) error {
 }
 
 func (a *API) makeDefaults(tx store.Tx) error {
-	vpc := ec2.Vpc{ID: ec2.NewID("vpc"), CIDR: a.cidr, Default: true, DHCPOptionsID: ec2.NewID("dopt"), AssociationID: ec2.NewID("vpc-cidr-assoc")}
+	vpc := ec2.Vpc{
+		ID: ec2.NewID("vpc"), CIDR: a.Default, Default: true, DHCPOptionsID: ec2.NewID("dopt"), AssociationID: ec2.NewID("vpc-cidr-assoc"),
+		DNSSupport: true, DNSHostnames: true,
+	}
 	igw := ec2.InternetGateway{ID: ec2.NewID("igw"), VpcID: vpc.ID}
-	table := ec2.RouteTable{ID: ec2.NewID("rtb"), VpcID: vpc.ID, AssociationID: ec2.NewID("rtbassoc"), Gateway: igw.ID}
-	group := ec2.SecurityGroup{ID: ec2.NewID("sg"), VpcID: vpc.ID, Name: ec2.DefaultGroupName, Description: "default VPC security group"}
-	group.Rules = []ec2.Rule{
-		{ID: ec2.NewID("sgr"), Protocol: "-1", From: -1, To: -1, Group: group.ID},
-		ec2.EgressToAll(),
-	}
-	if err := ec2.Vpcs.Put(tx, vpc.ID, vpc); err != nil {
-		return err
-	}
 	if err := ec2.InternetGateways.Put(tx, igw.ID, igw); err != nil {
 		return err
 	}
-	if err := ec2.RouteTables.Put(tx, table.ID, table); err != nil {
+	out := ec2.Route{Destination: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Target: igw.ID, Origin: "CreateRoute"}
+	if err := putVpc(tx, vpc, out); err != nil {
 		return err
 	}
-	if err := ec2.SecurityGroups.Put(tx, group.ID, group); err != nil {
-		return err
-	}
-	ranges := split(a.cidr)
+	ranges := split(a.Default)
 	for i, z := range a.zones() {
-		s := ec2.Subnet{ID: ec2.NewID("subnet"), VpcID: vpc.ID, AZ: z.name, AZID: z.id, CIDR: ranges[i], Default: true}
-		if err := ec2.Subnets.Put(tx, s.ID, s); err != nil {
+		s := ec2.Subnet{ID: ec2.NewID("subnet"), VpcID: vpc.ID, AZ: z.name, AZID: z.id, CIDR: ranges[i], Default: true, MapPublicIP: true}
+		if err := putSubnet(tx, s); err != nil {
 			return err
 		}
 	}

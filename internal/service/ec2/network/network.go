@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 
+	sdk "github.com/aws/aws-sdk-go-v2/service/ec2"
+
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/service/ec2"
@@ -19,22 +21,54 @@ import (
 
 // API answers for VPCs, subnets, zones and regions.
 type API struct {
-	db   store.DB
-	ns   arn.Namespace
-	cidr netip.Prefix // of the default VPC
+	db store.DB
+	ns arn.Namespace
+	Ranges
 }
 
-// New returns the API; cidr is the range of the default VPC.
-func New(db store.DB, ns arn.Namespace, cidr netip.Prefix) *API { return &API{db, ns, cidr} }
+// Ranges are the addresses that VPCs can have, and those that they can't.
+type Ranges struct {
+	Default netip.Prefix // the range of the default VPC
+	// Claim says why a new VPC on this host can't have a range: what else of the host has it. It returns nil when nothing
+	// does.
+	Claim  func(netip.Prefix) error
+	Public []netip.Prefix // are public addresses
+}
+
+// New returns the API.
+func New(db store.DB, ns arn.Namespace, r Ranges) *API { return &API{db, ns, r} }
+
+// What condition keys are never there, and why.
+const (
+	poolKeys = "ec2:Ipv4IpamPoolId ec2:Ipv6IpamPoolId"
+	noPools  = "there are no pools of addresses to make VPCs and subnets of"
+)
 
 // Operations lists what the API answers.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
+		wire.Op("AssociateDhcpOptions", a.AssociateDhcpOptions).On("dhcp-options: DhcpOptionsId", "vpc: VpcId").Takes("DhcpOptionsId DryRun VpcId"),
+		wire.Op("AssociateVpcCidrBlock", a.AssociateVpcCidrBlock).On("vpc: VpcId").Lacks(poolKeys, noPools).Takes("AmazonProvidedIpv6CidrBlock=false CidrBlock VpcId"),
+		wire.Op("CreateDhcpOptions", a.CreateDhcpOptions).Makes("dhcp-options: *").Takes("DhcpConfiguration{*} DryRun", request.TagMembers).
+			Checks(func(in *sdk.CreateDhcpOptionsInput) []error { return newOptionsFaults(in) }),
+		wire.Op("CreateSubnet", a.CreateSubnet).On("vpc: VpcId").Makes("subnet: *").Lacks(poolKeys, noPools).
+			Takes("AvailabilityZone AvailabilityZoneId CidrBlock DryRun Ipv6Native=false VpcId", request.TagMembers).
+			Checks(func(in *sdk.CreateSubnetInput) []error { return a.newSubnetFaults(in) }),
+		wire.Op("CreateVpc", a.CreateVpc).Makes("vpc: *").Lacks(poolKeys, noPools).
+			Takes("AmazonProvidedIpv6CidrBlock=false CidrBlock DryRun InstanceTenancy=default", request.TagMembers).
+			Checks(func(in *sdk.CreateVpcInput) []error { return newVpcFaults(in) }),
+		wire.Op("DeleteDhcpOptions", a.DeleteDhcpOptions).On("dhcp-options: DhcpOptionsId").Takes("DhcpOptionsId DryRun"),
+		wire.Op("DeleteSubnet", a.DeleteSubnet).On("subnet: SubnetId").Takes("DryRun SubnetId"),
+		wire.Op("DeleteVpc", a.DeleteVpc).On("vpc: VpcId").Takes("DryRun VpcId"),
 		wire.Op("DescribeAvailabilityZones", a.DescribeAvailabilityZones).Takes("AllAvailabilityZones DryRun Filter{*} ZoneId ZoneName"),
+		wire.Op("DescribeDhcpOptions", a.DescribeDhcpOptions).Takes(list.Members, "DhcpOptionsId"),
 		wire.Op("DescribeRegions", a.DescribeRegions).Takes("AllRegions DryRun Filter{*} RegionName"),
 		wire.Op("DescribeSubnets", a.DescribeSubnets).Takes(list.Members, "SubnetId"),
 		wire.Op("DescribeVpcAttribute", a.DescribeVpcAttribute).On("vpc: VpcId").Takes("Attribute DryRun VpcId"),
 		wire.Op("DescribeVpcs", a.DescribeVpcs).Takes(list.Members, "VpcId"),
+		wire.Op("DisassociateVpcCidrBlock", a.DisassociateVpcCidrBlock).OnFound("vpc: AssociationId", a.vpcsOf).Takes("AssociationId"),
+		wire.Op("ModifySubnetAttribute", a.ModifySubnetAttribute).On("subnet: SubnetId").KeyFound("ec2:Attribute", changedSubnetAttribute).
+			Takes("AssignIpv6AddressOnCreation{*} EnableDns64{*} EnableResourceNameDnsAAAARecordOnLaunch{*} EnableResourceNameDnsARecordOnLaunch{*} MapPublicIpOnLaunch{*} PrivateDnsHostnameTypeOnLaunch SubnetId"),
 		wire.Op("ModifyVpcAttribute", a.ModifyVpcAttribute).On("vpc: VpcId").KeyFound("ec2:Attribute", changedAttribute).Takes("EnableDnsHostnames{*} EnableDnsSupport{*} EnableNetworkAddressUsageMetrics{*} VpcId"),
 	}
 }

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -86,11 +87,11 @@ func (a *API) subnetListing() list.Of[subnetView] {
 		"ipv6-cidr-block-association.state":                nil,
 		"ipv6-native":                                      list.Always[subnetView]("false"),
 		"map-customer-owned-ip-on-launch":                  list.Always[subnetView]("false"),
-		"map-public-ip-on-launch":                          list.Always[subnetView]("true"),
+		"map-public-ip-on-launch":                          func(s subnetView) []string { return list.Truth(s.MapPublicIP) },
 		"outpost-arn":                                      nil,
 		"owner-id":                                         list.Always[subnetView](a.ns.Account),
-		"private-dns-name-options-on-launch.hostname-type": list.Always[subnetView]("ip-name"),
-		"private-dns-name-options-on-launch.enable-resource-name-dns-a-record":    list.Always[subnetView]("false"),
+		"private-dns-name-options-on-launch.hostname-type": func(s subnetView) []string { return list.One(hostnameType(s.Subnet)) },
+		"private-dns-name-options-on-launch.enable-resource-name-dns-a-record":    func(s subnetView) []string { return list.Truth(s.ResourceA) },
 		"private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record": list.Always[subnetView]("false"),
 		"state":      list.Always[subnetView]("available"),
 		"subnet-arn": func(s subnetView) []string { return list.One(a.ns.ARN("ec2", "subnet/"+s.ID)) },
@@ -103,13 +104,16 @@ func (a *API) subnetShape(s subnetView, tags []types.Tag) types.Subnet {
 	return types.Subnet{
 		SubnetId: &s.ID, SubnetArn: new(a.ns.ARN("ec2", "subnet/"+s.ID)), VpcId: &s.VpcID, OwnerId: &a.ns.Account,
 		AvailabilityZone: &s.AZ, AvailabilityZoneId: &s.AZID, CidrBlock: new(s.CIDR.String()),
-		AvailableIpAddressCount: new(int32(s.free)), DefaultForAz: &s.Default, MapPublicIpOnLaunch: new(true),
+		AvailableIpAddressCount: new(int32(s.free)), DefaultForAz: &s.Default, MapPublicIpOnLaunch: &s.MapPublicIP,
 		MapCustomerOwnedIpOnLaunch: new(false), AssignIpv6AddressOnCreation: new(false), EnableDns64: new(false), Ipv6Native: new(false),
 		PrivateDnsNameOptionsOnLaunch: &types.PrivateDnsNameOptionsOnLaunch{
-			HostnameType:                    types.HostnameTypeIpName,
-			EnableResourceNameDnsARecord:    new(false),
+			HostnameType:                    types.HostnameType(hostnameType(s.Subnet)),
+			EnableResourceNameDnsARecord:    &s.ResourceA,
 			EnableResourceNameDnsAAAARecord: new(false),
 		},
 		State: types.SubnetStateAvailable, Tags: tags, Ipv6CidrBlockAssociationSet: []types.SubnetIpv6CidrBlockAssociation{},
 	}
 }
+
+// hostnameType is what names of a subnet's interfaces are made of.
+func hostnameType(s ec2.Subnet) string { return cmp.Or(s.HostnameBy, string(types.HostnameTypeIpName)) }

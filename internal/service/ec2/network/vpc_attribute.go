@@ -15,11 +15,16 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// vpcAttributes has the attributes of a default VPC. Ours cannot be changed.
-var vpcAttributes = map[types.VpcAttributeName]bool{
-	types.VpcAttributeNameEnableDnsHostnames:               true,
-	types.VpcAttributeNameEnableDnsSupport:                 true,
-	types.VpcAttributeNameEnableNetworkAddressUsageMetrics: false,
+// attribute returns one of v's attributes.
+func attribute(v *ec2.Vpc, name types.VpcAttributeName) *bool {
+	switch name {
+	case types.VpcAttributeNameEnableDnsHostnames:
+		return &v.DNSHostnames
+	case types.VpcAttributeNameEnableDnsSupport:
+		return &v.DNSSupport
+	default:
+		return new(false) // there are no metrics of addresses
+	}
 }
 
 // DescribeVpcAttribute returns one attribute of a VPC.
@@ -33,7 +38,7 @@ func (a *API) DescribeVpcAttribute(ctx context.Context, in *sdk.DescribeVpcAttri
 			return nil, err
 		}
 		out := &sdk.DescribeVpcAttributeOutput{VpcId: &v.ID}
-		value := &types.AttributeBooleanValue{Value: new(vpcAttributes[in.Attribute])}
+		value := &types.AttributeBooleanValue{Value: attribute(&v, in.Attribute)}
 		switch in.Attribute {
 		case types.VpcAttributeNameEnableDnsHostnames:
 			out.EnableDnsHostnames = value
@@ -46,51 +51,58 @@ func (a *API) DescribeVpcAttribute(ctx context.Context, in *sdk.DescribeVpcAttri
 	})
 }
 
-// ModifyVpcAttribute accepts the value that an attribute has already, one attribute in a
-// call: tools send it when they take over a VPC. Another value is refused.
+// ModifyVpcAttribute changes one attribute of a VPC.
 func (a *API) ModifyVpcAttribute(ctx context.Context, in *sdk.ModifyVpcAttributeInput) (*sdk.ModifyVpcAttributeOutput, error) {
-	var given []string
-	var refused error
-	for _, at := range []struct {
-		name  types.VpcAttributeName
-		value *types.AttributeBooleanValue
-	}{
-		{types.VpcAttributeNameEnableDnsHostnames, in.EnableDnsHostnames},
-		{types.VpcAttributeNameEnableDnsSupport, in.EnableDnsSupport},
-		{types.VpcAttributeNameEnableNetworkAddressUsageMetrics, in.EnableNetworkAddressUsageMetrics},
-	} {
-		if at.value == nil || at.value.Value == nil {
-			continue
-		}
-		given = append(given, string(at.name))
-		if is := vpcAttributes[at.name]; *at.value.Value != is {
-			refused = awserr.New("UnsupportedOperation", "The value '%t' of the attribute '%s' is not supported by Skylift: only '%t' is.", !is, at.name, is)
-		}
-	}
-	if len(given) == 0 {
-		return nil, awserr.New("MissingParameter", "The request must contain one of enableDnsHostnames, enableDnsSupport and enableNetworkAddressUsageMetrics")
-	}
-	if len(given) > 1 {
-		return nil, awserr.New("InvalidParameterCombination", "Fields for multiple attribute types specified: %s", strings.Join(given, ", "))
-	}
-	if err := a.CheckVPC(ctx, aws.ToString(in.VpcId)); err != nil {
+	if err := oneAttribute(changedAttribute(ctx, in), "enableDnsHostnames, enableDnsSupport and enableNetworkAddressUsageMetrics"); err != nil {
 		return nil, err
 	}
-	if refused != nil {
-		return nil, refused
+	if m := in.EnableNetworkAddressUsageMetrics; m != nil && aws.ToBool(m.Value) {
+		return nil, awserr.New("UnsupportedOperation", "The value 'true' of the attribute 'enableNetworkAddressUsageMetrics' is not supported by Skylift: only 'false' is.")
 	}
-	return &sdk.ModifyVpcAttributeOutput{}, nil
+	return handler.Update(ctx, a.db, func(tx store.Tx) (*sdk.ModifyVpcAttributeOutput, error) {
+		v, err := request.Get(tx, ec2.Vpcs, request.Vpc, aws.ToString(in.VpcId))
+		if err != nil {
+			return nil, err
+		}
+		for name, given := range map[types.VpcAttributeName]*types.AttributeBooleanValue{
+			types.VpcAttributeNameEnableDnsHostnames: in.EnableDnsHostnames,
+			types.VpcAttributeNameEnableDnsSupport:   in.EnableDnsSupport,
+		} {
+			if given != nil {
+				*attribute(&v, name) = aws.ToBool(given.Value)
+			}
+		}
+		if v.DNSHostnames && !v.DNSSupport && in.EnableDnsHostnames != nil {
+			return nil, awserr.New("InvalidParameterValue", "DNS hostnames cannot be enabled in '%s', which has DNS support disabled.", v.ID)
+		}
+		return &sdk.ModifyVpcAttributeOutput{}, ec2.Vpcs.Put(tx, v.ID, v)
+	})
+}
+
+// oneAttribute refuses a request that changes none or several attributes. known are those that there are.
+func oneAttribute(given []string, known string) error {
+	switch len(given) {
+	case 0:
+		return awserr.New("MissingParameter", "The request must contain one of %s", known)
+	case 1:
+		return nil
+	}
+	names := make([]string, len(given))
+	for i, name := range given {
+		names[i] = strings.ToLower(name[:1]) + name[1:]
+	}
+	return awserr.New("InvalidParameterCombination", "Fields for multiple attribute types specified: %s", strings.Join(names, ", "))
 }
 
 // changedAttribute is the value of ec2:Attribute.
 func changedAttribute(_ context.Context, in *sdk.ModifyVpcAttributeInput) (names []string) {
-	if in.EnableDnsHostnames != nil {
+	if in.EnableDnsHostnames != nil && in.EnableDnsHostnames.Value != nil {
 		names = append(names, "EnableDnsHostnames")
 	}
-	if in.EnableDnsSupport != nil {
+	if in.EnableDnsSupport != nil && in.EnableDnsSupport.Value != nil {
 		names = append(names, "EnableDnsSupport")
 	}
-	if in.EnableNetworkAddressUsageMetrics != nil {
+	if in.EnableNetworkAddressUsageMetrics != nil && in.EnableNetworkAddressUsageMetrics.Value != nil {
 		names = append(names, "EnableNetworkAddressUsageMetrics")
 	}
 	return names

@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"net/netip"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -25,12 +26,24 @@ func (a *API) DescribeVpcs(ctx context.Context, in *sdk.DescribeVpcsInput) (*sdk
 }
 
 func (a *API) vpcListing() list.Of[ec2.Vpc] {
-	cidr := func(v ec2.Vpc) []string { return list.One(v.CIDR.String()) }
+	cidrs := func(v ec2.Vpc) (out []string) {
+		for _, p := range v.CIDRs() {
+			out = append(out, p.String())
+		}
+		return out
+	}
+	associations := func(v ec2.Vpc) []string {
+		out := []string{v.AssociationID}
+		for _, s := range v.Secondary {
+			out = append(out, s.ID)
+		}
+		return out
+	}
 	isDefault := func(v ec2.Vpc) []string { return list.Truth(v.Default) }
 	return list.Of[ec2.Vpc]{Kind: request.Vpc, ID: func(v ec2.Vpc) string { return v.ID }, Fields: map[string]func(ec2.Vpc) []string{
-		"cidr":                                        cidr,
-		"cidr-block-association.cidr-block":           cidr,
-		"cidr-block-association.association-id":       func(v ec2.Vpc) []string { return list.One(v.AssociationID) },
+		"cidr":                                        func(v ec2.Vpc) []string { return list.One(v.CIDR.String()) },
+		"cidr-block-association.cidr-block":           cidrs,
+		"cidr-block-association.association-id":       associations,
 		"cidr-block-association.state":                list.Always[ec2.Vpc]("associated"),
 		"dhcp-options-id":                             func(v ec2.Vpc) []string { return list.One(v.DHCPOptionsID) },
 		"ipv6-cidr-block-association.ipv6-cidr-block": nil,
@@ -46,12 +59,19 @@ func (a *API) vpcListing() list.Of[ec2.Vpc] {
 }
 
 func (a *API) vpcShape(v ec2.Vpc, tags []types.Tag) types.Vpc {
-	return types.Vpc{
+	out := types.Vpc{
 		VpcId: &v.ID, OwnerId: &a.ns.Account, CidrBlock: new(v.CIDR.String()), DhcpOptionsId: &v.DHCPOptionsID,
 		InstanceTenancy: types.TenancyDefault, IsDefault: &v.Default, State: types.VpcStateAvailable, Tags: tags,
-		CidrBlockAssociationSet: []types.VpcCidrBlockAssociation{{
-			AssociationId: &v.AssociationID, CidrBlock: new(v.CIDR.String()),
-			CidrBlockState: &types.VpcCidrBlockState{State: types.VpcCidrBlockStateCodeAssociated},
-		}},
+		CidrBlockAssociationSet: []types.VpcCidrBlockAssociation{association(v.AssociationID, v.CIDR)}, Ipv6CidrBlockAssociationSet: []types.VpcIpv6CidrBlockAssociation{},
+	}
+	for _, s := range v.Secondary {
+		out.CidrBlockAssociationSet = append(out.CidrBlockAssociationSet, association(s.ID, s.CIDR))
+	}
+	return out
+}
+
+func association(id string, cidr netip.Prefix) types.VpcCidrBlockAssociation {
+	return types.VpcCidrBlockAssociation{
+		AssociationId: &id, CidrBlock: new(cidr.String()), CidrBlockState: &types.VpcCidrBlockState{State: types.VpcCidrBlockStateCodeAssociated},
 	}
 }

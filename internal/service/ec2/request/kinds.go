@@ -31,22 +31,31 @@ type Kind struct {
 	// hexadecimal digits after it. AWS checks the digits of some kinds only; for
 	// the others, such an id is not found.
 	strict string
+	// gone is the code for an id that nothing has, where it isn't code with ".NotFound".
+	gone string
 }
 
 // The kinds of resources.
 var (
-	Vpc             = Kind{"vpc", "InvalidVpcID", "vpc ID", "vpc", "vpcIds", ""}
-	Subnet          = Kind{"subnet", "InvalidSubnetID", "subnet ID", "subnet", "subnetIds", ""}
-	Group           = Kind{"sg", "InvalidGroup", "security group", "security-group", "groupIds", "InvalidGroupId.Malformed"}
-	Rule            = Kind{"sgr", "InvalidSecurityGroupRuleId", "security group rule ID", "security-group-rule", "securityGroupRuleIds", "InvalidSecurityGroupRuleId.Malformed"}
-	Interface       = Kind{"eni", "InvalidNetworkInterfaceID", "networkInterface ID", "network-interface", "networkInterfaceIds", "InvalidNetworkInterfaceId.Malformed"}
-	RouteTable      = Kind{"rtb", "InvalidRouteTableID", "routeTable ID", "route-table", "routeTableIds", "InvalidRouteTableId.Malformed"}
-	InternetGateway = Kind{"igw", "InvalidInternetGatewayID", "internetGateway ID", "internet-gateway", "internetGatewayIds", ""}
+	Vpc             = Kind{"vpc", "InvalidVpcID", "vpc ID", "vpc", "vpcIds", "", ""}
+	Subnet          = Kind{"subnet", "InvalidSubnetID", "subnet ID", "subnet", "subnetIds", "", ""}
+	Group           = Kind{"sg", "InvalidGroup", "security group", "security-group", "groupIds", "InvalidGroupId.Malformed", ""}
+	Rule            = Kind{"sgr", "InvalidSecurityGroupRuleId", "security group rule ID", "security-group-rule", "securityGroupRuleIds", "InvalidSecurityGroupRuleId.Malformed", ""}
+	Interface       = Kind{"eni", "InvalidNetworkInterfaceID", "networkInterface ID", "network-interface", "networkInterfaceIds", "InvalidNetworkInterfaceId.Malformed", ""}
+	RouteTable      = Kind{"rtb", "InvalidRouteTableID", "routeTable ID", "route-table", "routeTableIds", "InvalidRouteTableId.Malformed", ""}
+	InternetGateway = Kind{"igw", "InvalidInternetGatewayID", "internetGateway ID", "internet-gateway", "internetGatewayIds", "", ""}
+	NatGateway      = Kind{"nat", "NatGateway", "NAT gateway ID", "natgateway", "natGatewayIds", "NatGatewayMalformed", "NatGatewayNotFound"}
+	Address         = Kind{"eipalloc", "InvalidAllocationID", "allocation ID", "elastic-ip", "allocationIds", "", ""}
+	ACL             = Kind{"acl", "InvalidNetworkAclID", "networkAcl ID", "network-acl", "networkAclIds", "", ""}
+	Options         = Kind{"dopt", "InvalidDhcpOptionID", "dhcpOption ID", "dhcp-options", "dhcpOptionsIds", "InvalidDhcpOptionsId.Malformed", ""}
+	Endpoint        = Kind{"vpce", "InvalidVpcEndpointId", "Vpc Endpoint Id", "vpc-endpoint", "vpcEndpointIds", "", ""}
+	PrefixList      = Kind{"pl", "InvalidPrefixListID", "prefix list ID", "prefix-list", "prefixListIds", "InvalidPrefixListId.Malformed", ""}
+	Peering         = Kind{"pcx", "InvalidVpcPeeringConnectionID", "vpcPeeringConnection ID", "vpc-peering-connection", "vpcPeeringConnectionIds", "InvalidVpcPeeringConnectionId.Malformed", ""}
 )
 
 // NotFound is the error for an id that nothing has.
 func (k Kind) NotFound(id string) error {
-	return awserr.New(k.code+".NotFound", "The %s '%s' does not exist", k.noun, id)
+	return awserr.New(cmp.Or(k.gone, k.code+".NotFound"), "The %s '%s' does not exist", k.noun, id)
 }
 
 // digits are the rest of an id, after its prefix.
@@ -65,4 +74,6 @@ func (k Kind) Check(id string) error {
 }
 
 // Kinds lists all kinds of resources.
-var Kinds = []Kind{Vpc, Subnet, Group, Rule, Interface, RouteTable, InternetGateway}
+var Kinds = []Kind{
+	Vpc, Subnet, Group, Rule, Interface, RouteTable, InternetGateway, NatGateway, Address, ACL, Options, Endpoint, PrefixList, Peering,
+}

@@ -109,3 +109,12 @@ func DropTags(tx store.Tx, resources ...string) error {
 	}
 	return nil
 }
+
+// Tagged is TagsFor and PutTags for a new resource that is made with an SDK's input.
+func Tagged(tx store.Tx, id string, k Kind, specs []types.TagSpecification) ([]types.Tag, error) {
+	tags, err := TagsFor(k.Type, specs)
+	if err != nil {
+		return nil, err
+	}
+	return TagType.To(tags), PutTags(tx, id, k.Type, tags)
+}

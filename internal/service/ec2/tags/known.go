@@ -49,6 +49,23 @@ func (a *API) facts(tx store.Tx, kind, id string) (map[string]string, error) {
 	case request.Subnet.Type:
 		s, err := ec2.Subnets.Get(tx, id)
 		return map[string]string{"ec2:SubnetID": id, "ec2:Vpc": vpc(s.VpcID), "ec2:AvailabilityZone": s.AZ, "ec2:AvailabilityZoneId": s.AZID}, err
+	case request.NatGateway.Type:
+		g, err := ec2.NatGateways.Get(tx, id)
+		return map[string]string{"ec2:Vpc": vpc(g.VpcID)}, err
+	case request.Address.Type:
+		e, err := ec2.ElasticAddresses.Get(tx, id)
+		return map[string]string{"ec2:AllocationId": id, "ec2:Domain": "vpc", "ec2:PublicIpAddress": e.Addr.String()}, err
+	case request.ACL.Type:
+		l, err := ec2.NetworkACLs.Get(tx, id)
+		return map[string]string{"ec2:NetworkAclID": id, "ec2:Vpc": vpc(l.VpcID)}, err
+	case request.Options.Type:
+		return map[string]string{"ec2:DhcpOptionsID": id}, nil
+	case request.Peering.Type:
+		p, err := ec2.Peerings.Get(tx, id)
+		return map[string]string{"ec2:VpcPeeringConnectionID": id, "ec2:RequesterVpc": vpc(p.Requester), "ec2:AccepterVpc": vpc(p.Accepter)}, err
+	case request.Endpoint.Type:
+		e, err := ec2.Endpoints.Get(tx, id)
+		return map[string]string{"ec2:VpceServiceName": e.Service, "ec2:VpceServiceOwner": "amazon"}, err
 	case request.Interface.Type:
 		i, err := ec2.Interfaces.Get(tx, id)
 		return map[string]string{

@@ -18,34 +18,40 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
+// kind is a kind of resources that can have tags, and finds one of them.
+type kind struct {
+	request.Kind
+	find func(tx store.Tx, id string) error
+}
+
+// in finds resources of a kind in their table.
+func in[T any](t *store.Table[T], k request.Kind) kind {
+	return kind{k, func(tx store.Tx, id string) error {
+		_, err := request.Get(tx, t, k, id)
+		return err
+	}}
+}
+
+// kinds are those of all resources that can have tags.
+var kinds = []kind{
+	in(ec2.Vpcs, request.Vpc), in(ec2.Subnets, request.Subnet), in(ec2.SecurityGroups, request.Group), in(ec2.Interfaces, request.Interface),
+	in(ec2.RouteTables, request.RouteTable), in(ec2.InternetGateways, request.InternetGateway), in(ec2.NatGateways, request.NatGateway),
+	in(ec2.ElasticAddresses, request.Address), in(ec2.NetworkACLs, request.ACL), in(ec2.DHCPOptionSets, request.Options),
+	in(ec2.Endpoints, request.Endpoint), in(ec2.PrefixLists, request.PrefixList), in(ec2.Peerings, request.Peering),
+	{request.Rule, func(tx store.Tx, id string) error {
+		_, _, err := groups.RuleByID(tx, id)
+		return err
+	}},
+}
+
 // typeOf returns the type of the resource with that id, which must exist.
 func typeOf(tx store.Tx, id string) (string, error) {
 	prefix, _, _ := strings.Cut(id, "-")
-	var err error
-	switch prefix {
-	case request.Vpc.Prefix:
-		_, err = request.Get(tx, ec2.Vpcs, request.Vpc, id)
-		return request.Vpc.Type, err
-	case request.Subnet.Prefix:
-		_, err = request.Get(tx, ec2.Subnets, request.Subnet, id)
-		return request.Subnet.Type, err
-	case request.Group.Prefix:
-		_, err = request.Get(tx, ec2.SecurityGroups, request.Group, id)
-		return request.Group.Type, err
-	case request.Rule.Prefix:
-		_, _, err = groups.RuleByID(tx, id)
-		return request.Rule.Type, err
-	case request.Interface.Prefix:
-		_, err = request.Get(tx, ec2.Interfaces, request.Interface, id)
-		return request.Interface.Type, err
-	case request.RouteTable.Prefix:
-		_, err = request.Get(tx, ec2.RouteTables, request.RouteTable, id)
-		return request.RouteTable.Type, err
-	case request.InternetGateway.Prefix:
-		_, err = request.Get(tx, ec2.InternetGateways, request.InternetGateway, id)
-		return request.InternetGateway.Type, err
+	i := slices.IndexFunc(kinds, func(k kind) bool { return k.Prefix == prefix })
+	if i < 0 {
+		return "", awserr.New("InvalidID", "The ID '%s' is not valid", id)
 	}
-	return "", awserr.New("InvalidID", "The ID '%s' is not valid", id)
+	return kinds[i].Type, kinds[i].find(tx, id)
 }
 
 // CreateTags gives resources tags, or the tags that they have new values.

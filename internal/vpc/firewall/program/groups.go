@@ -1,4 +1,4 @@
-package firewall
+package program
 
 import (
 	"crypto/sha256"
@@ -11,21 +11,27 @@ import (
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
+
+	"github.com/skylift/skylift/internal/vpc/firewall"
+	"github.com/skylift/skylift/internal/vpc/match"
 )
 
 const familyIPv4 = unix.NFPROTO_IPV4
 
 func groupSet(id string) string { return "members_" + id }
 
-func groupChain(s Side, id string) string { return string(s) + "_" + id }
+func groupChain(s firewall.Side, id string) string { return string(s) + "_" + id }
 
 // members leads from every member's address to the chains of its groups.
-func (c *compiler) members(rs *Ruleset) {
+func (c *compiler) members(rs *firewall.Ruleset) {
 	for _, m := range rs.Members {
+		if _, ok := c.x.Net.SubnetOf(m.Addr); !ok {
+			continue // it reaches nothing, and nothing reaches it
+		}
 		key := m.Addr.AsSlice()
 		c.p.Sets[setSelves].Jumps[string(key)+string(key)] = ""
-		c.lead(mapEgress, key, c.chainFor(Egress, []string{m.ID}))
-		c.lead(mapIngress, key, c.chainFor(Ingress, []string{m.ID}))
+		c.lead(mapEgress, key, c.chainFor(firewall.Egress, []string{m.ID}))
+		c.lead(mapIngress, key, c.chainFor(firewall.Ingress, []string{m.ID}))
 		for _, port := range m.Ports {
 			_, _, key := frontSets(netip.AddrPortFrom(m.Addr, port))
 			c.p.Sets[setListening].Jumps[string(key)] = ""
@@ -42,8 +48,8 @@ func (c *compiler) lead(name string, key []byte, chain string) {
 
 // chainFor is the chain that asks all groups of the members, "" when there are
 // none. It comes back when no group admits.
-func (c *compiler) chainFor(s Side, members []string) string {
-	groups := c.known(c.x.groupsOf(members))
+func (c *compiler) chainFor(s firewall.Side, members []string) string {
+	groups := c.known(c.x.GroupsOf(members))
 	switch len(groups) {
 	case 0:
 		return ""
@@ -52,9 +58,9 @@ func (c *compiler) chainFor(s Side, members []string) string {
 	}
 	name := fmt.Sprintf("%s_any_%s", s, digest(groups))
 	if c.p.Chains[name] == nil {
-		var rules []exprs
+		var rules []match.Exprs
 		for _, g := range groups {
-			rules = append(rules, jumpTo(groupChain(s, g)))
+			rules = append(rules, match.Jump(groupChain(s, g)))
 		}
 		c.add(name, rules...)
 	}
@@ -64,7 +70,7 @@ func (c *compiler) chainFor(s Side, members []string) string {
 // known is the groups that exist, sorted.
 func (c *compiler) known(ids []string) []string {
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		_, ok := c.x.groups[id]
+		_, ok := c.x.Groups[id]
 		return !ok
 	})
 	slices.Sort(ids)
@@ -73,64 +79,50 @@ func (c *compiler) known(ids []string) []string {
 
 // groups makes the chains of every group's rules, and the sets of members that
 // rules refer to.
-func (c *compiler) groups(rs *Ruleset) {
+func (c *compiler) groups(rs *firewall.Ruleset) {
 	for _, g := range rs.Groups {
-		c.add(groupChain(Egress, g.ID), c.rules(g.Egress, destination)...)
-		c.add(groupChain(Ingress, g.ID), c.rules(g.Ingress, source)...)
+		c.add(groupChain(firewall.Egress, g.ID), c.rules(g.Egress, match.Destination)...)
+		c.add(groupChain(firewall.Ingress, g.ID), c.rules(g.Ingress, match.Source)...)
 	}
 }
 
-func (c *compiler) rules(rules []Rule, peer end) []exprs {
-	var all []exprs
+func (c *compiler) rules(rules []firewall.Rule, peer match.End) []match.Exprs {
+	var all []match.Exprs
 	for _, r := range rules {
-		if what, ok := r.matches(); ok && (r.CIDR.IsValid() || r.Group != "") {
-			all = append(all, rule(c.peer(r, peer), what, acceptIt()))
+		if what, ok := r.Kind().Matches(); ok && (r.CIDR.IsValid() || r.Group != "") {
+			all = append(all, match.Join(c.peer(r, peer), what, match.Accept()))
 		}
 	}
 	return all
 }
 
 // peer matches the other end of a rule.
-func (c *compiler) peer(r Rule, e end) exprs {
+func (c *compiler) peer(r firewall.Rule, e match.End) match.Exprs {
 	if r.CIDR.IsValid() {
 		if r.CIDR.Bits() == 0 {
-			return familyOf(r.CIDR.Addr())
+			return match.FamilyOf(r.CIDR.Addr())
 		}
-		return in(e, r.CIDR)
+		return match.In(e, r.CIDR)
 	}
 	name := groupSet(r.Group)
 	if c.p.Sets[name] == nil {
 		s := c.set(name, nftables.TypeIPAddr, false)
-		for addr := range c.x.groupOf[r.Group] {
+		for addr := range c.x.GroupOf[r.Group] {
 			s.Jumps[string(addr.AsSlice())] = ""
 		}
 	}
-	return rule(ipv4(), exprs{address(e, false, reg)}, lookup(name))
-}
-
-// matches is a rule's protocol and ports; not ok when nothing can match.
-func (r Rule) matches() (exprs, bool) {
-	switch r.Protocol {
-	case All:
-		return nil, true
-	case TCP, UDP:
-		from, to := r.ports()
-		return rule(protocol(r.Protocol), portBetween(from, to)), from <= to
-	case ICMP, ICMPv6:
-		return rule(protocol(r.Protocol), icmpField(0, r.FromPort), icmpField(1, r.ToPort)), r.FromPort < 256 && r.ToPort < 256
-	}
-	return protocol(r.Protocol), 0 <= r.Protocol && r.Protocol < 256
+	return match.Join(match.IPv4(), match.Exprs{match.Address(e, false, match.Reg)}, match.Lookup(name))
 }
 
 // fronts leads from every front to a chain that asks the groups of its members.
-func (c *compiler) fronts(rs *Ruleset) {
+func (c *compiler) fronts(rs *firewall.Ruleset) {
 	for _, f := range rs.Fronts {
 		name := "front_" + strings.NewReplacer("[", "", "]", "", ":", "_").Replace(f.Addr.String()) // as nft reads names
-		rules := []exprs{jumpTo(chainTracked)}
-		if groups := c.chainFor(Ingress, f.Members); groups != "" {
-			rules = append(rules, jumpTo(groups))
+		rules := []match.Exprs{match.Jump(chainTracked)}
+		if groups := c.chainFor(firewall.Ingress, f.Members); groups != "" {
+			rules = append(rules, match.Jump(groups))
 		}
-		c.add(name, append(rules, dropIt())...)
+		c.add(name, append(rules, match.Drop())...)
 		toFront, answering, key := frontSets(f.Addr)
 		c.lead(toFront, key, name)
 		c.p.Sets[answering].Jumps[string(key)] = ""

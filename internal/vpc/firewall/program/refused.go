@@ -1,4 +1,4 @@
-package firewall
+package program
 
 import (
 	"net/netip"
@@ -8,6 +8,8 @@ import (
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
+	"github.com/skylift/skylift/internal/vpc/firewall"
+	"github.com/skylift/skylift/internal/vpc/match"
 	"github.com/skylift/skylift/internal/vpc/nft"
 )
 
@@ -25,17 +27,17 @@ type Refusal struct {
 	Dst      netip.AddrPort
 }
 
-// refuses makes the chain that drops, and remembers what of it was TCP or UDP.
+// refuses makes the chain that drops, and remembers what of it was firewall.TCP or firewall.UDP.
 func (c *compiler) refuses() {
 	s := c.set(setRefused, nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeIPAddr, nftables.TypeInetProto, nftables.TypeInetService), false)
 	s.Brief = &nft.Brief{For: refusedFor, Most: RefusedMost}
 	const regAfter12 = unix.NFT_REG32_03
-	key := exprs{address(source, false, reg), address(destination, false, regAfter4), l4proto(regAfter8), port(destination, regAfter12)}
-	note := rule(key, exprs{&expr.Dynset{SrcRegKey: reg, SetName: setRefused, Operation: unix.NFT_DYNSET_OP_ADD}})
+	key := match.Exprs{match.Address(match.Source, false, match.Reg), match.Address(match.Destination, false, match.RegAfter4), match.L4Proto(match.RegAfter8), match.Port(match.Destination, regAfter12)}
+	note := match.Join(key, match.Exprs{&expr.Dynset{SrcRegKey: match.Reg, SetName: setRefused, Operation: unix.NFT_DYNSET_OP_ADD}})
 	c.add(chainRefused,
-		rule(ipv4(), protocol(TCP), note), // it ends the rule when the set is full
-		rule(ipv4(), protocol(UDP), note),
-		dropIt(),
+		match.Join(match.IPv4(), match.Protocol(firewall.TCP), note), // it ends the rule when the set is full
+		match.Join(match.IPv4(), match.Protocol(firewall.UDP), note),
+		match.Drop(),
 	)
 }
 
