@@ -28,6 +28,9 @@ func TestWhy(t *testing.T) {
 	t.Run("tasks", s.testWhyTasks)
 	t.Run("crash", s.testWhyCrash)
 	t.Run("reach", s.testWhyReach)
+	t.Run("slow", s.testWhySlow)
+	t.Run("deaf", s.testWhyDeaf)
+	t.Run("cramped", s.testWhyCramped)
 }
 
 // found waits until `skylift why` of a thing names a check, with these words in its cause and its evidence.
@@ -129,6 +132,27 @@ func (s *stage) testWhyTasks(t *testing.T) {
 			name, _, _ := strings.Cut(strings.TrimPrefix(s.image, s.registry+"/"), ":")
 			in.ContainerDefinitions[0].Image = aws.String(s.registry + "/" + name + ":gone")
 		}}},
+		{"why-ports", "port-taken", "which is taken in its task", "share one network", false, []func(*ecs.RegisterTaskDefinitionInput){func(in *ecs.RegisterTaskDefinitionInput) {
+			second := in.ContainerDefinitions[0]
+			second.Name, second.PortMappings = aws.String("second"), nil
+			second.DependsOn = []types.ContainerDependency{{ContainerName: aws.String("web"), Condition: types.ContainerConditionStart}}
+			second.Command, second.EntryPoint = nil, nil
+			in.ContainerDefinitions = append(in.ContainerDefinitions, second)
+		}}},
+		{"why-depends", "dependency-unmet", "waited in vain for container init, which ended with exit code 3", "dependency graph", false, []func(*ecs.RegisterTaskDefinitionInput){func(in *ecs.RegisterTaskDefinitionInput) {
+			first := in.ContainerDefinitions[0]
+			first.Name, first.PortMappings, first.Essential, first.Command = aws.String("init"), nil, aws.Bool(false), []string{"exit", "3"}
+			in.ContainerDefinitions[0].DependsOn = []types.ContainerDependency{{ContainerName: aws.String("init"), Condition: types.ContainerConditionSuccess}}
+			in.ContainerDefinitions = append(in.ContainerDefinitions, first)
+		}}},
+		{"why-readonly", "read-only-root", "readonlyRootFilesystem makes read-only", "read-only file system", false, []func(*ecs.RegisterTaskDefinitionInput){
+			command("do", "put /written x", "sleep 1", "exit 4"), func(in *ecs.RegisterTaskDefinitionInput) {
+				in.ContainerDefinitions[0].ReadonlyRootFilesystem = aws.Bool(true)
+			},
+		}},
+		{"why-room", "no-room", "the machine has no room for another one of 16384 CPU units and 122880 MiB", "reserved by", true, []func(*ecs.RegisterTaskDefinitionInput){func(in *ecs.RegisterTaskDefinitionInput) {
+			in.Cpu, in.Memory = aws.String("16384"), aws.String("122880")
+		}}},
 		{"why-logs", "no-log-group", "there is no log group /why", "ResourceNotFoundException", true, []func(*ecs.RegisterTaskDefinitionInput){s.toLogs("/why")}},
 	} {
 		t.Run(c.check, func(t *testing.T) {
@@ -139,7 +163,9 @@ func (s *stage) testWhyTasks(t *testing.T) {
 				return
 			}
 			for _, m := range found.Mend {
-				s.types(t, m.Command)
+				if m.Command != "" {
+					s.types(t, m.Command)
+				}
 			}
 			waitFor(t, 120*time.Second, c.name+" is well", func() error {
 				if said, all := s.wrongs(t, c.name); len(all) > 0 {
@@ -184,4 +210,47 @@ func (s *stage) testWhyReach(t *testing.T) {
 	if said, found := s.wrongs(t, id, "can't", "reach", to, "8080"); len(found) != 0 || !strings.Contains(said, "through") {
 		t.Errorf("still: %s", said)
 	}
+}
+
+// testWhySlow lets a task be stopped for its health check while nothing of it listens yet: what it did is known afterwards.
+func (s *stage) testWhySlow(t *testing.T) {
+	t.Parallel()
+	pool := s.pool(t, "why-slow")
+	s.front(t, "why-slow", 8242, forward(pool))
+	s.deploy(t, "why-slow", s.defineProbe(t, "why-slow", command("do", "hold")), pool, 1)
+	found := s.found(t, "why-slow", "slow-start", "when nothing of it listened yet; its grace period is 0 s", "no process of the task listens on any TCP port")
+	if !strings.Contains(found.Mend[0].Command, "--health-check-grace-period-seconds") {
+		t.Errorf("mends %q", found.Mend)
+	}
+}
+
+// testWhyDeaf stops a task that ignores SIGTERM.
+func (s *stage) testWhyDeaf(t *testing.T) {
+	t.Parallel()
+	s.deploy(t, "why-deaf", s.defineProbe(t, "why-deaf", command("stubborn"), func(in *ecs.RegisterTaskDefinitionInput) {
+		in.ContainerDefinitions[0].StopTimeout = aws.Int32(2)
+	}), "", 1)
+	takes(t, 60*time.Second, "it runs", func() bool { return s.described(t, "why-deaf").RunningCount == 1 })
+	addr := address(t, must(s.ecs.DescribeTasks(t.Context(), &ecs.DescribeTasksInput{Tasks: s.tasksOf(t, "why-deaf", types.DesiredStatusRunning)}))(t).Tasks[0])
+	listens(t, addr)
+	must(s.ecs.UpdateService(t.Context(), &ecs.UpdateServiceInput{Service: aws.String("why-deaf"), DesiredCount: aws.Int32(0)}))(t)
+	s.found(t, "why-deaf", "deaf-to-term", "was killed after 2", "exit code 137")
+}
+
+// testWhyCramped deploys where nothing may be started or stopped, and lets it.
+func (s *stage) testWhyCramped(t *testing.T) {
+	t.Parallel()
+	s.deploy(t, "why-cramped", s.defineProbe(t, "why-cramped"), "", 1, func(in *ecs.CreateServiceInput) {
+		in.DeploymentConfiguration = &types.DeploymentConfiguration{MinimumHealthyPercent: aws.Int32(100), MaximumPercent: aws.Int32(150)}
+		in.AvailabilityZoneRebalancing = types.AvailabilityZoneRebalancingDisabled
+	})
+	done := func() bool {
+		d := s.described(t, "why-cramped").Deployments
+		return len(d) == 1 && d[0].RolloutState == types.DeploymentRolloutStateCompleted
+	}
+	takes(t, 60*time.Second, "the service is steady", done)
+	must(s.ecs.UpdateService(t.Context(), &ecs.UpdateServiceInput{Service: aws.String("why-cramped"), ForceNewDeployment: true}))(t)
+	found := s.found(t, "why-cramped", "no-room-to-move", "can neither start nor stop a task: at least 1 and at most 1 may run, of 1", "maximumPercent 150")
+	s.types(t, found.Mend[0].Command)
+	takes(t, 90*time.Second, "the deployment gets on", done)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"math/big"
 	"net/netip"
 	"strings"
@@ -26,6 +27,7 @@ import (
 	"github.com/skylift/skylift/internal/service/ecs/scene"
 	"github.com/skylift/skylift/internal/service/elbv2"
 	"github.com/skylift/skylift/internal/service/route53/record"
+	"github.com/skylift/skylift/internal/vpc"
 	"github.com/skylift/skylift/internal/vpc/sockets"
 )
 
@@ -345,5 +347,26 @@ func TestCommand(t *testing.T) {
 	want := `aws ecs update-service --cluster default --service 'it'\''s' --desired-count 2 --force-new-deployment --tasks a 'b c' --network-configuration '{"x":1}' --dns-name n --health-check-grace-period-seconds 3`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// BenchmarkEverything answers for a thousand tasks behind a balancer, a tenth of which fail their checks.
+func BenchmarkEverything(b *testing.B) {
+	for b.Loop() {
+		s := whytest.Healthy()
+		for i := range 1000 {
+			addr := netip.AddrFrom4([4]byte{10, 0, byte(1 + i/250), byte(1 + i%250)})
+			task := whytest.Task('1', addr)
+			task.ID = fmt.Sprintf("%032x", i)
+			s.Tasks = append(s.Tasks, task)
+			s.Targets = append(s.Targets, elbv2.Target{Group: whytest.Pool, Addr: addr.String(), Port: 8080})
+			s.Rules.Members = append(s.Rules.Members, vpc.Member{ID: task.ID, Addr: addr, Groups: []string{"sg-web"}})
+			if i%10 == 0 {
+				s.Health[elbv2.TargetKey(whytest.Pool, addr.String(), 8080)] = elbv2.TargetHealth{State: elbv2.StateUnhealthy, Seen: elbv2.Seen{Status: "302 Found"}}
+			}
+		}
+		if n := len(why.Everything(s).Findings); n != 1 {
+			b.Fatalf("%d findings", n)
+		}
 	}
 }

@@ -117,6 +117,9 @@ func (r *Ruleset) Index() *Index {
 	return x
 }
 
+// Check is the ruleset's Check.
+func (x *Index) Check(f Flow) Verdict { return x.check(f, false) }
+
 // check is Check. An interface always reaches itself. byHost says that a process of this machine sends f.
 func (x *Index) check(f Flow, byHost bool) Verdict {
 	m, public := x.Publics[f.Dst]

@@ -41,7 +41,7 @@ func keptOutOf(s *snapshot.Snapshot, g elbv2.TargetGroup, b elbv2.LoadBalancer, 
 			continue
 		}
 		for _, port := range ports(g, t) {
-			v := s.Rules.Check(vpc.Flow{Protocol: tcp, Src: src, Dst: addr, SrcPort: anyPort, DstPort: port})
+			v := s.Check(vpc.Flow{Protocol: tcp, Src: src, Dst: addr, SrcPort: anyPort, DstPort: port})
 			if v.Admitted || v.Why != vpc.ByGroup || len(v.Groups) == 0 {
 				continue
 			}

@@ -30,7 +30,7 @@ func clientsKeptOut(s *snapshot.Snapshot) (out []finding.Finding) {
 		if !known || !placed || b.Scheme != "internet-facing" || len(b.Groups) == 0 || opensSomebody(s, b.Groups, int(l.Port)) {
 			continue
 		}
-		v := s.Rules.Check(vpc.Flow{Protocol: tcp, Src: everyone, Dst: eni.Addr, SrcPort: anyPort, DstPort: uint16(l.Port)})
+		v := s.Check(vpc.Flow{Protocol: tcp, Src: everyone, Dst: eni.Addr, SrcPort: anyPort, DstPort: uint16(l.Port)})
 		if !v.Admitted && v.Why == vpc.ByGroup {
 			out = append(out, noClients(s, b, l, eni.Addr))
 		}

@@ -33,7 +33,7 @@ func unreached(s *snapshot.Snapshot) (out []finding.Finding) {
 		for _, b := range s.BalancersTo(t.Group) {
 			eni, placed := s.InterfaceOf(b.ARN)
 			at := netip.AddrPortFrom(addr, snapshot.CheckPort(g, t))
-			v := s.Rules.Check(vpc.Flow{Protocol: tcp, Src: eni.Addr, Dst: addr, SrcPort: anyPort, DstPort: at.Port()})
+			v := s.Check(vpc.Flow{Protocol: tcp, Src: eni.Addr, Dst: addr, SrcPort: anyPort, DstPort: at.Port()})
 			if !placed || v.Admitted || v.Why == vpc.ByGroup {
 				continue
 			}

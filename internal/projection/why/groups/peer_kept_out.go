@@ -58,7 +58,7 @@ func waiting(s *snapshot.Snapshot, check string) (out []finding.Finding) {
 // Refused tells why a connection from a task to an address is refused, and which check is about that; false: the firewall
 // admits it.
 func Refused(s *snapshot.Snapshot, t ecs.Task, to netip.AddrPort) (finding.Finding, bool) {
-	v := s.Rules.Check(vpc.Flow{Protocol: tcp, Src: t.ENI.Addr, Dst: to.Addr(), SrcPort: anyPort, DstPort: to.Port()})
+	v := s.Check(vpc.Flow{Protocol: tcp, Src: t.ENI.Addr, Dst: to.Addr(), SrcPort: anyPort, DstPort: to.Port()})
 	if v.Admitted {
 		return finding.Finding{}, false
 	}

@@ -44,7 +44,7 @@ func timesOut(s *snapshot.Snapshot, i ill) (finding.Finding, bool) {
 func (i ill) admitted(s *snapshot.Snapshot) bool {
 	for _, b := range s.BalancersTo(i.group.ARN) {
 		eni, ok := s.InterfaceOf(b.ARN)
-		if ok && !s.Rules.Admits(vpc.Flow{Protocol: 6, Src: eni.Addr, Dst: i.addr.Addr(), SrcPort: 50000, DstPort: i.addr.Port()}) {
+		if ok && !s.Check(vpc.Flow{Protocol: 6, Src: eni.Addr, Dst: i.addr.Addr(), SrcPort: 50000, DstPort: i.addr.Port()}).Admitted {
 			return false
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -21,6 +22,7 @@ import (
 	"github.com/skylift/skylift/internal/service/route53/record"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/vpc"
+	"github.com/skylift/skylift/internal/vpc/firewall"
 	"github.com/skylift/skylift/internal/vpc/sockets"
 )
 
@@ -66,6 +68,15 @@ type Snapshot struct {
 	Sockets map[string][]sockets.Socket // of running tasks that were looked at, by their keys
 	Probes  map[string]Probe            // of unhealthy targets that were asked anew, by elbv2.TargetKey
 	Unknown []string                    // what could not be looked at, and why
+
+	once  sync.Once // for index
+	index *firewall.Index
+}
+
+// Check tells whether the kernel lets the first packet of a flow through, and if not, what stops it.
+func (s *Snapshot) Check(f vpc.Flow) vpc.Verdict {
+	s.once.Do(func() { s.index = s.Rules.Index() })
+	return s.index.Check(f)
 }
 
 // Probe is what a target did when it was asked again, as its health check asks.
