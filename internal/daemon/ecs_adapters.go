@@ -67,15 +67,19 @@ type taskNetwork struct {
 	Host
 }
 
-func (n taskNetwork) Create(ctx context.Context, taskID, subnet string, groups []string) (ecs.ENI, error) {
+func (n taskNetwork) Create(ctx context.Context, taskID, subnet string, net ecs.Network) (ecs.ENI, error) {
 	i, err := n.ec2.CreateInterface(ctx, eni.Request{
-		SubnetID: subnet, Groups: groups, Owner: "task/" + taskID, Type: "interface", RequesterManaged: true,
-		Description: "ECS task " + taskID,
+		SubnetID: subnet, Groups: net.SecurityGroups, Owner: "task/" + taskID, Type: "interface", RequesterManaged: true,
+		Description: "ECS task " + taskID, Public: net.AssignPublicIP == "ENABLED",
 	})
 	if err != nil {
 		return ecs.ENI{}, err
 	}
-	return ecs.ENI{ID: i.ID, Subnet: i.SubnetID, MAC: i.MAC, Addr: i.Addr}, nil
+	names, err := n.ec2.NamesIn(ctx, i.VpcID)
+	if err != nil {
+		return ecs.ENI{}, err
+	}
+	return ecs.ENI{ID: i.ID, Subnet: i.SubnetID, MAC: i.MAC, Addr: i.Addr, DNS: names.Servers, Search: names.Domain, Resolver: names.Resolver}, nil
 }
 
 func (n taskNetwork) Attach(ctx context.Context, eni ecs.ENI, netns string) error {
@@ -83,7 +87,7 @@ func (n taskNetwork) Attach(ctx context.Context, eni ecs.ENI, netns string) erro
 	if err != nil {
 		return fmt.Errorf("read the interface's address: %w", err)
 	}
-	return n.Network.Attach(ctx, vpc.Interface{ID: eni.ID, Addr: eni.Addr, MAC: mac, NetNS: netns, Resolvers: n.others(resolvers(ofTask(n.Engine, netns)))})
+	return n.Network.Attach(ctx, vpc.Interface{ID: eni.ID, Addr: eni.Addr, MAC: mac, NetNS: netns, Resolvers: n.others(eni, resolvers(ofTask(n.Engine, netns)))})
 }
 
 func (n taskNetwork) Delete(ctx context.Context, eniID string) error {

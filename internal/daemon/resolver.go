@@ -8,6 +8,7 @@ import (
 
 	"github.com/skylift/skylift/internal/dns"
 	"github.com/skylift/skylift/internal/service/ec2"
+	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/vpc"
 )
@@ -81,7 +82,11 @@ func upstream() (all []netip.AddrPort) {
 	return all
 }
 
-// others are resolvers but for those of the VPC, which tasks reach whatever their groups say.
-func (n taskNetwork) others(all []netip.Addr) []netip.Addr {
-	return slices.DeleteFunc(all, func(a netip.Addr) bool { return a == n.resolver || a == vpc.LinkLocalResolver })
+// others are resolvers but for those of the task's VPC, which it reaches whatever its groups say.
+func (n taskNetwork) others(eni ecs.ENI, all []netip.Addr) []netip.Addr {
+	own := n.resolver
+	if eni.Resolver.IsValid() {
+		own = eni.Resolver
+	}
+	return slices.DeleteFunc(all, func(a netip.Addr) bool { return a == own || a == vpc.LinkLocalResolver })
 }

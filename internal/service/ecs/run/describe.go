@@ -1,7 +1,9 @@
 package run
 
 import (
+	"cmp"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -30,8 +32,12 @@ func (r *Runner) describe(t task, files mounted, given inputs.Inputs) engine.Tas
 		Hosts:   map[string]string{host: t.ENI.Addr.String()},
 		PIDMode: string(t.def.Definition.PidMode),
 	}
-	if r.Resolver.IsValid() {
-		e.DNS, e.Search = []string{r.Resolver.String()}, []string{domain}
+	servers := t.ENI.DNS
+	if len(servers) == 0 && r.Resolver.IsValid() {
+		servers = []netip.Addr{r.Resolver}
+	}
+	for _, s := range servers {
+		e.DNS, e.Search = append(e.DNS, s.String()), []string{cmp.Or(t.ENI.Search, domain)}
 	}
 	if r.HostAddress.IsValid() {
 		e.Hosts[hostName] = r.HostAddress.String()
