@@ -622,3 +622,50 @@ func TestTownSurvives(t *testing.T) {
 		}
 	}
 }
+
+// TestEachVPCHasItsResolver: tasks find the resolver at their own VPC's address and the one that all VPCs have, whatever
+// routes and ACLs say, unless their VPC has none.
+func TestEachVPCHasItsResolver(t *testing.T) {
+	t.Parallel()
+	n := newTown(t)
+	n.put("eni-a", n.addr(130), netip.Addr{}) // isolated
+	n.put("eni-b", n.inB(10), netip.Addr{})
+	n.subnets["isolated"].ACL, n.acls = "acl", []acl.ACL{{ID: "acl"}}
+	n.rules = []Group{{ID: "sg"}}
+	ofA, ofB, ofAll := netip.AddrPortFrom(Resolver(n.cidr), 53), netip.AddrPortFrom(Resolver(n.b), 53), netip.AddrPortFrom(LinkLocalResolver, 53)
+	for _, at := range []netip.AddrPort{ofA, ofAll} {
+		p, err := n.ListenPacket(t.Context(), at)
+		check(t, err)
+		t.Cleanup(func() { _ = p.Close() })
+		go func() {
+			for b := make([]byte, 100); ; {
+				k, from, err := p.ReadFromUDPAddrPort(b)
+				if err != nil {
+					return
+				}
+				_, _ = p.WriteToUDPAddrPort(b[:k], from)
+			}
+		}()
+	}
+	answered := func(rs *Ruleset, a, b bool) {
+		t.Helper()
+		n.apply(rs)
+		for _, c := range []struct {
+			id   string
+			at   netip.AddrPort
+			want bool
+		}{{"eni-a", ofA, a}, {"eni-a", ofAll, a}, {"eni-a", ofB, false}, {"eni-b", ofB, b}, {"eni-b", ofAll, b}, {"eni-b", ofA, false}} {
+			if got := n.tasks[c.id].exchange(netip.Addr{}, c.at); got != c.want {
+				t.Errorf("%s is answered at %s: %t, want %t", c.id, c.at, got, c.want)
+			}
+		}
+	}
+	rs := n.ruleset()
+	answered(rs, true, true)
+	rs = n.ruleset()
+	rs.Net.VPCs[1].NoDNS = true
+	answered(rs, true, false)
+	rs = n.ruleset()
+	rs.Net.VPCs[0].NoDNS = true
+	answered(rs, false, true)
+}

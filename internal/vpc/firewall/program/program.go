@@ -173,9 +173,14 @@ func (c *compiler) hooks(rs *firewall.Ruleset) {
 		one(from, match.Jump(chainClosed)),
 	)
 	hook("output_egress", nftables.ChainHookOutput, first, c.asks(mapACLOut, match.Source), c.fromHost())
+	aclIn := c.asks(mapACLIn, match.Destination, to)
+	if len(aclIn) > 0 { // what services answer is no ACL's matter
+		router := match.In(match.Source, netip.PrefixFrom(firewall.Router(rs.CIDR), 32))
+		aclIn = append(one(to, router, match.Jump(chainTracked)), aclIn...)
+	}
 	hook("output_ingress", nftables.ChainHookOutput, second,
 		c.toPublic(),
-		c.asks(mapACLIn, match.Destination, to),
+		aclIn,
 		one(to, match.Jump(chainIngress)),
 		// What the host sends itself is tracked for good when it leaves: too early
 		// to judge it only where it arrives.
