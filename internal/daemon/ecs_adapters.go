@@ -63,23 +63,19 @@ func said(err error) error {
 // taskNetwork is EC2 and the network of the host as ecs/run sees them.
 type taskNetwork struct {
 	ec2      *ec2api.API
-	resolver netip.Addr // of the VPC
+	resolves func(netip.Addr) bool // whether an address is that of a VPC's resolver
 	Host
 }
 
-func (n taskNetwork) Create(ctx context.Context, taskID, subnet string, net ecs.Network) (ecs.ENI, error) {
+func (n taskNetwork) Create(ctx context.Context, taskID, subnet string, groups []string) (ecs.ENI, error) {
 	i, err := n.ec2.CreateInterface(ctx, eni.Request{
-		SubnetID: subnet, Groups: net.SecurityGroups, Owner: "task/" + taskID, Type: "interface", RequesterManaged: true,
-		Description: "ECS task " + taskID, Public: net.AssignPublicIP == "ENABLED",
+		SubnetID: subnet, Groups: groups, Owner: "task/" + taskID, Type: "interface", RequesterManaged: true,
+		Description: "ECS task " + taskID,
 	})
 	if err != nil {
 		return ecs.ENI{}, err
 	}
-	names, err := n.ec2.NamesIn(ctx, i.VpcID)
-	if err != nil {
-		return ecs.ENI{}, err
-	}
-	return ecs.ENI{ID: i.ID, Subnet: i.SubnetID, MAC: i.MAC, Addr: i.Addr, DNS: names.Servers, Search: names.Domain, Resolver: names.Resolver}, nil
+	return ecs.ENI{ID: i.ID, Subnet: i.SubnetID, MAC: i.MAC, Addr: i.Addr}, nil
 }
 
 func (n taskNetwork) Attach(ctx context.Context, eni ecs.ENI, netns string) error {
@@ -87,7 +83,7 @@ func (n taskNetwork) Attach(ctx context.Context, eni ecs.ENI, netns string) erro
 	if err != nil {
 		return fmt.Errorf("read the interface's address: %w", err)
 	}
-	return n.Network.Attach(ctx, vpc.Interface{ID: eni.ID, Addr: eni.Addr, MAC: mac, NetNS: netns, Resolvers: n.others(eni, resolvers(ofTask(n.Engine, netns)))})
+	return n.Network.Attach(ctx, vpc.Interface{ID: eni.ID, Addr: eni.Addr, MAC: mac, NetNS: netns, Resolvers: n.others(resolvers(ofTask(n.Engine, netns)))})
 }
 
 func (n taskNetwork) Delete(ctx context.Context, eniID string) error {

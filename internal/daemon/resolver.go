@@ -8,7 +8,6 @@ import (
 
 	"github.com/skylift/skylift/internal/dns"
 	"github.com/skylift/skylift/internal/service/ec2"
-	"github.com/skylift/skylift/internal/service/ecs"
 	"github.com/skylift/skylift/internal/store"
 	"github.com/skylift/skylift/internal/vpc"
 )
@@ -82,11 +81,20 @@ func upstream() (all []netip.AddrPort) {
 	return all
 }
 
-// others are resolvers but for those of the task's VPC, which it reaches whatever its groups say.
-func (n taskNetwork) others(eni ecs.ENI, all []netip.Addr) []netip.Addr {
-	own := n.resolver
-	if eni.Resolver.IsValid() {
-		own = eni.Resolver
-	}
-	return slices.DeleteFunc(all, func(a netip.Addr) bool { return a == own || a == vpc.LinkLocalResolver })
+// others are resolvers but for those of VPCs, which tasks reach whatever their groups say.
+func (n taskNetwork) others(all []netip.Addr) []netip.Addr { return slices.DeleteFunc(all, n.resolves) }
+
+// resolves tells whether an address is that of a VPC's resolver.
+func (m *machine) resolves(a netip.Addr) bool {
+	own := a == vpc.LinkLocalResolver
+	_ = m.db.View(context.Background(), func(tx store.Tx) error { // it fails when the store is closed, and the program ends
+		for v, err := range ec2.Vpcs.Peek(tx, "") {
+			if err != nil {
+				return err
+			}
+			own = own || a == vpc.Resolver(v.CIDR)
+		}
+		return nil
+	})
+	return own
 }

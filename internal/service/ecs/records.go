@@ -357,11 +357,6 @@ type ENI struct {
 	Addr    netip.Addr
 	Attach  string // id of the attachment
 	Deleted bool
-	// DNS are where the task asks for names, Search the domain that short names are completed with, as its VPC had them
-	// when it was made. None: as the machine's VPC has them.
-	DNS      []netip.Addr
-	Search   string
-	Resolver netip.Addr // of the VPC, also where DNS names others
 }
 
 // Container is one container of a task.

@@ -1,9 +1,7 @@
 package run
 
 import (
-	"cmp"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -32,12 +30,8 @@ func (r *Runner) describe(t task, files mounted, given inputs.Inputs) engine.Tas
 		Hosts:   map[string]string{host: t.ENI.Addr.String()},
 		PIDMode: string(t.def.Definition.PidMode),
 	}
-	servers := t.ENI.DNS
-	if len(servers) == 0 && r.Resolver.IsValid() {
-		servers = []netip.Addr{r.Resolver}
-	}
-	for _, s := range servers {
-		e.DNS, e.Search = append(e.DNS, s.String()), []string{cmp.Or(t.ENI.Search, domain)}
+	if r.Resolver.IsValid() {
+		e.DNS, e.Search = []string{r.Resolver.String()}, []string{domain}
 	}
 	if r.HostAddress.IsValid() {
 		e.Hosts[hostName] = r.HostAddress.String()
