@@ -24,17 +24,17 @@ import (
 // a machine that routes the pool of public addresses, and those of the VPCs, to the host.
 type town struct {
 	*world
-	pool, b         netip.Prefix
-	out             *space
-	host, its       netip.Addr
-	subnets         map[string]*route.Subnet
-	pairs           []route.Pair
-	acls            []acl.ACL
-	publics         map[string]netip.Addr
-	groups          map[string][]string
-	rules           []Group
-	aByMachine      bool
-	members, hidden []string
+	pool, b    netip.Prefix
+	out        *space
+	host, its  netip.Addr
+	subnets    map[string]*route.Subnet
+	pairs      []route.Pair
+	acls       []acl.ACL
+	publics    map[string]netip.Addr
+	groups     map[string][]string
+	rules      []Group
+	aByMachine bool
+	members    []string
 }
 
 func newTown(t testing.TB) *town {
@@ -504,9 +504,14 @@ func (n *town) randomize(r *mathrand.Rand, first town) {
 		n.pairs = []route.Pair{{ID: "pcx", A: "a", B: "b"}}
 	}
 	hops := []route.Hop{
-		{To: anywhere, Kind: route.Internet, ID: "igw"}, {To: anywhere, Kind: route.NAT, ID: "nat"}, {To: anywhere, Kind: route.Nowhere},
-		{To: netip.PrefixFrom(n.its, 24).Masked(), Kind: route.Internet, ID: "igw"}, {To: netip.PrefixFrom(n.its, 32), Kind: route.Nowhere},
-		{To: n.cidr, Kind: route.Peering, ID: "pcx"}, {To: n.b, Kind: route.Peering, ID: "pcx"}, {To: netip.PrefixFrom(n.inB(10), 32), Kind: route.Peering, ID: "pcx"},
+		{To: anywhere, Kind: route.Internet, ID: "igw"},
+		{To: anywhere, Kind: route.NAT, ID: "nat"},
+		{To: anywhere, Kind: route.Nowhere},
+		{To: netip.PrefixFrom(n.its, 24).Masked(), Kind: route.Internet, ID: "igw"},
+		{To: netip.PrefixFrom(n.its, 32), Kind: route.Nowhere},
+		{To: n.cidr, Kind: route.Peering, ID: "pcx"},
+		{To: n.b, Kind: route.Peering, ID: "pcx"},
+		{To: netip.PrefixFrom(n.inB(10), 32), Kind: route.Peering, ID: "pcx"},
 		{To: netip.PrefixFrom(n.b.Addr(), 8).Masked(), Kind: route.Peering, ID: "pcx"},
 	}
 	for _, name := range []string{"public", "private", "isolated", "b"} {

@@ -28,7 +28,8 @@ func twoVPCs() *Ruleset {
 			},
 			Gateways: []route.Gateway{{ID: "nat-1", Addr: addr("10.0.0.200"), Public: addr("198.51.100.200")}, {ID: "nat-3", Addr: addr("10.0.2.200"), Public: addr("198.51.100.201")}},
 			Pairs:    []route.Pair{{ID: "pcx-1", A: "b", B: "a"}},
-			ACLs: []acl.ACL{{ID: "acl-1",
+			ACLs: []acl.ACL{{
+				ID:      "acl-1",
 				Ingress: []acl.Entry{{Number: 90, Kind: traffic.Kind{Protocol: 6, From: 22, To: 22}, CIDR: anywhere}, {Number: 100, Allow: true, Kind: traffic.Kind{Protocol: 6, From: 0, To: 65535}, CIDR: prefix("10.0.0.0/16")}},
 				Egress:  []acl.Entry{{Number: 100, Allow: true, Kind: traffic.Kind{Protocol: 6, From: 32768, To: 60999}, CIDR: prefix("10.0.0.0/24")}},
 			}},

@@ -185,10 +185,11 @@ func (c *compiler) back(s route.Subnet) string {
 // within is the rules of a hop that leads to a VPC.
 func (c *compiler) within(s route.Subnet, h route.Hop, e match.End) (rules []match.Exprs) {
 	var ranges []netip.Prefix
-	if h.Kind == route.Local {
+	switch h.Kind {
+	case route.Local:
 		v, _ := c.x.Net.VPCOf(s.Range.Addr())
 		ranges = v.Ranges
-	} else if h.Kind == route.Peering {
+	case route.Peering:
 		v, _ := c.x.Net.Peer(h.ID, s.VPC)
 		ranges = v.Ranges
 	}
