@@ -11,7 +11,7 @@ set -euo pipefail
 skylift=$(realpath "${1:?path to the skylift binary}"); shift
 here=$(cd "$(dirname "$0")" && pwd)
 shared=$here/../../../shared/acceptance
-stacks="config site dns" # those of terraform-stack.sh that come up
+stacks="config site dns network" # those of terraform-stack.sh that come up
 [ $# -gt 0 ] || set -- $(ls "$shared"/*.sh "$here"/*-workflow.sh 2>/dev/null || true)
 
 bin=$(mktemp -d); trap 'rm -rf "$bin"' EXIT

@@ -82,5 +82,5 @@ func (a *API) Operations() []wire.Operation {
 
 // knownKeys are the condition keys that tags.API.Known tells of resources
 // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html).
-const knownKeys = "ec2:AllocationId ec2:AvailabilityZone ec2:AvailabilityZoneId ec2:Domain ec2:InternetGatewayID ec2:NetworkAclID ec2:NetworkInterfaceID " +
-	"ec2:PublicIpAddress ec2:RouteTableID ec2:SecurityGroupID ec2:Subnet ec2:SubnetID ec2:Tenancy ec2:Vpc ec2:VpcID ec2:VpceServiceName ec2:VpceServiceOwner"
+const knownKeys = "ec2:AccepterVpc ec2:AllocationId ec2:AvailabilityZone ec2:AvailabilityZoneId ec2:DhcpOptionsID ec2:Domain ec2:InternetGatewayID ec2:NetworkAclID ec2:NetworkInterfaceID " +
+	"ec2:PublicIpAddress ec2:RequesterVpc ec2:RouteTableID ec2:SecurityGroupID ec2:Subnet ec2:SubnetID ec2:Tenancy ec2:Vpc ec2:VpcID ec2:VpceServiceName ec2:VpceServiceOwner ec2:VpcPeeringConnectionID"

@@ -109,7 +109,7 @@ func (a *API) amazonOptions(id string) ec2.DHCPOptions {
 	if a.ns.Region == "us-east-1" {
 		domain = "ec2.internal"
 	}
-	return ec2.DHCPOptions{ID: id, Default: true, Options: []ec2.DHCPOption{{Key: "domain-name", Values: []string{domain}}, {Key: "domain-name-servers", Values: []string{"AmazonProvidedDNS"}}}}
+	return ec2.DHCPOptions{ID: id, Default: true, Options: []ec2.DHCPOption{{Key: keyDomain, Values: []string{domain}}, {Key: keyServers, Values: []string{amazonDNS}}}}
 }
 
 // checkRange refuses what AWS would not take for a VPC or what has no room

@@ -58,6 +58,11 @@ func (a *API) facts(tx store.Tx, kind, id string) (map[string]string, error) {
 	case request.ACL.Type:
 		l, err := ec2.NetworkACLs.Get(tx, id)
 		return map[string]string{"ec2:NetworkAclID": id, "ec2:Vpc": vpc(l.VpcID)}, err
+	case request.Options.Type:
+		return map[string]string{"ec2:DhcpOptionsID": id}, nil
+	case request.Peering.Type:
+		p, err := ec2.Peerings.Get(tx, id)
+		return map[string]string{"ec2:VpcPeeringConnectionID": id, "ec2:RequesterVpc": vpc(p.Requester), "ec2:AccepterVpc": vpc(p.Accepter)}, err
 	case request.Endpoint.Type:
 		e, err := ec2.Endpoints.Get(tx, id)
 		return map[string]string{"ec2:VpceServiceName": e.Service, "ec2:VpceServiceOwner": "amazon"}, err
