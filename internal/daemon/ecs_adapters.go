@@ -63,7 +63,7 @@ func said(err error) error {
 // taskNetwork is EC2 and the network of the host as ecs/run sees them.
 type taskNetwork struct {
 	ec2      *ec2api.API
-	resolves func(netip.Addr) bool // whether an address is that of a VPC's resolver
+	resolver netip.Addr // of the VPC
 	Host
 }
 

@@ -81,20 +81,7 @@ func upstream() (all []netip.AddrPort) {
 	return all
 }
 
-// others are resolvers but for those of VPCs, which tasks reach whatever their groups say.
-func (n taskNetwork) others(all []netip.Addr) []netip.Addr { return slices.DeleteFunc(all, n.resolves) }
-
-// resolves tells whether an address is that of a VPC's resolver.
-func (m *machine) resolves(a netip.Addr) bool {
-	own := a == vpc.LinkLocalResolver
-	_ = m.db.View(context.Background(), func(tx store.Tx) error { // it fails when the store is closed, and the program ends
-		for v, err := range ec2.Vpcs.Peek(tx, "") {
-			if err != nil {
-				return err
-			}
-			own = own || a == vpc.Resolver(v.CIDR)
-		}
-		return nil
-	})
-	return own
+// others are resolvers but for those of the VPC, which tasks reach whatever their groups say.
+func (n taskNetwork) others(all []netip.Addr) []netip.Addr {
+	return slices.DeleteFunc(all, func(a netip.Addr) bool { return a == n.resolver || a == vpc.LinkLocalResolver })
 }
