@@ -52,7 +52,7 @@ const (
 // that the number of rules doesn't grow with that of the interfaces.
 func Compile(rs *firewall.Ruleset, prefix string) *nft.Program {
 	p := &nft.Program{Sets: make(map[string]*nft.Set), Chains: make(map[string]*nft.Chain)}
-	c := &compiler{x: rs.Index(), prefix: prefix, p: p}
+	c := &compiler{x: rs.Index(), prefix: prefix, p: p, named: make(map[string]string)}
 	c.declare()
 	c.declareRanges(rs)
 	c.members(rs)
@@ -70,7 +70,8 @@ func Compile(rs *firewall.Ruleset, prefix string) *nft.Program {
 // compiler gathers a program.
 type compiler struct {
 	x      *firewall.Index
-	ranges []netip.Prefix // of the VPCs
+	ranges []netip.Prefix    // of the VPCs
+	named  map[string]string // chains of subnets, by what was asked for
 	prefix string
 	p      *nft.Program
 }

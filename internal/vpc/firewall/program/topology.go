@@ -111,7 +111,12 @@ func (c *compiler) plain(s route.Subnet) bool {
 
 // chainOf adds a chain whose name says its content, and returns the name.
 func (c *compiler) chainOf(kind string, s route.Subnet, class string, rules func() []match.Exprs) string {
+	asked := strings.Join([]string{kind, s.ID, class}, " ")
+	if name, known := c.named[asked]; known {
+		return name
+	}
 	name := kind + "_" + digest([]string{s.VPC, fmt.Sprint(s.Hops), class})
+	c.named[asked] = name
 	if c.p.Chains[name] == nil {
 		c.add(name) // where it is asked for meanwhile
 		c.add(name, rules()...)
