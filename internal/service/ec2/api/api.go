@@ -13,6 +13,8 @@ import (
 	"github.com/skylift/skylift/internal/service/ec2/interfaces"
 	"github.com/skylift/skylift/internal/service/ec2/nat"
 	"github.com/skylift/skylift/internal/service/ec2/network"
+	"github.com/skylift/skylift/internal/service/ec2/peering"
+	"github.com/skylift/skylift/internal/service/ec2/prefixlists"
 	"github.com/skylift/skylift/internal/service/ec2/routes"
 	"github.com/skylift/skylift/internal/service/ec2/tags"
 	"github.com/skylift/skylift/internal/store"
@@ -28,20 +30,24 @@ type API struct {
 	*interfacesAPI
 	*natAPI
 	*networkAPI
+	*peeringAPI
+	*prefixListsAPI
 	*routesAPI
 	*tagsAPI
 }
 
 type (
-	aclsAPI       = acls.API
-	addressesAPI  = addresses.API
-	endpointsAPI  = endpoints.API
-	groupsAPI     = groups.API
-	interfacesAPI = interfaces.API
-	natAPI        = nat.API
-	networkAPI    = network.API
-	routesAPI     = routes.API
-	tagsAPI       = tags.API
+	aclsAPI        = acls.API
+	addressesAPI   = addresses.API
+	endpointsAPI   = endpoints.API
+	groupsAPI      = groups.API
+	interfacesAPI  = interfaces.API
+	natAPI         = nat.API
+	networkAPI     = network.API
+	peeringAPI     = peering.API
+	prefixListsAPI = prefixlists.API
+	routesAPI      = routes.API
+	tagsAPI        = tags.API
 )
 
 // Host is what EC2 has of the machine that it is on.
@@ -68,7 +74,7 @@ func New(db store.DB, ns arn.Namespace, host Host) *API {
 	}
 	return &API{
 		acls.New(db, ns), addresses.New(db, ns, host.Public), endpoints.New(db, ns), groups.New(db, ns), interfaces.NewAPI(db, ns, host.Public),
-		nat.New(db, ns), network.New(db, ns, network.Ranges{Default: host.CIDR, Claim: host.Claim, Public: host.Public}), routes.New(db, ns), tags.New(db, ns),
+		nat.New(db, ns), network.New(db, ns, network.Ranges{Default: host.CIDR, Claim: host.Claim, Public: host.Public}), peering.New(db, ns), prefixlists.New(db, ns), routes.New(db, ns), tags.New(db, ns),
 	}
 }
 
@@ -76,7 +82,7 @@ func New(db store.DB, ns arn.Namespace, host Host) *API {
 func (a *API) Operations() []wire.Operation {
 	return wire.Known(knownKeys, slices.Concat(
 		a.aclsAPI.Operations(), a.addressesAPI.Operations(), a.endpointsAPI.Operations(), a.groupsAPI.Operations(), a.interfacesAPI.Operations(),
-		a.natAPI.Operations(), a.networkAPI.Operations(), a.routesAPI.Operations(), a.tagsAPI.Operations(),
+		a.natAPI.Operations(), a.networkAPI.Operations(), a.peeringAPI.Operations(), a.prefixListsAPI.Operations(), a.routesAPI.Operations(), a.tagsAPI.Operations(),
 	))
 }
 

@@ -25,8 +25,8 @@ func New(db store.DB, ns arn.Namespace) *API { return &API{db, ns} }
 
 // What several operations take.
 const (
-	permissions    = "IpPermissions{IpProtocol FromPort ToPort IpRanges{*} Ipv6Ranges{*} Groups{Description GroupId GroupName UserId VpcId}}"
-	rule           = "IpProtocol FromPort ToPort CidrIpv4 CidrIpv6 Description ReferencedGroupId"
+	permissions    = "IpPermissions{IpProtocol FromPort ToPort IpRanges{*} Ipv6Ranges{*} Groups{Description GroupId GroupName UserId VpcId} PrefixListIds{*}}"
+	rule           = "IpProtocol FromPort ToPort CidrIpv4 CidrIpv6 Description PrefixListId ReferencedGroupId"
 	descriptions   = "SecurityGroupRuleDescription{*}"
 	flatPermission = "IpProtocol FromPort ToPort CidrIp SourceSecurityGroupName SourceSecurityGroupOwnerId"
 )

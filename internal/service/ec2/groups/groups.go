@@ -196,7 +196,7 @@ func (a *API) groupListing(all []ec2.SecurityGroup) list.Of[ec2.SecurityGroup] {
 			"group-id":       func(r ec2.Rule) string { return r.Group },
 			"group-name":     func(r ec2.Rule) string { return names[r.Group] },
 			"ipv6-cidr":      func(r ec2.Rule) string { _, v6 := ranges(r); return aws.ToString(v6) },
-			"prefix-list-id": func(ec2.Rule) string { return "" },
+			"prefix-list-id": func(r ec2.Rule) string { return r.PrefixList },
 			"protocol":       func(r ec2.Rule) string { return r.Protocol },
 			"to-port":        func(r ec2.Rule) string { return strconv.Itoa(int(r.To)) },
 			"user-id":        func(r ec2.Rule) string { return peerAccount(r, a.ns.Account) },

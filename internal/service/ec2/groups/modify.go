@@ -44,6 +44,9 @@ func (a *API) ModifySecurityGroupRules(ctx context.Context, in *sdk.ModifySecuri
 		if err := distinct(g); err != nil {
 			return nil, err
 		}
+		if err := few(tx, g.Rules); err != nil {
+			return nil, err
+		}
 		return &sdk.ModifySecurityGroupRulesOutput{Return: new(true)}, ec2.SecurityGroups.Put(tx, g.ID, g)
 	})
 }
@@ -54,9 +57,9 @@ func (a *API) reread(tx store.Tx, g ec2.SecurityGroup, old ec2.Rule, r *types.Se
 		return ec2.Rule{}, awserr.New("MissingParameter", "The request must contain the parameter SecurityGroupRule")
 	}
 	perm := types.IpPermission{IpProtocol: r.IpProtocol, FromPort: r.FromPort, ToPort: r.ToPort}
-	v4, v6, group := request.Given(r.CidrIpv4), request.Given(r.CidrIpv6), request.Given(r.ReferencedGroupId)
+	v4, v6, list, group := request.Given(r.CidrIpv4), request.Given(r.CidrIpv6), request.Given(r.PrefixListId), request.Given(r.ReferencedGroupId)
 	peers := 0
-	for _, peer := range []*string{v4, v6, group} {
+	for _, peer := range []*string{v4, v6, list, group} {
 		if peer != nil {
 			peers++
 		}
@@ -70,6 +73,8 @@ func (a *API) reread(tx store.Tx, g ec2.SecurityGroup, old ec2.Rule, r *types.Se
 		perm.IpRanges = []types.IpRange{{CidrIp: v4, Description: r.Description}}
 	case v6 != nil:
 		perm.Ipv6Ranges = []types.Ipv6Range{{CidrIpv6: v6, Description: r.Description}}
+	case list != nil:
+		perm.PrefixListIds = []types.PrefixListId{{PrefixListId: list, Description: r.Description}}
 	default:
 		perm.UserIdGroupPairs = []types.UserIdGroupPair{{GroupId: group, Description: r.Description}}
 	}

@@ -95,6 +95,15 @@ func (p parser) rulesOf(perm types.IpPermission) ([]ec2.Rule, error) {
 		r.Description = aws.ToString(rng.Description)
 		out = append(out, r)
 	}
+	for _, list := range perm.PrefixListIds {
+		r := base
+		l, err := request.Get(p.tx, ec2.PrefixLists, request.PrefixList, aws.ToString(list.PrefixListId))
+		if err != nil {
+			return nil, err
+		}
+		r.PrefixList, r.Description = l.ID, aws.ToString(list.Description)
+		out = append(out, r)
+	}
 	for _, pair := range perm.UserIdGroupPairs {
 		r := base
 		if r.Group, err = p.peer(pair); err != nil {
@@ -112,11 +121,11 @@ func (p parser) rulesOf(perm types.IpPermission) ([]ec2.Rule, error) {
 }
 
 func peerless(perm types.IpPermission) bool {
-	return len(perm.IpRanges)+len(perm.Ipv6Ranges)+len(perm.UserIdGroupPairs) == 0
+	return len(perm.IpRanges)+len(perm.Ipv6Ranges)+len(perm.PrefixListIds)+len(perm.UserIdGroupPairs) == 0
 }
 
 func noPeer() error {
-	return awserr.New("MissingParameter", "Each of ipPermissions must contain ipRanges, ipv6Ranges or groups")
+	return awserr.New("MissingParameter", "Each of ipPermissions must contain ipRanges, ipv6Ranges, prefixListIds or groups")
 }
 
 // permissionFaults returns the faults of permissions that show without looking at records.
@@ -134,6 +143,9 @@ func permissionFaults(perms []types.IpPermission) (f awserr.Faults) {
 		for _, rng := range perm.Ipv6Ranges {
 			_, err := parseCIDR(aws.ToString(rng.CidrIpv6), netip.Addr.Is6)
 			f.Add(err, checkText("Description", aws.ToString(rng.Description)))
+		}
+		for _, list := range perm.PrefixListIds {
+			f.Add(request.PrefixList.Check(aws.ToString(list.PrefixListId)), checkText("Description", aws.ToString(list.Description)))
 		}
 		for _, pair := range perm.UserIdGroupPairs {
 			f.Add(checkText("Description", aws.ToString(pair.Description)))
@@ -251,6 +263,10 @@ func permissionShapes(rules []ec2.Rule, egress bool, account string) []types.IpP
 			continue
 		} else if v6 != nil {
 			out[i].Ipv6Ranges = append(out[i].Ipv6Ranges, types.Ipv6Range{CidrIpv6: v6, Description: description})
+			continue
+		}
+		if r.PrefixList != "" {
+			out[i].PrefixListIds = append(out[i].PrefixListIds, types.PrefixListId{PrefixListId: new(r.PrefixList), Description: description})
 			continue
 		}
 		out[i].UserIdGroupPairs = append(out[i].UserIdGroupPairs, types.UserIdGroupPair{GroupId: new(r.Group), UserId: &account, Description: description})

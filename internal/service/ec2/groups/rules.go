@@ -189,7 +189,7 @@ func (a *API) authorize(ctx context.Context, c change, specs []types.TagSpecific
 		if len(added) == 0 {
 			return nil, noPermissions()
 		}
-		if err := add(&g, added); err != nil {
+		if err := add(tx, &g, added); err != nil {
 			return nil, err
 		}
 		var out []types.SecurityGroupRule
@@ -204,7 +204,7 @@ func (a *API) authorize(ctx context.Context, c change, specs []types.TagSpecific
 }
 
 // add gives the rules ids and adds them to g, which must not have them yet.
-func add(g *ec2.SecurityGroup, rules []ec2.Rule) error {
+func add(tx store.Tx, g *ec2.SecurityGroup, rules []ec2.Rule) error {
 	for i, r := range rules {
 		if slices.ContainsFunc(rules[:i], r.Same) {
 			return awserr.New("InvalidParameterValue", "The same permission must not appear multiple times")
@@ -213,13 +213,33 @@ func add(g *ec2.SecurityGroup, rules []ec2.Rule) error {
 			return awserr.New("InvalidPermission.Duplicate", `the specified rule "%s" already exists`, r)
 		}
 	}
-	if len(g.Rules)+len(rules) > maxRules {
-		return awserr.New("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.")
+	if err := few(tx, append(slices.Clone(g.Rules), rules...)); err != nil {
+		return err
 	}
 	for i := range rules {
 		rules[i].ID = ec2.NewID("sgr")
 	}
 	g.Rules = append(g.Rules, rules...)
+	return nil
+}
+
+// few refuses more rules than a group may have. One that names a prefix list counts as the most entries that the list may
+// have.
+func few(tx store.Tx, rules []ec2.Rule) error {
+	n := len(rules)
+	for _, r := range rules {
+		if r.PrefixList == "" {
+			continue
+		}
+		l, err := ec2.PrefixLists.Get(tx, r.PrefixList)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", r.PrefixList, err)
+		}
+		n += int(l.MaxEntries) - 1
+	}
+	if n > maxRules {
+		return awserr.New("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.")
+	}
 	return nil
 }
 
@@ -370,7 +390,8 @@ func (a *API) ruleShape(r ruleView, tags []types.Tag) types.SecurityGroupRule {
 		out.Description = &r.Description
 	}
 	out.CidrIpv4, out.CidrIpv6 = ranges(r.Rule)
-	if !r.CIDR.IsValid() {
+	out.PrefixListId = handler.Optional(r.PrefixList)
+	if r.Group != "" {
 		out.ReferencedGroupInfo = &types.ReferencedSecurityGroup{GroupId: &r.Group, UserId: &a.ns.Account}
 	}
 	return out
@@ -385,7 +406,8 @@ func revokedShape(r ruleView) types.RevokedSecurityGroupRule {
 		out.Description = &r.Description
 	}
 	out.CidrIpv4, out.CidrIpv6 = ranges(r.Rule)
-	if !r.CIDR.IsValid() {
+	out.PrefixListId = handler.Optional(r.PrefixList)
+	if r.Group != "" {
 		out.ReferencedGroupId = &r.Group
 	}
 	return out
