@@ -157,12 +157,14 @@ func (c *compiler) hooks(rs *firewall.Ruleset) {
 	// ACLs know no flows: they judge before what is established passes.
 	hook("forward_egress", nftables.ChainHookForward, first,
 		c.asks(mapACLOut, match.Source, from),
+		c.asks(mapNATOut, match.Source, from, match.OIFPrefix(neq, c.prefix)),
 		one(from, match.Redirected(), match.Jump(chainSent)),
 		one(from, match.Jump(chainBeyond)),
 		one(from, match.Jump(chainEgress)),
 	)
 	hook("forward_ingress", nftables.ChainHookForward, second,
 		c.asks(mapACLIn, match.Destination, to),
+		c.asks(mapNATIn, match.Destination, to, match.IIFPrefix(neq, c.prefix)),
 		c.comesBack(to),
 		one(to, match.Jump(chainIngress)),
 	)
