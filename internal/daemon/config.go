@@ -8,8 +8,8 @@ package daemon
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -180,7 +180,7 @@ func (c Config) publicAddresses(instance string) []netip.Prefix {
 	}
 	sum := sha256.Sum256([]byte(instance))
 	const low, many = 64, 128 // 127.0.0.x and its neighbours are for others
-	return []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{127, low + sum[0]%many, sum[1], 0}), 24)}
+	return []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{127, low + sum[0]%many, sum[1] & 0xf0, 0}), 20)}
 }
 
 // hostAccess is the ports of this machine that are open to tasks.

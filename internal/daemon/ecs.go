@@ -26,7 +26,7 @@ func (b *builder) ecs(context.Context) (part, error) {
 	shipper := ship.New(ship.Config{Engine: m.Engine, Sink: b.events, As: shipsAs(in), Log: m.Log})
 	whole := assembly.New(assembly.Config{
 		DB: m.db, Namespace: m.ns, Engine: m.Engine, Capacity: m.capacity,
-		Subnets: placement{b.network}, Network: taskNetwork{b.network, vpc.Resolver(m.is.VPCCIDR), m.Host}, HostAddress: m.hostAddress(),
+		Subnets: placement{b.network}, Network: taskNetwork{b.network, m.Host}, HostAddress: m.hostAddress(),
 		Balancing: targetGroups{b.lbs, b.executionRoles(roles)}, Health: m.targetHealth(), Images: imageStore{b.images, b.registry(), m.Engine},
 		Logs: shipping{shipper, b.events}, Files: taskFiles{b.files, roles}, Inputs: in, Registries: b.discovery.Instances(),
 		Roles: roles, Endpoint: "http://" + ecs.EndpointAPI,

@@ -62,20 +62,27 @@ func said(err error) error {
 
 // taskNetwork is EC2 and the network of the host as ecs/run sees them.
 type taskNetwork struct {
-	ec2      *ec2api.API
-	resolver netip.Addr // of the VPC
+	ec2 *ec2api.API
 	Host
 }
 
-func (n taskNetwork) Create(ctx context.Context, taskID, subnet string, groups []string) (ecs.ENI, error) {
+func (n taskNetwork) Create(ctx context.Context, taskID, subnet string, groups []string, public bool) (ecs.ENI, error) {
 	i, err := n.ec2.CreateInterface(ctx, eni.Request{
 		SubnetID: subnet, Groups: groups, Owner: "task/" + taskID, Type: "interface", RequesterManaged: true,
-		Description: "ECS task " + taskID,
+		Description: "ECS task " + taskID, Public: public,
 	})
 	if err != nil {
 		return ecs.ENI{}, err
 	}
-	return ecs.ENI{ID: i.ID, Subnet: i.SubnetID, MAC: i.MAC, Addr: i.Addr}, nil
+	told, err := n.ec2.Told(ctx, i.SubnetID)
+	if err != nil {
+		return ecs.ENI{}, err
+	}
+	made := ecs.ENI{ID: i.ID, Subnet: i.SubnetID, MAC: i.MAC, Addr: i.Addr, Search: told.Search}
+	for _, s := range told.Servers {
+		made.Servers = append(made.Servers, s.String())
+	}
+	return made, nil
 }
 
 func (n taskNetwork) Attach(ctx context.Context, eni ecs.ENI, netns string) error {
@@ -83,7 +90,12 @@ func (n taskNetwork) Attach(ctx context.Context, eni ecs.ENI, netns string) erro
 	if err != nil {
 		return fmt.Errorf("read the interface's address: %w", err)
 	}
-	return n.Network.Attach(ctx, vpc.Interface{ID: eni.ID, Addr: eni.Addr, MAC: mac, NetNS: netns, Resolvers: n.others(resolvers(ofTask(n.Engine, netns)))})
+	told, err := n.ec2.Told(ctx, eni.Subnet)
+	if err != nil {
+		return err
+	}
+	others := slices.DeleteFunc(resolvers(ofTask(n.Engine, netns)), told.Own)
+	return n.Network.Attach(ctx, vpc.Interface{ID: eni.ID, Addr: eni.Addr, MAC: mac, NetNS: netns, Resolvers: others})
 }
 
 func (n taskNetwork) Delete(ctx context.Context, eniID string) error {

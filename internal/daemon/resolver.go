@@ -80,8 +80,3 @@ func upstream() (all []netip.AddrPort) {
 	}
 	return all
 }
-
-// others are resolvers but for those of the VPC, which tasks reach whatever their groups say.
-func (n taskNetwork) others(all []netip.Addr) []netip.Addr {
-	return slices.DeleteFunc(all, func(a netip.Addr) bool { return a == n.resolver || a == vpc.LinkLocalResolver })
-}

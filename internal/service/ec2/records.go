@@ -178,6 +178,7 @@ type Interface struct {
 	AnySource bool
 	Groups    []string
 	Created   time.Time
+	Token     Token
 }
 
 // The types of an Interface.

@@ -356,7 +356,9 @@ type ENI struct {
 	Subnet  string
 	MAC     string
 	Addr    netip.Addr
-	Attach  string // id of the attachment
+	Servers []string // where the task asks for names; none: a task of before there were other VPCs
+	Search  []string // what names are looked for in
+	Attach  string   // id of the attachment
 	Deleted bool
 }
 

@@ -23,6 +23,9 @@ func (x *Index) leaves(f Flow, asked netip.Addr) Verdict {
 	if v := x.passes(s, Egress, f); !v.Admitted {
 		return v
 	}
+	if v := x.passesGateway(s, f, f.Dst); !v.Admitted && !m.Host {
+		return v
+	}
 	if asked == x.Router {
 		return Verdict{Admitted: true}
 	}
@@ -89,6 +92,20 @@ func (x *Index) passes(s route.Subnet, side Side, f Flow) Verdict {
 	return Verdict{Admitted: true}
 }
 
+// passesGateway judges by the ACL of the subnet of the NAT gateway by which packets between a subnet and far go.
+func (x *Index) passesGateway(s route.Subnet, f Flow, far netip.Addr) Verdict {
+	h, routed := s.Hop(far)
+	g, ok := x.Net.Gateway(h.ID)
+	at, in := x.Net.SubnetOf(g.Addr)
+	if !routed || h.Kind != route.NAT || !ok || !in {
+		return Verdict{Admitted: true}
+	}
+	if v := x.passes(at, Ingress, f); !v.Admitted {
+		return v
+	}
+	return x.passes(at, Egress, f)
+}
+
 // answers is Answers.
 func (x *Index) answers(f Flow) Verdict {
 	if m, public := x.Publics[f.Dst]; public {
@@ -104,7 +121,10 @@ func (x *Index) answers(f Flow) Verdict {
 		}
 	}
 	if s, ok := x.Net.SubnetOf(back.Dst); ok {
-		return x.passes(s, Ingress, back)
+		if v := x.passes(s, Ingress, back); !v.Admitted {
+			return v
+		}
+		return x.passesGateway(s, back, back.Src)
 	}
 	return Verdict{Admitted: true}
 }

@@ -3,6 +3,8 @@ package firewall
 import (
 	"net/netip"
 	"testing"
+
+	"github.com/skylift/skylift/internal/vpc/firewall/route"
 )
 
 // TestEqual changes one thing at a time of a ruleset.
@@ -35,6 +37,9 @@ func TestEqual(t *testing.T) {
 		"front address":  func(r *Ruleset) { r.Fronts[0].Addr = netip.MustParseAddrPort("127.0.0.1:81") },
 		"front members":  func(r *Ruleset) { r.Fronts[0].Members = nil },
 		"service":        func(r *Ruleset) { r.Services[0].To = netip.MustParseAddrPort("127.0.0.1:9") },
+		"net":            func(r *Ruleset) { r.Net = route.Single(netip.MustParsePrefix("10.0.0.0/16")) },
+		"pool":           func(r *Ruleset) { r.Pool = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} },
+		"public address": func(r *Ruleset) { r.Members[0].Public = netip.MustParseAddr("192.0.2.1") },
 		"range":          func(r *Ruleset) { r.CIDR = netip.MustParsePrefix("10.1.0.0/16") },
 	} {
 		if other := build(change); one.Equal(other) || other.Equal(one) {

@@ -3,7 +3,6 @@ package nft
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 
 	"github.com/google/nftables"
@@ -73,7 +72,7 @@ func (b *batch) change(old, p *Program) error {
 		if was == nil {
 			b.addChain(ch)
 		}
-		if was == nil || !reflect.DeepEqual(was.Rules, ch.Rules) {
+		if was == nil || !sameRules(was.Rules, ch.Rules) {
 			rewritten[name] = ch
 		}
 	}

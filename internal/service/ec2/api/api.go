@@ -8,6 +8,7 @@ import (
 	"github.com/skylift/skylift/internal/arn"
 	"github.com/skylift/skylift/internal/service/ec2/acls"
 	"github.com/skylift/skylift/internal/service/ec2/addresses"
+	"github.com/skylift/skylift/internal/service/ec2/dhcp"
 	"github.com/skylift/skylift/internal/service/ec2/endpoints"
 	"github.com/skylift/skylift/internal/service/ec2/groups"
 	"github.com/skylift/skylift/internal/service/ec2/interfaces"
@@ -25,6 +26,7 @@ import (
 type API struct {
 	*aclsAPI
 	*addressesAPI
+	*dhcpAPI
 	*endpointsAPI
 	*groupsAPI
 	*interfacesAPI
@@ -39,6 +41,7 @@ type API struct {
 type (
 	aclsAPI        = acls.API
 	addressesAPI   = addresses.API
+	dhcpAPI        = dhcp.API
 	endpointsAPI   = endpoints.API
 	groupsAPI      = groups.API
 	interfacesAPI  = interfaces.API
@@ -73,7 +76,7 @@ func New(db store.DB, ns arn.Namespace, host Host) *API {
 		host.Public = addresses.DefaultPool
 	}
 	return &API{
-		acls.New(db, ns), addresses.New(db, ns, host.Public), endpoints.New(db, ns), groups.New(db, ns), interfaces.NewAPI(db, ns, host.Public),
+		acls.New(db, ns), addresses.New(db, ns, host.Public), dhcp.New(db, ns), endpoints.New(db, ns), groups.New(db, ns), interfaces.NewAPI(db, ns, host.Public),
 		nat.New(db, ns), network.New(db, ns, network.Ranges{Default: host.CIDR, Claim: host.Claim, Public: host.Public}), peering.New(db, ns), prefixlists.New(db, ns), routes.New(db, ns), tags.New(db, ns),
 	}
 }
@@ -81,7 +84,7 @@ func New(db store.DB, ns arn.Namespace, host Host) *API {
 // Operations lists what the API answers.
 func (a *API) Operations() []wire.Operation {
 	return wire.Known(knownKeys, slices.Concat(
-		a.aclsAPI.Operations(), a.addressesAPI.Operations(), a.endpointsAPI.Operations(), a.groupsAPI.Operations(), a.interfacesAPI.Operations(),
+		a.aclsAPI.Operations(), a.addressesAPI.Operations(), a.dhcpAPI.Operations(), a.endpointsAPI.Operations(), a.groupsAPI.Operations(), a.interfacesAPI.Operations(),
 		a.natAPI.Operations(), a.networkAPI.Operations(), a.peeringAPI.Operations(), a.prefixListsAPI.Operations(), a.routesAPI.Operations(), a.tagsAPI.Operations(),
 	))
 }

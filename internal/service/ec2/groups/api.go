@@ -45,8 +45,11 @@ func (a *API) Operations() []wire.Operation {
 		wire.Op("CreateSecurityGroup", a.CreateSecurityGroup).On("vpc: VpcId").Makes("security-group: *").Takes("DryRun GroupDescription GroupName VpcId", request.TagMembers).
 			Checks(func(in *sdk.CreateSecurityGroupInput) []error { return newGroupFaults(in) }),
 		wire.Op("DeleteSecurityGroup", a.DeleteSecurityGroup).On("security-group: GroupId").OnFound("security-group: GroupName", a.groupsNamed).Takes("DryRun GroupId GroupName"),
+		wire.Op("DescribeSecurityGroupReferences", a.DescribeSecurityGroupReferences).On("security-group: GroupId").Takes("DryRun GroupId"),
 		wire.Op("DescribeSecurityGroupRules", a.DescribeSecurityGroupRules).Takes(list.Members, "SecurityGroupRuleId"),
 		wire.Op("DescribeSecurityGroups", a.DescribeSecurityGroups).Takes(list.Members, "GroupId GroupName"),
+		wire.Op("DescribeStaleSecurityGroups", a.DescribeStaleSecurityGroups).Takes("DryRun MaxResults NextToken VpcId"),
+		wire.Op("GetSecurityGroupsForVpc", a.GetSecurityGroupsForVpc).On("vpc: VpcId").Takes(list.Members, "VpcId"),
 		wire.Op("ModifySecurityGroupRules", a.ModifySecurityGroupRules).On("security-group: GroupId", "security-group-rule: SecurityGroupRule.SecurityGroupRuleId").Takes("DryRun GroupId SecurityGroupRule{SecurityGroupRuleId SecurityGroupRule{" + rule + "}}"),
 		wire.Op("RevokeSecurityGroupEgress", a.RevokeSecurityGroupEgress).On("security-group: GroupId").Takes("DryRun GroupId SecurityGroupRuleId", permissions).
 			Checks(func(in *sdk.RevokeSecurityGroupEgressInput) []error {

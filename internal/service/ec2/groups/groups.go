@@ -131,6 +131,8 @@ func (a *API) DeleteSecurityGroup(ctx context.Context, in *sdk.DeleteSecurityGro
 		if err != nil {
 			return nil, err
 		}
+		// Rules in other VPCs, over peering connections, become stale instead.
+		referrers = slices.DeleteFunc(referrers, func(r ec2.SecurityGroup) bool { return r.VpcID != g.VpcID })
 		if len(members)+len(referrers) > 0 {
 			return nil, awserr.New("DependencyViolation", "resource %s has a dependent object", g.ID)
 		}

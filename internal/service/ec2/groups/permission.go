@@ -167,10 +167,23 @@ func (p parser) peer(pair types.UserIdGroupPair) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if vpc := aws.ToString(pair.VpcId); g.VpcID != p.vpc || vpc != "" && vpc != p.vpc {
-		return "", awserr.New("InvalidGroup.NotFound", "You have specified two resources that belong to different networks.")
+	if g.VpcID != p.vpc {
+		connection, err := peered(p.tx, g.VpcID, p.vpc)
+		if err != nil {
+			return "", err
+		}
+		if connection == "" {
+			return "", different()
+		}
+	}
+	if vpc := aws.ToString(pair.VpcId); vpc != "" && vpc != g.VpcID {
+		return "", different()
 	}
 	return g.ID, nil
+}
+
+func different() error {
+	return awserr.New("InvalidGroup.NotFound", "You have specified two resources that belong to different networks.")
 }
 
 // parseService reads a permission's protocol and ports.

@@ -134,39 +134,37 @@ func groupNames(tx store.Tx) (map[string]string, error) {
 	return names, nil
 }
 
+// held is a field of what is attached.
+func held(field func(view) string) func(view) []string {
+	return func(v view) []string {
+		if v.OwnerKey == "" {
+			return nil
+		}
+		return list.One(field(v))
+	}
+}
+
+// public is a field of the public addresses.
+func (a *API) public(field func(*types.NetworkInterfaceAssociation) *string) func(view) []string {
+	return func(v view) (out []string) {
+		for _, addr := range v.addrs() {
+			if p := a.association(v, addr); p != nil && field(p) != nil {
+				out = append(out, *field(p))
+			}
+		}
+		return out
+	}
+}
+
 func (a *API) interfaceListing(names map[string]string) list.Of[view] {
 	type see = func(view) []string
-	// held is a field of what is attached.
-	held := func(field func(view) string) see {
-		return func(v view) []string {
-			if v.OwnerKey == "" {
-				return nil
-			}
-			return list.One(field(v))
-		}
-	}
-	// public is a field of the public addresses.
-	public := func(field func(*types.NetworkInterfaceAssociation) *string) see {
-		return func(v view) (out []string) {
-			for _, addr := range v.addrs() {
-				if p := a.association(v, addr); p != nil && field(p) != nil {
-					out = append(out, *field(p))
-				}
-			}
-			return out
-		}
-	}
+	public := a.public
 	owner := public(func(p *types.NetworkInterfaceAssociation) *string { return p.IpOwnerId })
 	publicIP := public(func(p *types.NetworkInterfaceAssociation) *string { return p.PublicIp })
 	return list.Of[view]{Kind: request.Interface, ID: func(v view) string { return v.ID }, Fields: map[string]see{
 		"addresses.association.owner-id":  owner,
 		"addresses.association.public-ip": publicIP,
-		"addresses.primary": func(v view) []string {
-			if len(v.Secondary) > 0 {
-				return []string{"true", "false"}
-			}
-			return []string{"true"}
-		},
+		"addresses.primary":               func(v view) []string { return []string{"true", "false"}[:min(2, len(v.addrs()))] },
 		"addresses.private-ip-address": func(v view) (out []string) {
 			for _, addr := range v.addrs() {
 				out = append(out, addr.String())

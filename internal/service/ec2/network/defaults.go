@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/skylift/skylift/internal/service/ec2"
+	"github.com/skylift/skylift/internal/service/ec2/dhcp"
 	"github.com/skylift/skylift/internal/store"
 )
 
@@ -56,8 +57,8 @@ func (a *API) complete(tx store.Tx) error {
 	if err != nil {
 		return err
 	}
-	if _, err := a.accountOptions(tx); errors.Is(err, store.ErrNotFound) {
-		if err := ec2.DHCPOptionSets.Put(tx, vpc.DHCPOptionsID, a.amazonOptions(vpc.DHCPOptionsID)); err != nil {
+	if _, err := dhcp.Default(tx); errors.Is(err, store.ErrNotFound) {
+		if err := ec2.DHCPOptionSets.Put(tx, vpc.DHCPOptionsID, dhcp.Amazon(vpc.DHCPOptionsID, a.ns.Region)); err != nil {
 			return err
 		}
 	} else if err != nil {
@@ -88,28 +89,6 @@ func (a *API) serviceLists(tx store.Tx) error {
 	}
 	l := ec2.PrefixList{ID: ec2.NewID("pl"), Name: name, AWS: true, MaxEntries: 1, Entries: []ec2.PrefixListEntry{{CIDR: serviceAt}}}
 	return ec2.PrefixLists.Put(tx, l.ID, l)
-}
-
-// accountOptions returns the id of the DHCP options that new VPCs have.
-func (a *API) accountOptions(tx store.Tx) (string, error) {
-	for o, err := range ec2.DHCPOptionSets.Peek(tx, "") {
-		if err != nil {
-			return "", err
-		}
-		if o.Default {
-			return o.ID, nil
-		}
-	}
-	return "", store.ErrNotFound
-}
-
-// amazonOptions are the DHCP options that an account has from the start.
-func (a *API) amazonOptions(id string) ec2.DHCPOptions {
-	domain := a.ns.Region + ".compute.internal"
-	if a.ns.Region == "us-east-1" {
-		domain = "ec2.internal"
-	}
-	return ec2.DHCPOptions{ID: id, Default: true, Options: []ec2.DHCPOption{{Key: keyDomain, Values: []string{domain}}, {Key: keyServers, Values: []string{amazonDNS}}}}
 }
 
 // checkRange refuses what AWS would not take for a VPC or what has no room

@@ -7,9 +7,6 @@ import (
 	"github.com/skylift/skylift/internal/store"
 )
 
-// noOptions is what a VPC without DHCP options has as their id.
-const noOptions = "default"
-
 // putVpc writes a new VPC with all that each has: a main route table, which has routes, a default security group and a
 // default network ACL.
 func putVpc(tx store.Tx, vpc ec2.Vpc, routes ...ec2.Route) error {

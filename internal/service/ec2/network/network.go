@@ -47,21 +47,16 @@ const (
 // Operations lists what the API answers.
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("AssociateDhcpOptions", a.AssociateDhcpOptions).On("dhcp-options: DhcpOptionsId", "vpc: VpcId").Takes("DhcpOptionsId DryRun VpcId"),
 		wire.Op("AssociateVpcCidrBlock", a.AssociateVpcCidrBlock).On("vpc: VpcId").Lacks(poolKeys, noPools).Takes("AmazonProvidedIpv6CidrBlock=false CidrBlock VpcId"),
-		wire.Op("CreateDhcpOptions", a.CreateDhcpOptions).Makes("dhcp-options: *").Takes("DhcpConfiguration{*} DryRun", request.TagMembers).
-			Checks(func(in *sdk.CreateDhcpOptionsInput) []error { return newOptionsFaults(in) }),
 		wire.Op("CreateSubnet", a.CreateSubnet).On("vpc: VpcId").Makes("subnet: *").Lacks(poolKeys, noPools).
 			Takes("AvailabilityZone AvailabilityZoneId CidrBlock DryRun Ipv6Native=false VpcId", request.TagMembers).
 			Checks(func(in *sdk.CreateSubnetInput) []error { return a.newSubnetFaults(in) }),
 		wire.Op("CreateVpc", a.CreateVpc).Makes("vpc: *").Lacks(poolKeys, noPools).
 			Takes("AmazonProvidedIpv6CidrBlock=false CidrBlock DryRun InstanceTenancy=default", request.TagMembers).
 			Checks(func(in *sdk.CreateVpcInput) []error { return newVpcFaults(in) }),
-		wire.Op("DeleteDhcpOptions", a.DeleteDhcpOptions).On("dhcp-options: DhcpOptionsId").Takes("DhcpOptionsId DryRun"),
 		wire.Op("DeleteSubnet", a.DeleteSubnet).On("subnet: SubnetId").Takes("DryRun SubnetId"),
 		wire.Op("DeleteVpc", a.DeleteVpc).On("vpc: VpcId").Takes("DryRun VpcId"),
 		wire.Op("DescribeAvailabilityZones", a.DescribeAvailabilityZones).Takes("AllAvailabilityZones DryRun Filter{*} ZoneId ZoneName"),
-		wire.Op("DescribeDhcpOptions", a.DescribeDhcpOptions).Takes(list.Members, "DhcpOptionsId"),
 		wire.Op("DescribeRegions", a.DescribeRegions).Takes("AllRegions DryRun Filter{*} RegionName"),
 		wire.Op("DescribeSubnets", a.DescribeSubnets).Takes(list.Members, "SubnetId"),
 		wire.Op("DescribeVpcAttribute", a.DescribeVpcAttribute).On("vpc: VpcId").Takes("Attribute DryRun VpcId"),

@@ -13,6 +13,7 @@ import (
 	"github.com/skylift/skylift/internal/awserr"
 	"github.com/skylift/skylift/internal/handler"
 	"github.com/skylift/skylift/internal/service/ec2"
+	"github.com/skylift/skylift/internal/service/ec2/dhcp"
 	"github.com/skylift/skylift/internal/service/ec2/request"
 	"github.com/skylift/skylift/internal/store"
 )
@@ -38,7 +39,7 @@ func (a *API) CreateVpc(ctx context.Context, in *sdk.CreateVpcInput) (*sdk.Creat
 		if err := free(tx, cidr); err != nil {
 			return nil, err
 		}
-		if vpc.DHCPOptionsID, err = a.accountOptions(tx); err != nil {
+		if vpc.DHCPOptionsID, err = dhcp.Default(tx); err != nil {
 			return nil, err
 		}
 		if err := putVpc(tx, vpc); err != nil {

@@ -66,7 +66,7 @@ func (n *Network) CheckPlacement(_ context.Context, subnets, groups []string) (w
 }
 
 // Create makes the interface of a task, the same one every time.
-func (n *Network) Create(_ context.Context, taskID, subnet string, _ []string) (ecs.ENI, error) {
+func (n *Network) Create(_ context.Context, taskID, subnet string, _ []string, _ bool) (ecs.ENI, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if _, ok := n.IDs[taskID]; !ok {

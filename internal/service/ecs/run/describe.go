@@ -30,7 +30,7 @@ func (r *Runner) describe(t task, files mounted, given inputs.Inputs) engine.Tas
 		Hosts:   map[string]string{host: t.ENI.Addr.String()},
 		PIDMode: string(t.def.Definition.PidMode),
 	}
-	if r.Resolver.IsValid() {
+	if e.DNS, e.Search = t.ENI.Servers, t.ENI.Search; len(e.DNS) == 0 && r.Resolver.IsValid() {
 		e.DNS, e.Search = []string{r.Resolver.String()}, []string{domain}
 	}
 	if r.HostAddress.IsValid() {

@@ -250,7 +250,7 @@ func (r *Runner) keepLogs(ctx context.Context, t task) (bool, error) {
 func (r *Runner) removeInterface(ctx context.Context, t task) error {
 	eni := t.ENI.ID
 	if eni == "" {
-		made, err := r.Network.Create(ctx, t.ID, t.Subnet, t.Network.SecurityGroups)
+		made, err := r.Network.Create(ctx, t.ID, t.Subnet, t.Network.SecurityGroups, false)
 		if _, ok := errors.AsType[smithy.APIError](err); ok {
 			return nil // it can't be made, so it wasn't
 		}

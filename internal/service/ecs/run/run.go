@@ -32,8 +32,8 @@ import (
 
 // Network is what run needs for a task's interface. All is safe to repeat.
 type Network interface {
-	// Create makes the task's interface in the subnet, the same one every time.
-	Create(ctx context.Context, taskID, subnet string, groups []string) (ecs.ENI, error)
+	// Create makes the task's interface in the subnet, the same one every time, with a public address if it is to have one.
+	Create(ctx context.Context, taskID, subnet string, groups []string, public bool) (ecs.ENI, error)
 	// Attach puts it into the network namespace at path netns.
 	Attach(ctx context.Context, eni ecs.ENI, netns string) error
 	// Delete detaches and deletes it; a missing one is fine.

@@ -55,7 +55,7 @@ func (r *Runner) provision(ctx context.Context, t task) error {
 	} else if why != "" {
 		return r.change(ctx, t, func(t *ecs.Task) { t.Stop(types.TaskStopCodeTaskFailedToStart, why) }, "failed to launch a task with (error "+why+").")
 	}
-	eni, err := r.Network.Create(ctx, t.ID, t.Subnet, t.Network.SecurityGroups)
+	eni, err := r.Network.Create(ctx, t.ID, t.Subnet, t.Network.SecurityGroups, t.Network.AssignPublicIP == string(types.AssignPublicIpEnabled))
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
 		crowded := e.ErrorCode() == "InsufficientFreeAddressesInSubnet"
 		if other, ok := t.Elsewhere(); ok && crowded {

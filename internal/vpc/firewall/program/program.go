@@ -52,7 +52,7 @@ const (
 // that the number of rules doesn't grow with that of the interfaces.
 func Compile(rs *firewall.Ruleset, prefix string) *nft.Program {
 	p := &nft.Program{Sets: make(map[string]*nft.Set), Chains: make(map[string]*nft.Chain)}
-	c := &compiler{x: rs.Index(), prefix: prefix, p: p}
+	c := &compiler{x: rs.Index(), prefix: prefix, p: p, named: make(map[string]string)}
 	c.declare()
 	c.declareRanges(rs)
 	c.members(rs)
@@ -70,7 +70,8 @@ func Compile(rs *firewall.Ruleset, prefix string) *nft.Program {
 // compiler gathers a program.
 type compiler struct {
 	x      *firewall.Index
-	ranges []netip.Prefix // of the VPCs
+	ranges []netip.Prefix    // of the VPCs
+	named  map[string]string // chains of subnets, by what was asked for
 	prefix string
 	p      *nft.Program
 }
@@ -156,12 +157,14 @@ func (c *compiler) hooks(rs *firewall.Ruleset) {
 	// ACLs know no flows: they judge before what is established passes.
 	hook("forward_egress", nftables.ChainHookForward, first,
 		c.asks(mapACLOut, match.Source, from),
+		c.asks(mapNATOut, match.Source, from, match.OIFPrefix(neq, c.prefix)),
 		one(from, match.Redirected(), match.Jump(chainSent)),
 		one(from, match.Jump(chainBeyond)),
 		one(from, match.Jump(chainEgress)),
 	)
 	hook("forward_ingress", nftables.ChainHookForward, second,
 		c.asks(mapACLIn, match.Destination, to),
+		c.asks(mapNATIn, match.Destination, to, match.IIFPrefix(neq, c.prefix)),
 		c.comesBack(to),
 		one(to, match.Jump(chainIngress)),
 	)
@@ -173,9 +176,14 @@ func (c *compiler) hooks(rs *firewall.Ruleset) {
 		one(from, match.Jump(chainClosed)),
 	)
 	hook("output_egress", nftables.ChainHookOutput, first, c.asks(mapACLOut, match.Source), c.fromHost())
+	aclIn := c.asks(mapACLIn, match.Destination, to)
+	if len(aclIn) > 0 { // what services answer is no ACL's matter
+		router := match.In(match.Source, netip.PrefixFrom(firewall.Router(rs.CIDR), 32))
+		aclIn = append(one(to, router, match.Jump(chainTracked)), aclIn...)
+	}
 	hook("output_ingress", nftables.ChainHookOutput, second,
 		c.toPublic(),
-		c.asks(mapACLIn, match.Destination, to),
+		aclIn,
 		one(to, match.Jump(chainIngress)),
 		// What the host sends itself is tracked for good when it leaves: too early
 		// to judge it only where it arrives.

@@ -3,6 +3,7 @@ package program
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/google/nftables"
@@ -24,6 +25,8 @@ const (
 	mapBacks    = "back_of"
 	mapACLOut   = "acl_out_of"
 	mapACLIn    = "acl_in_of"
+	mapNATOut   = "acl_nat_out_of"
+	mapNATIn    = "acl_nat_in_of"
 	mapLeave    = "leave_of"
 	mapPublic   = "public_to"
 	mapPublicOf = "public_of"
@@ -65,7 +68,7 @@ func (c *compiler) declareRanges(rs *firewall.Ruleset) {
 // paths leads from every member's address to the chains of its subnet's routes and ACL. What lets all pass has no
 // chain, and a map that leads nowhere is not asked.
 func (c *compiler) paths(rs *firewall.Ruleset) {
-	for _, name := range []string{mapWays, mapBacks, mapACLOut, mapACLIn, mapLeave} {
+	for _, name := range []string{mapWays, mapBacks, mapACLOut, mapACLIn, mapNATOut, mapNATIn, mapLeave} {
 		c.set(name, nftables.TypeIPAddr, true)
 	}
 	c.add(chainLeave, match.Join(match.OIFPrefix(expr.CmpOpEq, c.prefix), match.Return()), match.Masquerade())
@@ -78,6 +81,10 @@ func (c *compiler) paths(rs *firewall.Ruleset) {
 		c.lead(mapLeave, key, c.leave(s, m))
 		c.lead(mapACLOut, key, c.acl(s, firewall.Egress))
 		c.lead(mapACLIn, key, c.acl(s, firewall.Ingress))
+		if !m.Host {
+			c.lead(mapNATOut, key, c.through(s, match.Destination))
+			c.lead(mapNATIn, key, c.through(s, match.Source))
+		}
 		if c.plain(s) {
 			continue
 		}
@@ -111,7 +118,12 @@ func (c *compiler) plain(s route.Subnet) bool {
 
 // chainOf adds a chain whose name says its content, and returns the name.
 func (c *compiler) chainOf(kind string, s route.Subnet, class string, rules func() []match.Exprs) string {
+	asked := strings.Join([]string{kind, s.ID, class}, " ")
+	if name, known := c.named[asked]; known {
+		return name
+	}
 	name := kind + "_" + digest([]string{s.VPC, fmt.Sprint(s.Hops), class})
+	c.named[asked] = name
 	if c.p.Chains[name] == nil {
 		c.add(name) // where it is asked for meanwhile
 		c.add(name, rules()...)
@@ -185,10 +197,11 @@ func (c *compiler) back(s route.Subnet) string {
 // within is the rules of a hop that leads to a VPC.
 func (c *compiler) within(s route.Subnet, h route.Hop, e match.End) (rules []match.Exprs) {
 	var ranges []netip.Prefix
-	if h.Kind == route.Local {
+	switch h.Kind {
+	case route.Local:
 		v, _ := c.x.Net.VPCOf(s.Range.Addr())
 		ranges = v.Ranges
-	} else if h.Kind == route.Peering {
+	case route.Peering:
 		v, _ := c.x.Net.Peer(h.ID, s.VPC)
 		ranges = v.Ranges
 	}
@@ -232,6 +245,34 @@ func (c *compiler) acl(s route.Subnet, side firewall.Side) string {
 		c.add(name, append([]match.Exprs{match.Join(match.In(e, s.Range), match.Return())}, acl.Rules(entries, e)...)...)
 	}
 	return name
+}
+
+// through is the chain of the ACLs that the NAT gateways' own subnets have, for what a subnet's routes send to them, e
+// being beyond; "" when all passes them.
+func (c *compiler) through(s route.Subnet, e match.End) string {
+	judges := func(h route.Hop) (chains []string) {
+		g, ok := c.x.Net.Gateway(h.ID)
+		at, in := c.x.Net.SubnetOf(g.Addr)
+		for _, side := range []firewall.Side{firewall.Ingress, firewall.Egress} {
+			if ok && in && h.Kind == route.NAT {
+				chains = append(chains, c.acl(at, side))
+			}
+		}
+		return slices.DeleteFunc(chains, func(name string) bool { return name == "" })
+	}
+	if !slices.ContainsFunc(s.Hops, func(h route.Hop) bool { return len(judges(h)) > 0 }) {
+		return ""
+	}
+	return c.chainOf("acl_nat", s, fmt.Sprint(e), func() []match.Exprs {
+		var rules []match.Exprs
+		for _, h := range s.Hops {
+			for _, name := range judges(h) {
+				rules = append(rules, match.Join(where(e, h.To), match.Jump(name)))
+			}
+			rules = append(rules, match.Join(where(e, h.To), match.Return()))
+		}
+		return rules
+	})
 }
 
 // leave is the chain that gives what a member sends beyond the machine its source.

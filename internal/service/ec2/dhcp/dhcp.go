@@ -1,4 +1,4 @@
-package network
+package dhcp
 
 import (
 	"context"
@@ -143,7 +143,7 @@ func (a *API) AssociateDhcpOptions(ctx context.Context, in *sdk.AssociateDhcpOpt
 	}
 	return handler.Update(ctx, a.db, func(tx store.Tx) (*sdk.AssociateDhcpOptionsOutput, error) {
 		id := aws.ToString(in.DhcpOptionsId)
-		if id != noOptions {
+		if id != none {
 			if _, err := request.Get(tx, ec2.DHCPOptionSets, request.Options, id); err != nil {
 				return nil, err
 			}
