@@ -3,6 +3,7 @@ package why
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/skylift/skylift/internal/projection/why/deployments"
@@ -55,7 +56,7 @@ func Of(s *snapshot.Snapshot, ref, cluster string) (Answer, error) {
 	a := Answer{Thing: t.name, Unknown: s.Unknown}
 	for _, f := range find(s) {
 		own := slices.Contains(f.About, t.key)
-		if own && (t.task || !f.Over || stillMissed(s, f)) || !f.Over && slices.ContainsFunc(f.About, func(key string) bool { return around[key] }) {
+		if own && (t.task || !f.Over || stillMissed(s, f)) || !f.Over && concerns(f, around) {
 			a.Findings = append(a.Findings, f)
 		}
 	}
@@ -63,6 +64,19 @@ func Of(s *snapshot.Snapshot, ref, cluster string) (Answer, error) {
 		a.Findings, a.Looked = []finding.Finding{}, looked(&t)
 	}
 	return a, nil
+}
+
+// concerns says that a finding is about something that is around a thing, and not about another one's services and
+// target groups behind the same balancer.
+func concerns(f finding.Finding, around map[string]bool) bool {
+	near := func(key string) bool { return around[key] }
+	owned := slices.DeleteFunc(slices.Clone(f.About), func(key string) bool {
+		return !strings.HasPrefix(key, snapshot.ServiceKey("")) && !strings.HasPrefix(key, snapshot.PoolKey(""))
+	})
+	if len(owned) > 0 {
+		return slices.ContainsFunc(owned, near)
+	}
+	return slices.ContainsFunc(f.About, near)
 }
 
 // stillMissed says that what a finding is about has ended, and a service lacks tasks for it.

@@ -306,6 +306,14 @@ func TestOf(t *testing.T) {
 			t.Errorf("%s: %q, %v, %+v", ref, a.Thing, err, a.Findings)
 		}
 	}
+	other := s.Services[0]
+	other.Name = "blog"
+	s.Services = append(s.Services, other)
+	s.Primaries["default/blog"] = ecs.Deployment{}
+	s.Rule = append(s.Rule, elbv2.Rule{ARN: "arn:r/11", Listener: whytest.Listener, LoadBalancer: whytest.Balancer, Priority: 11})
+	if a, err := why.Of(s, "blog", ""); err != nil || len(a.Findings) != 0 {
+		t.Errorf("blog: %+v, %v", a.Findings, err)
+	}
 	if a, err := why.Of(s, "sg-db", ""); err != nil || len(a.Findings) != 0 || len(a.Looked) == 0 {
 		t.Errorf("sg-db: %+v, %v", a, err)
 	}
