@@ -153,7 +153,14 @@ func routes() http.Handler {
 	mux.HandleFunc("/ping", ping)
 	mux.HandleFunc("/knock", knock)
 	mux.HandleFunc("/fetch", fetch)
-	return mux
+	only := os.Getenv("ONLY_HOST")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if only != "" && r.Host != only {
+			http.Error(w, "no such host here", http.StatusBadRequest)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func number(r *http.Request, name string, otherwise int) int {
