@@ -55,7 +55,12 @@ func (m *machine) tellWhy(w http.ResponseWriter, r *http.Request) {
 		a, err = why.Of(s, q.Get("of"), q.Get("cluster"))
 	}
 	if errors.Is(err, why.ErrNone) {
-		http.Error(w, err.Error(), http.StatusNotFound)
+		denied, found, failed := m.whyDenied(q.Get("of"))
+		if !found && failed == nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+			return
+		}
+		m.answer(w, "why", denied, failed)
 		return
 	}
 	if err == nil && q.Get("of") != "" && q.Get("to") == "" {

@@ -95,6 +95,9 @@ func TestDiskFull(t *testing.T) {
 	if p := s.status(t).Problems; !slices.ContainsFunc(p, func(p string) bool { return strings.Contains(p, "is full: free some space") }) {
 		t.Errorf("status has no word of the disk: %v", p)
 	}
+	if said, all := s.wrongs(t); !slices.ContainsFunc(all, func(f wrong) bool { return f.Check == "machine" && strings.Contains(f.Cause, "is full") }) {
+		t.Errorf("why has no word of the disk: %s", said)
+	}
 
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)

@@ -78,6 +78,9 @@ func TestIAM(t *testing.T) {
 	s.kill9(t)
 	s.noSecret(t, secret, password)
 	s.serve(t)
+	if said, found := s.wrongs(t, request[1]); len(found) != 1 || found[0].Check != "call-denied" || !strings.Contains(said, "aws iam put-user-policy --user-name") {
+		t.Errorf("why of a denied request: %s", said)
+	}
 	if told := s.run(t, "why", "denied", request[1], "--data-dir", s.dir); !strings.Contains(told, "no identity-based policy allows it") || !strings.Contains(told, policy) {
 		t.Errorf("after a kill, skylift why denied says %q", told)
 	}

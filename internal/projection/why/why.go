@@ -19,7 +19,7 @@ import (
 )
 
 // ErrNone says that nothing has the given name.
-var ErrNone = errors.New("no such task or service")
+var ErrNone = errors.New("nothing has that id, name, ARN or address: name a task, service, load balancer, rule, target group, host name, image, secret, role, certificate, security group or address, or a request that was denied")
 
 // Report is the details of an answer.
 type Report struct {
