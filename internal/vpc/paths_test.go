@@ -207,6 +207,16 @@ func TestWaysOut(t *testing.T) {
 	if who, _, _ := net.SplitHostPort(s.RemoteAddr().String()); who != n.its.String() {
 		t.Errorf("a task sees %s, want %s", who, n.its)
 	}
+	// So it is with an address that the machine has itself.
+	run(t, "ip", "address", "add", n.at(10).String()+"/32", "dev", n.named[0])
+	if got := n.seen("eni-public"); got != n.at(10).String() {
+		t.Errorf("the outside sees a task with an address of the machine as %q", got)
+	}
+	for _, protocol := range []int{firewall.TCP, firewall.UDP, firewall.ICMP} {
+		if !n.out.reaches(protocol, n.its, netip.AddrPortFrom(n.at(10), 7000)) {
+			t.Errorf("the outside doesn't reach a task by an address of the machine, by protocol %d", protocol)
+		}
+	}
 	// Tasks get to each other's and to their own public addresses through their internet gateways only.
 	for from, want := range map[string]bool{"eni-public": true, "eni-bare": false, "eni-private": true, "eni-isolated": false, "eni-b": true} {
 		for _, to := range []netip.Addr{n.at(10), n.at(20)} {

@@ -19,6 +19,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -184,14 +185,11 @@ func (v *VPC) cut(rs *Ruleset) ([]Flow, error) {
 }
 
 // sealTries is how often write begins again when somebody else writes to
-// nftables in the same moment, so that nobody can tell whose the rules are.
-const sealTries = 5
-
-// writeTries is how often a write begins again that the kernel refused because others wrote meanwhile, each time after
-// a pause that is writePause longer.
+// nftables in the same moment, so that nobody can tell whose the rules are, and
+// writeTries how often when the table was read wrong for that.
 const (
+	sealTries  = 5
 	writeTries = 20
-	writePause = 2 * time.Millisecond
 )
 
 // write makes the table enforce rs: by the difference, where the table is known
@@ -200,8 +198,7 @@ const (
 // make this one look like somebody else's.
 func (v *VPC) write(rs *Ruleset) error {
 	p, name := program.Compile(rs, v.own.Prefix()), v.own.Table()
-	var failed error
-	for try := range writeTries {
+	for written, failed := 0, 0; written < sealTries; {
 		known, err := v.seal.Intact(name)
 		if err != nil {
 			return err
@@ -212,17 +209,21 @@ func (v *VPC) write(rs *Ruleset) error {
 		}
 		if !known || nft.Update(name, v.program, p) != nil {
 			// What others write while the table is read makes the reading wrong, and the kernel refuses it whole.
-			if failed = nft.Rewrite(name, p); failed != nil {
-				time.Sleep(time.Duration(try) * writePause)
+			if err := nft.Rewrite(name, p); err != nil {
+				if failed++; failed == writeTries {
+					return err
+				}
+				time.Sleep(rand.N(10 * time.Millisecond)) // so that two that write at once part
 				continue
 			}
 		}
-		v.applied, v.program, failed = rs, p, nil
-		if v.seal, err = nft.Sealed(name, before); err != nil || v.seal.Rules != nil || try >= sealTries {
-			return err // nil: it is in force, and Run looks again where it isn't sealed
+		written++
+		v.applied, v.program = rs, p
+		if v.seal, err = nft.Sealed(name, before); err != nil || v.seal.Rules != nil {
+			return err
 		}
 	}
-	return failed
+	return nil // it is in force, and Run looks again
 }
 
 // How often Run looks. Reading the firewall's generation is one system call;
