@@ -5,7 +5,6 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,11 +14,9 @@ import (
 
 	"github.com/skylift/skylift/internal/vpc/firewall"
 	"github.com/skylift/skylift/internal/vpc/firewall/acl"
-	"github.com/skylift/skylift/internal/vpc/firewall/program"
 	"github.com/skylift/skylift/internal/vpc/firewall/route"
 	"github.com/skylift/skylift/internal/vpc/firewall/traffic"
 	"github.com/skylift/skylift/internal/vpc/kernel"
-	"github.com/skylift/skylift/internal/vpc/nft"
 )
 
 // town is a world with two VPCs: "a" has a public, a private and an isolated subnet, "b" one subnet. Outside there is
@@ -209,6 +206,16 @@ func TestWaysOut(t *testing.T) {
 	defer s.Close()
 	if who, _, _ := net.SplitHostPort(s.RemoteAddr().String()); who != n.its.String() {
 		t.Errorf("a task sees %s, want %s", who, n.its)
+	}
+	// So it is with an address that the machine has itself.
+	run(t, "ip", "address", "add", n.at(10).String()+"/32", "dev", n.named[0])
+	if got := n.seen("eni-public"); got != n.at(10).String() {
+		t.Errorf("the outside sees a task with an address of the machine as %q", got)
+	}
+	for _, protocol := range []int{firewall.TCP, firewall.UDP, firewall.ICMP} {
+		if !n.out.reaches(protocol, n.its, netip.AddrPortFrom(n.at(10), 7000)) {
+			t.Errorf("the outside doesn't reach a task by an address of the machine, by protocol %d", protocol)
+		}
 	}
 	// Tasks get to each other's and to their own public addresses through their internet gateways only.
 	for from, want := range map[string]bool{"eni-public": true, "eni-bare": false, "eni-private": true, "eni-isolated": false, "eni-b": true} {
@@ -439,289 +446,4 @@ func TestClaims(t *testing.T) {
 	w.held[free] = time.Time{}
 	w.apply(rs)
 	check(t, x.Claim(free))
-}
-
-// TestKernelAgreesWithPaths holds the kernel to the pure function, over random VPCs.
-func TestKernelAgreesWithPaths(t *testing.T) {
-	t.Parallel()
-	n := newTown(t)
-	check(t, netlink.RouteAdd(&netlink.Route{Dst: kernel.NetOf(n.pool), Gw: n.its.AsSlice()}))
-	for i, addr := range []netip.Addr{n.addr(10), n.addr(11), n.addr(70), n.addr(71), n.addr(130), n.inB(10), n.inB(11)} {
-		n.put(fmt.Sprint("eni-", i), addr, netip.Addr{})
-	}
-	first := *n
-	for seed := range uint64(12) {
-		r := mathrand.New(mathrand.NewPCG(seed, 7))
-		n.randomize(r, first)
-		rs := n.ruleset()
-		n.apply(rs)
-		full := *rs
-		full.CIDR, full.Pool = n.cidr, []netip.Prefix{n.pool}
-		var wg sync.WaitGroup
-		for range 40 {
-			from := n.members[r.IntN(len(n.members))]
-			src, space := n.addrs[from], n.tasks[from]
-			to := n.members[r.IntN(len(n.members))]
-			dst := n.addrs[to]
-			if p := n.publics[to]; p.IsValid() && r.IntN(3) == 0 {
-				dst = p
-			}
-			switch r.IntN(4) {
-			case 0:
-				from, src, space = "outside", n.its, n.out
-			case 1:
-				dst = n.its
-			}
-			if src == n.its && dst == n.its {
-				continue
-			}
-			f := Flow{Protocol: []int{firewall.TCP, firewall.UDP, firewall.ICMP}[r.IntN(3)], Src: src, Dst: dst, SrcPort: 40000, DstPort: 7000}
-			if f.Protocol == firewall.ICMP {
-				f.DstPort = 8 << 8
-			}
-			want, back := full.Check(f), full.Answers(f)
-			if n.pool.Contains(dst) && !n.published(n.addrs[to]) {
-				want = Verdict{} // nobody is there
-			}
-			wg.Go(func() {
-				at, passes := netip.AddrPortFrom(dst, 7000), want.Admitted && back.Admitted
-				got := space.reaches(f.Protocol, src, at) || passes && space.reaches(f.Protocol, src, at) // a busy machine is late
-				if got != passes {
-					t.Errorf("seed %d: %s: %+v passes: %t, want %+v, and back %+v\n%+v", seed, from, f, got, want, back, rs)
-				}
-			})
-		}
-		wg.Wait()
-		if t.Failed() {
-			return
-		}
-	}
-}
-
-// randomize makes another town of the first one.
-func (n *town) randomize(r *mathrand.Rand, first town) {
-	maybe := func() bool { return r.IntN(2) == 0 }
-	n.aByMachine, n.pairs, n.acls = maybe(), nil, nil
-	if maybe() {
-		n.pairs = []route.Pair{{ID: "pcx", A: "a", B: "b"}}
-	}
-	hops := []route.Hop{
-		{To: anywhere, Kind: route.Internet, ID: "igw"},
-		{To: anywhere, Kind: route.NAT, ID: "nat"},
-		{To: anywhere, Kind: route.Nowhere},
-		{To: netip.PrefixFrom(n.its, 24).Masked(), Kind: route.Internet, ID: "igw"},
-		{To: netip.PrefixFrom(n.its, 32), Kind: route.Nowhere},
-		{To: n.cidr, Kind: route.Peering, ID: "pcx"},
-		{To: n.b, Kind: route.Peering, ID: "pcx"},
-		{To: netip.PrefixFrom(n.inB(10), 32), Kind: route.Peering, ID: "pcx"},
-		{To: netip.PrefixFrom(n.b.Addr(), 8).Masked(), Kind: route.Peering, ID: "pcx"},
-	}
-	for _, name := range []string{"public", "private", "isolated", "b"} {
-		s := *first.subnets[name]
-		s.Hops, s.ACL = s.Hops[:1:1], ""
-		taken := map[netip.Prefix]bool{s.Hops[0].To: true}
-		for range r.IntN(4) {
-			if h := hops[r.IntN(len(hops))]; !taken[h.To] {
-				taken[h.To] = true
-				s.Hops = append(s.Hops, h)
-			}
-		}
-		if r.IntN(3) == 0 {
-			s.ACL = "acl-" + name
-			n.acls = append(n.acls, acl.ACL{ID: s.ACL, Ingress: randomEntries(r), Egress: randomEntries(r)})
-		}
-		n.subnets[name] = &s
-	}
-	names := []string{"sg-1", "sg-2"}
-	n.rules = []Group{open("sg")}
-	for _, id := range names {
-		n.rules = append(n.rules, Group{ID: id, Ingress: n.randomRules(r, names), Egress: append(n.randomRules(r, names), all)})
-	}
-	for i, id := range n.members {
-		n.publics[id], n.groups[id] = netip.Addr{}, []string{"sg"}
-		if maybe() {
-			n.publics[id] = n.at(byte(10 + i))
-		}
-		if r.IntN(3) == 0 {
-			n.groups[id] = []string{names[r.IntN(2)]}
-		}
-	}
-}
-
-// published says that the subnet of an address has an internet gateway.
-func (n *town) published(addr netip.Addr) bool {
-	for _, s := range n.subnets {
-		if s.Range.Contains(addr) {
-			return slices.ContainsFunc(s.Hops, func(h route.Hop) bool { return h.Kind == route.Internet })
-		}
-	}
-	return false
-}
-
-func randomEntries(r *mathrand.Rand) (all []acl.Entry) {
-	for i := range 1 + r.IntN(4) {
-		e := acl.Entry{Number: 10 + i, Allow: r.IntN(4) > 0, CIDR: anywhere, Kind: traffic.Kind{Protocol: []int{-1, 6, 17, 1}[r.IntN(4)], From: -1, To: -1}}
-		if e.Kind.Protocol == 6 || e.Kind.Protocol == 17 {
-			ports := [][2]int{{7000, 7000}, {32768, 60999}, {1024, 65535}}[r.IntN(3)]
-			e.Kind.From, e.Kind.To = ports[0], ports[1]
-		}
-		if r.IntN(4) == 0 {
-			e.CIDR = netip.MustParsePrefix("10.0.0.0/8")
-		}
-		all = append(all, e)
-	}
-	return all
-}
-
-// TestTownSurvives: VPCs are in force while nobody runs, after another process has opened them, and after a flush; what
-// nft shows of them it can read; nothing is left when they are purged.
-func TestTownSurvives(t *testing.T) {
-	n := newTown(t)
-	n.put("eni-a", n.addr(10), n.at(10))
-	n.put("eni-private", n.addr(70), netip.Addr{})
-	n.put("eni-b", n.inB(10), n.at(20))
-	entry := acl.Entry{Number: 1, Allow: true, Kind: traffic.Kind{Protocol: firewall.TCP, From: 1, To: 65535}, CIDR: anywhere}
-	n.subnets["b"].ACL, n.acls = "acl", []acl.ACL{{ID: "acl", Ingress: []acl.Entry{entry}, Egress: []acl.Entry{entry}}}
-	n.answering()
-	rs := n.ruleset()
-	n.apply(rs)
-	right := func(when string) {
-		t.Helper()
-		n.want("eni-a", "eni-b", false)
-		n.want("eni-b", "eni-private", false)
-		n.want("eni-a", "eni-private", true)
-		if got := n.seen("eni-a"); got != n.at(10).String() {
-			t.Errorf("%s the outside sees %q", when, got)
-		}
-		if n.out.reaches(firewall.UDP, netip.Addr{}, netip.AddrPortFrom(n.at(20), 7000)) || !n.out.reaches(firewall.TCP, netip.Addr{}, netip.AddrPortFrom(n.at(20), 7000)) {
-			t.Errorf("%s the ACL isn't in force", when)
-		}
-	}
-	right("at first")
-	table := run(t, "nft", "list", "table", "inet", n.own.Table())
-	for _, want := range []string{"snat ip to ip saddr map @public_of", "dnat ip to ip daddr map @public_to", "@ranges", "snat ip to " + n.at(60).String() + " fully-random"} {
-		if !strings.Contains(table, want) {
-			t.Errorf("no %q in\n%s", want, table)
-		}
-	}
-	again, err := Open(t.Context(), Config{Instance: string(n.own), CIDR: n.cidr, Public: []netip.Prefix{n.pool}, Uplinks: n.named})
-	check(t, err)
-	right("after a restart, before anything is applied,")
-	n.VPC = again
-	n.apply(rs)
-	right("after a restart")
-	if err := again.Claim(n.b); err != nil {
-		t.Errorf("the range of a VPC is claimed again: %v", err)
-	}
-	run(t, "nft", "flush", "ruleset")
-	run(t, "ip", "link", "delete", n.own.Link("vpc/"+n.b.String()))
-	if _, err := again.repairFirewall(); err != nil {
-		t.Fatal(err)
-	}
-	again.repairClaims()
-	right("after a flush")
-	run(t, "ip", "link", "show", n.own.Link("vpc/"+n.b.String()))
-	check(t, Purge(t.Context(), string(n.own)))
-	for _, cmd := range []string{"nft list tables", "ip -d link", "ip route show table all"} {
-		fields := strings.Fields(cmd)
-		if out := run(t, fields[0], fields[1:]...); strings.Contains(out, n.own.Table()) || strings.Contains(out, n.own.Prefix()) || strings.Contains(out, n.b.String()+" ") && strings.Contains(out, "unreachable "+n.b.String()) {
-			t.Errorf("purged, and %s says\n%s", cmd, out)
-		}
-	}
-}
-
-// TestEachVPCHasItsResolver: tasks find the resolver at their own VPC's address and the one that all VPCs have, whatever
-// routes and ACLs say, unless their VPC has none.
-func TestEachVPCHasItsResolver(t *testing.T) {
-	t.Parallel()
-	n := newTown(t)
-	n.put("eni-a", n.addr(130), netip.Addr{}) // isolated
-	n.put("eni-b", n.inB(10), netip.Addr{})
-	n.subnets["isolated"].ACL, n.acls = "acl", []acl.ACL{{ID: "acl"}}
-	n.rules = []Group{{ID: "sg"}}
-	ofA, ofB, ofAll := netip.AddrPortFrom(Resolver(n.cidr), 53), netip.AddrPortFrom(Resolver(n.b), 53), netip.AddrPortFrom(LinkLocalResolver, 53)
-	for _, at := range []netip.AddrPort{ofA, ofAll} {
-		p, err := n.ListenPacket(t.Context(), at)
-		check(t, err)
-		t.Cleanup(func() { _ = p.Close() })
-		go func() {
-			for b := make([]byte, 100); ; {
-				k, from, err := p.ReadFromUDPAddrPort(b)
-				if err != nil {
-					return
-				}
-				_, _ = p.WriteToUDPAddrPort(b[:k], from)
-			}
-		}()
-	}
-	answered := func(rs *Ruleset, a, b bool) {
-		t.Helper()
-		n.apply(rs)
-		for _, c := range []struct {
-			id   string
-			at   netip.AddrPort
-			want bool
-		}{{"eni-a", ofA, a}, {"eni-a", ofAll, a}, {"eni-a", ofB, false}, {"eni-b", ofB, b}, {"eni-b", ofAll, b}, {"eni-b", ofA, false}} {
-			if got := n.tasks[c.id].exchange(netip.Addr{}, c.at); got != c.want {
-				t.Errorf("%s is answered at %s: %t, want %t", c.id, c.at, got, c.want)
-			}
-		}
-	}
-	rs := n.ruleset()
-	answered(rs, true, true)
-	rs = n.ruleset()
-	rs.Net.VPCs[1].NoDNS = true
-	answered(rs, true, false)
-	rs = n.ruleset()
-	rs.Net.VPCs[0].NoDNS = true
-	answered(rs, false, true)
-}
-
-// BenchmarkInForce is the time until a task that comes or goes is known to the kernel, among 1,000 interfaces in 5 VPCs
-// that are all peered, with 60 rules in each of 50 groups, 2 of which each interface is in.
-func BenchmarkInForce(b *testing.B) {
-	w := newWorld(b)
-	second := w.cidr.Addr().As4()[1]
-	rs := &Ruleset{CIDR: w.cidr}
-	vpcOf := func(i int) netip.Prefix {
-		return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, second, byte(32 * i), 0}), 19)
-	}
-	for i := range 5 {
-		id := fmt.Sprint("vpc-", i)
-		hops := []route.Hop{{To: vpcOf(i), Kind: route.Local}, {To: anywhere, Kind: route.NAT, ID: "nat"}}
-		for j := range 5 {
-			if pair := fmt.Sprint("pcx-", min(i, j), max(i, j)); i != j {
-				rs.Net.Pairs = append(rs.Net.Pairs, route.Pair{ID: pair, A: id, B: fmt.Sprint("vpc-", j)})
-				hops = append(hops, route.Hop{To: vpcOf(j), Kind: route.Peering, ID: pair})
-			}
-		}
-		rs.Net.VPCs = append(rs.Net.VPCs, route.VPC{ID: id, Ranges: []netip.Prefix{vpcOf(i)}})
-		rs.Net.Subnets = append(rs.Net.Subnets, route.Subnet{ID: id, VPC: id, Range: vpcOf(i), Hops: hops, ACL: "acl"})
-	}
-	rs.Net.ACLs = []acl.ACL{{ID: "acl", Ingress: []acl.Entry{{Number: 1, Allow: true, Kind: traffic.Kind{Protocol: 6, From: 0, To: 65535}, CIDR: anywhere}}}}
-	const groups, members = 50, 1000
-	for g := range groups {
-		sg := Group{ID: fmt.Sprintf("sg-%017d", g), Egress: []Rule{all}}
-		for port := range 60 {
-			sg.Ingress = append(sg.Ingress, tcp(8000+port, vpcOf(0)))
-		}
-		rs.Groups = append(rs.Groups, sg)
-	}
-	for m := range members {
-		base := vpcOf(m % 5).Addr().As4()
-		rs.Members = append(rs.Members, Member{
-			ID: fmt.Sprintf("eni-%017d", m), Addr: netip.AddrFrom4([4]byte{10, second, base[2] + byte(m/5/250), byte(1 + m/5%250)}),
-			Groups: []string{rs.Groups[m%groups].ID, rs.Groups[(m*7+1)%groups].ID},
-		})
-	}
-	fewer := *rs
-	fewer.Members = rs.Members[1:]
-	check(b, rs.Validate())
-	check(b, w.write(rs))
-	last := w.program
-	for n := 0; b.Loop(); n++ {
-		p := program.Compile([]*Ruleset{&fewer, rs}[n%2], w.own.Prefix())
-		check(b, nft.Update(w.own.Table(), last, p))
-		last = p
-	}
 }

@@ -3,6 +3,7 @@ package vpc
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/skylift/skylift/internal/vpc/firewall"
 	"github.com/skylift/skylift/internal/vpc/firewall/program"
@@ -52,7 +53,7 @@ func (v *VPC) tellRefused(told map[program.Refusal]bool) error {
 func (v *VPC) why(r program.Refusal, p Ports, local map[netip.Addr]bool) string {
 	addr := r.Dst.Addr()
 	switch {
-	case v.cidr.Contains(addr) && addr != Router(v.cidr):
+	case slices.ContainsFunc(v.ranges(), func(p netip.Prefix) bool { return p.Contains(addr) }) && addr != Router(v.cidr):
 		return "a balancer's address, and no port that it listens on"
 	case local[addr]:
 		return fmt.Sprintf("a port of this machine: --host-access %s opens it", p)

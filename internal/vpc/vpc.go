@@ -19,6 +19,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -184,8 +185,12 @@ func (v *VPC) cut(rs *Ruleset) ([]Flow, error) {
 }
 
 // sealTries is how often write begins again when somebody else writes to
-// nftables in the same moment, so that nobody can tell whose the rules are.
-const sealTries = 5
+// nftables in the same moment, so that nobody can tell whose the rules are, and
+// writeTries how often when the table was read wrong for that.
+const (
+	sealTries  = 5
+	writeTries = 20
+)
 
 // write makes the table enforce rs: by the difference, where the table is known
 // to be as we left it, else anew. It seals what it wrote at once: other
@@ -193,8 +198,7 @@ const sealTries = 5
 // make this one look like somebody else's.
 func (v *VPC) write(rs *Ruleset) error {
 	p, name := program.Compile(rs, v.own.Prefix()), v.own.Table()
-	var failed error
-	for range sealTries {
+	for written, failed := 0, 0; written < sealTries; {
 		known, err := v.seal.Intact(name)
 		if err != nil {
 			return err
@@ -205,16 +209,21 @@ func (v *VPC) write(rs *Ruleset) error {
 		}
 		if !known || nft.Update(name, v.program, p) != nil {
 			// What others write while the table is read makes the reading wrong, and the kernel refuses it whole.
-			if failed = nft.Rewrite(name, p); failed != nil {
+			if err := nft.Rewrite(name, p); err != nil {
+				if failed++; failed == writeTries {
+					return err
+				}
+				time.Sleep(rand.N(10 * time.Millisecond)) // so that two that write at once part
 				continue
 			}
 		}
-		v.applied, v.program, failed = rs, p, nil
+		written++
+		v.applied, v.program = rs, p
 		if v.seal, err = nft.Sealed(name, before); err != nil || v.seal.Rules != nil {
 			return err
 		}
 	}
-	return failed // nil: it is in force, and Run looks again
+	return nil // it is in force, and Run looks again
 }
 
 // How often Run looks. Reading the firewall's generation is one system call;

@@ -64,6 +64,18 @@ func TestVPCs(t *testing.T) {
 	reaches(front, in(far.addr), false)
 	reaches(far, in(back.addr), false)
 
+	// Peered, and routed both ways, they reach each other, until the peering goes.
+	pcx := must(st.ec2.CreateVpcPeeringConnection(t.Context(), &ec2.CreateVpcPeeringConnectionInput{VpcId: &a.id, PeerVpcId: &b.id}))(t).VpcPeeringConnection.VpcPeeringConnectionId
+	must(st.ec2.AcceptVpcPeeringConnection(t.Context(), &ec2.AcceptVpcPeeringConnectionInput{VpcPeeringConnectionId: pcx}))(t)
+	must(st.ec2.CreateRoute(t.Context(), &ec2.CreateRouteInput{RouteTableId: &tableOfPrivate, DestinationCidrBlock: &b.cidr, VpcPeeringConnectionId: pcx}))(t)
+	reaches(back, in(far.addr), false)
+	b.routed(t, other, func(in *ec2.CreateRouteInput) { in.DestinationCidrBlock, in.VpcPeeringConnectionId = &a.cidr, pcx })
+	reaches(back, in(far.addr), true)
+	reaches(far, in(back.addr), true)
+	reaches(far, in(front.addr), false) // whose subnet doesn't route there
+	must(st.ec2.DeleteVpcPeeringConnection(t.Context(), &ec2.DeleteVpcPeeringConnectionInput{VpcPeeringConnectionId: pcx}))(t)
+	reaches(back, in(far.addr), false)
+
 	// What goes takes its flows along: here the route.
 	must(st.ec2.DeleteRoute(t.Context(), &ec2.DeleteRouteInput{RouteTableId: &tableOfPrivate, DestinationCidrBlock: new("0.0.0.0/0")}))(t)
 	reaches(back, in(m.outside), false)

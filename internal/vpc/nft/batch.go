@@ -45,7 +45,23 @@ func readTable(name string) (content, error) {
 	if old.sets, err = c.GetSets(tableOf(name)); err != nil {
 		return content{}, fmt.Errorf("list sets of %s: %w", name, err)
 	}
-	return old, nil
+	return old.once(), nil
+}
+
+// once leaves out what was listed twice: a listing begins again when somebody else writes meanwhile.
+func (o content) once() content {
+	seen := make(map[string]bool)
+	o.chains = slices.DeleteFunc(o.chains, func(c *nftables.Chain) bool {
+		again := seen["chain "+c.Name]
+		seen["chain "+c.Name] = true
+		return again
+	})
+	o.sets = slices.DeleteFunc(o.sets, func(s *nftables.Set) bool {
+		again := seen["set "+s.Name]
+		seen["set "+s.Name] = true
+		return again
+	})
+	return o
 }
 
 // clear empties the table but for its hooks. Maps let go of chains first.
