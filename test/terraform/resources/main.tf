@@ -63,6 +63,11 @@ module "route53" {
   step   = var.step
 }
 
+module "vpc" {
+  source = "./vpc"
+  step   = var.step
+}
+
 # What each resource is imported by, by its address, as Terraform takes it. Those that the provider can't import, or of which it then
 # lacks what was said only when they were made, aren't there.
 output "imports" {
@@ -77,6 +82,7 @@ output "imports" {
       efs            = module.efs.imports
       elb            = module.elb.imports
       route53        = module.route53.imports
+      vpc            = module.vpc.imports
     } : [for resource, id in ids : "import {\n  to = module.${service}.${resource}\n  id = ${jsonencode(id)}\n}"]
   ]))
 }

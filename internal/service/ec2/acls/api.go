@@ -34,7 +34,12 @@ func (a *API) Operations() []wire.Operation {
 			Checks(func(in *sdk.CreateNetworkAclEntryInput) []error { return created(in).faults() }),
 		wire.Op("DeleteNetworkAcl", a.DeleteNetworkAcl).On("network-acl: NetworkAclId").Takes("DryRun NetworkAclId"),
 		wire.Op("DeleteNetworkAclEntry", a.DeleteNetworkAclEntry).On("network-acl: NetworkAclId").Takes("DryRun Egress NetworkAclId RuleNumber").
-			Checks(func(in *sdk.DeleteNetworkAclEntryInput) []error { return []error{checkNumber(*in.RuleNumber)} }),
+			Checks(func(in *sdk.DeleteNetworkAclEntryInput) (f []error) {
+				if err := checkNumber(*in.RuleNumber); err != nil {
+					f = append(f, err)
+				}
+				return f
+			}),
 		wire.Op("DescribeNetworkAcls", a.DescribeNetworkAcls).Takes(list.Members, "NetworkAclId"),
 		wire.Op("ReplaceNetworkAclAssociation", a.ReplaceNetworkAclAssociation).On("network-acl: NetworkAclId").OnFound("subnet: AssociationId", a.subnetsOf).Takes("AssociationId DryRun NetworkAclId"),
 		wire.Op("ReplaceNetworkAclEntry", a.ReplaceNetworkAclEntry).On("network-acl: NetworkAclId").Takes(entry).

@@ -45,7 +45,7 @@ const (
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("CreateNetworkInterface", a.CreateNetworkInterface).On("subnet: SubnetId", "security-group: SecurityGroupId").Makes("network-interface: *").
-			Takes("ClientToken Description DryRun PrivateIpAddress SecurityGroupId SubnetId", request.TagMembers).
+			Takes("ClientToken Description DryRun PrivateIpAddress PrivateIpAddresses{*} SecondaryPrivateIpAddressCount=0 SecurityGroupId SubnetId", request.TagMembers).
 			Checks(func(in *sdk.CreateNetworkInterfaceInput) []error { return newInterfaceFaults(in) }),
 		wire.Op("DeleteNetworkInterface", a.DeleteNetworkInterface).On("network-interface: NetworkInterfaceId").Lacks(operatorKeys, noOperators).Takes("DryRun NetworkInterfaceId"),
 		wire.Op("DescribeNetworkInterfaceAttribute", a.DescribeNetworkInterfaceAttribute).Takes("Attribute DryRun NetworkInterfaceId"),

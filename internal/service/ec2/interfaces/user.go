@@ -17,13 +17,28 @@ import (
 )
 
 func newInterfaceFaults(in *sdk.CreateNetworkInterfaceInput) (f awserr.Faults) {
-	if addr := aws.ToString(in.PrivateIpAddress); addr != "" {
-		_, err := readAddr(addr)
-		f.Add(err)
-	}
+	_, err := primary(in)
+	f.Add(err)
 	f.Add(checkDescription(in.Description))
 	f.Add(request.TagSpecFaults(request.Interface.Type, in.TagSpecifications)...)
 	return f
+}
+
+// primary returns the address that a request names; the zero Addr when it names none.
+func primary(in *sdk.CreateNetworkInterfaceInput) (netip.Addr, error) {
+	addr := aws.ToString(in.PrivateIpAddress)
+	switch l := in.PrivateIpAddresses; {
+	case len(l) > 1:
+		return netip.Addr{}, awserr.New("UnsupportedOperation", "Secondary addresses in the parameter privateIpAddresses are not supported by Skylift: an interface has one address.")
+	case len(l) == 1 && addr != "":
+		return netip.Addr{}, awserr.New("InvalidParameterCombination", "The parameters privateIpAddress and privateIpAddresses cannot be used together")
+	case len(l) == 1:
+		addr = aws.ToString(l[0].PrivateIpAddress)
+	}
+	if addr == "" {
+		return netip.Addr{}, nil
+	}
+	return readAddr(addr)
 }
 
 func readAddr(s string) (netip.Addr, error) {
@@ -55,10 +70,8 @@ func (a *API) CreateNetworkInterface(ctx context.Context, in *sdk.CreateNetworkI
 	}
 	i := New(ec2.PlainInterface, aws.ToString(in.SubnetId), "", aws.ToString(in.Description))
 	i.RequesterManaged, i.Groups, i.Token = false, slices.Clone(in.Groups), token
-	if addr := aws.ToString(in.PrivateIpAddress); addr != "" {
-		if i.Addr, err = readAddr(addr); err != nil {
-			return nil, err
-		}
+	if i.Addr, err = primary(in); err != nil {
+		return nil, err
 	}
 	a.allocating.Lock()
 	defer a.allocating.Unlock()

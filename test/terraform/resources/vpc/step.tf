@@ -1,0 +1,3 @@
+variable "step" {
+  type = number
+}
