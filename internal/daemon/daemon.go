@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -106,6 +107,7 @@ type machine struct {
 	encrypted bool
 	capacity  *place.Ledger
 	limits    limits
+	tasks     taskRanges
 	ready     atomic.Bool                 // set when the load balancers answer
 	names     *names                      // what is answered about names
 	loaded    atomic.Pointer[table.Table] // what the load balancers answer by; nil before the first
@@ -114,7 +116,8 @@ type machine struct {
 // open opens everything, or nothing.
 func open(ctx context.Context, c Config, is instance.Instance) (m *machine, err error) {
 	m = &machine{Config: c, is: is, ns: arn.Namespace{Region: is.Region, Account: is.AccountID}, vulnerabilities: vulndb.New(c.Vulnerabilities, c.Log)}
-	if m.limits, err = newLimits(c, is.VPCCIDR); err != nil {
+	m.tasks.set([]netip.Prefix{is.VPCCIDR})
+	if m.limits, err = newLimits(c, m.tasks.contain); err != nil {
 		return m, err
 	}
 	defer func() {

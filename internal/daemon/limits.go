@@ -3,6 +3,8 @@ package daemon
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"sync/atomic"
 
 	"github.com/skylift/skylift/internal/limit"
 	"github.com/skylift/skylift/internal/service/ecs/metadata"
@@ -19,9 +21,20 @@ type limits struct {
 	resolver *limit.Conns // of the resolver of tasks, over TCP
 }
 
-// newLimits shares out the descriptors that this process may have. Tasks have
-// their addresses in cidr.
-func newLimits(c Config, cidr netip.Prefix) (limits, error) {
+// taskRanges are the ranges of all VPCs, which tasks have their addresses in.
+type taskRanges struct {
+	all atomic.Pointer[[]netip.Prefix]
+}
+
+func (r *taskRanges) set(all []netip.Prefix) { r.all.Store(&all) }
+
+func (r *taskRanges) contain(a netip.Addr) bool {
+	all := r.all.Load()
+	return all != nil && slices.ContainsFunc(*all, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// newLimits shares out the descriptors that this process may have. tasks tells whether a task may have an address.
+func newLimits(c Config, tasks func(netip.Addr) bool) (limits, error) {
 	files, err := limit.Files()
 	if err != nil {
 		return limits{}, err
@@ -29,7 +42,7 @@ func newLimits(c Config, cidr netip.Prefix) (limits, error) {
 	b := limit.Plan(files)
 	bound := func(name string, n, perTask int) *limit.Conns {
 		return limit.NewConns(limit.Config{
-			Name: name, Max: n, PerClient: limit.PerClient(n), PerTask: perTask, Tasks: cidr, Log: c.Log,
+			Name: name, Max: n, PerClient: limit.PerClient(n), PerTask: perTask, Tasks: tasks, Log: c.Log,
 		})
 	}
 	l := limits{

@@ -11,7 +11,7 @@ import (
 
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	l, err := newLimits(Config{Log: slog.New(slog.DiscardHandler)}, netip.MustParsePrefix("172.31.0.0/16"))
+	l, err := newLimits(Config{Log: slog.New(slog.DiscardHandler)}, netip.MustParsePrefix("172.31.0.0/16").Contains)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func (*busy) Cut() bool              { return false }
 // A task, which has its address in the VPC, has fewer connections than others.
 func TestTasksHaveFewer(t *testing.T) {
 	t.Parallel()
-	l, err := newLimits(Config{Log: slog.New(slog.DiscardHandler)}, netip.MustParsePrefix("172.31.0.0/16"))
+	l, err := newLimits(Config{Log: slog.New(slog.DiscardHandler)}, netip.MustParsePrefix("172.31.0.0/16").Contains)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,5 +83,23 @@ func TestOwnFault(t *testing.T) {
 		if got := ownFault(reason); got != want {
 			t.Errorf("%s: %v, want %v", reason, got, want)
 		}
+	}
+}
+
+// Tasks are where the VPCs are, as they come and go.
+func TestTaskRanges(t *testing.T) {
+	t.Parallel()
+	var r taskRanges
+	first, second := netip.MustParseAddr("172.31.9.9"), netip.MustParseAddr("10.20.0.4")
+	if r.contain(first) {
+		t.Error("an address is a task's before there is a VPC")
+	}
+	r.set([]netip.Prefix{netip.MustParsePrefix("172.31.0.0/16"), netip.MustParsePrefix("10.20.0.0/16")})
+	if !r.contain(first) || !r.contain(second) || r.contain(netip.MustParseAddr("127.0.0.1")) {
+		t.Error("the ranges of two VPCs are others")
+	}
+	r.set([]netip.Prefix{netip.MustParsePrefix("172.31.0.0/16")})
+	if !r.contain(first) || r.contain(second) {
+		t.Error("a VPC that went still has tasks")
 	}
 }

@@ -119,6 +119,11 @@ func (p *plane) Reconcile(ctx context.Context, _ string) (time.Duration, error) 
 	if err != nil {
 		return 0, err
 	}
+	var ranges []netip.Prefix
+	for _, v := range w.net.Ways.Vpcs {
+		ranges = append(ranges, v.CIDRs()...)
+	}
+	p.m.tasks.set(ranges)
 	changed := p.rules == nil || !rules.Equal(p.rules)
 	took := time.Since(began)
 	p.rested = began.Add(took + min(restFor*took, maxRest))

@@ -23,12 +23,13 @@ type Conn interface {
 
 // Config is what Conns need. Only Max is required.
 type Config struct {
-	Name      string       // what the connections are to, as in "the APIs"
-	Max       int          // connections in all
-	PerClient int          // of one address; 0: no bound
-	PerTask   int          // of one address of Tasks; 0: as PerClient
-	Tasks     netip.Prefix // where tasks have their addresses
-	Log       *slog.Logger
+	Name      string // what the connections are to, as in "the APIs"
+	Max       int    // connections in all
+	PerClient int    // of one address; 0: no bound
+	PerTask   int    // of one address of a task; 0: as PerClient
+	// Tasks tells whether a task may have the address; nil: none has any.
+	Tasks func(netip.Addr) bool
+	Log   *slog.Logger
 }
 
 // The errors of Enter.
@@ -166,7 +167,7 @@ func (c *Conns) within(from netip.Addr) bool {
 // this machine.
 func (c *Conns) bound(from netip.Addr) int {
 	switch {
-	case c.cfg.Tasks.IsValid() && c.cfg.Tasks.Contains(from):
+	case c.cfg.Tasks != nil && c.cfg.Tasks(from):
 		return c.cfg.PerTask
 	case from.IsLoopback():
 		return 0

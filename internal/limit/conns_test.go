@@ -63,7 +63,7 @@ func TestEnter(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				c := NewConns(Config{Name: "x", Max: 4, PerClient: 3, PerTask: 2, Tasks: vpc})
+				c := NewConns(Config{Name: "x", Max: 4, PerClient: 3, PerTask: 2, Tasks: vpc.Contains})
 				var all []*link
 				for _, f := range tt.in {
 					l := &link{since: f.since}

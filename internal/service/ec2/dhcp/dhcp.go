@@ -43,7 +43,7 @@ func readOption(c types.NewDhcpConfiguration) (ec2.DHCPOption, error) {
 		if len(o.Values) != 1 {
 			return o, bad(strings.Join(o.Values, ", "))
 		}
-		for _, name := range strings.Fields(o.Values[0]) {
+		for name := range strings.FieldsSeq(o.Values[0]) {
 			if !domainForm.MatchString(name) {
 				return o, bad(o.Values[0])
 			}

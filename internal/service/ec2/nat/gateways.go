@@ -200,6 +200,9 @@ func (a *API) DeleteNatGateway(ctx context.Context, in *sdk.DeleteNatGatewayInpu
 		if err := interfaces.Remove(tx, i); err != nil {
 			return nil, err
 		}
+		if err := request.DropTags(tx, g.ID); err != nil {
+			return nil, err
+		}
 		g.State, g.Deleted = ec2.NatDeleted, now
 		return out, ec2.NatGateways.Put(tx, g.ID, g)
 	})

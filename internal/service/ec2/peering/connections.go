@@ -135,6 +135,9 @@ func (a *API) change(ctx context.Context, id *string, to string, from ...string)
 		p.State = to
 		if to != ec2.PeeringActive {
 			p.Ended = now
+			if err := request.DropTags(tx, p.ID); err != nil {
+				return err
+			}
 		}
 		out = a.shape(view{p, ec2.Ways{}}, nil)
 		return ec2.Peerings.Put(tx, p.ID, p)

@@ -100,7 +100,7 @@ const MaxConns = 32
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	conns := s.Conns
 	if conns == nil {
-		conns = limit.NewConns(limit.Config{Max: math.MaxInt, PerTask: MaxConns, Tasks: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Log: s.Log})
+		conns = limit.NewConns(limit.Config{Max: math.MaxInt, PerTask: MaxConns, Tasks: netip.Addr.Is4, Log: s.Log})
 	}
 	bounded := conns.Listen(ln)
 	srv := &http.Server{
