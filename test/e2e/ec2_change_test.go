@@ -51,7 +51,6 @@ func (s *stage) testGroupChanges(t *testing.T) {
 		want(attribute, run(field+".Value", "describe-vpc-attribute", "--vpc-id", s.vpcID, "--attribute", attribute), is)
 	}
 	run("@", "modify-vpc-attribute", "--vpc-id", s.vpcID, "--enable-dns-hostnames", "Value=true")
-	s.awsRefused(t, "UnsupportedOperation", "enableDnsSupport", "ec2", "modify-vpc-attribute", "--vpc-id", s.vpcID, "--enable-dns-support", "Value=false")
 	s.awsRefused(t, "InvalidGroupId.Malformed", "sg-x", "ec2", "delete-security-group", "--group-id", "sg-x")
 	run("@", "delete-security-group", "--group-id", id)
 	want("tags of a group that is gone", run("Tags[].Key", "describe-tags", "--filters", "Name=resource-id,Values="+rule+","+id), "")
