@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"encoding/json"
-	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
