@@ -28,7 +28,7 @@ func network(r Records) (n route.Network) {
 		}
 	}
 	for _, g := range r.Gateways {
-		if g.State == ec2.NatAvailable && !g.Private {
+		if g.State == ec2.NatAvailable {
 			n.Gateways = append(n.Gateways, route.Gateway{ID: g.ID, Addr: g.Addr, Public: g.PublicAddr})
 		}
 	}

@@ -37,7 +37,6 @@ func put(tx store.Tx) error {
 	add(ec2.InternetGateways.Put(tx, "igw-b", ec2.InternetGateway{ID: "igw-b", VpcID: "vpc-b"}))
 	add(ec2.InternetGateways.Put(tx, "igw-off", ec2.InternetGateway{ID: "igw-off"}))
 	add(ec2.NatGateways.Put(tx, "nat-b", ec2.NatGateway{ID: "nat-b", VpcID: "vpc-b", SubnetID: "subnet-b", Addr: addr("10.0.0.9"), PublicAddr: addr("198.51.100.9"), State: ec2.NatAvailable}))
-	add(ec2.NatGateways.Put(tx, "nat-private", ec2.NatGateway{ID: "nat-private", VpcID: "vpc-b", SubnetID: "subnet-b", Addr: addr("10.0.0.8"), Private: true, State: ec2.NatAvailable}))
 	add(ec2.Peerings.Put(tx, "pcx-1", ec2.Peering{ID: "pcx-1", Requester: "vpc-a", Accepter: "vpc-b", State: ec2.PeeringActive}))
 	add(ec2.Peerings.Put(tx, "pcx-2", ec2.Peering{ID: "pcx-2", Requester: "vpc-a", Accepter: "vpc-b", State: ec2.PeeringPending}))
 	add(ec2.PrefixLists.Put(tx, "pl-1", ec2.PrefixList{ID: "pl-1", Entries: []ec2.PrefixListEntry{{CIDR: prefix("192.0.2.0/24")}, {CIDR: prefix("203.0.113.0/24")}}}))

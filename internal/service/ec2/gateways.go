@@ -23,7 +23,6 @@ type NatGateway struct {
 	ID        string
 	VpcID     string
 	SubnetID  string // whose routes and ACL count for what it sends
-	Private   bool   // its private address is what others see; else AllocationID's
 	Interface string // eni-…
 	Addr      netip.Addr
 	// AllocationID is the ElasticAddress that it has, PublicAddr its address. The address's own record says which

@@ -267,21 +267,21 @@ func TestRoutes(t *testing.T) {
 		"no gateway":       {sdk.CreateRouteInput{DestinationCidrBlock: new("10.0.0.0/8"), GatewayId: new("igw-0")}, "InvalidInternetGatewayID.NotFound", "igw-0"},
 		"another's":        {sdk.CreateRouteInput{DestinationCidrBlock: new("10.0.0.0/8"), GatewayId: &other}, "InvalidParameterValue", "different networks"},
 		"no NAT gateway":   {sdk.CreateRouteInput{DestinationCidrBlock: new("10.0.0.0/8"), NatGatewayId: new("nat-0123456789abcdef0")}, "NatGatewayNotFound", "nat-0"},
-		"no interface":     {sdk.CreateRouteInput{DestinationCidrBlock: new("10.0.0.0/8"), NetworkInterfaceId: new("eni-0123456789abcdef0")}, "InvalidNetworkInterfaceID.NotFound", "eni-0"},
 		"no list":          {sdk.CreateRouteInput{DestinationPrefixListId: new("pl-0123456789abcdef0"), GatewayId: &b.gateway}, "InvalidPrefixListID.NotFound", "pl-0"},
-		"no endpoint":      {sdk.CreateRouteInput{DestinationCidrBlock: new("10.0.0.0/8"), VpcEndpointId: new("vpce-0")}, "InvalidVpcEndpointId.NotFound", "vpce-0"},
 		"no peering":       {sdk.CreateRouteInput{DestinationCidrBlock: new("10.0.0.0/8"), VpcPeeringConnectionId: new("pcx-0123456789abcdef0")}, "InvalidVpcPeeringConnectionID.NotFound", "pcx-0"},
 	} {
 		tc.in.RouteTableId = &b.publicTable
 		_, err := a.CreateRoute(c, &tc.in)
 		wantCode(t, name, err, tc.code, tc.words)
 	}
-	must(a.CreateRoute(c, &sdk.CreateRouteInput{RouteTableId: &b.publicTable, DestinationCidrBlock: new("10.20.1.0/24"), NatGatewayId: &b.nat}))(t) // a whole subnet
+	_, err := a.CreateRoute(c, &sdk.CreateRouteInput{RouteTableId: &b.publicTable, DestinationCidrBlock: new("10.20.1.0/24"), NatGatewayId: &b.nat})
+	wantCode(t, "a whole subnet", err, "InvalidParameterValue", "more specific")
+	must(a.CreateRoute(c, &sdk.CreateRouteInput{RouteTableId: &b.publicTable, DestinationCidrBlock: new("10.99.1.0/24"), NatGatewayId: &b.nat}))(t)
 	must(a.ReplaceRoute(c, &sdk.ReplaceRouteInput{RouteTableId: &b.publicTable, DestinationCidrBlock: new("0.0.0.0/0"), NatGatewayId: &b.nat}))(t)
-	if got, want := b.tables(t, a)[2], "public: 10.20.0.0/16 local active, 0.0.0.0/0 nat active, 10.20.1.0/24 nat active"; got != want {
+	if got, want := b.tables(t, a)[2], "public: 10.20.0.0/16 local active, 0.0.0.0/0 nat active, 10.99.1.0/24 nat active"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	_, err := a.ReplaceRoute(c, &sdk.ReplaceRouteInput{RouteTableId: &b.publicTable, DestinationCidrBlock: new("10.0.0.0/8"), GatewayId: &b.gateway})
+	_, err = a.ReplaceRoute(c, &sdk.ReplaceRouteInput{RouteTableId: &b.publicTable, DestinationCidrBlock: new("10.0.0.0/8"), GatewayId: &b.gateway})
 	wantCode(t, "replaced", err, "InvalidParameterValue", "There is no route defined for '10.0.0.0/8' in the route table. Use CreateRoute instead.")
 	_, err = a.DeleteRoute(c, &sdk.DeleteRouteInput{RouteTableId: &b.publicTable, DestinationCidrBlock: new("10.0.0.0/8")})
 	wantCode(t, "deleted", err, "InvalidRoute.NotFound", "10.0.0.0/8")
@@ -356,12 +356,12 @@ func TestNatGatewaysFail(t *testing.T) {
 			t.Errorf("%s: %s %s: %s", name, g.State, *g.FailureCode, *g.FailureMessage)
 		}
 	}
-	token := sdk.CreateNatGatewayInput{SubnetId: &subnet, ConnectivityType: types.ConnectivityTypePrivate, ClientToken: new("once")}
+	token := sdk.CreateNatGatewayInput{SubnetId: &b.public, AllocationId: &free, ClientToken: new("once")}
 	one, two := must(a.CreateNatGateway(c, &token))(t).NatGateway, must(a.CreateNatGateway(c, &token))(t).NatGateway
-	if *one.NatGatewayId != *two.NatGatewayId || two.State != types.NatGatewayStateAvailable || two.ConnectivityType != types.ConnectivityTypePrivate || two.NatGatewayAddresses[0].PublicIp != nil {
+	if *one.NatGatewayId != *two.NatGatewayId || two.State != types.NatGatewayStateAvailable || two.ConnectivityType != types.ConnectivityTypePublic || two.NatGatewayAddresses[0].PublicIp == nil {
 		t.Errorf("the same token made %+v and %+v", one, two)
 	}
-	token.PrivateIpAddress = new("10.30.0.9")
+	token.PrivateIpAddress = new("10.20.0.9")
 	_, err := a.CreateNatGateway(c, &token)
 	wantCode(t, "the token for something else", err, "IdempotentParameterMismatch", "once")
 	_, err = a.CreateNatGateway(c, &sdk.CreateNatGatewayInput{SubnetId: &b.public})

@@ -28,7 +28,6 @@ func TestUsersInterfaces(t *testing.T) {
 	}
 	_, err := a.DeleteSecurityGroup(c, &sdk.DeleteSecurityGroupInput{GroupId: &web})
 	wantCode(t, "its group", err, "DependencyViolation", web)
-	must(a.CreateRoute(c, &sdk.CreateRouteInput{RouteTableId: &b.publicTable, DestinationCidrBlock: new("10.99.0.0/16"), NetworkInterfaceId: id}))(t)
 	must(a.ModifyNetworkInterfaceAttribute(c, &sdk.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceId: id, Description: &types.AttributeValue{Value: new("mine")}}))(t)
 	def := *must(a.DescribeSecurityGroups(c, &sdk.DescribeSecurityGroupsInput{Filters: append(filter("group-name", "default"), filter("vpc-id", b.vpc)...)}))(t).SecurityGroups[0].GroupId
 	must(a.ModifyNetworkInterfaceAttribute(c, &sdk.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceId: id, Groups: []string{def}}))(t)

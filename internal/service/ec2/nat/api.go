@@ -26,7 +26,7 @@ func New(db store.DB, ns arn.Namespace) *API { return &API{db, ns} }
 func (a *API) Operations() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("CreateNatGateway", a.CreateNatGateway).On("elastic-ip: AllocationId", "subnet: SubnetId", "vpc: VpcId").Makes("natgateway: *").
-			Takes("AllocationId AvailabilityMode=zonal ClientToken ConnectivityType DryRun PrivateIpAddress SubnetId", request.TagMembers).
+			Takes("AllocationId AvailabilityMode=zonal ClientToken ConnectivityType=public DryRun PrivateIpAddress SubnetId", request.TagMembers).
 			Checks(func(in *sdk.CreateNatGatewayInput) []error { return newGatewayFaults(in) }),
 		wire.Op("DeleteNatGateway", a.DeleteNatGateway).On("natgateway: NatGatewayId").Takes("DryRun NatGatewayId"),
 		wire.Op("DescribeNatGateways", a.DescribeNatGateways).Takes(list.Members, "NatGatewayId"),

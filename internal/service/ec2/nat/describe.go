@@ -60,9 +60,6 @@ func (a *API) shape(g ec2.NatGateway, tags []types.Tag) types.NatGateway {
 		ConnectivityType: types.ConnectivityTypePublic, AvailabilityMode: types.AvailabilityModeZonal,
 		FailureCode: handler.Optional(g.FailureCode), FailureMessage: handler.Optional(g.FailureReason),
 	}
-	if g.Private {
-		out.ConnectivityType = types.ConnectivityTypePrivate
-	}
 	if !g.Deleted.IsZero() {
 		out.DeleteTime = &g.Deleted
 	}

@@ -25,18 +25,11 @@ import (
 // (https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-working-with.html: about an hour).
 const shownFor = time.Hour
 
-func private(in *sdk.CreateNatGatewayInput) bool {
-	return in.ConnectivityType == types.ConnectivityTypePrivate
-}
-
 func newGatewayFaults(in *sdk.CreateNatGatewayInput) (f awserr.Faults) {
 	if request.Given(in.SubnetId) == nil {
 		f.Add(awserr.New("MissingParameter", "The request must contain the parameter subnetId"))
 	}
-	switch allocation := request.Given(in.AllocationId); {
-	case private(in) && allocation != nil:
-		f.Add(awserr.New("InvalidParameterCombination", "The parameter allocationId cannot be used with connectivityType private"))
-	case !private(in) && allocation == nil:
+	if request.Given(in.AllocationId) == nil {
 		f.Add(awserr.New("MissingParameter", "The request must include the AllocationId parameter. Add the required parameter and retry the request."))
 	}
 	if addr := aws.ToString(in.PrivateIpAddress); addr != "" {
@@ -62,7 +55,7 @@ func (a *API) CreateNatGateway(ctx context.Context, in *sdk.CreateNatGatewayInpu
 	if err != nil {
 		return nil, err
 	}
-	g := ec2.NatGateway{ID: ec2.NewID("nat"), SubnetID: *in.SubnetId, Private: private(in), Created: time.Now().UTC(), Token: token}
+	g := ec2.NatGateway{ID: ec2.NewID("nat"), SubnetID: *in.SubnetId, Created: time.Now().UTC(), Token: token}
 	i := interfaces.New(ec2.NatInterface, g.SubnetID, "nat/"+g.ID, "Interface for NAT Gateway "+g.ID)
 	i.AnySource = true
 	if addr := aws.ToString(in.PrivateIpAddress); addr != "" {
@@ -85,10 +78,8 @@ func (a *API) CreateNatGateway(ctx context.Context, in *sdk.CreateNatGatewayInpu
 		}
 		made := g
 		made.VpcID, made.State = s.VpcID, ec2.NatAvailable
-		if !made.Private {
-			if made.AllocationID = *in.AllocationId; request.Address.Check(made.AllocationID) != nil {
-				return nil, request.Address.Check(made.AllocationID)
-			}
+		if made.AllocationID = *in.AllocationId; request.Address.Check(made.AllocationID) != nil {
+			return nil, request.Address.Check(made.AllocationID)
 		}
 		if err := ready(tx, made, i); err != nil {
 			if made, err = failed(made, err); err != nil {
@@ -116,9 +107,6 @@ func ready(tx store.Tx, g ec2.NatGateway, i ec2.Interface) error {
 	}
 	if err != nil {
 		return err
-	}
-	if g.Private {
-		return nil
 	}
 	gateway, err := ec2.GatewayOf(tx, g.VpcID)
 	if err != nil {
@@ -163,9 +151,6 @@ func build(tx store.Tx, g ec2.NatGateway, i ec2.Interface, association string) (
 		return g, err
 	}
 	g.Interface, g.Addr = i.ID, i.Addr
-	if g.Private {
-		return g, nil
-	}
 	e, err := ec2.ElasticAddresses.Get(tx, g.AllocationID)
 	if err != nil {
 		return g, err

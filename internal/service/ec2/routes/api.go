@@ -24,7 +24,7 @@ func New(db store.DB, ns arn.Namespace) *API { return &API{db, ns} }
 // What operations on routes take.
 const (
 	destination = "DestinationCidrBlock DestinationPrefixListId RouteTableId"
-	target      = "GatewayId NatGatewayId NetworkInterfaceId VpcEndpointId VpcPeeringConnectionId"
+	target      = "GatewayId NatGatewayId VpcPeeringConnectionId"
 )
 
 // Operations lists what the API answers.

@@ -26,15 +26,13 @@ type change struct {
 
 func created(in *sdk.CreateRouteInput) change {
 	return change{in.DestinationCidrBlock, in.DestinationPrefixListId, map[string]*string{
-		"gatewayId": in.GatewayId, "natGatewayId": in.NatGatewayId, "networkInterfaceId": in.NetworkInterfaceId,
-		"vpcEndpointId": in.VpcEndpointId, "vpcPeeringConnectionId": in.VpcPeeringConnectionId,
+		"gatewayId": in.GatewayId, "natGatewayId": in.NatGatewayId, "vpcPeeringConnectionId": in.VpcPeeringConnectionId,
 	}}
 }
 
 func replaced(in *sdk.ReplaceRouteInput) change {
 	return change{in.DestinationCidrBlock, in.DestinationPrefixListId, map[string]*string{
-		"gatewayId": in.GatewayId, "natGatewayId": in.NatGatewayId, "networkInterfaceId": in.NetworkInterfaceId,
-		"vpcEndpointId": in.VpcEndpointId, "vpcPeeringConnectionId": in.VpcPeeringConnectionId,
+		"gatewayId": in.GatewayId, "natGatewayId": in.NatGatewayId, "vpcPeeringConnectionId": in.VpcPeeringConnectionId,
 	}}
 }
 
@@ -63,7 +61,7 @@ func (c change) destinationFaults() (f awserr.Faults) {
 func (c change) faults() (f awserr.Faults) {
 	f.Add(c.destinationFaults()...)
 	if n := len(c.named()); n == 0 {
-		f.Add(awserr.New("MissingParameter", "The request must contain the parameter gatewayId, natGatewayId, networkInterfaceId, vpcEndpointId or vpcPeeringConnectionId"))
+		f.Add(awserr.New("MissingParameter", "The request must contain the parameter gatewayId, natGatewayId or vpcPeeringConnectionId"))
 	} else if n > 1 {
 		f.Add(awserr.New("InvalidParameterCombination", "The request must contain only one target of the route"))
 	}
@@ -139,21 +137,8 @@ func checkDestination(tx store.Tx, t ec2.RouteTable, r ec2.Route, parameter stri
 		case p == r.Destination:
 			return awserr.New("RouteAlreadyExists", "The route identified by %s already exists", p)
 		case p.Bits() < r.Destination.Bits() && p.Contains(r.Destination.Addr()):
-			return wholeSubnet(tx, t.VpcID, r.Destination, parameter)
+			return awserr.New("InvalidParameterValue", "The destination CIDR block %s is equal to or more specific than one of this VPC's CIDR blocks. Skylift has no routes between the subnets of a VPC but the local one.", r.Destination)
 		}
-	}
-	return nil
-}
-
-// wholeSubnet refuses a destination inside the VPC, but for a subnet's range that leads to a NAT gateway or an interface.
-func wholeSubnet(tx store.Tx, vpc string, p netip.Prefix, parameter string) error {
-	all, err := ec2.Subnets.List(tx, "")
-	if err != nil {
-		return err
-	}
-	whole := slices.ContainsFunc(all, func(s ec2.Subnet) bool { return s.VpcID == vpc && s.CIDR == p })
-	if !whole || parameter != "natGatewayId" && parameter != "networkInterfaceId" {
-		return awserr.New("InvalidParameterValue", "The destination CIDR block %s is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.", p)
 	}
 	return nil
 }
@@ -174,12 +159,6 @@ func checkTarget(tx store.Tx, t ec2.RouteTable, parameter string, r ec2.Route) e
 		}
 		if err == nil && g.VpcID != t.VpcID {
 			err = different(t.ID, g.ID)
-		}
-		return err
-	case "networkInterfaceId":
-		i, err := request.Get(tx, ec2.Interfaces, request.Interface, r.Target)
-		if err == nil && i.VpcID != t.VpcID {
-			err = different(t.ID, i.ID)
 		}
 		return err
 	case "vpcPeeringConnectionId":

@@ -73,7 +73,7 @@ output "imports" {
     "aws_internet_gateway_attachment.it"          = "${aws_internet_gateway.apart.id}:${aws_vpc.peer.id}"
     "aws_eip.nat"                                 = aws_eip.nat.id
     "aws_nat_gateway.it"                          = aws_nat_gateway.it.id
-    "aws_nat_gateway.private"                     = aws_nat_gateway.private.id
+    "aws_nat_gateway.other"                       = aws_nat_gateway.other.id
     "aws_network_interface.it"                    = aws_network_interface.it.id
     "aws_eip_association.it"                      = aws_eip_association.it.id
     "aws_ec2_managed_prefix_list.it"              = aws_ec2_managed_prefix_list.it.id

@@ -22,10 +22,15 @@ resource "aws_nat_gateway" "it" {
   tags          = { step = var.step }
 }
 
-resource "aws_nat_gateway" "private" {
-  connectivity_type = "private"
-  private_ip        = "10.250.1.77"
-  subnet_id         = aws_subnet.it.id
+resource "aws_eip" "other" {
+  domain     = "vpc"
+  depends_on = [aws_internet_gateway.it]
+}
+
+resource "aws_nat_gateway" "other" {
+  allocation_id = aws_eip.other.id
+  private_ip    = "10.250.1.77"
+  subnet_id     = aws_subnet.it.id
 }
 
 resource "aws_network_interface" "it" {
@@ -93,7 +98,7 @@ resource "aws_route_table" "other" {
 resource "aws_route" "it" {
   route_table_id         = aws_route_table.other.id
   destination_cidr_block = "0.0.0.0/0"
-  nat_gateway_id         = var.step == 1 ? aws_nat_gateway.it.id : aws_nat_gateway.private.id
+  nat_gateway_id         = var.step == 1 ? aws_nat_gateway.it.id : aws_nat_gateway.other.id
 }
 
 resource "aws_route" "list" {
