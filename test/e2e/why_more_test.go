@@ -107,7 +107,7 @@ func (s *stage) testWhyInputs(t *testing.T) {
 	}), "", 1)
 	f := s.found(t, "wy-secret", "no-secret", "because secret TOKEN can't be read", "unable to retrieve secret from asm")
 	for _, m := range f.Mend {
-		s.types(t, m.Command)
+		s.types(t, "printf value | "+m.Command)
 	}
 	s.well(t, "wy-secret", "no-secret")
 

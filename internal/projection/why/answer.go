@@ -99,6 +99,7 @@ func find(s *snapshot.Snapshot) []finding.Finding {
 		newest := map[string]finding.Finding{}
 		for _, f := range c.Find(s) {
 			f.Check = c.Name
+			f.About = slices.DeleteFunc(f.About, func(key string) bool { return key == snapshot.ServiceKey("") }) // of a task of no service
 			if f.Same == "" {
 				all = append(all, f)
 				continue

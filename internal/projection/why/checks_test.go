@@ -322,6 +322,21 @@ func TestOf(t *testing.T) {
 	}
 }
 
+// Tasks of no service have nothing to do with each other.
+func TestOfLoneTasks(t *testing.T) {
+	t.Parallel()
+	s := whytest.Healthy()
+	for _, digit := range []byte{'a', 'b'} {
+		whytest.Ends(s, func(t *ecs.Task, left *ecs.Remains) {
+			t.ID, t.Service, left.Lines = whytest.TaskID(digit), "", []string{"panic: " + string(digit)}
+		})
+	}
+	a, err := why.Of(s, whytest.TaskID('a'), "")
+	if err != nil || len(a.Findings) != 1 || !strings.Contains(a.Findings[0].Cause, "panic: a") {
+		t.Errorf("%+v, %v", a.Findings, err)
+	}
+}
+
 func TestReach(t *testing.T) {
 	t.Parallel()
 	s := whytest.Healthy()

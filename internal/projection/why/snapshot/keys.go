@@ -76,7 +76,9 @@ func (w walk) from(key string) {
 	w.add(key)
 	for _, t := range w.Tasks {
 		if TaskKey(t) == key {
-			w.add(ServiceKey(t.Service))
+			if t.Service != "" {
+				w.add(ServiceKey(t.Service))
+			}
 			w.pools(t.LoadBalancers)
 		}
 	}

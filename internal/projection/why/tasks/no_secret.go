@@ -19,6 +19,9 @@ var NoSecret = finding.Check{
 	Find:  func(s *snapshot.Snapshot) []finding.Finding { return each(s, noSecret) },
 }
 
+// stdin is where the aws CLI reads a secret's value: what is an argument is for all to see.
+const stdin = "file:///dev/stdin"
+
 func noSecret(s *snapshot.Snapshot, f failure) (finding.Finding, bool) {
 	reason := f.task.Reason
 	files := strings.Contains(reason, "failed to download env files")
@@ -42,12 +45,12 @@ func noSecret(s *snapshot.Snapshot, f failure) (finding.Finding, bool) {
 	case files:
 		is.Mend = []finding.Mend{finding.Change("put the file where the definition's environmentFiles says, and check that the bucket's name and the key are right")}
 	case strings.Contains(from, ":secretsmanager:"):
-		is.Mend = []finding.Mend{finding.Do("make the secret", finding.NewCall("secretsmanager", "CreateSecret", "Name", secretName(from), "SecretString", "VALUE"))}
+		is.Mend = []finding.Mend{finding.Do("make the secret; its value is read from standard input", finding.NewCall("secretsmanager", "CreateSecret", "Name", secretName(from), "SecretString", stdin))}
 		if strings.Contains(reason, "key") {
-			is.Mend = []finding.Mend{finding.Do("give it that key", finding.NewCall("secretsmanager", "PutSecretValue", "SecretId", secretName(from), "SecretString", `{"KEY":"VALUE"}`))}
+			is.Mend = []finding.Mend{finding.Do("give it that key; the JSON object is read from standard input", finding.NewCall("secretsmanager", "PutSecretValue", "SecretId", secretName(from), "SecretString", stdin))}
 		}
 	case from != "":
-		is.Mend = []finding.Mend{finding.Do("make the parameter", finding.NewCall("ssm", "PutParameter", "Name", parameterName(from), "Type", "SecureString", "Value", "VALUE"))}
+		is.Mend = []finding.Mend{finding.Do("make the parameter; its value is read from standard input", finding.NewCall("ssm", "PutParameter", "Name", parameterName(from), "Type", "SecureString", "Value", stdin))}
 	}
 	is.Mend = append(is.Mend, again(s, f, "and try again at once")...)
 	return is, true
