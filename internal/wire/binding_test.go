@@ -19,6 +19,7 @@ var newer = map[string][]string{
 		"CertificateDetail.UpdateSummary", "CertificateOptions.ValidationMethod", "CertificateSummary.CertificateKeyPairOrigin",
 		"ListCertificatesInput.CertificateKeyPairOrigins",
 	},
+	"ec2": {"VpcEndpoint.PayerResponsibilities"},
 	"ecs": {
 		"Container.GpuSharingStrategy", "Container.NeuronDeviceIds", "ContainerInstance.GpuDevices",
 		"CreateServiceInput.GatewayConnectors", "CreateServiceInput.Monitoring",
