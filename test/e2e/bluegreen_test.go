@@ -167,6 +167,7 @@ func (s *stage) testCanary(t *testing.T) {
 	lost := s.burden(t, p.url("/slow?ms=50"))
 	d := s.release(t, "canary", "2")
 	s.comes(t, d, "[lifecycleStage,targetServiceRevision.requestedProductionTrafficWeight,sourceServiceRevisions[0].requestedProductionTrafficWeight]", "PRODUCTION_TRAFFIC_SHIFT\t20\t80")
+	takes(t, slowest, "the canary gets requests", func() bool { return s.versions(p.url("/"), 20)["2"] > 0 }) // the weights are asked for before they are in force
 	if got := s.versions(p.url("/"), 300); got["2"] < 25 || got["2"] > 110 || got["1"]+got["2"] != 300 {
 		t.Errorf("the canary has 20 percent: %v", got)
 	}
