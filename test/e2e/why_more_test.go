@@ -32,7 +32,7 @@ func TestWhyMore(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"slow answers": s.testWhySlowAnswers, "hosts": s.testWhyHosts, "inputs": s.testWhyInputs, "files": s.testWhyFiles, "full": s.testWhyFull,
 		"protection": s.testWhyProtection, "breaker": s.testWhyBreaker, "rules": s.testWhyRules, "errors": s.testWhyErrors, "sticky": s.testWhySticky,
-		"certificate": s.testWhyCertificate, "names": s.testWhyNames, "ways": s.testWhyWays,
+		"certificate": s.testWhyCertificate, "names": s.testWhyNames, "ways": s.testWhyWays, "far": s.testWhyFar,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -325,6 +325,18 @@ func (s *stage) testWhyWays(t *testing.T) {
 	asks(addr, "198.51.100.7:443")
 	s.mends(t, s.found(t, id, "egress-closed", "has no egress rule for port 443", "asks for a connection to 198.51.100.7:443"))
 	s.well(t, id, "egress-closed")
+}
+
+// testWhyFar lets a task speak to a database whose kernel acknowledges late, which to the task's kernel is one far away.
+func (s *stage) testWhyFar(t *testing.T) {
+	far := s.started(t, s.defineProbe(t, "wy-far", command("sink", "5432")))
+	at := address(t, s.reaches(t, far, "RUNNING")) + ":5432"
+	arn, addr := s.serving(t, s.defineProbe(t, "wy-app"))
+	takes(t, 30*time.Second, "the database is there", func() bool { return s.knock(t, addr, "tcp "+at)["tcp "+at] == "connected" })
+	if code, body := s.ask("http://" + addr + ":8080/drip?to=" + at); code != http.StatusOK {
+		t.Fatalf("drip: %d %s", code, body)
+	}
+	s.found(t, arn[strings.LastIndex(arn, "/")+1:], "far-away", "for each round trip to PostgreSQL at "+at, "1 connections of task")
 }
 
 // TestWhyWays asks why an ACL keeps two tasks apart.

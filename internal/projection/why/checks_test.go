@@ -299,7 +299,7 @@ func TestOf(t *testing.T) {
 	for ref, want := range map[string]string{
 		"web": "service web in cluster default", whytest.TaskID('1')[:8]: "task 1111", "front": "load balancer front", "10.0.0.9:8080": "10.0.0.9, the address of a task of service web",
 		"https://shop.example.com/cart": "host name shop.example.com", whytest.Pool: "target group web", whytest.Rule: "the rule with priority 10", whytest.Listener: "the listener on port 80",
-		"arn:aws:ecs:us-west-2:1:service/default/web": "service web",
+		"arn:aws:ecs:us-west-2:1:service/default/web": "service web", "arn:aws:ecs:us-west-2:1:service-deployment/default/web/d2": "service web",
 	} {
 		a, err := why.Of(s, ref, "")
 		if err != nil || !strings.HasPrefix(a.Thing, want) || len(a.Findings) != 1 || a.Findings[0].Check != "check-redirected" {

@@ -28,6 +28,11 @@ func resolve(s *snapshot.Snapshot, ref, cluster string) (thing, error) {
 }
 
 func asService(s *snapshot.Snapshot, ref, cluster string) (thing, bool) {
+	for _, kind := range []string{":service-deployment/", ":service-revision/"} { // cluster/service/id
+		if _, rest, ok := strings.Cut(ref, kind); ok {
+			ref = rest[:max(0, strings.LastIndex(rest, "/"))]
+		}
+	}
 	name, cluster := bare(ref, ":service/", cluster)
 	i := slices.IndexFunc(s.Services, func(v ecs.Service) bool {
 		return v.Name == name && (cluster == "" || v.Cluster == cluster) && v.Status != ecs.Inactive

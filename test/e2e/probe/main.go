@@ -43,6 +43,8 @@ func main() {
 		}
 	case "do":
 		do(os.Args[2:])
+	case "sink":
+		sink(args[1])
 	default:
 		serve()
 	}
@@ -66,6 +68,41 @@ func eat() {
 		all = append(all, b)
 		time.Sleep(time.Duration(len(all)) * time.Microsecond)
 	}
+}
+
+// sink takes connections on a port and never reads: the kernel acknowledges what comes late.
+func sink(port string) {
+	ln, err := net.Listen("tcp", ":"+port)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var open []net.Conn // so that none is closed
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			log.Fatal(err)
+		}
+		open = append(open, c)
+		log.Printf("connection %d", len(open))
+	}
+}
+
+// drip sends a byte to an address every 100 ms for a while.
+func drip(_ http.ResponseWriter, r *http.Request) {
+	c, err := net.Dial("tcp", r.URL.Query().Get("to"))
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	go func() {
+		defer c.Close()
+		for range 600 {
+			if _, err := c.Write([]byte("x")); err != nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}()
 }
 
 // say writes n lines, and then waits to be stopped.
@@ -153,6 +190,7 @@ func routes() http.Handler {
 	mux.HandleFunc("/ping", ping)
 	mux.HandleFunc("/knock", knock)
 	mux.HandleFunc("/fetch", fetch)
+	mux.HandleFunc("/drip", drip)
 	only := os.Getenv("ONLY_HOST")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if only != "" && r.Host != only {
