@@ -147,8 +147,7 @@ func noRule(s *snapshot.Snapshot) (out []finding.Finding) {
 			Evidence: []finding.Evidence{{What: "rules", Says: fmt.Sprintf("there are %d rules, and none names %s", len(s.Rule), g.ARN)}},
 			Mend:     []finding.Mend{finding.Change("make a rule that forwards to it: aws elbv2 create-rule, or create-listener with a default action")},
 		}
-		if len(s.Listeners) > 0 {
-			l := s.Listeners[0]
+		if l, ok := listenerFor(s, services[0].Name, g); ok {
 			f.Mend = []finding.Mend{finding.Do("send a host's requests to it", finding.NewCall("elbv2", "CreateRule", "ListenerArn", l.ARN, "Priority", free(s, l),
 				"Conditions", []any{map[string]any{"Field": "host-header", "Values": []string{services[0].Name + ".example.com"}}},
 				"Actions", []any{map[string]any{"Type": "forward", "TargetGroupArn": g.ARN}}))}
@@ -166,6 +165,18 @@ func noRule(s *snapshot.Snapshot) (out []finding.Finding) {
 		}
 	}
 	return out
+}
+
+// listenerFor is the listener that a rule for a service is most likely meant for: that of the only balancer, or of the one
+// that has the service's name or its target group's. Where there are more, nobody knows.
+func listenerFor(s *snapshot.Snapshot, service string, g elbv2.TargetGroup) (elbv2.Listener, bool) {
+	for _, l := range s.Listeners {
+		b, _ := s.Balancer(l.LoadBalancer)
+		if len(s.Balancers) == 1 || b.Name == service || b.Name == g.Name {
+			return l, true
+		}
+	}
+	return elbv2.Listener{}, false
 }
 
 // free is the lowest priority that no rule of a listener has.
