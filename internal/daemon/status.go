@@ -12,7 +12,6 @@ import (
 	"github.com/skylift/skylift/internal/projection/status"
 	"github.com/skylift/skylift/internal/projection/why"
 	"github.com/skylift/skylift/internal/projection/why/finding"
-	whymachine "github.com/skylift/skylift/internal/projection/why/machine"
 	"github.com/skylift/skylift/internal/service/acm"
 	"github.com/skylift/skylift/internal/service/ecs/inputs"
 	"github.com/skylift/skylift/internal/service/secretsmanager"
@@ -101,8 +100,7 @@ func (m *machine) status(r *http.Request, versions func(store.Tx, string) (strin
 	if err != nil {
 		return Status{}, err
 	}
-	wrong := slices.DeleteFunc(why.Everything(s).Findings, func(f finding.Finding) bool { return f.Check == whymachine.Trouble.Name }) // it stands among the problems
-	return Status{status.Build(in), wrong}, nil
+	return Status{status.Build(in), why.Everything(s).Findings}, nil // what is wrong with the machine stands among the problems
 }
 
 // problems are what is wrong with the machine, and with what balancers want of it.

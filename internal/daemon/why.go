@@ -84,25 +84,26 @@ func (m *machine) snapshot(ctx context.Context, ref, cluster string) (*snapshot.
 	if err != nil {
 		return nil, err
 	}
+	plain, err := m.plain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.Machine = append(m.machineProblems(), plain...)
 	look, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()
 	(&looker{machine: m, s: s}).look(look, why.Around(s, ref, cluster))
 	return s, nil
 }
 
-// records reads what is known without looking anew.
+// records reads what is known without looking anew, but for what is wrong with the machine.
 func (m *machine) records(ctx context.Context) (*snapshot.Snapshot, error) {
 	_, rules, err := m.read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := m.plain(ctx)
-	if err != nil {
-		return nil, err
-	}
 	s := &snapshot.Snapshot{
-		Now: time.Now(), Account: m.is.AccountID, Region: m.is.Region, Rules: rules, Machine: append(m.machineProblems(), plain...),
-		Total: m.capacity.Total(), Used: m.capacity.Used(), Address: m.LBAddress, DNS: m.dnsListens(), Bound: map[string]error{},
+		Now: time.Now(), Account: m.is.AccountID, Region: m.is.Region, Rules: rules,
+		Total: m.capacity.Total(), Used: m.capacity.Used(), DNS: m.dnsListens(), Bound: map[string]error{},
 		Counts: m.lb.Counts(),
 	}
 	if rules.CIDR == (netip.Prefix{}) {

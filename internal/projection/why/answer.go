@@ -41,7 +41,7 @@ func Everything(s *snapshot.Snapshot) Answer {
 	a := Answer{Findings: slices.DeleteFunc(find(s), func(f finding.Finding) bool { return f.Over && !stillMissed(s, f) })}
 	a.Unknown = s.Unknown
 	if len(a.Findings) == 0 {
-		a.Looked = looked(nil)
+		a.Looked = looked()
 	}
 	return a
 }
@@ -61,7 +61,7 @@ func Of(s *snapshot.Snapshot, ref, cluster string) (Answer, error) {
 		}
 	}
 	if len(a.Findings) == 0 {
-		a.Findings, a.Looked = []finding.Finding{}, looked(&t)
+		a.Findings, a.Looked = []finding.Finding{}, looked()
 	}
 	return a, nil
 }
@@ -131,7 +131,7 @@ func join(a, b []string) []string {
 // withoutRepeats leaves out what follows from another finding about the same thing: a target that the firewall keeps out
 // times out, too.
 func withoutRepeats(all []finding.Finding) []finding.Finding {
-	return slices.DeleteFunc(all, func(f finding.Finding) bool {
+	return slices.DeleteFunc(slices.Clone(all), func(f finding.Finding) bool {
 		for _, by := range follows[f.Check] {
 			if slices.ContainsFunc(all, func(o finding.Finding) bool { return o.Check == by && shares(o, f) }) {
 				return true
@@ -146,7 +146,6 @@ var follows = map[string][]string{
 	health.TimesOut.Name:      {groups.BalancerKeptOut.Name, groups.NoWay.Name},
 	health.WrongPort.Name:     {health.SlowStart.Name, tasks.CrashLoop.Name, tasks.PortTaken.Name},
 	health.WrongPath.Name:     {health.HostOnly.Name},
-	deployments.Tripped.Name:  {},
 	traffic.ServerErrors.Name: {groups.BalancerKeptOut.Name},
 }
 
@@ -155,7 +154,7 @@ func shares(a, b finding.Finding) bool {
 }
 
 // looked says what was looked at, in the order of the page.
-func looked(_ *thing) (all []string) {
+func looked() (all []string) {
 	for _, c := range Checks() {
 		all = append(all, c.Title)
 	}

@@ -6,7 +6,6 @@ package snapshot
 
 import (
 	"errors"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -35,7 +34,6 @@ type Snapshot struct {
 	Machine []string         // what is wrong with the machine, in words
 	Total   place.Size       // of the machine, for tasks
 	Used    place.Size       // of that, by tasks
-	Address netip.Addr       // where balancers listen
 	DNS     []string         // where the name server answers; none: it is off
 	Bound   map[string]error // socket addresses that a balancer can't listen on, and why
 
